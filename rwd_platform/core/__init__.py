@@ -1,0 +1,1 @@
+"""Words everybody shares. Core imports nothing of ours."""

@@ -1,0 +1,83 @@
+"""Life cycles as tables: code, tests and the diagrams in the docs come from these dicts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import TypeVar
+
+from rwd_platform.core.errors import Problem
+
+State = TypeVar("State", bound=StrEnum)
+
+STATE_NOT_ALLOWED = Problem(
+    code="lifecycle.not_allowed",
+    zh="{kind} {id} 处于“{now}”，不能变为“{wanted}”。",
+    en="{kind} {id} is {now} and cannot become {wanted}.",
+    next_zh="刷新页面查看当前状态；状态图见 docs/reference/lifecycles.md。",
+    next_en="Reload to see its present state; the states are drawn in docs/reference/lifecycles.md.",
+    http=409,
+)
+
+
+class UploadState(StrEnum):
+    OPEN = "open"
+    RECEIVED = "received"
+    ADMITTING = "admitting"
+    ADMITTED = "admitted"
+    FAILED = "failed"
+
+
+class StudyState(StrEnum):
+    REGISTERED = "registered"
+    FROZEN = "frozen"
+    LOCKED = "locked"
+    ANALYSED = "analysed"
+
+
+class PackageState(StrEnum):
+    ASSEMBLED = "assembled"
+    WITHDRAWN = "withdrawn"
+
+
+class JobState(StrEnum):
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+
+
+UPLOAD: Mapping[UploadState, frozenset[UploadState]] = {
+    UploadState.OPEN: frozenset({UploadState.RECEIVED}),
+    UploadState.RECEIVED: frozenset({UploadState.ADMITTING}),
+    # Admitting may start again: a worker that died left the upload here, and admission is idempotent.
+    UploadState.ADMITTING: frozenset({UploadState.ADMITTING, UploadState.ADMITTED, UploadState.FAILED}),
+    UploadState.FAILED: frozenset({UploadState.ADMITTING}),
+    UploadState.ADMITTED: frozenset(),
+}
+STUDY: Mapping[StudyState, frozenset[StudyState]] = {
+    StudyState.REGISTERED: frozenset({StudyState.FROZEN}),
+    StudyState.FROZEN: frozenset({StudyState.LOCKED}),
+    StudyState.LOCKED: frozenset({StudyState.LOCKED, StudyState.ANALYSED}),
+    StudyState.ANALYSED: frozenset({StudyState.LOCKED, StudyState.ANALYSED}),
+}
+PACKAGE: Mapping[PackageState, frozenset[PackageState]] = {
+    PackageState.ASSEMBLED: frozenset({PackageState.WITHDRAWN}),
+    PackageState.WITHDRAWN: frozenset(),
+}
+JOB: Mapping[JobState, frozenset[JobState]] = {
+    JobState.QUEUED: frozenset({JobState.RUNNING}),
+    # Running may start again: the lease of a worker that died runs out.
+    JobState.RUNNING: frozenset({JobState.RUNNING, JobState.DONE, JobState.FAILED}),
+    JobState.FAILED: frozenset({JobState.QUEUED}),
+    JobState.DONE: frozenset(),
+}
+
+
+def check_transition(
+    table: Mapping[State, frozenset[State]], kind: str, id: str, now: State, wanted: State
+) -> State:
+    """`wanted`, or the error that says why not."""
+    if wanted not in table[now]:
+        raise STATE_NOT_ALLOWED.error(kind=kind, id=id, now=now.value, wanted=wanted.value)
+    return wanted

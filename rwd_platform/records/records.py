@@ -1,0 +1,159 @@
+"""Reading and writing the control plane. Every write that means something names its `audit`.
+
+    records.write(study, audit=Act(actor, "study.frozen", Object("study", study.id)))
+
+The rows and the log's entry land in one transaction. `touch` is for what is exempt: heartbeats,
+progress, last-seen, session bookkeeping (EXEMPT lists the tables).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from sqlalchemy import Engine
+from sqlalchemy import inspect as sa_inspect
+from sqlmodel import Session, SQLModel, select
+from sqlmodel.sql.expression import SelectOfScalar
+
+from rwd_platform.core.canonical import sha256_of
+from rwd_platform.core.clock import Clock
+from rwd_platform.core.errors import Problem
+from rwd_platform.log.entry import Act, Entry
+from rwd_platform.records import journal
+from rwd_platform.records.database import writing
+from rwd_platform.records.tables import AuditEntry, Job, LoginAttempt, WebSession
+from rwd_platform.signing.keys import KeyRing
+
+Row = TypeVar("Row", bound=SQLModel)
+
+_ENTRY = "rwd_entry"
+
+EXEMPT: frozenset[type[SQLModel]] = frozenset({Job, WebSession, LoginAttempt})
+
+NOT_FOUND = Problem(
+    code="records.not_found",
+    zh="找不到 {kind} {id}，或您无权查看。",
+    en="There is no {kind} {id}, or it is not yours to see.",
+    next_zh="请核对编号，或从列表页进入。",
+    next_en="Check the id, or come from the list page.",
+    http=404,
+)
+
+
+class Records:
+    """The control plane of one deployment."""
+
+    def __init__(self, engine: Engine, *, log: str, keys: KeyRing, clock: Clock) -> None:
+        self.engine = engine
+        self.log = log
+        self.keys = keys
+        self.clock = clock
+        self._writing = writing(engine)
+
+    # -- reading -------------------------------------------------------------------------------
+
+    def get(self, table: type[Row], id: Any) -> Row:
+        """One row, or NOT_FOUND."""
+        row = self.find(table, id)
+        if row is None:
+            raise NOT_FOUND.error(kind=table.__tablename__, id=id)
+        return row
+
+    def find(self, table: type[Row], id: Any) -> Row | None:
+        with Session(self.engine, expire_on_commit=False) as session:
+            return session.get(table, id)
+
+    def all(self, query: SelectOfScalar[Row]) -> Sequence[Row]:
+        with Session(self.engine, expire_on_commit=False) as session:
+            return session.exec(query).all()
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A read-only session for queries that `all` cannot say."""
+        with Session(self.engine, expire_on_commit=False) as session:
+            yield session
+
+    # -- writing -------------------------------------------------------------------------------
+
+    def write(self, *rows: SQLModel, audit: Act) -> Entry:
+        """Insert or update rows and append the entry, in one transaction.
+
+        `old_hash` and `new_hash` of the entry are over all rows as they were and as they become.
+        """
+        with self.transaction(audit=audit) as session:
+            for row in rows:
+                session.merge(row)
+        return entry_of(session)
+
+    def record(self, audit: Act) -> Entry:
+        """An act that changes no row but must be in the log: a read, a refusal, a download."""
+        return self.write(audit=audit)
+
+    @contextmanager
+    def transaction(self, *, audit: Act | Callable[[], Act]) -> Iterator[Session]:
+        """A session whose commit carries the entry. Give a callable when the act names what is inside."""
+        with Session(self._writing, expire_on_commit=False, autoflush=False) as session:
+            journal.hold_log_lock(session.connection())
+            yield session
+            old, new = _hashes(session)
+            session.flush()
+            act = audit() if callable(audit) else audit
+            session.info[_ENTRY] = journal.append(
+                session,
+                act,
+                log=self.log,
+                at=self.clock(),
+                keys=self.keys,
+                old_hash=old,
+                new_hash=new,
+            )
+            session.commit()
+
+    @contextmanager
+    def touching(self) -> Iterator[Session]:
+        """A write transaction without an entry, for the tables in EXEMPT only."""
+        with Session(self._writing, expire_on_commit=False, autoflush=False) as session:
+            yield session
+            for row in [*session.new, *session.dirty, *session.deleted]:
+                if type(row) not in EXEMPT:
+                    raise TypeError(f"{type(row).__name__} is not exempt from the log")
+            session.commit()
+
+    def touch(self, *rows: SQLModel) -> None:
+        with self.touching() as session:
+            for row in rows:
+                session.merge(row)
+
+    def log_entries(self, *, first: int = 0, limit: int = 100) -> Sequence[AuditEntry]:
+        return self.all(
+            select(AuditEntry)
+            .where(AuditEntry.sequence >= first)
+            .order_by(AuditEntry.sequence)  # type: ignore[arg-type]  # SQLModel types columns as values
+            .limit(limit)
+        )
+
+
+def entry_of(session: Session) -> Entry:
+    """The entry that the session's transaction left in the log; after the `with` block."""
+    entry = session.info[_ENTRY]
+    assert isinstance(entry, Entry)  # noqa: S101 - only `transaction` writes it
+    return entry
+
+
+def _hashes(session: Session) -> tuple[str, str]:
+    """The hash of the changed rows before and after; empty text where there was nothing."""
+    before, after = [], []
+    for row in [*session.new, *session.dirty, *session.deleted]:
+        name = str(row.__tablename__)
+        if row not in session.new:
+            was = dict(sa_inspect(row).committed_state)  # only the attributes that changed
+            before.append([name, {**row.model_dump(mode="json"), **was}])
+        if row not in session.deleted:
+            after.append([name, row.model_dump(mode="json")])
+    return (_hash_of(before), _hash_of(after))
+
+
+def _hash_of(rows: list[list[Any]]) -> str:
+    return sha256_of(sorted(rows, key=lambda row: (row[0], sha256_of(row[1])))) if rows else ""

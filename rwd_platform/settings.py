@@ -1,0 +1,56 @@
+"""Every setting of a deployment, in one place. Environment variables carry the prefix RWD_."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from rwd_platform.core.errors import Exit, Problem
+from rwd_platform.signing.keys import KeyRing, demo_key_ring, load_key_ring
+
+SETTINGS_WRONG = Problem(
+    code="settings.wrong",
+    zh="设置 {names} 的值无法使用。",
+    en="The setting {names} has a value that cannot be used.",
+    next_zh="各设置的含义与取值见 docs/reference/settings.md。",
+    next_en="docs/reference/settings.md says what each setting means and takes.",
+    http=503,
+    exit=Exit.BROKEN_ENVIRONMENT,
+)
+
+
+class Settings(BaseSettings):
+    """What a deployment decides. `home` holds everything local; the root key file lies outside it."""
+
+    model_config = SettingsConfigDict(env_prefix="RWD_", secrets_dir=None, extra="ignore")
+
+    home: Path = Path("var/home")
+    database_url: str = ""  # empty: SQLite inside home
+    root_key_file: Path | None = None
+    demo: bool = False  # use the published demo key; refused together with a root key file
+    log_origin: str = "rwd-platform.example/log"  # the log's name, in every entry and checkpoint
+    operator: str = "org-operator"
+    max_file_bytes: int = Field(default=20 * 1024**3, gt=0)
+    job_lease_seconds: int = Field(default=120, gt=0)
+
+    @property
+    def database(self) -> str:
+        return self.database_url or f"sqlite:///{self.home.resolve() / 'records.db'}"
+
+    @property
+    def key_file(self) -> Path:
+        return self.root_key_file or Path("~/.config/rwd/root.key").expanduser()
+
+    def key_ring(self) -> KeyRing:
+        return demo_key_ring() if self.demo else load_key_ring(self.key_file)
+
+
+def load_settings() -> Settings:
+    """From the environment. The error names the settings, never their values."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        names = sorted({f"RWD_{'.'.join(map(str, e['loc']))}".upper() for e in error.errors()})
+        raise SETTINGS_WRONG.error(names=", ".join(names)) from None
