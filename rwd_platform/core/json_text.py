@@ -34,6 +34,7 @@ _ELEMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}\Z")
 _CHINESE = re.compile("[\u4e00-\u9fff]")
 # Beyond this many places after the point a decimal is written with an exponent, not with zeros.
 _PLAIN_PLACES = 40
+_INFINITE = (float("inf"), float("-inf"))
 
 
 class Text(NamedTuple):
@@ -192,6 +193,8 @@ def _as_text(raw: bytes | str) -> str:
         try:
             text = raw.decode("utf-8")
         except UnicodeDecodeError as error:
+            if error.end == len(raw) and error.reason == "unexpected end of data":
+                raise JsonRefused("json.truncated") from None
             raise encoding_refusal(raw, error.start) from None
         if b"\0" in raw[:4]:
             raise JsonRefused("encoding.utf16")
@@ -260,13 +263,15 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _decimal(text: str) -> Decimal:
-    if len(text) > MAX_DIGITS + 8:
+    mantissa, _, exponent = text.lower().partition("e")
+    if len(mantissa) > MAX_DIGITS + len("-."):
         raise JsonRefused("json.number_length")
+    # The exponent is judged as text: one of thirty digits breaks Decimal itself.
+    if len(exponent) > len("+000") or float(text) in _INFINITE:
+        raise JsonRefused("json.number_range")
     number = Decimal(text)
-    if "e" in text or "E" in text:
-        as_float = float(text)
-        if as_float in (float("inf"), float("-inf")) or (as_float == 0 and number != 0):
-            raise JsonRefused("json.number_range")
+    if number and not float(text):
+        raise JsonRefused("json.number_range")
     return number
 
 

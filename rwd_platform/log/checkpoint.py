@@ -57,9 +57,7 @@ def parse_checkpoint(note: str) -> Checkpoint:
     return Checkpoint(lines[0], int(lines[1]), root)
 
 
-def checkpoint_is_signed_by(
-    note: str, public_key: bytes, verify: Callable[[bytes, bytes], bool]
-) -> bool:
+def checkpoint_is_signed_by(note: str, public_key: bytes, verify: Callable[[bytes, bytes], bool]) -> bool:
     """True when the note carries a good signature of this key; signatures of other keys are ignored."""
     text, _, signatures = note.partition("\n\n")
     for line in signatures.splitlines():
@@ -68,7 +66,7 @@ def checkpoint_is_signed_by(
             continue
         try:
             blob = base64.b64decode(parts[2], validate=True)
-        except binascii.Error:
+        except ValueError:  # not base64, or not even ASCII
             continue  # another party's line that we cannot read says nothing about ours
         if blob[:4] == key_id(parts[1], public_key) and verify(f"{text}\n".encode(), blob[4:]):
             return True

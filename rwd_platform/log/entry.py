@@ -21,7 +21,7 @@ from rwd_platform.core.clock import as_text
 FORMAT_VERSION = 1
 GENESIS_NOTE = ""
 
-_ACTION = re.compile(r"^[a-z_]+\.[a-z_]+$")
+_ACTION = re.compile(r"[a-z_]+\.[a-z_]+")
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Act:
     detail: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
-        if not _ACTION.match(self.action):
+        if not _ACTION.fullmatch(self.action):
             raise ValueError(f"an action is noun.verb, not {self.action!r}")
 
 

@@ -118,9 +118,7 @@ def verify_inclusion(leaf: bytes, index: int, size: int, proof: list[bytes], roo
     return second == 0 and computed == root
 
 
-def verify_consistency(
-    old_size: int, size: int, old_root: bytes, root: bytes, proof: list[bytes]
-) -> bool:
+def verify_consistency(old_size: int, size: int, old_root: bytes, root: bytes, proof: list[bytes]) -> bool:
     """RFC 9162 2.1.4.2. A tree extends the empty one without a proof."""
     if old_size == size:
         return not proof and old_root == root

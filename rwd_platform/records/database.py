@@ -71,6 +71,7 @@ def migrate(engine: Engine) -> None:
     """Bring the schema to head. Safe to call at every start."""
     try:
         with writing(engine).begin() as connection:
+            hold_log_lock(connection)  # web and worker may start at once on an empty database
             command.upgrade(_config(connection), "head")
     except OperationalError as error:
         raise DATABASE_UNREACHABLE.error() from error

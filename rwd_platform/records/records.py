@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, event
 from sqlalchemy import inspect as sa_inspect
+from sqlalchemy.orm import ORMExecuteState
 from sqlmodel import Session, SQLModel, select
 from sqlmodel.sql.expression import SelectOfScalar
 
@@ -22,7 +23,7 @@ from rwd_platform.core.clock import Clock
 from rwd_platform.core.errors import Problem
 from rwd_platform.log.entry import Act, Entry
 from rwd_platform.records import journal
-from rwd_platform.records.database import writing
+from rwd_platform.records.database import hold_log_lock, writing
 from rwd_platform.records.tables import AuditEntry, Job, LoginAttempt, WebSession
 from rwd_platform.signing.keys import KeyRing
 
@@ -73,6 +74,7 @@ class Records:
     def reading(self) -> Iterator[Session]:
         """A read-only session for queries that `all` cannot say."""
         with Session(self.engine, expire_on_commit=False) as session:
+            _refuse_rows(session, except_for=frozenset())
             yield session
 
     # -- writing -------------------------------------------------------------------------------
@@ -95,10 +97,11 @@ class Records:
     def transaction(self, *, audit: Act | Callable[[], Act]) -> Iterator[Session]:
         """A session whose commit carries the entry. Give a callable when the act names what is inside."""
         with Session(self._writing, expire_on_commit=False, autoflush=False) as session:
-            journal.hold_log_lock(session.connection())
+            hold_log_lock(session.connection())
+            changes = _Changes(session)
             yield session
-            old, new = _hashes(session)
             session.flush()
+            old, new = changes.hashes()
             act = audit() if callable(audit) else audit
             session.info[_ENTRY] = journal.append(
                 session,
@@ -115,10 +118,8 @@ class Records:
     def touching(self) -> Iterator[Session]:
         """A write transaction without an entry, for the tables in EXEMPT only."""
         with Session(self._writing, expire_on_commit=False, autoflush=False) as session:
+            _refuse_rows(session, except_for=EXEMPT)
             yield session
-            for row in [*session.new, *session.dirty, *session.deleted]:
-                if type(row) not in EXEMPT:
-                    raise TypeError(f"{type(row).__name__} is not exempt from the log")
             session.commit()
 
     def touch(self, *rows: SQLModel) -> None:
@@ -142,17 +143,60 @@ def entry_of(session: Session) -> Entry:
     return entry
 
 
-def _hashes(session: Session) -> tuple[str, str]:
-    """The hash of the changed rows before and after; empty text where there was nothing."""
-    before, after = [], []
-    for row in [*session.new, *session.dirty, *session.deleted]:
-        name = str(row.__tablename__)
-        if row not in session.new:
-            was = dict(sa_inspect(row).committed_state)  # only the attributes that changed
-            before.append([name, {**row.model_dump(mode="json"), **was}])
-        if row not in session.deleted:
-            after.append([name, row.model_dump(mode="json")])
-    return (_hash_of(before), _hash_of(after))
+class _Changes:
+    """The rows of a transaction as they were and as they become, noted at every flush.
+
+    A flush in between (a query that needs ids) must not hide what it wrote from the entry.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._rows: dict[int, SQLModel] = {}
+        self._before: dict[int, dict[str, Any]] = {}
+        self._deleted: set[int] = set()
+        event.listen(session, "before_flush", self._note)
+
+    def _note(self, session: Session, _context: Any, _instances: Any) -> None:
+        for row in [*session.new, *session.dirty, *session.deleted]:
+            key = id(row)
+            if key not in self._rows:
+                self._rows[key] = row
+                if row not in session.new:
+                    was = dict(sa_inspect(row).committed_state)  # only the attributes that changed
+                    self._before[key] = {**row.model_dump(mode="json"), **was}
+            if row in session.deleted:
+                self._deleted.add(key)
+
+    def hashes(self) -> tuple[str, str]:
+        """Over all rows before and after; empty text where there was nothing."""
+        before = [[str(self._rows[key].__tablename__), was] for key, was in self._before.items()]
+        after = [
+            [str(row.__tablename__), row.model_dump(mode="json")]
+            for key, row in self._rows.items()
+            if key not in self._deleted
+        ]
+        return (_hash_of(before), _hash_of(after))
+
+
+def _refuse_rows(session: Session, *, except_for: frozenset[type[SQLModel]]) -> None:
+    """No row of another table leaves this session, whether flushed early or at the end."""
+
+    def check(session: Session, _context: Any, _instances: Any) -> None:
+        for row in [*session.new, *session.dirty, *session.deleted]:
+            if type(row) not in except_for:
+                raise TypeError(f"{type(row).__name__} is not exempt from the log")
+
+    event.listen(session, "before_flush", check)
+    _refuse_statements(session)
+
+
+def _refuse_statements(session: Session) -> None:
+    """INSERT, UPDATE and DELETE as statements leave no row to hash, so nobody gets to run one."""
+
+    def check(state: ORMExecuteState) -> None:
+        if state.is_insert or state.is_update or state.is_delete:
+            raise TypeError("change rows, not tables: a statement would pass by the log")
+
+    event.listen(session, "do_orm_execute", check)
 
 
 def _hash_of(rows: list[list[Any]]) -> str:
