@@ -1,0 +1,222 @@
+"""From the lake's tables to a study's lock: project pseudonyms, days since index, no dates, no hospital ids.
+
+The lake holds true dates. A lock holds, for the patients of one study only:
+
+- `subject`: subject_id, site_id, index_quarter (`1984-Q3`), age_years (completed at index, from the true
+  dates), gender, and where the row came from;
+- every other table: patient_id became subject_id, organisation_id became site_id, each `<x>_date` became
+  `<x>_day`, days since the patient's index date (day 0).
+
+A date of less than day precision gives no day: inventing one would be worse than saying so, and it is
+counted. A project's subject ids are made with the project's key, so two projects' locks cannot be joined.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+import pandas as pd
+
+from deidentify.account import DropCounter
+from deidentify.pseudonym import Pseudonymiser
+from rwd_platform.core import columns
+from rwd_platform.core.errors import Problem
+
+SUBJECT = "subject"
+PATIENT = "patient"
+SITE_ID = "site_id"
+SUBJECT_KIND = "subject"
+
+# What names a resource or a hospital's system. Where a row came from (file, line, digest) stays.
+_NEVER_LOCKED = frozenset(
+    {
+        columns.SOURCE_SYSTEM,
+        columns.RESOURCE_TYPE,
+        columns.RESOURCE_ID,
+        columns.ROW_INDEX,
+        "content_sha256",
+        "format_version",
+    }
+)
+# A FHIR date or dateTime with at least a day; the day is that of its own offset.
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:T.*)?")
+
+COLUMN_MISSING = Problem(
+    code="project.column_missing",
+    zh="表 {table} 缺少列 {column}，不能生成数据锁定。",
+    en="Table {table} has no column {column}, so no data lock can be made of it.",
+    next_zh="请检查该表的视图定义（ingestion/definitions）是否输出此列。",
+    next_en="Check that the table's view (ingestion/definitions) gives this column.",
+)
+INDEX_UNFIT = Problem(
+    code="project.index_unfit",
+    zh="队列起始日不能使用：{patients} 名患者的起始日重复、缺失或精度不到日。",
+    en="The index dates cannot be used: of {patients} patients they are doubled, missing or not to the day.",
+    next_zh="请检查研究方案的起始日定义，使每名患者恰有一个精确到日的起始日。",
+    next_en="Check the protocol's index date: each patient needs exactly one, to the day.",
+)
+PATIENTS_UNFIT = Problem(
+    code="project.patients_unfit",
+    zh="队列中有 {patients} 名患者在患者表中没有记录或多于一条。",
+    en="{patients} patients of the cohort have no row, or more than one, in the patient table.",
+    next_zh="请确认这些患者的 Patient 资源已入库且未被质量门隔离，然后重新锁定。",
+    next_en="See that their Patient resources are admitted and not held back by quality, then lock again.",
+)
+SITE_UNKNOWN = Problem(
+    code="project.site_unknown",
+    zh="机构 {organisation} 没有对应的中心编号。",
+    en="There is no site id for the organisation {organisation}.",
+    next_zh="请在锁定时为每个送数机构给出中心编号。",
+    next_en="Give a site id for every organisation that sent rows.",
+)
+
+
+def to_project(
+    tables: Mapping[str, pd.DataFrame],
+    index: pd.DataFrame,
+    pseudonyms: Pseudonymiser,
+    sites: Mapping[str, str],
+    account: DropCounter | None = None,
+) -> dict[str, pd.DataFrame]:
+    """The lock's tables, for the patients in `index` (columns patient_id, index_date), rows in a fixed order.
+
+    `tables` are lake tables by name; `patient` is required. `sites` gives each organisation its site id.
+    `account`, where given, counts dates that gave no day and columns that were left behind.
+    """
+    counter = account if account is not None else DropCounter()
+    index_days = _index_days(index)
+    subjects = {patient: pseudonyms.token(SUBJECT_KIND, patient) for patient in index_days}
+    if PATIENT not in tables:
+        raise COLUMN_MISSING.error(table=PATIENT, column=columns.PATIENT_ID)
+    locked = {SUBJECT: _subjects(tables[PATIENT], index_days, subjects, sites, counter)}
+    for name in sorted(tables.keys() - {PATIENT}):
+        locked[name] = _rows(name, tables[name], index_days, subjects, sites, counter)
+    return locked
+
+
+def _subjects(
+    patients: pd.DataFrame,
+    index_days: Mapping[str, int],
+    subjects: Mapping[str, str],
+    sites: Mapping[str, str],
+    account: DropCounter,
+) -> pd.DataFrame:
+    _check_columns(PATIENT, patients, (columns.PATIENT_ID, columns.ORGANISATION_ID, "birth_date", "gender"))
+    own = patients[patients[columns.PATIENT_ID].isin(list(subjects))]
+    wrong = len(subjects.keys() - set(own[columns.PATIENT_ID])) + int(
+        own[columns.PATIENT_ID].duplicated().sum()
+    )
+    if wrong:
+        raise PATIENTS_UNFIT.error(patients=wrong)
+    index_dates = [date.fromordinal(index_days[patient]) for patient in own[columns.PATIENT_ID]]
+    births = [_day(value) for value in own["birth_date"]]
+    account.add(f"{PATIENT}.birth_date: no day", sum(birth is None for birth in births))
+    ages = [_completed_years(birth, at) for birth, at in zip(births, index_dates, strict=True)]
+    frame = pd.DataFrame(
+        {
+            columns.SUBJECT_ID: own[columns.PATIENT_ID].map(subjects).to_numpy(dtype=object),
+            SITE_ID: _site_ids(own, sites),
+            "index_quarter": [f"{at.year}-Q{(at.month + 2) // 3}" for at in index_dates],
+            "age_years": pd.array(ages, dtype="Int64"),
+            "gender": own["gender"].to_numpy(dtype=object),
+            **{name: own[name].to_numpy() for name in columns.PROVENANCE if name in own},
+        }
+    )
+    return _in_order(frame)
+
+
+def _rows(
+    table: str,
+    rows: pd.DataFrame,
+    index_days: Mapping[str, int],
+    subjects: Mapping[str, str],
+    sites: Mapping[str, str],
+    account: DropCounter,
+) -> pd.DataFrame:
+    _check_columns(table, rows, (columns.PATIENT_ID, columns.ORGANISATION_ID))
+    own = rows[rows[columns.PATIENT_ID].isin(list(subjects))]
+    patients = own[columns.PATIENT_ID]
+    kept: dict[str, Any] = {
+        columns.SUBJECT_ID: patients.map(subjects).to_numpy(dtype=object),
+        SITE_ID: _site_ids(own, sites),
+    }
+    zero = [index_days[patient] for patient in patients]
+    for name in map(str, rows.columns):
+        if name in (columns.PATIENT_ID, columns.ORGANISATION_ID):
+            continue
+        if name.endswith("_date"):
+            days = _days_since(own[name], zero)
+            absent = int(own[name].isna().sum())
+            account.add(f"{table}.{name}: no day", int(days.isna().sum()) - absent)
+            kept[f"{name.removesuffix('_date')}_day"] = days
+        elif name in _NEVER_LOCKED or name.endswith("_id"):
+            # An id of the lake would let two projects' locks be joined through it.
+            account.add(f"{table}.{name}", len(own))
+        else:
+            kept[name] = own[name].array
+    return _in_order(pd.DataFrame(kept))
+
+
+def _index_days(index: pd.DataFrame) -> dict[str, int]:
+    """Each patient's index date as a day number."""
+    _check_columns("index", index, (columns.PATIENT_ID, "index_date"))
+    days = [_day(value) for value in index["index_date"]]
+    patients = list(index[columns.PATIENT_ID])
+    unfit = sum(day is None for day in days) + len(patients) - len(set(patients))
+    if unfit:
+        raise INDEX_UNFIT.error(patients=unfit)
+    return {patient: day.toordinal() for patient, day in zip(patients, days, strict=True) if day is not None}
+
+
+def _days_since(dates: pd.Series[Any], zero: list[int]) -> pd.Series[Any]:
+    """Days from each row's index date; <NA> for an absent date and for one without a day."""
+    ordinals = {value: _ordinal(value) for value in dates.unique()}
+    found = [ordinals.get(value) for value in dates]
+    days = [None if at is None else at - origin for at, origin in zip(found, zero, strict=True)]
+    return pd.Series(pd.array(days, dtype="Int64"))
+
+
+def _ordinal(value: object) -> int | None:
+    day = _day(value)
+    return None if day is None else day.toordinal()
+
+
+def _day(value: object) -> date | None:
+    """The calendar day of a FHIR date text or of a date; None where there is none."""
+    if isinstance(value, date):
+        return None if pd.isna(value) else date(value.year, value.month, value.day)
+    if isinstance(value, str) and _DAY.fullmatch(value):
+        try:
+            return date.fromisoformat(value[:10])
+        except ValueError:
+            return None
+    return None
+
+
+def _completed_years(birth: date | None, at: date) -> int | None:
+    """A birthday counts from its own day on; one of 29 February from 1 March in other years."""
+    if birth is None:
+        return None
+    return at.year - birth.year - ((at.month, at.day) < (birth.month, birth.day))
+
+
+def _site_ids(rows: pd.DataFrame, sites: Mapping[str, str]) -> Any:
+    organisations = rows[columns.ORGANISATION_ID]
+    for organisation in sorted(map(str, organisations.unique())):
+        if organisation not in sites:
+            raise SITE_UNKNOWN.error(organisation=organisation)
+    return organisations.map(dict(sites)).to_numpy(dtype=object)
+
+
+def _check_columns(table: str, rows: pd.DataFrame, needed: tuple[str, ...]) -> None:
+    for column in needed:
+        if column not in rows:
+            raise COLUMN_MISSING.error(table=table, column=column)
+
+
+def _in_order(frame: pd.DataFrame) -> pd.DataFrame:
+    """Rows sorted by every column from the left, so that the same facts give the same table."""
+    return frame.sort_values(list(frame.columns), kind="stable", na_position="last", ignore_index=True)

@@ -1,0 +1,229 @@
+"""The main job from end to end: three hospitals' files become a signed evidence package."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from rwd_platform.core.accounting import Accounting
+from rwd_platform.core.clock import shanghai_date
+from rwd_platform.core.errors import Exit, Problem
+from rwd_platform.core.text import Bilingual
+from rwd_platform.demo import people
+from rwd_platform.demo.exporter import DemoFiles, HospitalFiles, export
+from rwd_platform.demo.questions import facts_of_transfer
+from rwd_platform.flows.admit_upload import Progress, admit_upload
+from rwd_platform.flows.check_quality import check_quality
+from rwd_platform.flows.evidence import assemble_evidence
+from rwd_platform.flows.platform import Platform, open_platform
+from rwd_platform.flows.receive_upload import UploadTerms, receive_upload
+from rwd_platform.flows.study import (
+    freeze_protocol,
+    lock_data,
+    register_study,
+    run_study,
+)
+from rwd_platform.flows.transfer import decide_transfer
+from rwd_platform.flows.verify_log import verify_records
+from rwd_platform.flows.verify_package import verify_package_at
+from rwd_platform.jobs import queue
+from rwd_platform.log.entry import Actor
+from rwd_platform.records.tables import AnalysisRun, EvidencePackage, TransferRecord
+from rwd_platform.settings import Settings
+
+PROTOCOL = Path(__file__).resolve().parents[2] / "studies/protocols/rotterdam.yaml"
+DEMO_MARK = ".rwd-demo"
+RESEARCHER = Actor("demo-researcher", "researcher", people.OPERATOR)
+REGULATOR = Actor("demo-regulator", "regulator", people.AUTHORITY)
+
+Say = Callable[[str], None]
+T = TypeVar("T")
+
+NOT_OURS = Problem(
+    code="demo.folder_not_ours",
+    zh="文件夹 {name} 已有其他内容，演示不会覆盖。",
+    en="The folder {name} holds something else; the demo will not overwrite it.",
+    next_zh="请用 --out 指定一个空文件夹，或删除该文件夹后重试。",
+    next_en="Name an empty folder with --out, or remove that one, and try again.",
+)
+DID_NOT_VERIFY = Problem(
+    code="demo.did_not_verify",
+    zh="生成的证据包或日志没有通过核验。",
+    en="The package or the log that was made does not verify.",
+    next_zh="请运行 `./run rwd verify` 查看原因，并报告给平台。",
+    next_en="Run `./run rwd verify` to see why, and report it.",
+    exit=Exit.NO,
+)
+
+
+@dataclass(frozen=True)
+class Journey:
+    """What the main job left behind."""
+
+    platform: Platform
+    files: DemoFiles
+    accounts: dict[str, Accounting]
+    run: AnalysisRun
+    package: EvidencePackage
+    aggregate: EvidencePackage
+    transfers: tuple[TransferRecord, ...]
+    package_path: Path
+
+
+def run_demo(out: Path, progress: Progress, say: Say) -> Path:
+    """The demo into a folder of its own; a second one replaces the first. Returns the package's path."""
+    _clear(out)
+    began = time.monotonic()
+    platform = open_platform(Settings(home=out / "home", demo=True))
+    (platform.layout.home / DEMO_MARK).touch()
+    journey = make_journey(platform, out / "hospitals", progress, say)
+    shown = out / journey.package.file_name
+    shutil.copyfile(journey.package_path, shown)
+    (out / "package.pub").write_text(platform.package_signer.public_key.hex() + "\n", encoding="utf-8")
+    say(_summary(journey, shown, time.monotonic() - began))
+    return shown
+
+
+def make_journey(platform: Platform, hospitals: Path, progress: Progress, say: Say) -> Journey:
+    """Every step of the main job, each a flow of its own, each leaving its entry in the log."""
+    steps = _Steps(say)
+    people.register_organisations(platform)
+    files = steps("三家医院导出 · three hospitals export", lambda: export(hospitals))
+    accounts = {
+        hospital.organisation_id: steps(
+            f"接收与入库 · receive and admit · {hospital.organisation_id}",
+            lambda hospital=hospital: _send(platform, hospital, progress),  # type: ignore[misc]  # mypy cannot infer lambdas with defaults
+        )
+        for hospital in files.hospitals
+    }
+    steps("质量检查 · quality", lambda: check_quality(platform, RESEARCHER))
+    study = register_study(platform, RESEARCHER, PROTOCOL.read_text(encoding="utf-8"))
+    freeze_protocol(platform, RESEARCHER, study.id, "方案经审定 · protocol approved")
+    lock = steps("锁定数据 · lock", lambda: lock_data(platform, RESEARCHER, study.id))
+    run = steps("分析 · analyse", lambda: run_study(platform, RESEARCHER, study.id))
+    package = steps(
+        "证据包（监管） · package for the authority",
+        lambda: assemble_evidence(platform, RESEARCHER, study.id, "registration", "authority"),
+    )
+    aggregate = steps(
+        "证据包（仅汇总） · aggregate package",
+        lambda: assemble_evidence(platform, RESEARCHER, study.id, "registration", "aggregate"),
+    )
+    subjects = lock.manifest["content"]["tables"]["subject"]["rows"]
+    transfers = steps(
+        "出境判定 · decide about leaving", lambda: _ask_to_leave(platform, run, aggregate, subjects)
+    )
+    path = platform.layout.packages / package.file_name
+    steps("核验 · verify", lambda: _verify(platform, path))
+    return Journey(platform, files, accounts, run, package, aggregate, transfers, path)
+
+
+def _send(platform: Platform, hospital: HospitalFiles, progress: Progress) -> Accounting:
+    """One hospital's upload, from its own clerk, admitted by the job that a worker would take."""
+    clerk = Actor(f"{hospital.organisation_id}-clerk", "hospital", hospital.organisation_id)
+    terms = UploadTerms(
+        source_system=hospital.source_system,
+        agreement="DEMO-AGREEMENT-1",
+        platform_role="entrusted",
+        consent_version="DEMO-CONSENT-1",
+        ethics_id="DEMO-ETHICS-1",
+        mapping=hospital.mapping,
+    )
+    with ExitStack() as streams:
+        opened = [(path.name, streams.enter_context(path.open("rb"))) for path in hospital.files]
+        receive_upload(platform, clerk, terms, opened)
+    job = queue.claim(platform.records, "demo", platform.settings.job_lease_seconds)
+    assert job is not None  # noqa: S101 - it was queued one line above
+    account = admit_upload(platform, clerk, job.payload["upload_id"], progress)
+    queue.finish(platform.records, job, "demo")
+    return account
+
+
+def _ask_to_leave(
+    platform: Platform, run: AnalysisRun, aggregate: EvidencePackage, subjects: int
+) -> tuple[TransferRecord, ...]:
+    """Aggregate results, and a file of rows: the same sponsor abroad, two answers."""
+    from rwd_platform.compliance.facts import small_cells
+
+    on = shanghai_date(platform.clock()).isoformat()
+    anonymous = not small_cells(run.results["rows"])
+    return (
+        decide_transfer(
+            platform,
+            RESEARCHER,
+            title=Bilingual("向境外申办者提供汇总证据包", "The aggregate package to a sponsor abroad"),
+            recipient=people.SPONSOR_ABROAD,
+            facts=facts_of_transfer(on=on, sensitive_persons=0, anonymised_and_reviewed=anonymous),
+            package_id=aggregate.id,
+        ),
+        decide_transfer(
+            platform,
+            RESEARCHER,
+            title=Bilingual("向境外申办者提供逐例数据", "Row-level data to a sponsor abroad"),
+            recipient=people.SPONSOR_ABROAD,
+            facts=facts_of_transfer(on=on, sensitive_persons=subjects, anonymised_and_reviewed=False),
+        ),
+    )
+
+
+def _verify(platform: Platform, package: Path) -> None:
+    verified = verify_package_at(package, platform.package_signer.public_key, None)
+    log = verify_records(platform.records, platform.log_signer.public_key)
+    if not (verified.holds and log.ok):
+        raise DID_NOT_VERIFY.error()
+
+
+class _Steps:
+    """Says what is being done, and how long it took."""
+
+    def __init__(self, say: Say) -> None:
+        self._say = say
+
+    def __call__(self, name: str, work: Callable[[], T]) -> T:
+        began = time.monotonic()
+        result = work()
+        self._say(f"  ✓ {name}  {time.monotonic() - began:.1f} s")
+        return result
+
+
+def _clear(out: Path) -> None:
+    """Make room for a new demo; only what an earlier demo left is removed."""
+    if out.exists() and any(out.iterdir()):
+        if not (out / "home" / DEMO_MARK).exists():
+            raise NOT_OURS.error(name=out.name)
+        shutil.rmtree(out)
+    out.mkdir(parents=True, exist_ok=True)
+
+
+def _summary(journey: Journey, shown: Path, seconds: float) -> str:
+    """What a person would quote, taken from the records that the flows wrote."""
+    total = Accounting.total(journey.accounts.values()).as_dict()
+    rows = {row["id"]: row for row in journey.run.results["rows"]}
+    lines = [
+        "",
+        f"收到 {total['received']:,} = 接受 {total['accepted']:,} + 退回 {total['rejected']:,}"
+        f" + 隔离 {total['quarantined']:,} + 重复 {total['duplicate']:,}",
+        f"received {total['received']:,} = accepted {total['accepted']:,} + rejected {total['rejected']:,}"
+        f" + quarantined {total['quarantined']:,} + duplicate {total['duplicate']:,}",
+        *_headlines(rows),
+        *(f"{one.verdict}: {one.title_zh} · {one.title_en}" for one in journey.transfers),
+        f"{seconds:.0f} s · {shown.name} · sha256 {journey.package.sha256}",
+        "已发表研究数据，仅证明流程；非乐城证据；演示产品；演示密钥。",
+        "Published research data that prove the pipeline; not Lecheng evidence; demo product; demo key.",
+    ]
+    return "\n".join(lines)
+
+
+def _headlines(rows: dict[str, dict[str, object]]) -> Sequence[str]:
+    """Every hazard ratio of the run, in the order of the analyses."""
+    return [
+        f"HR {float(str(row['value'])):.3f} ({float(str(row['ci_low'])):.3f}–{float(str(row['ci_high'])):.3f})"
+        f"  n {row['n']}  {row['method']}  [{id}]"
+        for id, row in rows.items()
+        if row["statistic"] == "hazard_ratio" and "hormon" in f"{row['variable']}{id}" and row["ci_low"]
+    ]

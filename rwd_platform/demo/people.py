@@ -1,0 +1,61 @@
+"""The demo's organisations, and one person per role."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlmodel import select
+
+from rwd_platform.access.passwords import generate_password, hash_password
+from rwd_platform.core.clock import as_text
+from rwd_platform.core.ids import new_id
+from rwd_platform.flows.platform import Platform
+from rwd_platform.log.entry import Act, Object
+from rwd_platform.records.tables import Organisation, User
+
+OPERATOR = "org-operator"
+AUTHORITY = "org-authority"
+SPONSOR_ABROAD = "Demo Sponsor Ltd (overseas)"
+
+ORGANISATIONS = (
+    Organisation(id=OPERATOR, kind="operator", name_zh="演示真实世界研究院", name_en="Demo RWD Institute"),
+    Organisation(id="org-hospital-a", kind="hospital", name_zh="演示医院甲", name_en="Demo Hospital A"),
+    Organisation(id="org-hospital-b", kind="hospital", name_zh="演示医院乙", name_en="Demo Hospital B"),
+    Organisation(id="org-hospital-c", kind="hospital", name_zh="演示医院丙", name_en="Demo Hospital C"),
+    Organisation(id=AUTHORITY, kind="authority", name_zh="演示监管部门", name_en="Demo Authority"),
+)
+PEOPLE = (  # login, role, organisation, name
+    ("hospital-a", "hospital", "org-hospital-a", "甲院数据员 · Hospital A clerk"),
+    ("researcher", "researcher", OPERATOR, "研究者 · Researcher"),
+    ("regulator", "regulator", AUTHORITY, "监管人员 · Regulator"),
+)
+
+
+def register_organisations(platform: Platform) -> None:
+    actor = platform.operator("demo")
+    for organisation in ORGANISATIONS:
+        if platform.records.find(Organisation, organisation.id) is None:
+            act = Act(actor, "organisation.registered", Object("organisation", organisation.id))
+            platform.records.write(Organisation(**organisation.model_dump()), audit=act)
+
+
+def give_new_passwords(platform: Platform) -> Iterator[tuple[str, str, str]]:
+    """One person per role with a password made up now: (login, role, password). The old ones stop working."""
+    register_organisations(platform)
+    actor = platform.operator("demo")
+    existing = {user.login: user for user in platform.records.all(select(User))}
+    for login, role, organisation_id, name in PEOPLE:
+        password = generate_password()
+        now = platform.clock()
+        user = existing.get(login) or User(
+            id=new_id("user", now),
+            organisation_id=organisation_id,
+            login=login,
+            role=role,
+            name=name,
+            password_hash="",
+            created_at=as_text(now),
+        )
+        user.password_hash = hash_password(password)
+        platform.records.write(user, audit=Act(actor, "user.password_given", Object("user", user.id)))
+        yield login, role, password

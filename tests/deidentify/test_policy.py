@@ -1,0 +1,203 @@
+"""Policies: what a privacy officer may write, and what is refused before any data is touched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from deidentify.policy import Rule, load_policy, parse_policy
+from rwd_platform.core.errors import PlatformError
+
+HEAD = 'name = "t"\nversion = "1"\nzh = "测试"\nen = "test"\n'
+DEMO_TYPES = {"Patient", "Encounter", "Condition", "Procedure", "MedicationDispense", "Observation"}
+
+# Elements of FHIR R4 that change what the rest of a resource means (isModifier in the specification).
+# A policy that drops one of these, without a word, turns a fact into another fact.
+MODIFIER_ELEMENTS = [
+    ("Patient", ("active", "deceasedBoolean", "deceasedDateTime", "link.other.reference", "link.type")),
+    ("Encounter", ("status",)),
+    ("Condition", ("clinicalStatus.coding.code", "verificationStatus.coding.code")),
+    ("Procedure", ("status",)),
+    ("Observation", ("status",)),
+    ("DiagnosticReport", ("status",)),
+    ("AllergyIntolerance", ("clinicalStatus.coding.code", "verificationStatus.coding.code")),
+    ("Medication", ("status",)),
+    ("MedicationRequest", ("status", "intent", "doNotPerform")),
+    ("MedicationDispense", ("status",)),
+    ("MedicationAdministration", ("status",)),
+    ("Immunization", ("status", "isSubpotent")),
+    ("Device", ("status",)),
+    ("DeviceUseStatement", ("status",)),
+]
+
+REFUSED = [
+    ("an unknown action", '[Patient]\ngender = "hold"', "gender"),
+    ("an action that is no text", "[Patient]\ngender = 1", "gender"),
+    ("an argument where none belongs", '[Patient]\ngender = "keep:always"', "gender"),
+    ("a date without a precision", '[Patient]\nbirthDate = "date"', "birthDate"),
+    ("a date with an unknown precision", '[Patient]\nbirthDate = "date:week"', "birthDate"),
+    ("a reference to no type", '[Patient]\n"link.other.reference" = "reference:patient"', "link.other"),
+    ("a path with an index", '[Patient]\n"name[0].family" = "keep"', "name[0]"),
+    ("a path with an empty step", '[Patient]\n"name..family" = "keep"', "name..family"),
+    ("a wildcard", '[Patient]\n"*" = "keep"', "*"),
+    ("a path and a part of it", '[Patient]\nname = "drop"\n"name.family" = "keep"', "name.family"),
+    (
+        "a part named by a shape and again",
+        '[shape.x]\na = "keep"\n[Patient]\nb = "shape:x"\n"b.a" = "drop"',
+        "b.a",
+    ),
+    ("an unknown shape", '[Patient]\ncode = "shape:nothing"', "code"),
+    (
+        "a shape defined below its use",
+        '[shape.x]\na = "shape:y"\n[shape.y]\nb = "keep"\n[Patient]\nid = "keep"',
+        "a",
+    ),
+    ("a section that is no type", '[patient]\nid = "keep"', "patient"),
+    ("a text outside the sections", 'colour = "red"\n[Patient]\nid = "keep"', "colour"),
+    ("an empty section", "[Patient]", "Patient"),
+    ("no section at all", "", "[...]"),
+    ("a whole type kept", '[Patient]\nresource = "keep"', "resource"),
+    ("a whole type dropped, with a path beside", '[Patient]\nresource = "drop"\nid = "keep"', "resource"),
+    ("an extension named as a path", '[Patient]\nextension = "keep"', "extension"),
+    ("a modifier extension silenced", '[Patient]\nmodifierExtension = "drop"', "modifierExtension"),
+    ("implicit rules silenced", '[Patient]\nimplicitRules = "drop"', "implicitRules"),
+    ("an extension that is no URL", '[extensions]\nrace = "keep"\n[Patient]\nid = "keep"', "race"),
+    (
+        "an extension with another action",
+        '[extensions]\n"http://x/y" = "mask"\n[Patient]\nid = "keep"',
+        "http",
+    ),
+    ("broken TOML", "[Patient\n", "TOML"),
+    ("the same key twice", '[Patient]\nid = "keep"\nid = "drop"', "TOML"),
+]
+
+
+@pytest.mark.parametrize(("what", "toml", "place"), REFUSED, ids=[case[0] for case in REFUSED])
+def test_a_policy_that_cannot_be_obeyed_is_refused_and_the_place_is_named(what: str, toml: str, place: str):
+    """Loading refuses unknown actions and malformed paths, so that no data is ever treated by a guess."""
+    with pytest.raises(PlatformError) as refusal:
+        parse_policy((HEAD + toml).encode(), "mine.toml")
+    assert refusal.value.code == "policy.malformed"
+    assert place in refusal.value.en
+    assert "mine.toml" in refusal.value.zh and place in refusal.value.zh
+    assert refusal.value.next_zh and refusal.value.next_en
+
+
+@pytest.mark.parametrize("missing", ["name", "version", "zh", "en"])
+def test_a_policy_says_what_it_is_called_and_what_it_is_for(missing: str):
+    """Name, version and a description in both languages are part of a policy: reports quote them."""
+    lines = [line for line in HEAD.splitlines() if not line.startswith(f"{missing} =")]
+    with pytest.raises(PlatformError, match=missing):
+        parse_policy(("\n".join(lines) + '\n[Patient]\nid = "keep"').encode(), "mine.toml")
+
+
+def test_a_file_that_is_not_utf_8_is_refused():
+    """TOML is UTF-8; a policy saved in another encoding could say something else than it shows."""
+    with pytest.raises(PlatformError, match="UTF-8"):
+        parse_policy((HEAD + '[Patient]\nid = "keep" # 中').encode("gb18030"), "mine.toml")
+
+
+def test_quoted_and_unquoted_paths_mean_the_same():
+    """`code.text = ...` is a nested table in TOML and `"code.text" = ...` is a key; here both are one
+    path.
+    """
+    quoted = parse_policy((HEAD + '[Condition]\n"code.text" = "drop"').encode(), "q")
+    unquoted = parse_policy((HEAD + '[Condition]\ncode.text = "drop"').encode(), "u")
+    assert quoted.rules == unquoted.rules == {"Condition": {"code.text": Rule("drop")}}
+
+
+def test_a_shape_may_use_the_shapes_above_it():
+    """A structure that occurs often is described once, and read from top to bottom."""
+    policy = parse_policy(
+        (
+            HEAD + '[shape.coding]\ncode = "keep"\n[shape.coded]\ncoding = "shape:coding"\ntext = "text"\n'
+            '[Condition]\ncode = "shape:coded"'
+        ).encode(),
+        "s",
+    )
+    assert policy.rules["Condition"] == {"code.coding.code": Rule("keep"), "code.text": Rule("text")}
+
+
+@pytest.mark.parametrize("name", ["lake", "default"])
+def test_the_policies_of_the_house_load_and_cover_the_demo(name: str):
+    """`lake` and `default` exist from the start, name themselves, and know every type the demo sends."""
+    policy = load_policy(name)
+    assert policy.name == name
+    assert policy.version == "1"
+    assert len(policy.sha256) == 64
+    assert set(policy.rules) >= DEMO_TYPES
+    assert policy.dropped_types >= {"Organization", "Practitioner", "Location"}
+    assert "Bundle" not in policy.known_types
+
+
+@pytest.mark.parametrize("name", ["lake", "default"])
+def test_every_id_is_pseudonymised_and_every_reference_rewritten(name: str):
+    """No path of the house's policies lets an id or a pointer through as it is."""
+    for paths in load_policy(name).rules.values():
+        assert paths["id"] == Rule("pseudonym")
+        for path, rule in paths.items():
+            if path.split(".")[-1] == "reference":
+                assert rule.action == "reference", path
+
+
+@pytest.mark.parametrize("name", ["lake", "default"])
+def test_no_words_typed_by_people_are_kept(name: str):
+    """Names, texts, notes, displays and identifiers are never kept, wherever they stand."""
+    never = {"display", "text", "note", "identifier", "name", "telecom", "address", "serialNumber", "unit"}
+    for resource_type, paths in load_policy(name).rules.items():
+        for path, rule in paths.items():
+            if never & set(path.split(".")) or path.endswith("String"):
+                assert rule.action in ("drop", "text", "mask"), f"{resource_type}.{path}"
+
+
+@pytest.mark.parametrize("name", ["lake", "default"])
+@pytest.mark.parametrize(("resource_type", "paths"), MODIFIER_ELEMENTS, ids=lambda value: str(value)[:20])
+def test_what_modifies_a_meaning_is_kept(name: str, resource_type: str, paths: tuple[str, ...]):
+    """FHIR marks elements that change what the rest means (`doNotPerform`); dropping one would lie."""
+    rules = load_policy(name).rules[resource_type]
+    for path in paths:
+        assert rules[path].action in ("keep", "reference", "date"), path
+
+
+def test_the_default_policy_leaves_no_date_finer_than_a_month():
+    """Under `default` a birth date keeps its year and all other dates year and month; instants are
+    dropped.
+    """
+    rules = load_policy("default").rules
+    assert rules["Patient"]["birthDate"] == Rule("date", "year")
+    dated = ("Date", "DateTime", "start", "end", "On", "Instant", "issued", "recorded", "whenHandedOver")
+    for resource_type, paths in rules.items():
+        for path, rule in paths.items():
+            if path.endswith(dated):
+                assert rule.action in ("date", "drop"), f"{resource_type}.{path}"
+
+
+def test_the_two_policies_differ_only_in_dates():
+    """`default` is the lake's policy with coarser dates, so a reviewer reads one and knows the other."""
+    lake, default = load_policy("lake").rules, load_policy("default").rules
+    assert lake.keys() == default.keys()
+    for resource_type in lake:
+        assert lake[resource_type].keys() == default[resource_type].keys()
+        for path, rule in default[resource_type].items():
+            if rule != lake[resource_type][path]:
+                assert lake[resource_type][path] == Rule("keep")
+                assert rule.action in ("date", "drop"), path
+
+
+def test_a_policy_can_be_given_as_a_path_and_its_hash_is_that_of_its_bytes(tmp_path: Path):
+    """A hospital may bring its own file; the account names it by the hash of exactly these bytes."""
+    import hashlib
+
+    content = (HEAD + '[Patient]\nid = "pseudonym"\n').encode()
+    file = tmp_path / "mine.toml"
+    file.write_bytes(content)
+    assert load_policy(str(file)).sha256 == load_policy(file).sha256 == hashlib.sha256(content).hexdigest()
+
+
+def test_an_unknown_policy_is_named_and_the_known_ones_are_offered():
+    """Asking for a policy that does not exist answers with those that do."""
+    with pytest.raises(PlatformError) as refusal:
+        load_policy("lakes")
+    assert refusal.value.code == "policy.unknown"
+    assert "default, lake" in refusal.value.next_en
