@@ -1,0 +1,1 @@
+"""rwd_platform.store"""

@@ -1,0 +1,399 @@
+"""The lake: one Delta table per subject (patient, measurement, ...) at lake/<table>/v1.
+
+An upload is one commit a table, and the same upload admitted again gives the same state. A resource that
+comes with newer content replaces all its rows, whichever upload brought the older ones. No partition
+columns and no deletion vectors, so that every engine can read the files as plain Parquet.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
+from itertools import islice
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import pandas as pd
+
+from rwd_platform.core import columns as core
+from rwd_platform.core.errors import Exit, Problem
+from rwd_platform.store.layout import Layout, durable_folder, safe_name
+
+FORMAT_VERSION = 1
+CONTENT_SHA256 = "content_sha256"  # of the scrubbed resource: the same content sent again is a duplicate
+UPLOAD_ID = "upload_id"
+LEDGER = "resource"  # the table with one row for every accepted resource
+
+ResourceKey = tuple[str, str, str, str]
+"""organisation_id, source_system, resource_type, resource_id"""
+
+RESOURCE_KEY = core.MERGE_KEY[:4]
+_BATCH_ROWS = 20_000
+_ARROW_TYPES = {
+    **dict.fromkeys(("integer", "positiveInt", "unsignedInt", "integer64"), "int64"),
+    "decimal": "double",
+    "boolean": "bool",
+    # FHIR dates stay text: their precision is part of what they say.
+    **dict.fromkeys(("date", "dateTime", "instant", "time", "string", "code", "id", "uri", "url"), "string"),
+    **dict.fromkeys(("canonical", "oid", "uuid", "markdown", "base64Binary"), "string"),
+}
+_EVERY_TABLE = {
+    core.ORGANISATION_ID: "string",
+    core.SOURCE_SYSTEM: "string",
+    core.RESOURCE_TYPE: "string",
+    core.RESOURCE_ID: "string",
+    core.PATIENT_ID: "string",
+    core.ROW_INDEX: "integer",
+    core.SOURCE_FILE: "string",
+    core.SOURCE_LINE: "integer",
+    core.LINE_DIGEST: "string",
+    CONTENT_SHA256: "string",
+    UPLOAD_ID: "string",
+    "format_version": "integer",
+}
+
+TABLE_UNKNOWN = Problem(
+    code="lake.table_unknown",
+    zh="研究数据库中没有表 {table}。",
+    en="The study store has no table {table}.",
+    next_zh="请核对表名；表由 ViewDefinition 定义，见 `rwd views`。",
+    next_en="Check the name; tables are defined by ViewDefinitions, see `rwd views`.",
+    http=404,
+)
+SCHEMA_DIFFERS = Problem(
+    code="lake.schema_differs",
+    zh="表 {table} 已按另一组列建立，差异列：{columns}。",
+    en="Table {table} was made with other columns; they differ in: {columns}.",
+    next_zh="请提高表的版本并重建，不要在原表上更改列。",
+    next_en="Raise the table's version and rebuild it; do not change the columns of a table that has rows.",
+    http=500,
+    exit=Exit.BROKEN_ENVIRONMENT,
+)
+ROW_MALFORMED = Problem(
+    code="lake.row_malformed",
+    zh="写入表 {table} 的行不符合其定义：列 {columns}。",
+    en="Rows for table {table} do not fit its definition: column {columns}.",
+    next_zh="请检查产生该列的 ViewDefinition 的类型与列名。",
+    next_en="Check the type and names in the ViewDefinition that gives this column.",
+    http=500,
+    exit=Exit.BROKEN_ENVIRONMENT,
+)
+
+
+class Lake:
+    """The lake of one deployment. One writer a table at a time; readers never wait."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._defined: dict[str, dict[str, str]] = {}
+        self.define(LEDGER, ())
+
+    def define(self, table: str, columns: Sequence[tuple[str, str]]) -> None:
+        """Say which columns a table has: (name, FHIR type). The columns of every table come by themselves."""
+        unknown = [f"{name} ({kind})" for name, kind in columns if kind not in _ARROW_TYPES]
+        if unknown:
+            raise ROW_MALFORMED.error(table=table, columns=", ".join(unknown))
+        own = {name: kind for name, kind in columns if name not in _EVERY_TABLE}
+        self._defined[safe_name(table, "table")] = {**_EVERY_TABLE, **own}
+
+    def replace_upload(
+        self,
+        table: str,
+        upload_id: str,
+        rows: Iterable[Mapping[str, Any]],
+        accepted: Mapping[ResourceKey, str] | None = None,
+    ) -> int | None:
+        """Make `rows` the upload's rows in a table, in one commit; returns the table's version after it.
+
+        Gone afterwards: the upload's earlier rows, and other uploads' rows of the same resources.
+        `accepted` maps every resource of the upload to its content_sha256; it also removes older rows of
+        a resource that gives none here any more. Without it the resources are those of `rows`, and of
+        a resource that comes twice the last content stands.
+        """
+        from deltalake import DeltaTable, write_deltalake
+
+        path = self._path(table)
+        new = self._arrow_rows(table, upload_id, rows)
+        new = new.filter(_stands(new, accepted))
+        resources = set(accepted) if accepted is not None else _resources(new)
+        with _one_writer(path):
+            if not DeltaTable.is_deltatable(str(path)):
+                if len(new) == 0:
+                    return None
+                write_deltalake(path, new, commit_properties=_commit_note(upload_id))
+                return int(DeltaTable(path).version())
+            delta = DeltaTable(path)
+            self._check_schema(table, delta)
+            old, unchanged = _compare(_dataset(delta, path), upload_id, resources, new)
+            if unchanged:
+                return int(delta.version())
+            if len(old):
+                _merge(delta, new, old, upload_id)
+            else:
+                write_deltalake(delta, new, mode="append", commit_properties=_commit_note(upload_id))
+            return int(DeltaTable(path).version())
+
+    def read(self, table: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """A table's rows in the order of the merge key. Integers are Int64, absent text is None."""
+        import pyarrow as pa
+        from deltalake import DeltaTable
+
+        path = self._path(table)
+        if DeltaTable.is_deltatable(str(path)):
+            wanted = None if columns is None else list(dict.fromkeys((*core.MERGE_KEY, *columns)))
+            arrow = _dataset(DeltaTable(path), path).to_table(columns=wanted)
+        elif table in self._defined:
+            arrow = self._schema(table).empty_table()
+        else:
+            raise TABLE_UNKNOWN.error(table=table)
+        arrow = arrow.sort_by([(name, "ascending") for name in core.MERGE_KEY])
+        nullable = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
+        frame: pd.DataFrame = arrow.to_pandas(types_mapper=nullable.get)
+        return frame if columns is None else frame[list(columns)]
+
+    def tables(self) -> tuple[str, ...]:
+        """The tables that hold anything, by name."""
+        from deltalake import DeltaTable
+
+        there = self._layout.lake.glob(f"*/v{FORMAT_VERSION}")
+        return tuple(sorted(path.parent.name for path in there if DeltaTable.is_deltatable(str(path))))
+
+    def versions(self) -> dict[str, int]:
+        """Each table's Delta version: together they name one state of the lake."""
+        from deltalake import DeltaTable
+
+        return {table: DeltaTable(self._path(table)).version() for table in self.tables()}
+
+    def known_resources(
+        self, organisation_id: str, source_system: str, *, except_upload: str | None = None
+    ) -> dict[tuple[str, str], str]:
+        """(type, id) -> content_sha256 of every accepted resource of one source.
+
+        An upload that is admitted again passes its own id as `except_upload`: otherwise it would meet
+        what its first attempt had stored, and call it a duplicate.
+        """
+        from deltalake import DeltaTable
+
+        path = self._path(LEDGER)
+        if not DeltaTable.is_deltatable(str(path)):
+            return {}
+        names = [*RESOURCE_KEY, CONTENT_SHA256, UPLOAD_ID]
+        known = {}
+        # Batch by batch, and compared here: a merge writes text in a kind that Arrow cannot filter by.
+        for batch in _dataset(DeltaTable(path), path).to_batches(columns=names):
+            columns = (batch.column(name).to_pylist() for name in names)
+            for organisation, source, kind, resource, content, upload in zip(*columns, strict=True):
+                if (organisation, source) == (organisation_id, source_system) and upload != except_upload:
+                    known[kind, resource] = content
+        return known
+
+    def sweep(self) -> int:
+        """Remove files that no log entry names: what a killed writer left, patients' rows included.
+
+        Delta's own vacuum leaves some of them (temporary names such as `part-...parquet#1`). Waits for a
+        table's writer, so that nothing in the making is taken away. Returns how many files went.
+        """
+        removed = 0
+        for path in sorted(self._layout.lake.glob("*/v*")):
+            with _one_writer(path):
+                for orphan in sorted(_orphans(path)):
+                    orphan.unlink()
+                    removed += 1
+        return removed
+
+    def _path(self, table: str) -> Path:
+        return self._layout.lake / safe_name(table, "table") / f"v{FORMAT_VERSION}"
+
+    def _schema(self, table: str) -> Any:
+        import pyarrow as pa
+
+        if table not in self._defined:
+            raise TABLE_UNKNOWN.error(table=table)
+        columns = self._defined[table]
+        return pa.schema([(name, pa.type_for_alias(_ARROW_TYPES[kind])) for name, kind in columns.items()])
+
+    def _check_schema(self, table: str, delta: Any) -> None:
+        import pyarrow as pa
+
+        wanted = {field.name: str(field.type) for field in self._schema(table)}
+        there = {field.name: str(field.type) for field in pa.schema(delta.schema().to_arrow())}
+        differing = {name for name in {*wanted, *there} if wanted.get(name) != there.get(name)}
+        if differing:
+            raise SCHEMA_DIFFERS.error(table=table, columns=", ".join(sorted(differing)))
+
+    def _arrow_rows(self, table: str, upload_id: str, rows: Iterable[Mapping[str, Any]]) -> Any:
+        """The rows as one Arrow table, converted batch by batch: a row as a dict is ten times as large."""
+        import pyarrow as pa
+
+        schema = self._schema(table)
+        fixed = {UPLOAD_ID: upload_id, "format_version": FORMAT_VERSION}
+        source = iter(rows)
+        batches = []
+        while batch := list(islice(source, _BATCH_ROWS)):
+            strange = {name for row in batch for name in row if name not in schema.names}
+            if strange:
+                raise ROW_MALFORMED.error(table=table, columns=", ".join(sorted(strange)))
+            arrays = [
+                _array(table, field, [fixed.get(field.name, row.get(field.name)) for row in batch])
+                for field in schema
+            ]
+            batches.append(pa.record_batch(arrays, schema=schema))
+        return pa.Table.from_batches(batches, schema=schema)
+
+
+def _array(table: str, field: Any, values: list[Any]) -> Any:
+    import pyarrow as pa
+
+    if pa.types.is_floating(field.type):
+        values = [float(value) if isinstance(value, (Decimal, int)) else value for value in values]
+    try:
+        array = pa.array(values, type=field.type)
+    except (pa.ArrowException, TypeError, ValueError, OverflowError):
+        # Arrow's own message repeats the value.
+        raise ROW_MALFORMED.error(table=table, columns=field.name) from None
+    if array.null_count and field.name in (*core.MERGE_KEY, CONTENT_SHA256):
+        raise ROW_MALFORMED.error(table=table, columns=field.name)
+    return array
+
+
+def _stands(rows: Any, accepted: Mapping[ResourceKey, str] | None) -> Any:
+    """Which rows count: those of the content that was accepted (or came last), each merge key once."""
+    import pyarrow as pa
+
+    if len(rows) == 0:
+        return pa.array([], pa.bool_())
+    keys = rows.select([*core.MERGE_KEY, CONTENT_SHA256]).to_pandas()
+    if accepted is None:
+        wanted = keys.groupby(list(RESOURCE_KEY))[CONTENT_SHA256].transform("last")
+    else:
+        resources = zip(*(keys[name] for name in RESOURCE_KEY), strict=True)
+        wanted = pd.Series([accepted.get(resource) for resource in resources], index=keys.index)
+    # The first of equals stands: a unit sent again is counted as its duplicate, not the other way round.
+    again = keys.duplicated([*core.MERGE_KEY, CONTENT_SHA256], keep="first")
+    return pa.array(keys[CONTENT_SHA256].eq(wanted) & ~again)
+
+
+def _resources(rows: Any) -> set[ResourceKey]:
+    return set(zip(*(rows.column(name).to_pylist() for name in RESOURCE_KEY), strict=True))
+
+
+def _files(delta: Any, path: Path) -> list[Path]:
+    """The files of a table's present state. `file_uris` would not do: it escapes blanks and Chinese names."""
+    import pyarrow as pa
+
+    return [path / unquote(name) for name in pa.table(delta.get_add_actions()).column("path").to_pylist()]
+
+
+def _dataset(delta: Any, path: Path) -> Any:
+    """The present state as a dataset for the engine."""
+    import pyarrow as pa
+    import pyarrow.dataset
+
+    files = [str(file) for file in _files(delta, path)]
+    return pyarrow.dataset.dataset(files, schema=pa.schema(delta.schema().to_arrow()), format="parquet")
+
+
+def _compare(stored: Any, upload_id: str, resources: Iterable[ResourceKey], new: Any) -> tuple[Any, bool]:
+    """The merge keys of the rows that this upload replaces, and whether they equal what it brings.
+
+    The engine reads the stored files; of what is there only keys come into memory.
+    """
+    import duckdb
+    import pyarrow as pa
+
+    listed = list(zip(*sorted(resources), strict=True)) or [()] * len(RESOURCE_KEY)
+    replaced = pa.table([pa.array(part, pa.string()) for part in listed], names=list(RESOURCE_KEY))
+    same = " AND ".join(f"old.{name} = new.{name}" for name in RESOURCE_KEY)
+    going = f"FROM stored AS old WHERE upload_id = $upload OR EXISTS (FROM replaced AS new WHERE {same})"
+    every = ", ".join(f'"{name}"' for name in new.column_names)
+    brought = f"SELECT {every} FROM brought"  # noqa: S608
+    difference = f"SELECT count(*) FROM ({brought} EXCEPT ALL SELECT {every} {going})"  # noqa: S608
+    # Nothing is ever fetched: these two settings keep the engine off the network.
+    offline: dict[str, Any] = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
+    upload = {"upload": upload_id}
+    with duckdb.connect(config=offline) as engine:
+        engine.register("stored", stored)
+        engine.register("replaced", replaced)
+        engine.register("brought", new)
+        keys = engine.sql(f"SELECT {', '.join(core.MERGE_KEY)} {going}", params=upload).to_arrow_table()
+        if len(keys) != len(new):
+            return keys, False
+        differing = engine.execute(difference, upload).fetchone()
+        return keys, differing == (0,)
+
+
+def _merge(delta: Any, new: Any, old: Any, upload_id: str) -> None:
+    """One commit that puts `new` and takes away the rows of `old` that `new` does not replace.
+
+    Delta's MERGE cannot take away a row that the source does not hold, so the source holds it, marked.
+    """
+    import pyarrow as pa
+
+    name_of = list(core.MERGE_KEY)
+    going = old.join(new.select(name_of), keys=name_of, join_type="left anti")
+    marked = pa.concat_tables(
+        [
+            new.append_column("goes", pa.array([False] * len(new), pa.bool_())),
+            going.append_column("goes", pa.array([True] * len(going), pa.bool_())),
+        ],
+        promote_options="default",
+    )
+    same_row = " AND ".join(f"old.{name} = new.{name}" for name in name_of)
+    put = {name: f"new.{name}" for name in new.column_names}
+    (
+        delta.merge(
+            marked,
+            predicate=same_row,
+            source_alias="new",
+            target_alias="old",
+            commit_properties=_commit_note(upload_id),
+        )
+        .when_matched_delete(predicate="new.goes")
+        .when_matched_update(updates=put)
+        .when_not_matched_insert(updates=put, predicate="NOT new.goes")
+        .execute()
+    )
+
+
+def _commit_note(upload_id: str) -> Any:
+    from deltalake import CommitProperties
+
+    return CommitProperties(custom_metadata={UPLOAD_ID: upload_id})
+
+
+@contextlib.contextmanager
+def _one_writer(path: Path) -> Iterator[None]:
+    """Hold a table for writing; the kernel lets go when the writer dies."""
+    durable_folder(path.parent)
+    with (path.parent / "writer.guard").open("ab") as guard:
+        fcntl.flock(guard, fcntl.LOCK_EX)
+        yield
+
+
+def _orphans(path: Path) -> Iterator[Path]:
+    """Files below a table's folder that neither a log entry nor the present state names."""
+    from deltalake import DeltaTable
+
+    named: set[Path] = set()
+    log = path / "_delta_log"
+    for entry in log.glob("*.json"):
+        for line in entry.read_text(encoding="utf-8").splitlines():
+            action = json.loads(line)
+            file = action.get("add") or action.get("remove")
+            if file:
+                named.add(path / unquote(file["path"]))
+    if DeltaTable.is_deltatable(str(path)):
+        named.update(_files(DeltaTable(path), path))
+    for file in path.rglob("*"):
+        if file.is_file() and file not in named and not _is_log_entry(file, log):
+            yield file
+
+
+def _is_log_entry(file: Path, log: Path) -> bool:
+    return file.parent == log and (
+        file.name == "_last_checkpoint" or (file.suffix in (".json", ".parquet") and file.name[:20].isdigit())
+    )
