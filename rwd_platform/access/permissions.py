@@ -1,0 +1,174 @@
+"""One table says who may do what, and to whose things. What it does not list is refused.
+
+A thing of another organisation looks exactly like one that does not exist: the same error, the same
+words. Whoever may not do a thing at all learns that, whether the thing exists or not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from sqlmodel import SQLModel
+
+from rwd_platform.access.roles import ROLE_NAMES, Role
+from rwd_platform.core.errors import Exit, Problem
+from rwd_platform.log.entry import Actor
+from rwd_platform.records.records import NOT_FOUND, Records
+
+Row = TypeVar("Row", bound=SQLModel)
+
+NOT_ALLOWED = Problem(
+    code="access.not_allowed",
+    zh="“{role_zh}”角色不能执行“{action}”。",
+    en="The role “{role}” may not do “{action}”.",
+    next_zh="如确有需要，请联系平台管理员调整角色。",
+    next_en="If you need it, ask the platform's administrator about your role.",
+    http=403,
+    exit=Exit.REFUSED,
+)
+
+
+class Action(StrEnum):
+    """`noun.verb`, as a person would say it."""
+
+    UPLOAD_CREATE = "upload.create"
+    UPLOAD_READ = "upload.read"
+    REJECT_DOWNLOAD = "reject.download"
+    RECEIPT_READ = "receipt.read"
+    QUALITY_READ = "quality.read"
+    STUDY_READ = "study.read"
+    STUDY_REGISTER = "study.register"
+    STUDY_FREEZE = "study.freeze"
+    STUDY_LOCK = "study.lock"
+    STUDY_RUN = "study.run"
+    RESULTS_READ = "results.read"
+    PACKAGE_READ = "package.read"
+    PACKAGE_DOWNLOAD = "package.download"
+    PACKAGE_ASSEMBLE = "package.assemble"
+    TRANSFER_READ = "transfer.read"
+    TRANSFER_DECIDE = "transfer.decide"
+    LOG_READ = "log.read"
+    TRACE_READ = "trace.read"
+    JOB_READ = "job.read"
+
+
+class Scope(StrEnum):
+    """Whose things: those of one's own organisation, or anybody's."""
+
+    OWN_ORGANISATION = "own_organisation"
+    ANY = "any"
+
+
+_OWN, _ANY = Scope.OWN_ORGANISATION, Scope.ANY
+
+PERMISSIONS: Mapping[Role, Mapping[Action, Scope]] = {
+    # Sends files, learns what became of them, mends and sends again.
+    Role.HOSPITAL: {
+        Action.UPLOAD_CREATE: _OWN,
+        Action.UPLOAD_READ: _OWN,
+        Action.REJECT_DOWNLOAD: _OWN,  # holds the identified lines that the hospital itself sent
+        Action.RECEIPT_READ: _OWN,
+        Action.QUALITY_READ: _OWN,
+        Action.LOG_READ: _OWN,
+        Action.JOB_READ: _OWN,
+    },
+    # Works on pseudonymised data of its own studies; never sees an upload.
+    Role.RESEARCHER: {
+        Action.QUALITY_READ: _ANY,  # a scorecard of counts; a study draws on several hospitals
+        Action.STUDY_READ: _OWN,
+        Action.STUDY_REGISTER: _OWN,
+        Action.STUDY_FREEZE: _OWN,
+        Action.STUDY_LOCK: _OWN,
+        Action.STUDY_RUN: _OWN,
+        Action.RESULTS_READ: _OWN,
+        Action.PACKAGE_READ: _OWN,
+        Action.PACKAGE_DOWNLOAD: _OWN,
+        Action.PACKAGE_ASSEMBLE: _OWN,
+        Action.TRANSFER_READ: _OWN,
+        Action.TRANSFER_DECIDE: _OWN,
+        Action.LOG_READ: _OWN,
+        Action.TRACE_READ: _OWN,
+        Action.JOB_READ: _OWN,
+    },
+    # Reads and re-computes everything that evidence rests on; changes nothing.
+    Role.REGULATOR: {
+        Action.RECEIPT_READ: _ANY,
+        Action.QUALITY_READ: _ANY,
+        Action.STUDY_READ: _ANY,
+        Action.RESULTS_READ: _ANY,
+        Action.PACKAGE_READ: _ANY,
+        Action.PACKAGE_DOWNLOAD: _ANY,
+        Action.TRANSFER_READ: _ANY,
+        Action.LOG_READ: _ANY,
+        Action.TRACE_READ: _ANY,
+    },
+    # Keeps the machines running: sees states and counts, no results and no patient's line.
+    Role.OPERATOR: {
+        Action.UPLOAD_READ: _ANY,
+        Action.RECEIPT_READ: _ANY,
+        Action.QUALITY_READ: _ANY,
+        Action.STUDY_READ: _ANY,
+        Action.LOG_READ: _ANY,
+        Action.JOB_READ: _ANY,
+    },
+}
+
+
+def scope_of(actor: Actor, action: Action | str) -> Scope | None:
+    """Whose things the actor may do this to; None for nobody's. An unknown role or action is None."""
+    try:
+        return PERMISSIONS[Role(actor.role)].get(Action(action))
+    except ValueError:
+        return None
+
+
+def can(actor: Actor, action: Action | str, organisation_id: str) -> bool:
+    """May the actor do this to something of that organisation?"""
+    scope = scope_of(actor, action)
+    if scope is Scope.ANY:
+        return True
+    return scope is Scope.OWN_ORGANISATION and bool(organisation_id) and organisation_id == actor.organisation
+
+
+def check_can(
+    actor: Actor, action: Action | str, organisation_id: str, *, kind: str = "object", id: str = ""
+) -> None:
+    """Raises 403 for what the role may never do, and 404 for a thing that is somebody else's.
+
+    `kind` and `id` name the thing as NOT_FOUND would; `get_visible` fills them in by itself.
+    """
+    check_may(actor, action)
+    if not can(actor, action, organisation_id):
+        raise NOT_FOUND.error(kind=kind, id=id)
+
+
+def check_may(actor: Actor, action: Action | str) -> Scope:
+    """The scope, for lists and new things; raises 403 when the role may never do this."""
+    scope = scope_of(actor, action)
+    if scope is None:
+        role_zh, role = _role_names(actor.role)
+        raise NOT_ALLOWED.error(role=role, role_zh=role_zh, action=action)
+    return scope
+
+
+def visible_organisation(actor: Actor, action: Action | str) -> str | None:
+    """The organisation that a list must be limited to; None for no limit. Raises 403 like `check_may`."""
+    return None if check_may(actor, action) is Scope.ANY else actor.organisation
+
+
+def get_visible(records: Records, actor: Actor, action: Action | str, table: type[Row], id: Any) -> Row:
+    """The row if the actor may do this to it; absent and hidden raise the same error."""
+    check_may(actor, action)
+    row = records.get(table, id)
+    organisation_id = str(getattr(row, "organisation_id", ""))
+    check_can(actor, action, organisation_id, kind=str(table.__tablename__), id=str(id))
+    return row
+
+
+def _role_names(role: str) -> tuple[str, str]:
+    try:
+        return ROLE_NAMES[Role(role)]
+    except ValueError:
+        return (role, role)
