@@ -1,0 +1,55 @@
+"""How long and how many: subjects, events, person-time, rate and median follow-up of each arm."""
+
+from __future__ import annotations
+
+from studies.analyses.context import Context, Done, Pen
+from studies.outcome import EVENT, TIME
+from studies.protocol import ARMS, PlannedAnalysis
+from studies.reasons import NO_SUBJECTS, NOT_ESTIMABLE, NOT_REACHED, joined
+from studies.statistics.cox import ENGINES, engine_version
+from studies.statistics.kaplan_meier import kaplan_meier
+from studies.statistics.probability import poisson_interval
+
+DAYS_PER_YEAR = 365.25
+METHOD = "counts; rate with exact Poisson limits (Garwood); follow-up by reverse Kaplan-Meier, log-log limits"
+
+
+def run(analysis: PlannedAnalysis, context: Context) -> Done:
+    subset = context.subset(analysis.population)
+    variables = context.variables(analysis, TIME, EVENT)
+    pen = Pen(context, analysis.id, subset.population, variables, METHOD, ENGINES, engine_version())
+    absent = []
+    for arm in ARMS:
+        chosen = subset.arm(arm)
+        if not chosen.any():
+            absent.append((f"{analysis.id}.{arm}", joined(NO_SUBJECTS.about())))
+            continue
+        n, events = int(chosen.sum()), int(subset.event[chosen].sum())
+        years = float(subset.days[chosen].sum()) / DAYS_PER_YEAR
+        pen.write("subjects", n, group=arm, n=n, events=events)
+        pen.write("events", events, group=arm, n=n, events=events)
+        pen.write("person_years", years, group=arm, unit="years", n=n, events=events)
+        _write_rate(pen, arm, n, events, years)
+        # Follow-up ends at a censoring; an event hides how long the subject would have been followed.
+        median, low, high = kaplan_meier(subset.days[chosen], ~subset.event[chosen]).median()
+        pen.write(
+            "median_follow_up",
+            median,
+            group=arm,
+            unit="days",
+            limits=(low, high),
+            n=n,
+            events=events,
+            warnings=[joined(NOT_REACHED.about())] if median is None else [],
+        )
+    return Done(tuple(pen.rows), not_done=tuple(absent))
+
+
+def _write_rate(pen: Pen, arm: str, n: int, events: int, years: float) -> None:
+    name, unit = "rate_per_100_person_years", "per 100 person-years"
+    if years <= 0:
+        warnings = [joined(NOT_ESTIMABLE.about(statistic=name))]
+        pen.write(name, None, group=arm, unit=unit, n=n, events=events, warnings=warnings)
+        return
+    low, high = (100.0 * limit / years for limit in poisson_interval(events))
+    pen.write(name, 100.0 * events / years, group=arm, unit=unit, limits=(low, high), n=n, events=events)

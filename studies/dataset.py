@@ -1,0 +1,84 @@
+"""From a data lock to the table that is analysed: one row a subject, and the source line of every value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from rwd_platform.core.columns import SUBJECT_ID
+from rwd_platform.core.text import Bilingual
+from studies.attrition import Attrition, AttritionStep
+from studies.covariates import derive_covariate
+from studies.exposure import derive_exposure
+from studies.outcome import EVENT, TIME, derive_outcome
+from studies.protocol import COMPARATOR, EXPOSED, Protocol
+from studies.tables import LINEAGE_COLUMNS, SUBJECT_TABLE, lineage_of, lock_rows, table
+
+INDEX = "index"
+SITE = "site_id"
+
+_START = Bilingual("数据锁定中的受试者", "Subjects in the data lock")
+
+
+@dataclass(frozen=True)
+class StudyDataset:
+    """The analysis table.
+
+    frame     -- sorted by subject_id: subject_id, site_id, <exposure> (1 exposed, 0 comparator),
+                 time_days, event (0/1), then the covariates in the protocol's order
+    attrition -- from the lake (if the cohort's steps were given) to the analysed subjects
+    lineage   -- subject_id, variable, source_file_sha256, source_line, line_digest; `variable` is a column
+                 of `frame` or `index`. A value that says "no such record" has no line
+    """
+
+    frame: pd.DataFrame
+    attrition: tuple[AttritionStep, ...]
+    lineage: pd.DataFrame
+    exposure: str
+
+    @property
+    def by_arm(self) -> Mapping[str, int]:
+        exposed = int(self.frame[self.exposure].sum())
+        return {EXPOSED: exposed, COMPARATOR: len(self.frame) - exposed}
+
+
+def build(
+    lock: Mapping[str, pd.DataFrame], protocol: Protocol, before: Sequence[AttritionStep] = ()
+) -> StudyDataset:
+    """Derive exposure, outcome and covariates. `before` are the cohort's steps, put in front of ours."""
+    subjects = table(lock, SUBJECT_TABLE, (SUBJECT_ID, SITE))
+    sites = dict(zip(subjects[SUBJECT_ID], subjects[SITE], strict=True))
+    attrition = Attrition.of(sorted(sites), _START)
+    exposed = derive_exposure(lock, protocol.exposure, attrition)
+    covariates = {one.name: derive_covariate(lock, one, attrition) for one in protocol.covariates}
+    outcomes = derive_outcome(lock, protocol.outcome, attrition)
+    ids = attrition.ids
+    columns: dict[str, object] = {
+        SUBJECT_ID: pd.Series(ids, dtype="object"),
+        SITE: pd.Series([sites[one] for one in ids], dtype="object"),
+        protocol.exposure.name: pd.Series([exposed.exposed[one] for one in ids], dtype="int64"),
+        TIME: pd.Series([outcomes.time_days[one] for one in ids], dtype="int64"),
+        EVENT: pd.Series([outcomes.event[one] for one in ids], dtype="int64"),
+    }
+    types = {"number": "float64", "levels": "object", "record": "int64"}
+    for one in protocol.covariates:
+        values = covariates[one.name].values
+        columns[one.name] = pd.Series([values[subject] for subject in ids], dtype=types[one.type])
+    index_rows = lock_rows(lock, protocol.cohort.index)
+    index_rows = index_rows[index_rows["day"] == 0].drop_duplicates(SUBJECT_ID)
+    lines = [lineage_of(index_rows, INDEX), exposed.lineage, outcomes.lineage]
+    lines += [covariates[one.name].lineage for one in protocol.covariates]
+    return StudyDataset(
+        frame=pd.DataFrame(columns),
+        attrition=(*before, *attrition.done),
+        lineage=_lineage(lines, ids),
+        exposure=protocol.exposure.name,
+    )
+
+
+def _lineage(parts: Sequence[pd.DataFrame], ids: Sequence[str]) -> pd.DataFrame:
+    every = pd.concat(parts, ignore_index=True)
+    every = every[every[SUBJECT_ID].isin(set(ids))]
+    return every.sort_values(list(LINEAGE_COLUMNS), kind="stable", ignore_index=True)

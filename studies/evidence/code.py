@@ -1,0 +1,23 @@
+"""The code that makes results, as text: it travels in the package, so that a reviewer runs what we ran."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_ROOT = Path(__file__).parent.parent.parent
+_PARTS = ("studies", "rwd_platform/core")
+_SUFFIXES = frozenset({".py", ".yaml", ".csv", ".toml", ".json"})
+_REPORTING = ("studies/evidence/",)
+
+
+def result_code() -> dict[str, str]:
+    """path -> source of the room of studies (without the making of packages) and of what it stands on."""
+    sources = {
+        "rwd_platform/__init__.py": (_ROOT / "rwd_platform" / "__init__.py").read_text(encoding="utf-8")
+    }
+    for part in _PARTS:
+        for path in sorted((_ROOT / part).rglob("*")):
+            name = path.relative_to(_ROOT).as_posix()
+            if path.suffix in _SUFFIXES and not name.startswith(_REPORTING):
+                sources[name] = path.read_text(encoding="utf-8")
+    return dict(sorted(sources.items()))

@@ -1,0 +1,258 @@
+"""The package's files that are not the report: protocol, sources, quality, results, trace, proofs, code."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import gzip
+import io
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from rwd_platform.core.columns import LINE_DIGEST, SOURCE_FILE, SOURCE_LINE, SUBJECT_ID
+from rwd_platform.core.text import Bilingual
+from studies.evidence.inputs import PackageInputs
+from studies.evidence.templates import verify as standalone
+
+SOURCES_JSON = "data/02_governance/sources.json"
+DEIDENTIFIED_JSON = "data/02_governance/deid_report.json"
+QUALITY_JSON = "data/04_quality/quality.json"
+ATTRITION_JSON = "data/08_trace/attrition.json"
+INPUTS_JSON = "data/08_trace/inputs.json"
+PROTOCOL_JSON = "data/01_protocol/protocol.json"
+FREEZE_JSON = "data/01_protocol/freeze.json"
+SIGNOFF_JSON = "data/10_signoff/signoff.json"
+LINEAGE = "data/08_trace/lineage.csv.gz"
+ROW_SETS_JSON = "data/08_trace/row_sets.json"
+VOLATILE = (
+    standalone.AUDIT_EXTRACT,
+    standalone.PROOFS_JSON,
+    standalone.CHECKPOINT,
+    "bag-info.txt",
+    standalone.MANIFEST,
+    standalone.TAG_MANIFEST,
+    standalone.SIGNATURE,
+)
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+def json_bytes(value: Any) -> bytes:
+    """Readable JSON; NaN and infinity are refused."""
+    return (json.dumps(plain(value), ensure_ascii=False, indent=1, allow_nan=False) + "\n").encode()
+
+
+def plain(value: Any) -> Any:
+    """JSON values: a bilingual text becomes {"zh", "en"}, tuples become lists, dataclasses objects."""
+    if isinstance(value, Bilingual):
+        return {"zh": value.zh, "en": value.en}
+    if isinstance(value, Mapping):
+        return {str(key): plain(one) for key, one in value.items()}
+    if hasattr(value, "__dataclass_fields__"):
+        return {name: plain(getattr(value, name)) for name in value.__dataclass_fields__}
+    if isinstance(value, list | tuple):
+        return [plain(one) for one in value]
+    return value
+
+
+def csv_bytes(rows: Iterable[Sequence[Any]]) -> bytes:
+    """CSV with a byte-order mark, so that a spreadsheet reads the Chinese."""
+    made = io.StringIO()
+    csv.writer(made, lineterminator="\n").writerows(rows)
+    return b"\xef\xbb\xbf" + made.getvalue().encode()
+
+
+def json_documents(inputs: PackageInputs) -> dict[str, Any]:
+    """The documents that the report's numbers may point into, by path."""
+    documents: dict[str, Any] = plain(
+        {
+            SOURCES_JSON: {
+                "format_version": 1,
+                "counts": {
+                    "hospitals": len(inputs.sources),
+                    "files": sum(len(one.files) for one in inputs.sources),
+                },
+                "sources": [_source(one) for one in inputs.sources],
+            },
+            DEIDENTIFIED_JSON: {"format_version": 1, **_deidentified(inputs)},
+            QUALITY_JSON: {
+                "format_version": 1,
+                "lines": [asdict(one) for one in inputs.quality_lines],
+                "facts": inputs.quality,
+            },
+            ATTRITION_JSON: {"format_version": 1, "steps": list(inputs.attrition)},
+            PROTOCOL_JSON: inputs.protocol,
+            FREEZE_JSON: inputs.freeze,
+            INPUTS_JSON: {
+                "format_version": 1,
+                "lock": inputs.lock,
+                "files": [
+                    {"sha256": file.sha256, "name": file.name, "organisation": source.organisation_id}
+                    for source in inputs.sources
+                    for file in source.files
+                ],
+            },
+            SIGNOFF_JSON: signoff(inputs),
+        }
+    )
+    return documents
+
+
+def _source(source: Any) -> dict[str, Any]:
+    files = [{**plain(file), "accounting": file.accounting.as_dict()} for file in source.files]
+    return {**plain(source), "files": files, "accounting": source.accounting.as_dict()}
+
+
+def _deidentified(inputs: PackageInputs) -> dict[str, Any]:
+    """Dropped paths as a list as well, so that each has a pointer of its own."""
+    dropped = inputs.deidentified.get("dropped", {})
+    listed = [{"path": path, "count": dropped[path]} for path in sorted(dropped)]
+    return {**inputs.deidentified, "dropped": listed}
+
+
+def signoff(inputs: PackageInputs) -> dict[str, Any]:
+    """Who signs, and what the signature means."""
+    meaning = Bilingual(
+        "本包由平台组装；签署人确认其内容与所列分析、数据锁定和日志一致。",
+        "Assembled by the platform; the signer confirms that it agrees with the results, lock and log it names.",
+    )
+    return {
+        "format_version": 1,
+        "signer": inputs.signer.name,
+        "public_key": inputs.signer.public_key.hex(),
+        "algorithm": "Ed25519",
+        "meaning": meaning,
+        "demo_key": inputs.demo,
+        "signature": standalone.SIGNATURE,
+    }
+
+
+def fixed_files(inputs: PackageInputs, documents: Mapping[str, Any]) -> dict[str, bytes]:
+    """All but report, results' drawings and index: the files that identify the package, and the volatile ones."""
+    files = {name: json_bytes(document) for name, document in documents.items()}
+    files["data/01_protocol/protocol.yaml"] = inputs.protocol_text.encode()
+    files[standalone.ARD_JSON] = json_bytes(inputs.results.as_dict())
+    files["data/04_quality/reconciliation.csv"] = csv_bytes(_reconciliation(inputs))
+    files["data/08_trace/attrition.csv"] = csv_bytes(_attrition(inputs))
+    files.update(_code(inputs))
+    files.update(_log(inputs))
+    if not inputs.is_aggregate:
+        files[LINEAGE] = gzip.compress(_lineage(inputs), mtime=0)
+        files[ROW_SETS_JSON] = json_bytes({"format_version": 1, "row_sets": row_ordinals(inputs)})
+    return files
+
+
+def _reconciliation(inputs: PackageInputs) -> Iterable[Sequence[Any]]:
+    outcomes = ("received", "accepted", "rejected", "quarantined", "duplicate")
+    yield ("organisation_id", "organisation_zh", "organisation_en", "file", "sha256", *outcomes)
+    for source in inputs.sources:
+        for file in source.files:
+            counts = file.accounting.as_dict()
+            yield (
+                source.organisation_id,
+                *source.name,
+                file.name,
+                file.sha256,
+                *(counts[one] for one in outcomes),
+            )
+
+
+def _attrition(inputs: PackageInputs) -> Iterable[Sequence[Any]]:
+    yield ("step", "reason_zh", "reason_en", "left", "remaining")
+    for place, step in enumerate(inputs.attrition):
+        yield (place, *step.reason, step.left, step.remaining)
+
+
+def _code(inputs: PackageInputs) -> dict[str, bytes]:
+    files = {f"data/07_code/src/{path}": text.encode() for path, text in inputs.code.items()}
+    files["data/07_code/rerun.py"] = (_TEMPLATES / "rerun.py").read_bytes()
+    files["data/07_code/RERUN.md"] = (_TEMPLATES / "RERUN.md").read_bytes()
+    files["data/07_code/requirements.lock"] = inputs.requirements.encode()
+    return files
+
+
+def _log(inputs: PackageInputs) -> dict[str, bytes]:
+    proofs = [
+        {"sequence": proof.sequence, "path": [node.hex() for node in proof.path]}
+        for proof in inputs.log.proofs
+    ]
+    return {
+        standalone.AUDIT_EXTRACT: inputs.log.entries,
+        standalone.PROOFS_JSON: json_bytes({"format_version": 1, "proofs": proofs}),
+        standalone.CHECKPOINT: inputs.log.checkpoint.encode(),
+        standalone.LOG_KEY: f"{inputs.log.public_key.hex()}\n".encode(),
+        standalone.PACKAGE_KEY: f"{inputs.signer.public_key.hex()}\n".encode(),
+        "data/09_audit/verify.py": (_TEMPLATES / "verify.py").read_bytes(),
+    }
+
+
+# --- the trace: rows by ordinal, never by id --------------------------------------------------------
+
+
+def ordinals(inputs: PackageInputs) -> dict[str, int]:
+    """subject_id -> its place among the lock's sorted ids, from 0. The ids themselves stay in the lock."""
+    ids = {str(one) for one in inputs.lineage[SUBJECT_ID]}
+    for row_set in inputs.results.row_sets.values():
+        ids.update(row_set)
+    return {subject: place for place, subject in enumerate(sorted(ids))}
+
+
+def row_ordinals(inputs: PackageInputs) -> dict[str, list[int]]:
+    places = ordinals(inputs)
+    return {
+        name: sorted(places[subject] for subject in ids)
+        for name, ids in sorted(inputs.results.row_sets.items())
+    }
+
+
+def ordered_lineage(inputs: PackageInputs) -> pd.DataFrame:
+    """row, variable, file, line, digest - sorted, without subject ids."""
+    frame = inputs.lineage.assign(row=inputs.lineage[SUBJECT_ID].astype(str).map(ordinals(inputs)))
+    columns = ["row", "variable", SOURCE_FILE, SOURCE_LINE, LINE_DIGEST]
+    return frame[columns].sort_values(["variable", "row", SOURCE_FILE, SOURCE_LINE], ignore_index=True)
+
+
+def _lineage(inputs: PackageInputs) -> bytes:
+    text: str = ordered_lineage(inputs).to_csv(index=False, lineterminator="\n")
+    return text.encode()
+
+
+def page_trace(inputs: PackageInputs, numbers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What the page needs to follow a number to its source lines; an aggregate package ends at the row set."""
+    results = inputs.results.as_dict()
+    row_sets = results["row_sets"]
+    trace = {
+        "numbers": list(numbers),
+        "rows": {
+            row["id"]: {key: value for key, value in row.items() if key != "id"} for row in results["rows"]
+        },
+        "row_sets": row_sets,
+    }
+    if inputs.is_aggregate:
+        return trace
+    for name, places in row_ordinals(inputs).items():
+        row_sets[name]["ordinals"] = places
+    files = [
+        {"sha256": file.sha256, "name": file.name, "organisation": plain(source.name)}
+        for source in inputs.sources
+        for file in source.files
+    ]
+    known = {file["sha256"]: place for place, file in enumerate(files)}
+    lines = ordered_lineage(inputs)
+    for sha256 in sorted(set(lines[SOURCE_FILE]) - set(known)):
+        known[sha256] = len(files)
+        files.append({"sha256": sha256, "name": sha256[:12], "organisation": None})
+    variables = {
+        str(variable): {
+            "row": [int(one) for one in part["row"]],
+            "file": [known[one] for one in part[SOURCE_FILE]],
+            "line": [int(one) for one in part[SOURCE_LINE]],
+            "digest": base64.b64encode(b"".join(bytes.fromhex(one) for one in part[LINE_DIGEST])).decode(),
+        }
+        for variable, part in lines.groupby("variable", sort=True)
+    }
+    return {**trace, "files": files, "variables": variables}

@@ -1,0 +1,131 @@
+"""Everything a package is made from. Nothing here knows a clock: dates are facts that are passed in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import pandas as pd
+
+from rwd_platform.core.accounting import Accounting
+from rwd_platform.core.text import Bilingual
+from studies.attrition import AttritionStep
+from studies.evidence.bag import PackageSigner
+from studies.protocol import Protocol
+from studies.results import ResultSet
+
+Audience = Literal["authority", "aggregate"]
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """A file as a hospital sent it, and what became of it. `name` is the hospital's own."""
+
+    name: str
+    sha256: str
+    accounting: Accounting
+    format: str = ""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A hospital, the basis on which it sent, and its files. No ids that a repeated run would change."""
+
+    organisation_id: str
+    name: Bilingual
+    files: tuple[SourceFile, ...]
+    agreement: str = ""
+    platform_role: str = ""
+    consent_version: str = ""
+    ethics_id: str = ""
+
+    @property
+    def accounting(self) -> Accounting:
+        return Accounting.total(file.accounting for file in self.files)
+
+
+@dataclass(frozen=True)
+class QualityLine:
+    """What one hospital's records look like in one dimension. A rule without a row to judge is not applicable."""
+
+    organisation: Bilingual
+    dimension: Bilingual
+    rules: int
+    passed: int
+    failed: int
+    not_applicable: int
+    quarantined: int = 0
+
+
+@dataclass(frozen=True)
+class InclusionProof:
+    """RFC 9162 2.1.3: the hashes from an entry's leaf up to the checkpoint's root."""
+
+    sequence: int
+    path: tuple[bytes, ...]
+
+
+@dataclass(frozen=True)
+class LogExtract:
+    """The log's entries about this study, one canonical JSON a line, each with its proof.
+
+    `checkpoint` is a signed note (C2SP); `public_key` is the log's, 32 raw bytes.
+    """
+
+    entries: bytes
+    proofs: tuple[InclusionProof, ...]
+    checkpoint: str
+    public_key: bytes
+
+
+@dataclass(frozen=True)
+class PackageInputs:
+    """The facts of one package.
+
+    dated         -- `YYYY-MM-DD`: the date printed in the documents (of the freeze or the lock)
+    freeze        -- what the freeze recorded; must not hold what changes from run to run
+    attrition     -- from the lake to the analysis, in order
+    deidentified  -- policies (name, version, sha256), `dropped` (path -> count), the project's rules
+    lineage       -- subject_id, variable, source_file_sha256, source_line, line_digest; ids stay outside
+    code          -- path -> source text of the rooms that made the results
+    audience      -- "authority": with the row-level trace; "aggregate": nothing about a single patient
+    """
+
+    protocol_text: str
+    protocol: Protocol
+    results: ResultSet
+    freeze: Mapping[str, Any]
+    lock: Mapping[str, Any]
+    attrition: Sequence[AttritionStep]
+    quality: Mapping[str, Any]
+    quality_lines: Sequence[QualityLine]
+    deidentified: Mapping[str, Any]
+    sources: Sequence[Source]
+    lineage: pd.DataFrame
+    code: Mapping[str, str]
+    requirements: str
+    log: LogExtract
+    signer: PackageSigner
+    purpose: str
+    version: int
+    dated: str
+    audience: Audience = "authority"
+    demo: bool = False
+    platform: Bilingual = field(
+        default=Bilingual("乐城真实世界数据研究平台", "Boao Lecheng real-world-data research platform")
+    )
+
+    @property
+    def study(self) -> str:
+        return self.results.study
+
+    @property
+    def name(self) -> str:
+        """`EP-<study>-<purpose>[-aggregate]-v<n>`: the archive's name and its folder."""
+        audience = "-aggregate" if self.is_aggregate else ""
+        return f"EP-{self.study}-{self.purpose}{audience}-v{self.version}"
+
+    @property
+    def is_aggregate(self) -> bool:
+        return self.audience == "aggregate"

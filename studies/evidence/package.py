@@ -1,0 +1,127 @@
+"""Builds an evidence package: the same inputs give the same bytes, save the files marked volatile."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rwd_platform.core.canonical import sha256_file
+from rwd_platform.core.text import LANGUAGES, Language
+from studies.evidence.bag import bag, write_archive, write_folder
+from studies.evidence.documents import VOLATILE, fixed_files, json_bytes, json_documents, page_trace
+from studies.evidence.figures import Drawing
+from studies.evidence.inputs import PackageInputs
+from studies.evidence.numbers import NumberBook
+from studies.evidence.report import content, docx, html, pdf
+from studies.evidence.report.blocks import Report
+from studies.evidence.report.phrases import Phrases
+from studies.evidence.tables import csv_files
+from studies.evidence.templates import verify as standalone
+
+FORMAT_VERSION = 1
+REPORT_JSON = "data/06_report/report.json"
+_SHORT = 11  # "EP-" and eight hex digits
+
+
+@dataclass(frozen=True)
+class BuiltPackage:
+    """The archive and the folder beside it. `sha256` is the archive's; `package_id` comes from the content."""
+
+    path: Path
+    folder: Path
+    package_id: str
+    content_sha256: str
+    sha256: str
+    file_names: tuple[str, ...]
+
+
+def build(inputs: PackageInputs, out_dir: Path) -> BuiltPackage:
+    """Make `EP-<study>-<purpose>-v<n>.zip` and its folder in `out_dir`, replacing what was there."""
+    documents = json_documents(inputs)
+    report, book, drawings = content.make_report(inputs, documents)
+    files = fixed_files(inputs, documents) | _report_files(report, book, drawings)
+    identifying = sorted(name for name in files if name not in VOLATILE)
+    content_sha256 = standalone.content_sha256(files, identifying)
+    package_id = f"EP-{content_sha256[:32]}"
+    rendered = _rendered(inputs, report, book, drawings, package_id)
+    description = _description(inputs, package_id, content_sha256, identifying, sorted(rendered))
+    payload = {**files, **rendered, standalone.PACKAGE_JSON: json_bytes(description)}
+    members = bag(payload, inputs.signer, _bag_info(inputs, package_id))
+    out_dir.mkdir(parents=True, exist_ok=True)
+    folder, archive = out_dir / inputs.name, out_dir / f"{inputs.name}.zip"
+    write_folder(members, folder)
+    write_archive(members, archive)
+    names = tuple(sorted(members))
+    return BuiltPackage(archive, folder, package_id, content_sha256, sha256_file(archive), names)
+
+
+def _report_files(report: Report, book: NumberBook, drawings: Mapping[str, Drawing]) -> dict[str, bytes]:
+    """What the report says, before it is rendered."""
+    files = {f"data/05_results/figures/{name}.svg": drawing.svg for name, drawing in drawings.items()}
+    files[standalone.NUMBERS_JSON] = json_bytes(book.as_dict())
+    files[REPORT_JSON] = json_bytes(report.as_dict())
+    return files | csv_files(report)
+
+
+def _rendered(
+    inputs: PackageInputs, report: Report, book: NumberBook, drawings: Mapping[str, Drawing], package_id: str
+) -> dict[str, bytes]:
+    """Page, PDF and DOCX. They print the package's id, so they cannot be part of it; they follow from what is."""
+    svg = {name: drawing.svg for name, drawing in drawings.items()}
+    png = {name: drawing.png for name, drawing in drawings.items()}
+    phrases = Phrases.load(content.TEXTS, book, content.facts_of(inputs))
+    trace = page_trace(inputs, book.as_dict()["numbers"])
+    files = {standalone.INDEX_HTML: html.render(report, svg, trace, package_id)}
+    for language in LANGUAGES:
+        running = _running(inputs, phrases, language, package_id)
+        files[f"data/06_report/report_{language}.pdf"] = pdf.render(report, language, svg, running)
+        files[f"data/06_report/report_{language}.docx"] = docx.render(report, language, png, running)
+    return files
+
+
+def _running(inputs: PackageInputs, phrases: Phrases, language: Language, package_id: str) -> pdf.Running:
+    return pdf.Running(
+        head=phrases.text("running").plain(language),
+        foot=phrases.text("footer_demo" if inputs.demo else "footer").plain(language),
+        package_short=package_id[:_SHORT],
+        author=inputs.platform.in_language(language),
+        labels={name: phrases.text(name).plain(language) for name in ("table", "figure", "contents")},
+    )
+
+
+def _description(
+    inputs: PackageInputs, package_id: str, content_sha256: str, identifying: list[str], rendered: list[str]
+) -> dict[str, Any]:
+    """package.json: what this is, and which of its files identify it, are rendered from those, or are volatile."""
+    return {
+        "format_version": FORMAT_VERSION,
+        "package_id": package_id,
+        "content_sha256": content_sha256,
+        "name": inputs.name,
+        "study": inputs.study,
+        "title": {"zh": inputs.protocol.title.zh, "en": inputs.protocol.title.en},
+        "purpose": inputs.purpose,
+        "version": inputs.version,
+        "audience": inputs.audience,
+        "row_level_trace": not inputs.is_aggregate,
+        "demo": inputs.demo,
+        "dated": inputs.dated,
+        "lock_id": inputs.results.lock_id,
+        "protocol_sha256": inputs.protocol.sha256,
+        "files": {
+            "identifying": identifying,
+            "rendered": rendered,
+            "volatile": sorted(VOLATILE),
+        },
+    }
+
+
+def _bag_info(inputs: PackageInputs, package_id: str) -> dict[str, str]:
+    return {
+        "Source-Organization": inputs.platform.en,
+        "External-Description": f"Evidence package, study {inputs.study}, purpose {inputs.purpose}",
+        "External-Identifier": package_id,
+        "Bag-Software-Agent": "rwd-platform studies.evidence",
+    }

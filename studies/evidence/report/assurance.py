@@ -1,0 +1,164 @@
+"""What makes the results believable: protocol, sources, de-identification, quality, limits, log and signature."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rwd_platform.core.text import Bilingual
+from studies.evidence.documents import DEIDENTIFIED_JSON, QUALITY_JSON, SOURCES_JSON
+from studies.evidence.report.blocks import Block, Facts, Paragraph, Points, Table, Text, same, words
+from studies.evidence.report.context import Context
+from studies.evidence.tables import Fact
+from studies.reasons import in_language
+
+_OUTCOMES = ("received", "accepted", "rejected", "quarantined", "duplicate")
+_ROLES = ("entrusted", "joint", "recipient")
+
+
+def protocol(context: Context) -> list[Block]:
+    plan = context.protocol
+    facts = (
+        ("protocol.question", plan.question),
+        ("protocol.why", plan.why_real_world_data),
+        ("protocol.prior", plan.prior_knowledge),
+        ("protocol.exposure", plan.exposure.exposed),
+        ("protocol.comparator", plan.exposure.comparator_title),
+        ("protocol.index", plan.cohort.index_title),
+        ("protocol.outcome", plan.outcome.title),
+    )
+    return [
+        context.heading("protocol.title"),
+        context.paragraph("protocol.frozen"),
+        Facts(tuple((context.text(key), words(value)) for key, value in facts)),
+        context.heading("estimand.title", 2),
+        _estimand(context),
+        _target_trial(context),
+    ]
+
+
+def _estimand(context: Context) -> Table:
+    estimand = context.protocol.estimand
+    maker = context.maker("estimand", ("estimand.attribute", "estimand.definition"), "ll")
+    for name in ("population", "treatment", "variable"):
+        maker.add(context.label(f"estimand.{name}"), getattr(estimand, name))
+    for one in estimand.intercurrent_events:
+        maker.add(context.text("estimand.event", event=one.event), one.strategy)
+    maker.add(context.label("estimand.summary"), estimand.summary_measure)
+    return maker.table(context.text("estimand.caption"))
+
+
+def _target_trial(context: Context) -> Table:
+    maker = context.maker("target_trial", ("trial.element", "trial.trial", "trial.emulation"), "lll")
+    for row in context.protocol.target_trial:
+        maker.add(row.element, row.trial, row.emulation)
+    return maker.table(context.text("trial.caption"))
+
+
+def sources(context: Context, documents: Mapping[str, Any]) -> list[Block]:
+    listed = documents[SOURCES_JSON]["sources"]
+    hospitals = context.book.fact("text:sources.text", SOURCES_JSON, "/counts/hospitals")
+    files = context.book.fact("text:sources.text", SOURCES_JSON, "/counts/files")
+    heads = ("sources.hospital", "sources.file", *(f"sources.{name}" for name in _OUTCOMES))
+    maker = context.maker("reconciliation", heads, "llrrrrr")
+    for place, source in enumerate(listed):
+        for file_place, file in enumerate(source["files"]):
+            stem = f"/sources/{place}/files/{file_place}/accounting"
+            counts = [Fact(SOURCES_JSON, f"{stem}/{name}") for name in _OUTCOMES]
+            maker.add(_pair(source["name"]), file["name"], *counts)
+    return [
+        context.heading("sources.title"),
+        context.paragraph("sources.text", "plain", {"hospitals": hospitals, "files": files}),
+        maker.table(context.text("sources.caption"), context.text("sources.note")),
+        _basis(context, listed),
+    ]
+
+
+def _basis(context: Context, listed: list[Mapping[str, Any]]) -> Table:
+    heads = ("sources.hospital", *(f"basis.{name}" for name in ("agreement", "role", "consent", "ethics")))
+    maker = context.maker("basis", heads, "lllll")
+    for source in listed:
+        role = source["platform_role"]
+        shown = context.label(f"role.{role}") if role in _ROLES else role
+        maker.add(
+            _pair(source["name"]), source["agreement"], shown, source["consent_version"], source["ethics_id"]
+        )
+    return maker.table(context.text("basis.caption"))
+
+
+def _pair(text: Mapping[str, str]) -> Bilingual:
+    return Bilingual(text["zh"], text["en"])
+
+
+def deidentification(context: Context, documents: Mapping[str, Any]) -> list[Block]:
+    report = documents[DEIDENTIFIED_JSON]
+    blocks: list[Block] = [context.heading("deid.title"), context.paragraph("deid.text")]
+    policy = report.get("policy") or {}
+    if policy:
+        named = " · ".join(str(policy[name]) for name in ("name", "version", "sha256") if policy.get(name))
+        blocks.append(Facts(((context.text("deid.policy"), same(named)),)))
+    maker = context.maker("deidentified", ("deid.path", "deid.count"), "lr")
+    for place, one in enumerate(report["dropped"]):
+        maker.add(one["path"], Fact(DEIDENTIFIED_JSON, f"/dropped/{place}/count"))
+    if report["dropped"]:
+        blocks.append(maker.table(context.text("deid.caption")))
+    return blocks
+
+
+def quality(context: Context, documents: Mapping[str, Any]) -> list[Block]:
+    lines = documents[QUALITY_JSON]["lines"]
+    if not lines:
+        return []
+    names = ("rules", "passed", "failed", "not_applicable", "quarantined")
+    heads = ("sources.hospital", "quality.dimension", *(f"quality.{name}" for name in names))
+    maker = context.maker("quality", heads, "llrrrrr")
+    for place, line in enumerate(lines):
+        counts = [Fact(QUALITY_JSON, f"/lines/{place}/{name}") for name in names]
+        maker.add(_pair(line["organisation"]), _pair(line["dimension"]), *counts)
+    return [
+        context.heading("quality.title"),
+        maker.table(context.text("quality.caption"), context.text("quality.note")),
+    ]
+
+
+def limits(context: Context) -> list[Block]:
+    blocks: list[Block] = [context.heading("limits.title")]
+    if context.protocol.limits:
+        blocks.append(Points(tuple(words(one) for one in context.protocol.limits)))
+    warnings = _warnings(context)
+    if warnings:
+        blocks.append(Points(warnings, context.text("limits.warnings")))
+    not_done = context.inputs.results.not_done
+    if not not_done:
+        return [*blocks, context.paragraph("limits.none_missing")]
+    items = tuple(_about(context, name, reason) for name, reason in not_done.items())
+    return [*blocks, Points(items, context.text("limits.not_done"), "caution")]
+
+
+def _warnings(context: Context) -> tuple[Text, ...]:
+    """Each warning once for each analysis, in the results' order."""
+    found: dict[tuple[str, str], Text] = {}
+    weighted = {plan.id for plan in context.protocol.analyses if plan.weights != "none"}
+    for row in context.inputs.results.rows:
+        # Tests of hazards have a table of their own; imbalance before weighting is why weights are used.
+        if row.id.startswith(f"{row.analysis}.ph.") or (
+            row.statistic == "smd_unweighted" and row.analysis in weighted
+        ):
+            continue
+        for warning in row.warnings:
+            if (row.analysis, warning) not in found:
+                found[row.analysis, warning] = _about(context, row.analysis, warning)
+    return tuple(found.values())
+
+
+def _about(context: Context, analysis: str, text: str) -> Text:
+    titles = {plan.id: plan.title for plan in context.protocol.analyses}
+    title = titles.get(analysis, Bilingual(analysis, analysis))
+    spoken = Bilingual(in_language(text, "zh"), in_language(text, "en"))
+    return context.text("limits.warning", title=title, warning=spoken)
+
+
+def log_and_signature(context: Context) -> list[Block]:
+    trace = "assurance.trace_aggregate" if context.inputs.is_aggregate else "assurance.trace"
+    keys = ("assurance.log", "assurance.verify", "assurance.rerun", trace)
+    return [context.heading("assurance.title"), *(Paragraph(context.text(key)) for key in keys)]

@@ -1,0 +1,239 @@
+"""The results: curves, follow-up, models, the test of their assumption, and how estimates agree."""
+
+from __future__ import annotations
+
+from rwd_platform.core.text import Bilingual
+from studies.evidence.figures import GREY, TEAL, Curve, SurvivalLabels, survival
+from studies.evidence.numbers import Number
+from studies.evidence.report.blocks import Block, Table, Text
+from studies.evidence.report.context import Context
+from studies.evidence.report.summary_part import OVERSEAS, compared
+from studies.evidence.tables import Result, interval
+from studies.protocol import ARMS, EXPOSED, PlannedAnalysis
+
+_DAYS_A_YEAR = 365.25
+
+
+def results(context: Context) -> list[Block]:
+    curves: list[Block] = []
+    for plan in context.planned("kaplan_meier"):
+        curves += _kaplan_meier(context, plan)
+    for plan in context.planned("follow_up"):
+        curves.append(_follow_up(context, plan))
+    models: list[Block] = []
+    for plan in context.planned("cox"):
+        models += _cox(context, plan)
+    return [
+        context.heading("results.title"),
+        *([context.heading("km.title", 2), *curves] if curves else []),
+        *([context.heading("cox.title", 2), *models] if models else []),
+        *_sensitivity(context),
+    ]
+
+
+def _key(kind: str, plan: PlannedAnalysis) -> str:
+    return f"{kind}_{plan.id.replace('.', '_')}"
+
+
+def _kaplan_meier(context: Context, plan: PlannedAnalysis) -> list[Block]:
+    arms = [arm for arm in ARMS if context.series(f"{plan.id}.curve.{arm}")]
+    if not arms:
+        return []
+    key = _key("km", plan)
+    curves = [_curve(context, plan, key, arm) for arm in arms]
+    labels = SurvivalLabels(*(context.label(f"km.{name}") for name in ("time", "survival", "at_risk")))
+    counts = _total(context, plan, key)
+    caption = context.text("km.caption", counts, population=context.population(plan)) if counts else Text()
+    notes = [context.text("km.note"), *_log_rank(context, plan)]
+    figure = context.figure(
+        key,
+        survival(curves, (0, *(day for day in plan.days if day > 0)), labels),
+        caption,
+        context.text("km.alt"),
+        *notes,
+    )
+    return [figure, _medians(context, plan, arms)]
+
+
+def _total(context: Context, plan: PlannedAnalysis, key: str) -> dict[str, Number] | None:
+    """n and events of the whole population: those of a Cox model on it, which every plan has."""
+    for cox in context.planned("cox"):
+        ard_id = f"{cox.id}.{context.exposure}.hazard_ratio"
+        if cox.population == plan.population and context.row(ard_id):
+            return context.counts(f"text:{key}.caption", ard_id)
+    return None
+
+
+def _curve(context: Context, plan: PlannedAnalysis, key: str, arm: str) -> Curve:
+    series = context.series(f"{plan.id}.curve.{arm}")
+    points = series.points if series else ()
+    stem = f"{plan.id}.{arm}"
+    days = [day for day in plan.days if day > 0]
+    at_risk = (
+        context.result(f"figure:{key}:{arm}:0", f"{stem}.median", "int", "n"),
+        *(context.result(f"figure:{key}:{arm}:{day}", f"{stem}.at_risk.day_{day}", "int") for day in days),
+    )
+    title = context.protocol.exposure.arm_title(arm)
+    colour = TEAL if arm == EXPOSED else GREY
+    drawn = [
+        (float(day), float(value), _float(low), _float(high))
+        for day, value, low, high in points
+        if isinstance(day, int | float) and isinstance(value, int | float)
+    ]
+    return Curve(title, colour, drawn, at_risk)
+
+
+def _float(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _log_rank(context: Context, plan: PlannedAnalysis) -> list[Text]:
+    for test in context.planned("log_rank"):
+        if test.population == plan.population:
+            numbers = {
+                name: context.result("text:km.logrank", f"{test.id}.{statistic}", form)
+                for name, statistic, form in (
+                    ("chi", "chi_square", "fixed.2"),
+                    ("df", "degrees", "int"),
+                    ("p", "p_value", "p_is"),
+                )
+            }
+            return [context.text("km.logrank", numbers)]
+    return []
+
+
+def _medians(context: Context, plan: PlannedAnalysis, arms: list[str]) -> Table:
+    titles = [context.protocol.exposure.arm_title(arm) for arm in arms]
+    maker = context.maker(_key("median", plan), ("median.statistic", *titles), "l" + "r" * len(arms))
+    stems = [f"{plan.id}.{arm}" for arm in arms]
+    maker.add(context.label("median.subjects"), *(Result(f"{one}.median", "int", "n") for one in stems))
+    maker.add(context.label("median.events"), *(Result(f"{one}.median", "int", "events") for one in stems))
+    maker.add(context.label("median.median"), *(interval(f"{one}.median", "int") for one in stems))
+    for day in plan.days:
+        years = f"{day / _DAYS_A_YEAR:.1f}".removesuffix(".0")
+        label = context.text("median.at", years=Bilingual(years, years))
+        maker.add(label, *(interval(f"{one}.survival.day_{day}", "percent.1") for one in stems))
+    return maker.table(
+        context.text("median.caption", population=context.population(plan)), context.text("median.note")
+    )
+
+
+def _follow_up(context: Context, plan: PlannedAnalysis) -> Table:
+    heads = (
+        "median.arm",
+        "median.subjects",
+        "median.events",
+        "follow.person_years",
+        "follow.rate",
+        "follow.median",
+    )
+    maker = context.maker(_key("follow", plan), heads, "lrrrrr")
+    for arm in ARMS:
+        row = f"{plan.id}.{arm}"
+        maker.add(
+            context.protocol.exposure.arm_title(arm),
+            Result(f"{row}.subjects", "int"),
+            Result(f"{row}.events", "int"),
+            Result(f"{row}.person_years", "fixed.1"),
+            interval(f"{row}.rate_per_100_person_years", "fixed.2"),
+            interval(f"{row}.median_follow_up", "int"),
+        )
+    return maker.table(context.text("follow.caption", population=context.population(plan)))
+
+
+def _terms(context: Context, plan: PlannedAnalysis) -> list[tuple[str, Bilingual, str]]:
+    """The exposure, then each covariate or its levels after the reference: column, title, form of the ratio."""
+    terms = [(context.exposure, context.protocol.exposure.title, "fixed.3")]
+    for name in plan.covariates:
+        covariate = context.protocol.covariate(name)
+        if not covariate.levels:
+            # A ratio per unit of a measured number is close to 1: one decimal more.
+            terms.append((name, covariate.title, "fixed.4" if covariate.type == "number" else "fixed.3"))
+        for level in covariate.levels[1:]:
+            first = covariate.levels[0].title
+            zh = f"{covariate.title.zh}：{level.title.zh} 对 {first.zh}"
+            en = f"{covariate.title.en}: {level.title.en} against {first.en}"
+            terms.append((f"{name}.{level.id}", Bilingual(zh, en), "fixed.3"))
+    return terms
+
+
+def _cox(context: Context, plan: PlannedAnalysis) -> list[Block]:
+    """A table for a model with covariates; crude and weighted models stand in the comparison."""
+    if not plan.covariates or plan.weights != "none":
+        return []
+    key = _key("cox", plan)
+    maker = context.maker(key, ("cox.term", "cox.hr", "cox.se", "cox.p"), "lrrr")
+    for column, title, form in _terms(context, plan):
+        row = f"{plan.id}.{column}"
+        maker.add(
+            title,
+            interval(f"{row}.hazard_ratio", form),
+            Result(f"{row}.standard_error", "fixed.4"),
+            Result(f"{row}.p_value", "p"),
+        )
+    first = f"{plan.id}.{context.exposure}.hazard_ratio"
+    caption = context.text("cox.caption", context.counts(f"text:{key}.caption", first), title=plan.title)
+    name = Bilingual(f"{plan.id}.*", f"{plan.id}.*")
+    note = context.text("cox.note", analysis=name)
+    return [maker.table(caption, note), *_hazards(context, plan)]
+
+
+def _hazards(context: Context, plan: PlannedAnalysis) -> list[Block]:
+    if context.row(f"{plan.id}.ph.global.p_value") is None:
+        return []
+    maker = context.maker(_key("ph", plan), ("cox.term", "ph.chi", "ph.df", "cox.p"), "lrrr")
+    titles = [(context.exposure, context.protocol.exposure.title)]
+    titles += [(name, context.protocol.covariate(name).title) for name in plan.covariates]
+    for term, title in [*titles, ("global", context.label("ph.global"))]:
+        row = f"{plan.id}.ph.{term}"
+        maker.add(
+            title,
+            Result(f"{row}.chi_square", "fixed.2"),
+            Result(f"{row}.degrees", "int"),
+            Result(f"{row}.p_value", "p"),
+        )
+    row = f"{plan.id}.ph.global"
+    numbers = {
+        name: context.result("text:ph", f"{row}.{statistic}", form)
+        for name, statistic, form in (
+            ("chi", "chi_square", "fixed.2"),
+            ("df", "degrees", "int"),
+            ("p", "p_value", "p_is"),
+        )
+    }
+    p_value = context.book.row(f"{row}.p_value").value
+    rejected = isinstance(p_value, float) and p_value < context.protocol.diagnostics.ph_alpha
+    verdict = context.paragraph(
+        "ph.rejected" if rejected else "ph.accepted", "caution" if rejected else "plain", numbers
+    )
+    return [
+        context.heading("ph.title", 2),
+        verdict,
+        maker.table(context.text("ph.caption", title=plan.title)),
+    ]
+
+
+def _sensitivity(context: Context) -> list[Block]:
+    rows = compared(context)
+    if not rows:
+        return []
+    heads = ("forest.analysis", "median.subjects", "median.events", "forest.estimate", "cox.se", "cox.p")
+    maker = context.maker("sensitivity", heads, "lrrrrr")
+    for plan, row in rows:
+        stem = row.id.removesuffix("hazard_ratio")
+        counts = (Result(row.id, "int", "n"), Result(row.id, "int", "events"))
+        maker.add(
+            plan.title,
+            *counts,
+            interval(row.id, "fixed.3"),
+            Result(f"{stem}standard_error", "fixed.4"),
+            Result(f"{stem}p_value", "p"),
+        )
+    overseas = context.protocol.overseas
+    caption = context.text("sensitivity.caption")
+    heading = context.heading("sensitivity.title", 2)
+    if overseas is None or not context.row(OVERSEAS):
+        return [heading, maker.table(caption, context.text("sensitivity.without_overseas_note"))]
+    counts = (Result(OVERSEAS, "int", "n"), Result(OVERSEAS, "int", "events"))
+    maker.add(overseas.title, *counts, interval(OVERSEAS, "fixed.3"), "—", "—")
+    return [heading, maker.table(caption, context.text("sensitivity.note", source=overseas.source))]

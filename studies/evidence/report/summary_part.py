@@ -1,0 +1,191 @@
+"""Pages 1 and 2: what a director reads. Question, answer with its claim level, one figure, what it does not show."""
+
+from __future__ import annotations
+
+from rwd_platform.core.text import Bilingual
+from studies.evidence.forest_plot import ForestLabels, ForestLine, forest
+from studies.evidence.report.blocks import Block, Facts, Figure, Paragraph, Points, Text, same, words
+from studies.evidence.report.context import Context, inside
+from studies.protocol import PlannedAnalysis
+from studies.results import ArdRow
+
+OVERSEAS = "overseas.hazard_ratio"
+
+
+def summary(context: Context) -> tuple[Block, ...]:
+    answer = lead(context)
+    drawn = forest_figure(context)
+    return (
+        context.heading("summary.question", 2),
+        Paragraph(words(context.protocol.question)),
+        *([context.heading("summary.answer", 2), *answer] if answer else []),
+        *([drawn] if drawn else []),
+        *story(context),
+        not_shown(context),
+        context.heading("signed.title", 2),
+        signed(context),
+    )
+
+
+def compared(context: Context) -> list[tuple[PlannedAnalysis, ArdRow]]:
+    """The hazard ratios that the forest shows, in the protocol's order."""
+    found = []
+    for plan in context.planned("forest"):
+        for name in plan.compares:
+            row = context.row(f"{name}.{context.exposure}.hazard_ratio")
+            if row is not None and isinstance(row.value, float):
+                found.append((context.protocol.analysis(name), row))
+    return found
+
+
+def _controlled(context: Context) -> list[tuple[PlannedAnalysis, ArdRow]]:
+    """Those that control confounding: adjusted first, then weighted."""
+    found = [(plan, row) for plan, row in compared(context) if plan.covariates]
+    return sorted(found, key=lambda one: one[0].weights != "none")
+
+
+def lead(context: Context) -> list[Block]:
+    """The answer in one sentence, and the overseas trial beside it."""
+    controlled = _controlled(context)
+    if not controlled:
+        return []
+    plan, row = controlled[0]
+    place = "text:answer"
+    sentence = context.text(
+        "answer.agree",
+        {**context.ratio(place, row.id), **context.counts(place, row.id)},
+        population=context.population(plan),
+        claim=claim_level(context),
+    )
+    blocks: list[Block] = [Paragraph(sentence, "lead")]
+    overseas = context.protocol.overseas
+    if overseas is not None and context.row(OVERSEAS):
+        inside = isinstance(row.value, float) and overseas.ci_low <= row.value <= overseas.ci_high
+        agreement = context.label("agreement.inside" if inside else "agreement.outside")
+        numbers = context.ratio(place, OVERSEAS)
+        blocks.append(
+            context.paragraph("answer.overseas", "plain", numbers, title=overseas.title, agreement=agreement)
+        )
+    return blocks
+
+
+def claim_level(context: Context) -> Bilingual:
+    """Supportive where two different ways of control agree and exclude 1; never confirmatory without randomisation."""
+    looks = [_look(row) for _, row in _controlled(context)]
+    kinds = {plan.weights for plan, _ in _controlled(context)}
+    agree = len(kinds) > 1 and len(set(looks)) == 1 and looks[0] != "look.unclear"
+    return context.label("claim.supportive" if agree else "claim.descriptive")
+
+
+def _look(row: ArdRow) -> str:
+    if row.ci_low is not None and row.ci_low > 1:
+        return "look.harmful"
+    if row.ci_high is not None and row.ci_high < 1:
+        return "look.protective"
+    return "look.unclear"
+
+
+def forest_figure(context: Context) -> Figure | None:
+    rows = compared(context)
+    if not rows:
+        return None
+    lines = [_line(context, place, row, plan.title) for place, (plan, row) in enumerate(rows)]
+    overseas = None
+    if context.protocol.overseas is not None and (row := context.row(OVERSEAS)):
+        overseas = _line(context, len(lines), row, context.protocol.overseas.title)
+    names = ("analysis", "counts", "estimate", "better", "worse", "axis")
+    labels = ForestLabels(*(context.label(f"forest.{name}") for name in names))
+    return context.figure(
+        "forest",
+        forest(lines, overseas, labels),
+        context.text("forest.caption"),
+        context.text("forest.alt"),
+        context.text("forest.note" if overseas else "sensitivity.without_overseas_note"),
+    )
+
+
+def _line(context: Context, place: int, row: ArdRow, title: Bilingual) -> ForestLine:
+    at = f"figure:forest:{place}"
+    ratio, counts = context.ratio(at, row.id), context.counts(at, row.id)
+    value, low, high = (float(one) for one in (row.value, row.ci_low, row.ci_high) if isinstance(one, float))
+    return ForestLine(
+        title, value, low, high, (ratio["hr"], ratio["low"], ratio["high"]), counts["n"], counts["events"]
+    )
+
+
+def story(context: Context) -> list[Block]:
+    """How the estimate moved from the crude comparison to the controlled ones, and whether hazards are proportional."""
+    rows = compared(context)
+    points: list[Text] = []
+    for place, (plan, row) in enumerate(rows):
+        numbers = context.ratio(f"text:story.{place}", row.id)
+        points.append(
+            context.text(
+                _story_key(plan, rows[0][0]),
+                numbers,
+                title=inside(plan.title),
+                look=context.label(_look(row)),
+            )
+        )
+    hazards = proportional_hazards(context)
+    if hazards:
+        points.append(hazards)
+    return [context.heading("summary.story", 2), Points(tuple(points))] if points else []
+
+
+def _story_key(plan: PlannedAnalysis, first: PlannedAnalysis) -> str:
+    if plan.weights != "none":
+        return "story.weighted"
+    if plan.covariates:
+        return "story.adjusted"
+    return "story.crude" if plan.population == first.population else "story.restricted"
+
+
+def tested(context: Context) -> tuple[PlannedAnalysis, bool] | None:
+    """The last analysis whose proportional hazards were tested, and whether the global test rejects."""
+    found = None
+    for plan in context.planned("cox"):
+        row = context.row(f"{plan.id}.ph.global.p_value")
+        if row is not None and isinstance(row.value, float):
+            found = plan, row.value < context.protocol.diagnostics.ph_alpha
+    return found
+
+
+def proportional_hazards(context: Context) -> Text | None:
+    test = tested(context)
+    if test is None:
+        return None
+    plan, rejected = test
+    place = "text:story.ph"
+    numbers = {
+        "global_p": context.result(place, f"{plan.id}.ph.global.p_value", "p_is"),
+        "p": context.result(place, f"{plan.id}.ph.{context.exposure}.p_value", "p_is"),
+    }
+    return context.text("story.ph_rejected" if rejected else "story.ph_accepted", numbers)
+
+
+def not_shown(context: Context) -> Points:
+    keys = (
+        ["not_shown.demo.data", "not_shown.demo.product", "not_shown.demo.key"] if context.inputs.demo else []
+    )
+    keys.append("not_shown.causal")
+    test = tested(context)
+    if test and test[1]:
+        keys.append("not_shown.ph")
+    if context.protocol.overseas is not None:
+        keys.append("not_shown.agreement")
+    if context.inputs.is_aggregate:
+        keys.append("not_shown.aggregate")
+    return Points(tuple(context.text(key) for key in keys), context.text("not_shown"), "caution")
+
+
+def signed(context: Context) -> Facts:
+    signer = context.inputs.signer
+    rows = (
+        (context.text("signed.by"), same(signer.name)),
+        (context.text("signed.meaning"), context.text("meaning.signature")),
+        (context.text("signed.key"), same(signer.public_key.hex())),
+        (context.text("signed.lock"), same(context.inputs.results.lock_id)),
+        (context.text("signed.protocol"), same(context.protocol.sha256)),
+    )
+    return Facts(rows)

@@ -1,0 +1,286 @@
+"""A study protocol: what will be done, fixed before outcomes are read. All that the analyses need is here.
+
+The YAML is written and read by people (a statistician, an ethics board, a regulator); `load_protocol`
+turns it into these frozen objects or names the place that is wrong. docs/reference/protocol.md
+explains each field; studies/protocols/ holds the protocols.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from rwd_platform.core.text import Bilingual
+
+FORMAT_VERSION = 1
+
+EXPOSED, COMPARATOR = "exposed", "comparator"
+ARMS = (EXPOSED, COMPARATOR)
+
+Days = tuple[int, int]  # from, to: days since the index date, both included
+Method = Literal["cox", "balance", "overlap", "kaplan_meier", "log_rank", "follow_up", "forest"]
+Weights = Literal["none", "overlap"]
+State = Literal["event", "free"]
+
+
+@dataclass(frozen=True)
+class Records:
+    """Which rows of a table mean something: code and status must both match."""
+
+    table: str
+    code_system: str
+    codes: tuple[str, ...]
+    statuses: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """Who may enter the cohort. `kind` says which of the other fields are used.
+
+    age     -- completed years at index from `at_least` to `at_most`
+    gender  -- one of `values`
+    record  -- a row of `records` in `days` is there (`present`) or is not
+    """
+
+    id: str
+    kind: Literal["age", "gender", "record"]
+    reason: Bilingual
+    at_least: int | None = None
+    at_most: int | None = None
+    values: tuple[str, ...] = ()
+    records: Records | None = None
+    days: Days = (0, 0)
+    present: bool = True
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """The index date is the first row of `index`; then each criterion in order."""
+
+    source: Bilingual
+    index: Records
+    index_title: Bilingual
+    criteria: tuple[Criterion, ...]
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """Exposed: a row of `records` on a day of `grace_days`. Nobody's later use changes the arm.
+
+    contradicting_statuses -- a row in the same days that says the opposite: the subject leaves
+    washout_days           -- use in that many days before the index date: the subject leaves; None: not asked
+    comparator             -- rows that define an active comparator; None: the comparator is no such use
+    """
+
+    name: str
+    title: Bilingual
+    exposed: Bilingual
+    comparator_title: Bilingual
+    records: Records
+    grace_days: Days
+    contradicting_statuses: tuple[str, ...] = ()
+    washout_days: int | None = None
+    comparator: Records | None = None
+
+    def arm_title(self, arm: str) -> Bilingual:
+        return self.exposed if arm == EXPOSED else self.comparator_title
+
+
+@dataclass(frozen=True)
+class OutcomeSource:
+    """A repeated observation of one thing. Its state is `event` from the first event row on, else `free`.
+
+    The day of an `event` is the first event row's, that of `free` the last free row's.
+    `final`: after the event nothing free can follow (death); such rows are a contradiction.
+    """
+
+    name: str
+    records: Records
+    event_values: tuple[str, ...]
+    free_values: tuple[str, ...]
+    final: bool
+
+
+@dataclass(frozen=True)
+class OutcomeRule:
+    """One line of the decision table: the first rule whose conditions all hold gives time and event.
+
+    when    -- source -> the state it must have
+    earlier -- (a, b): source a's day is before source b's day
+    """
+
+    when: tuple[tuple[str, State], ...]
+    time_of: str
+    event: bool
+    reason: Bilingual
+    earlier: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    name: str
+    title: Bilingual
+    sources: tuple[OutcomeSource, ...]
+    rules: tuple[OutcomeRule, ...]
+
+
+@dataclass(frozen=True)
+class Level:
+    """One level of a covariate: the code in the records, and the short id that stands in result ids."""
+
+    id: str
+    code: str
+    title: Bilingual
+
+
+@dataclass(frozen=True)
+class Covariate:
+    """A baseline characteristic.
+
+    kind    -- subject: a column of the subject table (`column`)
+               measurement: the value on the latest of `days`; on one day the smallest (file, line) decides
+               record: 1 if a row of `records` lies in `days`, else 0 - never missing
+    type    -- number, levels (the first level is the reference), record
+    unit    -- the unit that a measured number must have; "" where it has none
+    """
+
+    name: str
+    title: Bilingual
+    kind: Literal["subject", "measurement", "record"]
+    type: Literal["number", "levels", "record"]
+    unit: str = ""
+    column: str = ""
+    records: Records | None = None
+    days: Days = (0, 0)
+    levels: tuple[Level, ...] = ()
+
+
+@dataclass(frozen=True)
+class Restriction:
+    """A condition on a covariate: a number in an interval, or a level in a set."""
+
+    covariate: str
+    more_than: float | None = None
+    at_least: float | None = None
+    less_than: float | None = None
+    at_most: float | None = None
+    one_of: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Population:
+    id: str
+    title: Bilingual
+    restrictions: tuple[Restriction, ...]
+
+
+@dataclass(frozen=True)
+class PlannedAnalysis:
+    """One analysis, planned before outcomes were read. Which fields are used depends on `method`.
+
+    covariates           -- adjusted for (cox), described (balance), or in the score (weights, overlap)
+    proportional_hazards -- test them and report it (cox without weights)
+    days                 -- landmarks of the curve and of the numbers at risk (kaplan_meier)
+    compares             -- the Cox analyses that a forest plot shows, in order
+    """
+
+    id: str
+    method: Method
+    title: Bilingual
+    population: str = ""
+    covariates: tuple[str, ...] = ()
+    weights: Weights = "none"
+    proportional_hazards: bool = False
+    days: tuple[int, ...] = ()
+    compares: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Diagnostics:
+    """Limits beyond which a result carries a warning, and the smallest count a figure may show."""
+
+    largest_smd: float
+    smallest_effective_sample: float
+    smallest_cell: int
+    ph_alpha: float
+
+
+@dataclass(frozen=True)
+class IntercurrentEvent:
+    event: Bilingual
+    strategy: Bilingual
+
+
+@dataclass(frozen=True)
+class Estimand:
+    """The five attributes of ICH E9(R1)."""
+
+    population: Bilingual
+    treatment: Bilingual
+    variable: Bilingual
+    intercurrent_events: tuple[IntercurrentEvent, ...]
+    summary_measure: Bilingual
+
+
+@dataclass(frozen=True)
+class Emulation:
+    """One row of the target trial table: what the trial would do, and what these data allow."""
+
+    element: Bilingual
+    trial: Bilingual
+    emulation: Bilingual
+
+
+@dataclass(frozen=True)
+class OverseasResult:
+    """An aggregate result from abroad to compare with. No subject of it is in these data."""
+
+    title: Bilingual
+    source: Bilingual
+    hazard_ratio: float
+    ci_low: float
+    ci_high: float
+    ci_level: float
+    subjects: int
+    events: int
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """A protocol and the SHA-256 of the exact text it was read from."""
+
+    id: str
+    version: str
+    dated: str  # YYYY-MM-DD: the date that documents made from this protocol carry
+    sha256: str
+    title: Bilingual
+    question: Bilingual
+    why_real_world_data: Bilingual
+    prior_knowledge: Bilingual
+    estimand: Estimand
+    target_trial: tuple[Emulation, ...]
+    cohort: Cohort
+    exposure: Exposure
+    outcome: Outcome
+    covariates: tuple[Covariate, ...]
+    populations: tuple[Population, ...]
+    analyses: tuple[PlannedAnalysis, ...]
+    diagnostics: Diagnostics
+    overseas: OverseasResult | None
+    limits: tuple[Bilingual, ...]
+
+    def covariate(self, name: str) -> Covariate:
+        return next(one for one in self.covariates if one.name == name)
+
+    def population(self, id: str) -> Population:
+        return next(one for one in self.populations if one.id == id)
+
+    def analysis(self, id: str) -> PlannedAnalysis:
+        return next(one for one in self.analyses if one.id == id)
+
+
+def load_protocol(text: str) -> Protocol:
+    """Read a protocol. Raises `protocol.refused`, naming the place, for whatever is not as it should be."""
+    from studies.protocol_reader import read_protocol
+
+    return read_protocol(text)

@@ -1,0 +1,336 @@
+"""From YAML to a `Protocol`: structure here, cross-references in `protocol_checks`."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from rwd_platform.core.canonical import sha256_hex
+from studies.protocol import (
+    FORMAT_VERSION,
+    Cohort,
+    Covariate,
+    Criterion,
+    Diagnostics,
+    Emulation,
+    Estimand,
+    Exposure,
+    IntercurrentEvent,
+    Level,
+    Method,
+    Outcome,
+    OutcomeRule,
+    OutcomeSource,
+    OverseasResult,
+    PlannedAnalysis,
+    Population,
+    Protocol,
+    Records,
+    Restriction,
+    State,
+    Weights,
+)
+from studies.protocol_checks import check_references
+from studies.tables import EVENT_TABLES, OUTCOME_TABLE
+from studies.yaml_reader import Node, read_yaml, refused
+
+_TEXTS = ("title", "question", "why_real_world_data", "prior_knowledge")
+_KEYS = (
+    "format_version", "id", "version", "dated", *_TEXTS, "estimand", "target_trial", "cohort", "exposure",
+    "outcome", "covariates", "populations", "analyses", "diagnostics", "limits",
+)  # fmt: skip
+
+
+def read_protocol(text: str) -> Protocol:
+    root = read_yaml(text).keys(_KEYS, ("overseas_result",))
+    if root.at("format_version").integer() != FORMAT_VERSION:
+        raise refused(
+            "format_version", f"只支持版本 {FORMAT_VERSION}", f"only version {FORMAT_VERSION} is read"
+        )
+    title, question, why, prior = (root.at(key).bilingual() for key in _TEXTS)
+    protocol = Protocol(
+        id=root.at("id").text(),
+        version=root.at("version").text(),
+        dated=root.at("dated").day(),
+        sha256=sha256_hex(text.encode("utf-8")),
+        title=title,
+        question=question,
+        why_real_world_data=why,
+        prior_knowledge=prior,
+        estimand=_estimand(root.at("estimand")),
+        target_trial=tuple(_emulation(item) for item in root.at("target_trial").items(least=1)),
+        cohort=_cohort(root.at("cohort")),
+        exposure=_exposure(root.at("exposure")),
+        outcome=_outcome(root.at("outcome")),
+        covariates=tuple(_covariate(item) for item in root.at("covariates").items()),
+        populations=tuple(_population(item) for item in root.at("populations").items(least=1)),
+        analyses=tuple(_analysis(item) for item in root.at("analyses").items(least=1)),
+        diagnostics=_diagnostics(root.at("diagnostics")),
+        overseas=_overseas(root.at("overseas_result")) if root.has("overseas_result") else None,
+        limits=tuple(item.bilingual() for item in root.at("limits").items()),
+    )
+    check_references(protocol)
+    return protocol
+
+
+def _estimand(node: Node) -> Estimand:
+    node.keys(("population", "treatment", "variable", "intercurrent_events", "summary_measure"))
+    events = []
+    for item in node.at("intercurrent_events").items():
+        item.keys(("event", "strategy"))
+        events.append(IntercurrentEvent(item.at("event").bilingual(), item.at("strategy").bilingual()))
+    return Estimand(
+        population=node.at("population").bilingual(),
+        treatment=node.at("treatment").bilingual(),
+        variable=node.at("variable").bilingual(),
+        intercurrent_events=tuple(events),
+        summary_measure=node.at("summary_measure").bilingual(),
+    )
+
+
+def _emulation(node: Node) -> Emulation:
+    node.keys(("element", "trial", "emulation"))
+    return Emulation(*(node.at(key).bilingual() for key in ("element", "trial", "emulation")))
+
+
+def _records(node: Node, *tables: str, extra: tuple[str, ...] = ()) -> Records:
+    """The four fields that select rows; `extra` are the caller's own keys in the same mapping."""
+    node.keys(("table", "code_system", "codes", "statuses"), extra)
+    return Records(
+        table=node.at("table").choice(*tables),
+        code_system=node.at("code_system").text(),
+        codes=node.at("codes").texts(least=1),
+        statuses=node.at("statuses").texts(least=1),
+    )
+
+
+# The cohort and the baseline never see outcomes: the protocol cannot even name that table there.
+_BASELINE_TABLES = tuple(name for name in EVENT_TABLES if name != OUTCOME_TABLE)
+
+
+def _cohort(node: Node) -> Cohort:
+    node.keys(("source", "index_title", "index", "criteria"))
+    return Cohort(
+        source=node.at("source").bilingual(),
+        index=_records(node.at("index"), *_BASELINE_TABLES),
+        index_title=node.at("index_title").bilingual(),
+        criteria=tuple(_criterion(item) for item in node.at("criteria").items()),
+    )
+
+
+def _criterion(node: Node) -> Criterion:
+    if not isinstance(node.value, dict) or "kind" not in node.value:
+        node.keys(("id", "kind", "reason"))
+    kind = node.at("kind").choice("age", "gender", "record")
+    required = ("id", "kind", "reason")
+    if kind == "age":
+        node.keys(required, ("at_least", "at_most"))
+        if not (node.has("at_least") or node.has("at_most")):
+            raise refused(node.path, "需要 at_least 或 at_most", "at_least or at_most is needed")
+        return Criterion(
+            id=node.at("id").word(),
+            kind="age",
+            reason=node.at("reason").bilingual(),
+            at_least=node.at("at_least").integer() if node.has("at_least") else None,
+            at_most=node.at("at_most").integer() if node.has("at_most") else None,
+        )
+    if kind == "gender":
+        node.keys((*required, "values"))
+        values = node.at("values").texts(least=1)
+        return Criterion(node.at("id").word(), "gender", node.at("reason").bilingual(), values=values)
+    node.keys((*required, "records", "days", "present"))
+    return Criterion(
+        id=node.at("id").word(),
+        kind="record",
+        reason=node.at("reason").bilingual(),
+        records=_records(node.at("records"), *_BASELINE_TABLES),
+        days=node.at("days").window(),
+        present=node.at("present").truth(),
+    )
+
+
+def _exposure(node: Node) -> Exposure:
+    node.keys(
+        ("name", "title", "exposed_title", "comparator_title", "records", "grace_days"),
+        ("contradicting_statuses", "washout_days", "comparator"),
+    )
+    return Exposure(
+        name=node.at("name").word(),
+        title=node.at("title").bilingual(),
+        exposed=node.at("exposed_title").bilingual(),
+        comparator_title=node.at("comparator_title").bilingual(),
+        records=_records(node.at("records"), *_BASELINE_TABLES),
+        grace_days=node.at("grace_days").window(),
+        contradicting_statuses=(
+            node.at("contradicting_statuses").texts() if node.has("contradicting_statuses") else ()
+        ),
+        washout_days=_not_negative(node.at("washout_days")) if node.has("washout_days") else None,
+        comparator=_records(node.at("comparator"), *_BASELINE_TABLES) if node.has("comparator") else None,
+    )
+
+
+def _outcome(node: Node) -> Outcome:
+    node.keys(("name", "title", "sources", "rules"))
+    return Outcome(
+        name=node.at("name").word(),
+        title=node.at("title").bilingual(),
+        sources=tuple(_source(item) for item in node.at("sources").items(least=1)),
+        rules=tuple(_rule(item) for item in node.at("rules").items(least=1)),
+    )
+
+
+def _source(node: Node) -> OutcomeSource:
+    node.keys(("name", "records", "event_values", "free_values", "final"))
+    return OutcomeSource(
+        name=node.at("name").word(),
+        records=_records(node.at("records"), OUTCOME_TABLE),
+        event_values=node.at("event_values").texts(least=1),
+        free_values=node.at("free_values").texts(),
+        final=node.at("final").truth(),
+    )
+
+
+def _rule(node: Node) -> OutcomeRule:
+    node.keys(("when", "time_of", "event", "reason"), ("earlier",))
+    when = tuple((key, cast(State, value.choice("event", "free"))) for key, value in node.at("when").pairs())
+    earlier: tuple[str, str] | None = None
+    if node.has("earlier"):
+        names = node.at("earlier").texts(least=2)
+        if len(names) != 2:
+            raise refused(f"{node.path}.earlier", "应为两个来源名", "two names of sources are expected")
+        earlier = (names[0], names[1])
+    return OutcomeRule(
+        when=when,
+        time_of=node.at("time_of").word(),
+        event=node.at("event").truth(),
+        reason=node.at("reason").bilingual(),
+        earlier=earlier,
+    )
+
+
+def _covariate(node: Node) -> Covariate:
+    if not isinstance(node.value, dict) or "kind" not in node.value:
+        node.keys(("name", "title", "kind"))
+    kind = node.at("kind").choice("subject", "measurement", "record")
+    name, title = node.at("name").word(), node.at("title").bilingual()
+    if kind == "subject":
+        node.keys(("name", "title", "kind", "column"), ("unit",))
+        return Covariate(
+            name, title, kind="subject", type="number", unit=_unit(node), column=node.at("column").word()
+        )
+    if kind == "record":
+        node.keys(("name", "title", "kind", "records", "days"))
+        records = _records(node.at("records"), *_BASELINE_TABLES)
+        return Covariate(
+            name, title, kind="record", type="record", records=records, days=node.at("days").window()
+        )
+    node.keys(("name", "title", "kind", "records", "days"), ("unit", "levels"))
+    levels = tuple(_level(item) for item in node.at("levels").items(least=2)) if node.has("levels") else ()
+    return Covariate(
+        name,
+        title,
+        kind="measurement",
+        type="levels" if levels else "number",
+        unit=_unit(node),
+        records=_records(node.at("records"), "measurement"),
+        days=node.at("days").window(),
+        levels=levels,
+    )
+
+
+def _unit(node: Node) -> str:
+    return node.at("unit").text() if node.has("unit") else ""
+
+
+def _level(node: Node) -> Level:
+    node.keys(("id", "code", "title"))
+    return Level(node.at("id").word(), node.at("code").text(), node.at("title").bilingual())
+
+
+def _population(node: Node) -> Population:
+    node.keys(("id", "title", "restrictions"))
+    restrictions = tuple(_restriction(item) for item in node.at("restrictions").items())
+    return Population(node.at("id").word(), node.at("title").bilingual(), restrictions)
+
+
+def _restriction(node: Node) -> Restriction:
+    limits = ("more_than", "at_least", "less_than", "at_most")
+    node.keys(("covariate",), (*limits, "one_of"))
+    if not any(node.has(key) for key in (*limits, "one_of")):
+        raise refused(node.path, "缺少限制条件", "a condition is missing")
+    more_than, at_least, less_than, at_most = (
+        node.at(key).number() if node.has(key) else None for key in limits
+    )
+    one_of = node.at("one_of").texts(least=1) if node.has("one_of") else ()
+    return Restriction(node.at("covariate").word(), more_than, at_least, less_than, at_most, one_of)
+
+
+_ANALYSIS_KEYS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "cox": (("population",), ("covariates", "weights", "proportional_hazards")),
+    "balance": (("population", "covariates"), ("weights",)),
+    "overlap": (("population", "covariates"), ()),
+    "kaplan_meier": (("population", "days"), ()),
+    "log_rank": (("population",), ()),
+    "follow_up": (("population",), ()),
+    "forest": (("compares",), ()),
+}
+
+
+def _analysis(node: Node) -> PlannedAnalysis:
+    if not isinstance(node.value, dict) or "method" not in node.value:
+        node.keys(("id", "method", "title"))
+    method = node.at("method").choice(*_ANALYSIS_KEYS)
+    required, optional = _ANALYSIS_KEYS[method]
+    node.keys(("id", "method", "title", *required), optional)
+    id_parts = node.at("id").text().split(".")
+    if len(id_parts) != 2 or not all(Node(part, f"{node.path}.id").word() for part in id_parts):
+        raise refused(
+            f"{node.path}.id", "编号应为“人群.分析”", "an id is population.analysis, e.g. all.crude"
+        )
+    weights = node.at("weights").choice("none", "overlap") if node.has("weights") else "none"
+    days = tuple(_not_negative(item) for item in node.at("days").items()) if node.has("days") else ()
+    return PlannedAnalysis(
+        id=node.at("id").text(),
+        method=cast(Method, method),
+        title=node.at("title").bilingual(),
+        population=node.at("population").word() if node.has("population") else "",
+        covariates=node.at("covariates").texts() if node.has("covariates") else (),
+        weights=cast(Weights, weights),
+        proportional_hazards=(
+            node.at("proportional_hazards").truth() if node.has("proportional_hazards") else False
+        ),
+        days=days,
+        compares=node.at("compares").texts(least=1) if node.has("compares") else (),
+    )
+
+
+def _not_negative(node: Node) -> int:
+    value = node.integer()
+    if value < 0:
+        raise refused(node.path, "不能为负数", "it cannot be negative")
+    return value
+
+
+def _diagnostics(node: Node) -> Diagnostics:
+    node.keys(("largest_smd", "smallest_effective_sample", "smallest_cell", "ph_alpha"))
+    return Diagnostics(
+        largest_smd=node.at("largest_smd").number(),
+        smallest_effective_sample=node.at("smallest_effective_sample").number(),
+        smallest_cell=_not_negative(node.at("smallest_cell")),
+        ph_alpha=node.at("ph_alpha").number(),
+    )
+
+
+def _overseas(node: Node) -> OverseasResult:
+    node.keys(("title", "source", "hazard_ratio", "ci_low", "ci_high", "ci_level", "subjects", "events"))
+    numbers = {key: node.at(key).number() for key in ("hazard_ratio", "ci_low", "ci_high", "ci_level")}
+    if not 0 < numbers["ci_low"] <= numbers["hazard_ratio"] <= numbers["ci_high"]:
+        raise refused(
+            node.path, "估计值应在置信区间内且大于 0", "the estimate must lie in its limits, above 0"
+        )
+    return OverseasResult(
+        title=node.at("title").bilingual(),
+        source=node.at("source").bilingual(),
+        subjects=_not_negative(node.at("subjects")),
+        events=_not_negative(node.at("events")),
+        **numbers,
+    )

@@ -1,0 +1,123 @@
+"""Why a number cannot be given, or must be read with care: one table, Chinese and English."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rwd_platform.core.text import Bilingual, Language
+
+_BETWEEN = " / "
+
+
+@dataclass(frozen=True)
+class Reason:
+    """`code` is stable; the texts may hold places for names of variables, arms and analyses."""
+
+    code: str
+    zh: str
+    en: str
+
+    def about(self, **names: str | Bilingual) -> Bilingual:
+        """The texts with their places filled in; a bilingual name stands in its own language."""
+        zh = {key: name.zh if isinstance(name, Bilingual) else name for key, name in names.items()}
+        en = {key: name.en if isinstance(name, Bilingual) else name for key, name in names.items()}
+        return Bilingual(self.zh.format(**zh), self.en.format(**en))
+
+
+class CannotEstimate(Exception):
+    """A planned number cannot be estimated from these data: a result, to be reported, not a fault."""
+
+    def __init__(self, reason: Reason, **names: str | Bilingual) -> None:
+        self.reason = reason
+        self.text = reason.about(**names)
+        super().__init__(f"{reason.code}: {self.text.en}")
+
+
+def joined(text: Bilingual) -> str:
+    """Both languages in one string, as `ResultSet.not_done` and `ArdRow.warnings` hold them."""
+    return f"{text.zh}{_BETWEEN}{text.en}"
+
+
+def in_language(text: str, language: Language) -> str:
+    """One language of a `joined` text; a text of another make comes back whole."""
+    zh, between, en = text.partition(_BETWEEN)
+    if not between:
+        return text
+    return zh if language == "zh" else en
+
+
+NO_SUBJECTS = Reason("no_subjects", "该人群中没有受试者。", "There is nobody in this population.")
+ONE_ARM = Reason(
+    "one_arm", "只有一个组有受试者，无法比较。", "Only one arm has subjects: there is nothing to compare."
+)
+NO_EVENTS = Reason("no_events", "随访期内没有发生结局事件。", "No outcome event happened during follow-up.")
+NO_EVENTS_IN_ARM = Reason(
+    "no_events_in_arm",
+    "“{arm}”组没有结局事件，风险比没有有限的估计值。",
+    "The arm '{arm}' has no outcome event, so the hazard ratio has no finite estimate.",
+)
+CONSTANT = Reason(
+    "constant",
+    "变量“{variable}”在该人群中取值恒定，不能进入模型。",
+    "The variable '{variable}' is constant in this population and cannot enter a model.",
+)
+DEPENDENT = Reason(
+    "dependent",
+    "变量“{variable}”可由其他变量线性表示，模型不可识别。",
+    "The variable '{variable}' is a linear combination of others: the model cannot be identified.",
+)
+NOT_CONVERGED = Reason(
+    "not_converged",
+    "Cox 模型未收敛（可能为单调似然）。",
+    "The Cox model did not converge (the likelihood may be monotone).",
+)
+SEPARATION = Reason(
+    "separation",
+    "倾向评分模型出现分离：协变量完全决定了部分受试者的分组。",
+    "Separation in the propensity model: the covariates decide the arm of some subjects completely.",
+)
+NO_OVERLAP = Reason(
+    "no_overlap",
+    "两组的倾向评分没有重叠。",
+    "The propensity scores of the two arms do not overlap.",
+)
+TOO_MANY_TERMS = Reason(
+    "too_many_terms",
+    "模型的参数个数不少于受试者数或事件数。",
+    "The model has at least as many terms as there are subjects or events.",
+)
+NOT_ESTIMABLE = Reason(
+    "not_estimable",
+    "“{statistic}”的计算结果不是有限数值。",
+    "'{statistic}' did not come out as a finite number.",
+)
+NOTHING_TO_COMPARE = Reason(
+    "nothing_to_compare",
+    "所列的分析均未完成，森林图没有可画的内容。",
+    "None of the analyses listed could be done: the forest plot has nothing to show.",
+)
+COHORT_EMPTY = Reason("cohort_empty", "没有受试者进入分析。", "Nobody reached the analysis.")
+
+# Warnings: the number stands, but a reader must know this.
+PH_REJECTED = Reason(
+    "ph_rejected",
+    "比例风险假定被拒绝（p{p}），风险比是随访期内的平均",
+    "proportional hazards rejected (p{p}); the hazard ratio is an average over follow-up",
+)
+PH_NOT_TESTED = Reason("ph_not_tested", "无法检验比例风险假定", "proportional hazards could not be tested")
+FEW_EVENTS = Reason(
+    "few_events",
+    "每个模型参数不足 10 个事件",
+    "fewer than 10 events for each term of the model",
+)
+LOW_ESS = Reason(
+    "low_ess",
+    "“{arm}”组的有效样本量低于方案规定的下限",
+    "the effective sample size of the arm '{arm}' is below the protocol's limit",
+)
+IMBALANCE = Reason(
+    "imbalance",
+    "标准化均数差超过方案规定的上限",
+    "the standardised mean difference is above the protocol's limit",
+)
+NOT_REACHED = Reason("not_reached", "未达到", "not reached")

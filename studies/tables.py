@@ -1,0 +1,114 @@
+"""The tables that studies read, in the lake (dates) and in a lock (days since the index date)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from rwd_platform.core.columns import (
+    LINE_DIGEST,
+    PATIENT_ID,
+    PROVENANCE,
+    SOURCE_FILE,
+    SOURCE_LINE,
+    SUBJECT_ID,
+)
+from rwd_platform.core.errors import Problem
+from studies.protocol import Records
+
+TABLE_MISSING = Problem(
+    code="study.table_missing",
+    zh="缺少研究所需的表 {table}。",
+    en="The table {table}, which the protocol needs, is missing.",
+    next_zh="请确认数据锁定包含该表（没有记录时也应有空表）。",
+    next_en="Make sure that the data lock holds this table (an empty one if there are no rows).",
+)
+COLUMN_MISSING = Problem(
+    code="study.column_missing",
+    zh="表 {table} 缺少列 {column}。",
+    en="The table {table} has no column {column}.",
+    next_zh="请核对视图定义的版本与数据锁定是否一致。",
+    next_en="Check that the view definitions and the data lock are of the same version.",
+)
+
+
+@dataclass(frozen=True)
+class EventTable:
+    """Where a table keeps code system, code, date and status. `day` is the lock's name of `date`."""
+
+    system: str
+    code: str
+    date: str
+    status: str
+
+    @property
+    def day(self) -> str:
+        return self.date.removesuffix("_date") + "_day"
+
+
+EVENT_TABLES: Mapping[str, EventTable] = {
+    "condition": EventTable("code_system", "code", "onset_date", "verification_status"),
+    "procedure": EventTable("code_system", "code", "performed_date", "status"),
+    "drug_exposure": EventTable("product_system", "product_code", "handed_over_date", "status"),
+    "measurement": EventTable("code_system", "code", "effective_date", "status"),
+    "outcome_event": EventTable("code_system", "code", "effective_date", "status"),
+}
+OUTCOME_TABLE = "outcome_event"
+PATIENT_TABLE, SUBJECT_TABLE = "patient", "subject"
+
+LINEAGE_COLUMNS = (SUBJECT_ID, "variable", *PROVENANCE)
+
+
+def table(tables: Mapping[str, pd.DataFrame], name: str, columns: tuple[str, ...]) -> pd.DataFrame:
+    """A table with the columns asked for, or the error that names what is missing."""
+    if name not in tables:
+        raise TABLE_MISSING.error(table=name)
+    frame = tables[name]
+    for column in columns:
+        if column not in frame.columns:
+            raise COLUMN_MISSING.error(table=name, column=column)
+    return frame[list(columns)]
+
+
+def lake_rows(lake: Mapping[str, pd.DataFrame], records: Records) -> pd.DataFrame:
+    """patient_id and `date` (text, as precise as recorded) of the rows that `records` selects."""
+    spec = EVENT_TABLES[records.table]
+    frame = table(lake, records.table, (PATIENT_ID, spec.system, spec.code, spec.date, spec.status))
+    chosen = frame[_matches(frame, records)]
+    return chosen[[PATIENT_ID, spec.date]].rename(columns={spec.date: "date"})
+
+
+def lock_rows(
+    lock: Mapping[str, pd.DataFrame],
+    records: Records,
+    values: tuple[str, ...] = (),
+    *,
+    any_status: bool = False,
+) -> pd.DataFrame:
+    """subject_id, day, status, provenance and `values` of the rows that `records` selects, days known.
+
+    Sorted by subject, day, file and line, so that "the first" is always the same row.
+    """
+    spec = EVENT_TABLES[records.table]
+    wanted = (SUBJECT_ID, spec.system, spec.code, spec.day, spec.status, *PROVENANCE, *values)
+    frame = table(lock, records.table, wanted)
+    chosen = frame[_matches(frame, records, any_status=any_status) & frame[spec.day].notna()]
+    chosen = chosen.rename(columns={spec.day: "day", spec.status: "status"})
+    chosen = chosen[[SUBJECT_ID, "day", "status", *PROVENANCE, *values]].astype({"day": "int64"})
+    order = [SUBJECT_ID, "day", SOURCE_FILE, SOURCE_LINE, LINE_DIGEST]
+    return chosen.sort_values(order, kind="stable", ignore_index=True)
+
+
+def lineage_of(rows: pd.DataFrame, variable: str) -> pd.DataFrame:
+    """Which source line gave each subject this variable."""
+    return rows.assign(variable=variable)[list(LINEAGE_COLUMNS)]
+
+
+def _matches(frame: pd.DataFrame, records: Records, *, any_status: bool = False) -> pd.Series[bool]:
+    spec = EVENT_TABLES[records.table]
+    found = (frame[spec.system] == records.code_system) & frame[spec.code].isin(list(records.codes))
+    if not any_status:
+        found &= frame[spec.status].isin(list(records.statuses))
+    return found.fillna(False).astype(bool)

@@ -1,0 +1,179 @@
+"""A protocol is evidence: what it says is read exactly, and what is wrong in it is named by its place."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from rwd_platform.core.errors import PlatformError
+from studies.protocol import Protocol, load_protocol
+from tests.studies.rotterdam_lock import protocol_text, rotterdam_protocol
+from tests.studies.small import small_protocol, small_text
+
+PROTOCOLS = Path(__file__).parents[2] / "studies/protocols"
+
+
+def refusal(text: str) -> PlatformError:
+    with pytest.raises(PlatformError) as refused:
+        load_protocol(text)
+    assert refused.value.code == "protocol.refused"
+    return refused.value
+
+
+def changed(old: str, new: str) -> str:
+    text = small_text()
+    assert old in text
+    return text.replace(old, new, 1)
+
+
+def test_the_hash_is_that_of_the_exact_text():
+    """Freezing a protocol fixes its bytes; a blank at the end of a line already makes another protocol."""
+    text = small_text()
+    assert load_protocol(text).sha256 == hashlib.sha256(text.encode("utf-8")).hexdigest()
+    assert load_protocol(text + " \n").sha256 != load_protocol(text).sha256
+
+
+@pytest.mark.parametrize("path", sorted(PROTOCOLS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_protocol_that_we_ship_can_be_read(path):
+    """The files in studies/protocols are complete and refer only to what they define."""
+    assert isinstance(load_protocol(path.read_text("utf-8")), Protocol)
+
+
+def test_the_demonstration_declares_what_it_must():
+    """Prior knowledge of the outcomes, the five attributes of the estimand, the target trial, the limits."""
+    protocol = rotterdam_protocol()
+    assert "known" in protocol.prior_knowledge.en
+    assert len(protocol.target_trial) >= 7
+    assert protocol.estimand.intercurrent_events
+    assert any("Lecheng" in limit.en for limit in protocol.limits)
+    assert protocol.overseas is not None
+    assert (protocol.overseas.hazard_ratio, protocol.overseas.events) == (0.694884327, 299)
+    assert [one.name for one in protocol.covariates] == [
+        "age",
+        "meno",
+        "size",
+        "grade",
+        "nodes",
+        "pgr",
+        "er",
+        "chemo",
+    ]
+    assert protocol.exposure.grace_days == (0, 0)
+
+
+def test_every_text_is_in_both_languages():
+    """Chinese texts hold Chinese, and no text of one language stands for the other."""
+    protocol = rotterdam_protocol()
+    texts = [protocol.title, protocol.question, protocol.estimand.treatment, protocol.exposure.title]
+    texts += [one.title for one in (*protocol.analyses, *protocol.covariates, *protocol.populations)]
+    texts += [one.reason for one in (*protocol.cohort.criteria, *protocol.outcome.rules)]
+    for text in texts:
+        assert any("\u4e00" <= letter <= "\u9fff" for letter in text.zh), text
+        assert not any("\u4e00" <= letter <= "\u9fff" for letter in text.en), text
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place"),
+    [
+        ("id: stent-study", "id: stent-study\nsponsor: x", "sponsor"),
+        ("    unit: kg\n", "    unit: kg\n    units: kg\n", "covariates[1].units"),
+        ("  name: stent\n", "", "exposure.name"),
+        ("{zh: 支架研究, en: Stent study}", "{en: Stent study}", "title.zh"),
+        ("{zh: 支架研究, en: Stent study}", "{zh: '', en: Stent study}", "title.zh"),
+        ("grace_days: [0, 2]", "grace_days: [2, 0]", "exposure.grace_days"),
+        ("grace_days: [0, 2]", "grace_days: [0]", "exposure.grace_days"),
+        ("grace_days: [0, 2]", "grace_days: [0, two]", "exposure.grace_days[1]"),
+        ("washout_days: 100", "washout_days: -1", "exposure.washout_days"),
+        ("washout_days: 100", "washout_days: true", "exposure.washout_days"),
+        ("format_version: 1", "format_version: 2", "format_version"),
+        ('version: "0.3"', "version: 0.3", "version"),
+        ("codes: [P1, P2]", "codes: []", "cohort.index.codes"),
+        ("codes: [P1, P2]", "codes: [1]", "cohort.index.codes[0]"),
+        ("index: {table: procedure", "index: {table: outcome_event", "cohort.index.table"),
+        ("kind: age, at_least: 18, at_most: 90", "kind: age", "cohort.criteria[0]"),
+        ("final: true", "final: 1", "outcome.sources[0].final"),
+        ("free_values: [alive]", "free_values: [alive, dead]", "outcome.sources[0].free_values"),
+        ("when: {life: event}", "when: {cancer: event}", "outcome.rules[0]"),
+        ("when: {life: event}", "when: {life: dead}", "outcome.rules[0].when.life"),
+        ("when: {life: event}, time_of: life", "when: {}, time_of: life", "outcome.rules[0].when"),
+        ("days: [-365, -1]", "days: [-365, 1]", "covariates[3].days"),
+        ("name: frailty", "name: stent", "covariates[2].name"),
+        ("name: frailty", "name: event", "covariates[2].name"),
+        ("name: frailty", "name: Frailty", "covariates[2].name"),
+        ("{id: frail, code: F1", "{id: fit, code: F1", "covariates[2].levels[1].id"),
+        ("{id: frail, code: F1", "{id: frail, code: F0", "covariates[2].levels[1].code"),
+        ("covariate: age, at_least: 65", "covariate: age", "populations[1].restrictions[0]"),
+        ("covariate: age, at_least: 65", "covariate: height, at_least: 65", "populations[1].restrictions[0]"),
+        ("covariate: age, at_least: 65", "covariate: age, one_of: [fit]", "populations[1].restrictions[0]"),
+        ("one_of: [fit]", "one_of: [young]", "populations[1].restrictions[1].one_of"),
+        (
+            "title: {zh: 一, en: Crude}, population: all",
+            "title: {zh: 一, en: C}, population: no",
+            "analyses[0].popu",
+        ),
+        ("id: all.crude", "id: crude", "analyses[0].id"),
+        ("id: all.crude", "id: all.follow_up", "analyses[7].id"),
+        ("id: all.crude", "id: overseas.crude", "analyses[0].id"),
+        ("covariates: [age, frailty], weights: overlap", "weights: overlap", "analyses[2].covariates"),
+        (
+            "covariates: [age, frailty], weights",
+            "covariates: [age, height], weights",
+            "analyses[2].covariates",
+        ),
+        ("covariates: [age, frailty], weights", "covariates: [age, age], weights", "analyses[2].covariates"),
+        ("weights: overlap}\n", "weights: overlap, proportional_hazards: true}\n", "analyses[2].prop"),
+        ("compares: [all.crude, ", "compares: [all.curve, ", "analyses[9].compares"),
+        ("days: [100, 9000]", "days: [100, .inf]", "analyses[5].days[1]"),
+        ("smallest_cell: 5", "smallest_cell: 5.5", "diagnostics.smallest_cell"),
+        ("largest_smd: 0.1", "largest_smd: .nan", "diagnostics.largest_smd"),
+        ("limits: []", "limits: none", "limits"),
+        ("largest_smd: 0.1", "largest_smd: 1" + "0" * 400, "diagnostics.largest_smd"),
+        ("grace_days: [0, 2]", "grace_days: [0, 1" + "0" * 30 + "]", "exposure.grace_days[1]"),
+    ],
+)
+def test_what_is_wrong_is_named_by_its_place_in_both_languages(old, new, place):
+    """The path is that of the YAML, so that the writer finds it without knowing the program."""
+    error = refusal(changed(old, new))
+    assert place in error.zh and place in error.en
+    assert error.next_zh and error.next_en
+
+
+def test_an_overseas_result_must_lie_in_its_own_limits():
+    """A typing error in the number to compare with would change the story of the report."""
+    error = refusal(protocol_text().replace("ci_low: 0.5438440546", "ci_low: 0.75"))
+    assert "overseas_result" in error.en
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "mapping"),
+        ("- a\n- b", "mapping"),
+        ("a: 1\na: 2", "stands twice"),
+        ("a: &x 1\nb: *x", "anchors"),
+        ("a: !!python/object/apply:os.system [ls]", "tags"),
+        ("a: [1, 2", "not valid YAML"),
+        ("a: " + "[" * 100 + "]" * 100, "nested too deeply"),
+        ("a: b: c", "not valid YAML"),
+        ("\x00", "not valid YAML"),
+        ("a: " + "x" * 1_000_001, "more than"),
+        ("? [a, b]\n: 1", "plain name"),
+        ("<<: {a: 1}", "plain name"),
+        ("a: " + "9" * 5000, "not valid YAML"),
+        ("1: a", "mapping"),
+    ],
+)
+def test_text_that_is_not_plain_yaml_is_refused(text, says):
+    """No duplicate keys, anchors, tags, deep nesting or broken syntax: what a person reads is what is meant."""
+    assert says in refusal(text).en
+
+
+def test_looking_up_parts_of_a_protocol():
+    """Parts are found by the names that the protocol gives them."""
+    protocol = small_protocol()
+    assert protocol.covariate("frailty").levels[0].id == "fit"
+    assert protocol.population("old").restrictions[0].at_least == 65
+    assert protocol.analysis("all.weighted").weights == "overlap"
+    assert protocol.exposure.arm_title("comparator").en == "Old stent"
