@@ -1,0 +1,149 @@
+"""Verbs that need no database, key or configuration: validate, deidentify, views, transfer decide."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rwd_platform.cli.main import Json, existing
+from rwd_platform.cli.output import answer, say
+from rwd_platform.core.errors import Exit, Problem
+
+KEY_FILE_SHORT = Problem(
+    code="deidentify.key_file",
+    zh="密钥文件 {name} 不足 32 字节。",
+    en="The key file {name} holds fewer than 32 bytes.",
+    next_zh="请提供至少 32 字节的随机密钥文件，或省略 --key-file 使用一次性随机密钥。",
+    next_en="Give a file of at least 32 random bytes, or leave --key-file out for a one-time random key.",
+)
+SAME_OUTPUT = Problem(
+    code="deidentify.same_output",
+    zh="有多个输入文件会写成同一个输出 {name}。",
+    en="Several input files would be written to the same output {name}.",
+    next_zh="请分次运行，或先给输入文件改名。",
+    next_en="Run them one by one, or rename the inputs first.",
+)
+CASE_NOT_JSON = Problem(
+    code="transfer.case_not_json",
+    zh="{name} 不是一个 JSON 对象。",
+    en="{name} is not a JSON object.",
+    next_zh="请提供 docs/reference/commands.md 所述格式的案例文件。",
+    next_en="Give a case file in the form that docs/reference/commands.md describes.",
+)
+
+
+def register(app: typer.Typer) -> None:
+    app.command("validate", help="校验 FHIR 文件 · check FHIR files")(validate)
+    app.command("deidentify", help="按策略去标识 · de-identify by a policy")(deidentify)
+    views = typer.Typer(help="视图 · ViewDefinitions", no_args_is_help=True)
+    views.command("conform", help="运行 SQL on FHIR 公共测试 · run the SQL on FHIR suite")(conform)
+    app.add_typer(views, name="views")
+    transfer = typer.Typer(help="数据出境判定 · transfers abroad", no_args_is_help=True)
+    transfer.command("decide", help="按规则包判定一个案例 · decide one case by a rule pack")(decide)
+    app.add_typer(transfer, name="transfer")
+
+
+def validate(
+    files: Annotated[list[Path], typer.Argument(help=".json .ndjson [.gz]")],
+    fhir_version: Annotated[str, typer.Option("--fhir-version", help="R4 | R4B | R5")] = "R4",
+    as_json: Json = False,
+) -> int:
+    """One line per resource. Exit 1 if any line is not accepted."""
+    from ingestion.conform import validate_file
+
+    counts: dict[str, int] = {}
+    for path in existing(files):
+        for line in validate_file(path, fhir_version):
+            counts[line["outcome"]] = counts.get(line["outcome"], 0) + 1
+            if as_json:
+                answer(line)
+            elif line["outcome"] != "accept":
+                for issue in line["issues"]:
+                    say(
+                        f"{line['file']}:{line['line']} {issue['expression']}\n  {issue['zh']}\n  {issue['en']}"
+                    )
+    say(" · ".join(f"{name} {count:,}" for name, count in sorted(counts.items())) or "0")
+    return Exit.YES if set(counts) <= {"accept"} else Exit.NO
+
+
+def deidentify(
+    files: Annotated[list[Path], typer.Argument(help=".json .ndjson [.gz]")],
+    policy: Annotated[str, typer.Option("--policy", help="名称或路径 · name or path")],
+    out: Annotated[Path, typer.Option("--out", help="输出目录 · output directory")],
+    key_file: Annotated[Path | None, typer.Option("--key-file")] = None,
+    as_json: Json = False,
+) -> int:
+    """Write DIR/<input stem>.ndjson. Rejected and quarantined resources are counted, never written."""
+    from deidentify.policy import load_policy
+    from deidentify.pseudonym import Pseudonymiser
+    from rwd_platform.flows.deidentify_files import deidentify_file, output_name
+
+    loaded = load_policy(policy)
+    for name, times in Counter(map(output_name, existing(files))).items():
+        if times > 1:
+            raise SAME_OUTPUT.error(name=name)
+    if key_file is None:
+        key = os.urandom(32)
+        say("使用一次性随机密钥：假名不可重现 · one-time random key: the pseudonyms cannot be made again")
+    else:
+        key = existing([key_file])[0].read_bytes()
+        if len(key) < 32:
+            raise KEY_FILE_SHORT.error(name=key_file.name)
+    pseudonyms = Pseudonymiser(key, scope="file")
+    total = {"read": 0, "written": 0, "rejected": 0, "quarantined": 0}
+    dropped: dict[str, int] = {}
+    out.mkdir(parents=True, exist_ok=True)
+    for path in existing(files):
+        account = deidentify_file(path, out, loaded, pseudonyms)
+        for name in total:
+            total[name] += getattr(account, name)
+        for element, times in account.dropped.items():
+            dropped[element] = dropped.get(element, 0) + times
+    if as_json:
+        answer({**total, "dropped": dict(sorted(dropped.items()))})
+    say(" · ".join(f"{name} {count:,}" for name, count in total.items()))
+    return Exit.YES
+
+
+def conform(
+    directory: Annotated[Path, typer.Argument(help="测试目录 · the suite's folder")],
+    report: Annotated[Path, typer.Option("--report")],
+    backend: Annotated[str, typer.Option("--backend", help="python")] = "python",
+) -> int:
+    """Run the suite; write the official report. Exit 1 if any test fails."""
+    from ingestion.views.conform import run_suite
+
+    if backend != "python":
+        raise typer.BadParameter("only the python back end exists so far", param_hint="--backend")
+    outcome = run_suite(existing([directory])[0])
+    report.write_text(json.dumps(outcome, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    results = [test["result"]["passed"] for file in outcome.values() for test in file["tests"]]
+    say(f"{sum(results)} / {len(results)}")
+    return Exit.YES if results and all(results) else Exit.NO
+
+
+def decide(
+    case: Annotated[Path, typer.Argument(help="案例 JSON · the case")],
+    rules: Annotated[str, typer.Option("--rules", help="规则包 · rule pack")] = "national-2026",
+    as_json: Json = False,
+) -> int:
+    """Print the decision. Exit 0 whenever one was printed, HOLD and BLOCK included."""
+    from rwd_platform.compliance.decide import decide as decide_case
+    from rwd_platform.compliance.rulepack import load_pack
+
+    try:
+        facts = json.loads(existing([case])[0].read_bytes())
+    except ValueError:
+        facts = None
+    if not isinstance(facts, dict):
+        raise CASE_NOT_JSON.error(name=case.name)
+    decision = decide_case(facts, load_pack(rules))
+    if as_json:
+        answer(decision.as_dict())
+    say(f"{decision.verdict}\n{decision.zh}\n{decision.en}")
+    return Exit.YES

@@ -1,0 +1,124 @@
+"""`rwd docs`: reference pages made from the code itself, so that they cannot say something else."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rwd_platform.cli.output import say
+from rwd_platform.core.errors import PROBLEMS, Exit
+
+ROOT = Path(__file__).resolve().parents[2]
+REFERENCE = ROOT / "docs/reference"
+MADE = "<!-- made by `./run docs`; edit the code, not this page -->\n"
+
+
+def register(app: typer.Typer) -> None:
+    app.command("docs", help="生成参考文档 · write the reference pages")(docs)
+
+
+def docs(
+    check: Annotated[bool, typer.Option("--check", help="只比较 · compare only")] = False,
+) -> int:
+    """Write docs/reference. With --check: exit 1 when a page is not what the code says."""
+    stale = []
+    for name, text in pages().items():
+        path = REFERENCE / name
+        if path.exists() and path.read_text(encoding="utf-8") == text:
+            continue
+        stale.append(name)
+        if not check:
+            path.write_text(text, encoding="utf-8")
+    say("  ".join(stale) if stale else "✓")
+    return Exit.NO if check and stale else Exit.YES
+
+
+def pages() -> dict[str, str]:
+    """Every generated page by file name."""
+    return {
+        "errors.md": _errors(),
+        "lifecycles.md": _lifecycles(),
+        "settings.md": _settings(),
+        "tables.md": _tables(),
+    }
+
+
+def _page(title: str, lines: Iterator[str]) -> str:
+    return f"{MADE}# {title}\n\n" + "\n".join(lines) + "\n"
+
+
+def _errors() -> str:
+    for package in ("rwd_platform", "ingestion", "deidentify", "quality", "studies"):
+        root = importlib.import_module(package)
+        for module in pkgutil.walk_packages(root.__path__, f"{package}."):
+            if "migrations" not in module.name and "templates" not in module.name:
+                importlib.import_module(module.name)
+
+    def lines() -> Iterator[str]:
+        yield "Names in braces are filled in with places and names, never with a value from a record.\n"
+        yield "| code | what happened | what to do next | HTTP | exit |\n|---|---|---|---|---|"
+        for code in sorted(PROBLEMS):
+            one = PROBLEMS[code]
+            yield (
+                f"| `{code}` | {one.zh}<br>{one.en} | {one.next_zh}<br>{one.next_en}"
+                f" | {one.http} | {int(one.exit)} |"
+            )
+
+    return _page("Errors · 错误", lines())
+
+
+def _lifecycles() -> str:
+    from rwd_platform.records import lifecycles
+
+    cycles: dict[str, Mapping[StrEnum, frozenset[StrEnum]]] = {
+        "Upload · 上传": lifecycles.UPLOAD,  # type: ignore[dict-item]  # mappings are invariant in their key
+        "Study · 研究": lifecycles.STUDY,  # type: ignore[dict-item]
+        "Package · 证据包": lifecycles.PACKAGE,  # type: ignore[dict-item]
+        "Job · 任务": lifecycles.JOB,  # type: ignore[dict-item]
+    }
+
+    def lines() -> Iterator[str]:
+        for title, cycle in cycles.items():
+            yield f"## {title}\n\n```mermaid\nstateDiagram-v2"
+            for state in cycle:
+                for following in sorted(cycle[state]):
+                    yield f"    {state} --> {following}"
+                if not cycle[state]:
+                    yield f"    {state} --> [*]"
+            yield "```\n"
+
+    return _page("Life cycles · 生命周期", lines())
+
+
+def _settings() -> str:
+    from rwd_platform.settings import Settings
+
+    def lines() -> Iterator[str]:
+        yield "Environment variables; `rwd doctor` says whether they fit this machine.\n"
+        yield "| variable | default |\n|---|---|"
+        for name, field in Settings.model_fields.items():
+            default = field.default if field.default not in (None, "") else "(none)"
+            yield f"| `RWD_{name.upper()}` | `{default}` |"
+
+    return _page("Settings · 设置", lines())
+
+
+def _tables() -> str:
+    from ingestion.views import load_views
+
+    def lines() -> Iterator[str]:
+        yield "Every table is a FHIR ViewDefinition in `ingestion/definitions`. Each row also carries where it"
+        yield "came from: organisation, source system, resource, file, line, line digest, upload.\n"
+        for view in load_views():
+            yield f"## {view.name} ← {view.resource}\n\n| column | type | 中文 | English |\n|---|---|---|---|"
+            for column in view.columns:
+                yield f"| `{column.name}` | {column.type} | {column.zh} | {column.en} |"
+            yield ""
+
+    return _page("Tables of the study store · 研究数据库的表", lines())

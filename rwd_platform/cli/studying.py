@@ -1,0 +1,106 @@
+"""Verbs of the researcher: study register, freeze, lock, run; evidence assemble."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rwd_platform.cli.main import Json, existing
+from rwd_platform.cli.output import answer, say
+from rwd_platform.core.errors import Exit
+
+if TYPE_CHECKING:
+    from rwd_platform.flows.platform import Platform
+
+Study = Annotated[str, typer.Argument(help="研究编号 · study id")]
+
+
+def register(app: typer.Typer) -> None:
+    study = typer.Typer(help="研究 · studies", no_args_is_help=True)
+    study.command("list")(list_studies)
+    study.command("register", help="登记方案 · register a protocol")(register_protocol)
+    study.command("freeze", help="冻结方案 · freeze the protocol")(freeze)
+    study.command("lock", help="锁定数据 · lock the data")(lock)
+    study.command("run", help="运行分析 · run the analyses")(run)
+    app.add_typer(study, name="study")
+    evidence = typer.Typer(help="证据包 · evidence packages", no_args_is_help=True)
+    evidence.command("assemble", help="组装证据包 · assemble a package")(assemble)
+    app.add_typer(evidence, name="evidence")
+
+
+def _platform() -> Platform:
+    from rwd_platform.flows.platform import open_platform
+    from rwd_platform.settings import load_settings
+
+    return open_platform(load_settings())
+
+
+def list_studies(as_json: Json = False) -> int:
+    from sqlmodel import select
+
+    from rwd_platform.records.tables import Study as StudyRow
+
+    for study in _platform().records.all(select(StudyRow)):
+        say(f"{study.id}  {study.project_id}  {study.state}  {study.title_zh}")
+        if as_json:
+            answer({"id": study.id, "project": study.project_id, "state": study.state})
+    return Exit.YES
+
+
+def register_protocol(
+    protocol: Annotated[Path, typer.Argument(help="方案 YAML · the protocol")], as_json: Json = False
+) -> int:
+    from rwd_platform.flows.study import register_study
+
+    platform = _platform()
+    text = existing([protocol])[0].read_text(encoding="utf-8")
+    study = register_study(platform, platform.operator(), text)
+    return _done(as_json, id=study.id, state=study.state, protocol_sha256=study.protocol_sha256)
+
+
+def freeze(study_id: Study, reason: Annotated[str, typer.Option("--reason")], as_json: Json = False) -> int:
+    from rwd_platform.flows.study import freeze_protocol
+
+    platform = _platform()
+    study = freeze_protocol(platform, platform.operator(), study_id, reason)
+    return _done(as_json, id=study.id, state=study.state, protocol_sha256=study.protocol_sha256)
+
+
+def lock(study_id: Study, as_json: Json = False) -> int:
+    from rwd_platform.flows.study import lock_data
+
+    platform = _platform()
+    made = lock_data(platform, platform.operator(), study_id)
+    return _done(as_json, id=made.id, path=str(platform.layout.lock(made.id)))
+
+
+def run(study_id: Study, as_json: Json = False) -> int:
+    from rwd_platform.flows.study import run_study
+
+    platform = _platform()
+    made = run_study(platform, platform.operator(), study_id)
+    return _done(as_json, id=made.id, results_sha256=made.results_sha256, not_done=made.results["not_done"])
+
+
+def assemble(
+    study_id: Study,
+    purpose: Annotated[str, typer.Option("--purpose")] = "registration",
+    audience: Annotated[str, typer.Option("--audience", help="authority | aggregate")] = "authority",
+    as_json: Json = False,
+) -> int:
+    from rwd_platform.flows.evidence import assemble_evidence
+
+    platform = _platform()
+    made = assemble_evidence(platform, platform.operator(), study_id, purpose, audience)
+    path = platform.layout.packages / made.file_name
+    return _done(as_json, id=made.id, path=str(path), sha256=made.sha256)
+
+
+def _done(as_json: bool, **facts: object) -> int:
+    if as_json:
+        answer(facts)
+    for name, value in facts.items():
+        say(f"{name}: {value}")
+    return Exit.YES

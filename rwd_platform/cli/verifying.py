@@ -1,0 +1,60 @@
+"""Verbs of the inspector: verify a package, verify the log. Neither needs trust in whoever runs them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rwd_platform.cli.main import Json, existing
+from rwd_platform.cli.output import answer, say
+from rwd_platform.core.errors import Exit
+
+
+def register(app: typer.Typer) -> None:
+    app.command("verify", help="核验证据包 · verify an evidence package")(verify)
+    audit = typer.Typer(help="审计日志 · the audit log", no_args_is_help=True)
+    audit.command("verify", help="核验日志 · verify the log")(verify_log)
+    app.add_typer(audit, name="audit")
+
+
+def verify(
+    package: Annotated[Path, typer.Argument(help=".zip 或文件夹 · .zip or folder")],
+    key: Annotated[str | None, typer.Option("--key", help="可信公钥 · the trusted public key")] = None,
+    rerun: Annotated[Path | None, typer.Option("--rerun", help="数据锁目录 · a data lock's folder")] = None,
+    as_json: Json = False,
+) -> int:
+    """Exit 0 only if every file, the archive, the signature, the proofs and every number hold."""
+    from rwd_platform.flows.verify_package import verify_package_at
+    from studies.evidence.verify import read_public_key
+
+    verification = verify_package_at(existing([package])[0], read_public_key(key) if key else None, rerun)
+    if as_json:
+        answer(verification.as_dict())
+    for line in verification.lines():
+        say(line)
+    return Exit.YES if verification.holds else Exit.NO
+
+
+def verify_log(
+    database: Annotated[str | None, typer.Option("--database", help="数据库地址 · database URL")] = None,
+    extract: Annotated[Path | None, typer.Option("--extract", help="日志摘录 · a log extract")] = None,
+    checkpoint: Annotated[Path | None, typer.Option("--checkpoint", help="检查点 · a signed note")] = None,
+    key: Annotated[str | None, typer.Option("--key")] = None,
+    as_json: Json = False,
+) -> int:
+    """Exit 0 only if the log is whole, its tree equals its entries, signatures hold, and it extends the checkpoint."""
+    from rwd_platform.flows.verify_log import verify_log_of
+    from studies.evidence.verify import read_public_key
+
+    note = existing([checkpoint])[0].read_text(encoding="utf-8") if checkpoint else None
+    if extract is not None:
+        existing([extract])
+    verification = verify_log_of(database, extract, note, read_public_key(key) if key else None)
+    if as_json:
+        answer(verification.as_dict())
+    for finding in verification.findings:
+        say(f"✗ {finding.zh}\n  {finding.en}")
+    say(f"{'✓' if verification.ok else '✗'} {verification.size:,}")
+    return Exit.YES if verification.ok else Exit.NO

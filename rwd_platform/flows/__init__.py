@@ -1,0 +1,1 @@
+"""One file, one use case: the only place where rooms and cabinets meet."""

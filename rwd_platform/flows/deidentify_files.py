@@ -1,0 +1,46 @@
+"""De-identify files at hand, without a database: read, check, scrub, write one resource a line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from deidentify.account import Account
+from deidentify.policy import Policy
+from deidentify.pseudonym import Pseudonymiser
+from deidentify.run import deidentify_lines
+from ingestion.intake import read_units
+from ingestion.validate import check
+from rwd_platform.core.units import Unit
+
+_ENDINGS = (".gz", ".ndjson", ".jsonl", ".json")
+
+
+def output_name(path: Path) -> str:
+    """`Patient.ndjson.gz` and `Patient.json` both become `Patient.ndjson`."""
+    stem = path.name
+    for ending in _ENDINGS:
+        stem = stem.removesuffix(ending)
+    return f"{stem}.ndjson"
+
+
+def deidentify_file(path: Path, out_dir: Path, policy: Policy, pseudonyms: Pseudonymiser) -> Account:
+    """Write `out_dir/<stem>.ndjson`, in the order of the input, and return the account.
+
+    The output appears only when the whole input was read: a file that breaks off leaves nothing.
+    """
+    target = out_dir / output_name(path)
+    part = target.with_name(f"{target.name}.part")
+    try:
+        with part.open("w", encoding="utf-8", newline="\n") as out:
+            account = deidentify_lines(_checked(path), policy, pseudonyms, write=out.write)
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+    return account
+
+
+def _checked(path: Path) -> Iterator[Unit]:
+    for unit in read_units(path.name, lambda: path.open("rb")):
+        yield replace(unit, issues=unit.issues or check(unit))

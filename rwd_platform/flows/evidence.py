@@ -1,0 +1,272 @@
+"""Assemble: results, their provenance and the log's proofs become one signed, deterministic package."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlmodel import col, func, select
+
+from rwd_platform.access.permissions import get_visible
+from rwd_platform.core.clock import as_text
+from rwd_platform.core.errors import Problem
+from rwd_platform.core.text import Bilingual
+from rwd_platform.flows.platform import Platform
+from rwd_platform.flows.receipts import account_of
+from rwd_platform.flows.study import (
+    dataset_of,
+    newest_run,
+    results_of,
+)
+from rwd_platform.log.entry import Act, Actor, Object
+from rwd_platform.records.lifecycles import PackageState
+from rwd_platform.records.tables import (
+    AnalysisRun,
+    DataLockRecord,
+    DroppedElement,
+    EvidencePackage,
+    Organisation,
+    QualityRun,
+    Study,
+    Upload,
+    UploadFile,
+)
+
+if TYPE_CHECKING:
+    from studies.evidence.inputs import LogExtract, PackageInputs, QualityLine, Source
+
+PURPOSES = ("registration", "insurance", "post_market")
+AUDIENCES = ("authority", "aggregate")
+ROOT = Path(__file__).resolve().parents[2]
+
+CHOICE_UNKNOWN = Problem(
+    code="evidence.choice_unknown",
+    zh="{what} 只能是：{allowed}。",
+    en="{what} must be one of: {allowed}.",
+    next_zh="请选择其中一项。",
+    next_en="Choose one of them.",
+)
+
+
+def assemble_evidence(
+    platform: Platform, actor: Actor, study_id: str, purpose: str, audience: str
+) -> EvidencePackage:
+    """Build a package of the newest run. The same inputs give the same bytes, save what is marked volatile."""
+    from studies.evidence.package import build
+
+    study = get_visible(platform.records, actor, "package.assemble", Study, study_id)
+    for what, value, allowed in (("purpose", purpose, PURPOSES), ("audience", audience, AUDIENCES)):
+        if value not in allowed:
+            raise CHOICE_UNKNOWN.error(what=what, allowed=", ".join(allowed))
+    run = newest_run(platform, study)
+    version = _next_version(platform, study_id, purpose, audience, run)
+    inputs = _inputs(platform, study, run, purpose, audience, version)
+    built = build(inputs, platform.layout.packages)
+    package = EvidencePackage(
+        id=built.package_id,
+        organisation_id=study.organisation_id,
+        project_id=study.project_id,
+        study_id=study_id,
+        run_id=run.id,
+        purpose=purpose,
+        version=version,
+        audience=audience,
+        file_name=built.path.name,
+        sha256=built.sha256,
+        bytes=built.path.stat().st_size,
+        state=PackageState.ASSEMBLED,
+        made_at=as_text(platform.clock()),
+    )
+    platform.records.write(
+        package,
+        audit=Act(
+            actor,
+            "package.assembled",
+            Object("package", package.id, built.sha256),
+            purpose=f"{purpose}, {audience}",
+        ),
+    )
+    return package
+
+
+def package_path(platform: Platform, actor: Actor, package_id: str) -> Path:
+    """Where the package lies, for a download; the download is in the log."""
+    package = get_visible(platform.records, actor, "package.download", EvidencePackage, package_id)
+    platform.records.record(Act(actor, "package.downloaded", Object("package", package_id, package.sha256)))
+    return platform.layout.packages / package.file_name
+
+
+def _next_version(platform: Platform, study_id: str, purpose: str, audience: str, run: AnalysisRun) -> int:
+    """A package of another run is a new version; the same run assembled again is the same version."""
+    with platform.records.reading() as session:
+        same = (
+            (col(EvidencePackage.study_id) == study_id)
+            & (col(EvidencePackage.purpose) == purpose)
+            & (col(EvidencePackage.audience) == audience)
+        )
+        existing = session.exec(
+            select(EvidencePackage.version).where(same, EvidencePackage.run_id == run.id)
+        ).first()
+        newest = session.exec(select(func.max(EvidencePackage.version)).where(same)).one()
+    return existing or (newest or 0) + 1
+
+
+def _inputs(
+    platform: Platform, study: Study, run: AnalysisRun, purpose: str, audience: str, version: int
+) -> PackageInputs:
+    from studies.evidence.bag import PackageSigner
+    from studies.evidence.code import result_code
+    from studies.evidence.inputs import PackageInputs
+    from studies.protocol import load_protocol
+
+    lock = platform.records.get(DataLockRecord, run.lock_id)
+    protocol = load_protocol(study.protocol)
+    dataset = dataset_of(platform, study, lock)
+    uploads = _uploads_behind(platform, set(dataset.lineage["source_file_sha256"]))
+    quality = platform.records.get(QualityRun, lock.quality_run_id)
+    signer = platform.package_signer
+    return PackageInputs(
+        protocol_text=study.protocol,
+        protocol=protocol,
+        results=results_of(platform, run),
+        freeze={"protocol_sha256": study.protocol_sha256, "frozen_before_outcomes_were_read": True},
+        lock=lock.manifest,
+        attrition=dataset.attrition,
+        quality=_without_record_ids(quality.report),
+        quality_lines=_quality_lines(platform, quality),
+        deidentified=_deidentified(platform, uploads),
+        sources=_sources(platform, uploads),
+        lineage=dataset.lineage,
+        code=result_code(),
+        requirements=(ROOT / "requirements/run.lock").read_text(encoding="utf-8"),
+        log=_log_extract(platform, study, run, uploads, audience),
+        signer=PackageSigner(signer.name, signer.public_key, signer.sign),
+        purpose=purpose,
+        version=version,
+        dated=protocol.dated,
+        audience=audience,  # type: ignore[arg-type]  # checked against AUDIENCES above
+        demo=platform.keys.is_demo,
+    )
+
+
+def _uploads_behind(platform: Platform, files: set[str]) -> list[Upload]:
+    """The uploads whose files stand behind the analysed rows, by hospital."""
+    with platform.records.reading() as session:
+        found = session.exec(
+            select(Upload)
+            .join(UploadFile)
+            .where(col(UploadFile.sha256).in_(sorted(files)), UploadFile.duplicate_of == "")
+            .distinct()
+        ).all()
+    return sorted(found, key=lambda upload: (upload.organisation_id, upload.received_at))
+
+
+def _sources(platform: Platform, uploads: Iterable[Upload]) -> tuple[Source, ...]:
+    from studies.evidence.inputs import Source, SourceFile
+
+    sources = []
+    for upload in uploads:
+        hospital = platform.records.get(Organisation, upload.organisation_id)
+        files = platform.records.all(
+            select(UploadFile).where(UploadFile.upload_id == upload.id).order_by(col(UploadFile.position))
+        )
+        sources.append(
+            Source(
+                organisation_id=hospital.id,
+                name=Bilingual(hospital.name_zh, hospital.name_en),
+                files=tuple(
+                    SourceFile(
+                        file.name, file.sha256, account_of(file), format=upload.mapping or upload.fhir_version
+                    )
+                    for file in files
+                ),
+                agreement=upload.agreement,
+                platform_role=upload.platform_role,
+                consent_version=upload.consent_version,
+                ethics_id=upload.ethics_id,
+            )
+        )
+    return tuple(sources)
+
+
+def _deidentified(platform: Platform, uploads: Iterable[Upload]) -> dict[str, Any]:
+    """The policy that made the lake, how often each element was left behind, and what the lock did."""
+    from deidentify.policy import load_policy
+    from rwd_platform.flows.admit_upload import LAKE_POLICY
+
+    policy = load_policy(LAKE_POLICY)
+    dropped: dict[str, int] = {}
+    for upload in uploads:
+        for row in platform.records.all(select(DroppedElement).where(DroppedElement.upload_id == upload.id)):
+            dropped[row.path] = dropped.get(row.path, 0) + row.times
+    return {
+        "policy": {"name": policy.name, "version": policy.version, "sha256": policy.sha256},
+        "dropped": dict(sorted(dropped.items())),
+        "project": {
+            "pseudonyms": "HMAC-SHA256 under the project's own key",
+            "dates": "days since the index date; the index date itself as a quarter",
+            "age": "completed years at the index date",
+        },
+    }
+
+
+def _without_record_ids(report: Mapping[str, Any]) -> dict[str, Any]:
+    """The quality report as facts: what changes from run to run stays in the records."""
+    return {name: value for name, value in report.items() if name != "lake_versions"}
+
+
+def _quality_lines(platform: Platform, quality: QualityRun) -> tuple[QualityLine, ...]:
+    """One line per hospital and Kahn category, from the scorecard and the checks."""
+    from studies.evidence.inputs import QualityLine
+
+    kahn = {rule["id"]: rule["kahn"] for rule in quality.report["checks"]["rules"]}
+    lines = []
+    for card in quality.report["scorecard"]["hospitals"]:
+        if card["organisation_id"] is None:
+            continue
+        hospital = platform.records.get(Organisation, card["organisation_id"])
+        results = [
+            one
+            for one in quality.report["checks"]["results"]
+            if one["organisation_id"] == card["organisation_id"]
+        ]
+        for score in card["scores"]:
+            outcomes = [one["outcome"] for one in results if kahn[one["rule"]] == score["category"]]
+            if score["category"] == "all":
+                continue
+            lines.append(
+                QualityLine(
+                    organisation=Bilingual(hospital.name_zh, hospital.name_en),
+                    dimension=Bilingual(score["label"]["zh"], score["label"]["en"]),
+                    rules=len(outcomes),
+                    passed=outcomes.count("pass"),
+                    failed=outcomes.count("fail"),
+                    not_applicable=outcomes.count("not_applicable"),
+                )
+            )
+    return tuple(lines)
+
+
+def _log_extract(
+    platform: Platform, study: Study, run: AnalysisRun, uploads: Iterable[Upload], audience: str
+) -> LogExtract:
+    """The log's entries about this study - and, for an authority, about its uploads - under a fresh checkpoint."""
+    from rwd_platform.audit.checkpoints import make_checkpoint
+    from rwd_platform.audit.extract import extract
+    from studies.evidence.inputs import InclusionProof, LogExtract
+
+    checkpoint = make_checkpoint(platform.records, platform.log_signer, "package")
+    about = {study.id, run.id, run.lock_id}
+    if audience == "authority":
+        about |= {upload.id for upload in uploads}
+    found = extract(platform.records, object_ids=about, checkpoint=checkpoint)
+    return LogExtract(
+        entries=found.entries_jsonl,
+        proofs=tuple(
+            InclusionProof(proof["sequence"], tuple(bytes.fromhex(step) for step in proof["path"]))
+            for proof in found.proofs
+        ),
+        checkpoint=found.checkpoint,
+        public_key=platform.log_signer.public_key,
+    )

@@ -1,0 +1,125 @@
+"""The jobs of the platform: what each kind does, and the loop that does them."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from rwd_platform.core.errors import Exit, PlatformError, Problem
+from rwd_platform.flows.platform import Platform
+from rwd_platform.jobs import queue
+from rwd_platform.log.entry import Actor
+from rwd_platform.records.records import Records
+from rwd_platform.records.tables import Job, User
+
+Progress = Callable[[str, int, int], None]
+Work = Callable[[Platform, Actor, Mapping[str, Any], Progress], None]
+
+JOB_BROKE = Problem(
+    code="jobs.broke",
+    zh="任务 {job} 因程序错误（{kind}）停止，已完成的步骤不受影响。",
+    en="Job {job} stopped on an error of the program ({kind}); what it had finished is kept.",
+    next_zh="请把任务编号告诉平台技术支持；修复后可点击“继续”。",
+    next_en="Give the job's id to support; when it is mended, press resume.",
+    http=500,
+    exit=Exit.BROKEN_ENVIRONMENT,
+)
+_LOGGER = logging.getLogger("rwd.jobs")
+
+
+def _admit(platform: Platform, actor: Actor, payload: Mapping[str, Any], progress: Progress) -> None:
+    from rwd_platform.flows.admit_upload import admit_upload
+    from rwd_platform.flows.check_quality import check_quality
+
+    admit_upload(platform, actor, payload["upload_id"], progress)
+    progress("quality", 0, 0)
+    check_quality(platform, actor)
+
+
+def _quality(platform: Platform, actor: Actor, payload: Mapping[str, Any], progress: Progress) -> None:
+    from rwd_platform.flows.check_quality import check_quality
+
+    progress("quality", 0, 0)
+    check_quality(platform, actor)
+
+
+def _lock(platform: Platform, actor: Actor, payload: Mapping[str, Any], progress: Progress) -> None:
+    from rwd_platform.flows.study import lock_data
+
+    progress("lock", 0, 0)
+    lock_data(platform, actor, payload["study_id"])
+
+
+def _run(platform: Platform, actor: Actor, payload: Mapping[str, Any], progress: Progress) -> None:
+    from rwd_platform.flows.study import run_study
+
+    progress("analyse", 0, 0)
+    run_study(platform, actor, payload["study_id"])
+
+
+def _assemble(platform: Platform, actor: Actor, payload: Mapping[str, Any], progress: Progress) -> None:
+    from rwd_platform.flows.evidence import assemble_evidence
+
+    progress("assemble", 0, 0)
+    assemble_evidence(platform, actor, payload["study_id"], payload["purpose"], payload["audience"])
+
+
+# Each kind's work is imported when it is done: the web process queues jobs and must stay light.
+KINDS: Mapping[str, Work] = {
+    "admit": _admit,
+    "quality": _quality,
+    "lock": _lock,
+    "run": _run,
+    "assemble": _assemble,
+}
+
+
+def enqueue(platform: Platform, actor: Actor, kind: str, payload: Mapping[str, Any], key: str) -> Job:
+    if kind not in KINDS:
+        raise ValueError(f"no job of kind {kind}")
+    return queue.enqueue(platform.records, actor, kind, payload, key)
+
+
+def work_once(platform: Platform, worker: str) -> Job | None:
+    """Claim and do one job. Returns it as it ended, or None when nothing waits."""
+    lease = platform.settings.job_lease_seconds
+    job = queue.claim(platform.records, worker, lease)
+    if job is None:
+        return None
+
+    def progress(stage: str, done: int, total: int) -> None:
+        queue.report(platform.records, job, worker, lease, stage=stage, done=done, total=total)
+
+    problem: PlatformError | None = None
+    try:
+        KINDS[job.kind](platform, _actor_of(platform.records, job), job.payload, progress)
+    except PlatformError as error:
+        problem = error
+    except Exception as error:
+        # An error's message may repeat a patient's value; its type and the lines it passed never do.
+        passed = "".join(traceback.format_tb(error.__traceback__))
+        _LOGGER.error("job %s broke: %s\n%s", job.id, type(error).__name__, passed)
+        problem = JOB_BROKE.error(job=job.id, kind=type(error).__name__)
+    try:
+        if problem is None or problem.problem is not queue.LEASE_LOST:
+            queue.finish(platform.records, job, worker, problem)
+    except PlatformError as error:
+        if error.problem is not queue.LEASE_LOST:  # else another worker has it by now and will finish it
+            raise
+    return platform.records.get(Job, job.id)
+
+
+def drain(platform: Platform, worker: str) -> list[Job]:
+    """Do every job that waits."""
+    jobs = []
+    while (job := work_once(platform, worker)) is not None:
+        jobs.append(job)
+    return jobs
+
+
+def _actor_of(records: Records, job: Job) -> Actor:
+    """Who queued the job: their name stands in the log for what it does."""
+    user = records.find(User, job.queued_by)
+    return Actor(job.queued_by, user.role if user else "operator", job.organisation_id)

@@ -1,0 +1,51 @@
+"""The cabinets of one deployment, opened together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rwd_platform.core.clock import Clock, system_clock
+from rwd_platform.log.entry import Actor
+from rwd_platform.records.database import migrate, open_database
+from rwd_platform.records.records import Records
+from rwd_platform.settings import Settings
+from rwd_platform.signing.ed25519 import Signer, signer
+from rwd_platform.signing.keys import KeyRing
+from rwd_platform.store.landing import Landing
+from rwd_platform.store.layout import Layout
+
+
+@dataclass(frozen=True)
+class Platform:
+    """What every flow works with."""
+
+    settings: Settings
+    records: Records
+    layout: Layout
+    landing: Landing
+    keys: KeyRing
+    clock: Clock
+
+    @property
+    def log_signer(self) -> Signer:
+        return signer(self.keys, "log", self.settings.log_origin)
+
+    @property
+    def package_signer(self) -> Signer:
+        return signer(self.keys, "package", f"{self.settings.operator}/package")
+
+    def operator(self, name: str = "operator") -> Actor:
+        """The platform's own staff at its own command line."""
+        return Actor(name, "operator", self.settings.operator)
+
+
+def open_platform(settings: Settings, clock: Clock = system_clock) -> Platform:
+    """Open home and database, and bring the schema to head."""
+    keys = settings.key_ring()
+    layout = Layout(settings.home.resolve())
+    layout.prepare()
+    engine = open_database(settings.database)
+    migrate(engine)
+    records = Records(engine, log=settings.log_origin, keys=keys, clock=clock)
+    landing = Landing(layout, keys, max_bytes=settings.max_file_bytes)
+    return Platform(settings, records, layout, landing, keys, clock)

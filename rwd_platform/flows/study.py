@@ -1,0 +1,316 @@
+"""A study's way: registered, frozen, locked, analysed. Outcomes stay sealed until the freeze."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlmodel import col, select
+
+from rwd_platform.access.permissions import check_can, get_visible
+from rwd_platform.core.canonical import canonical_json, sha256_hex
+from rwd_platform.core.clock import as_text
+from rwd_platform.core.errors import Exit, Problem
+from rwd_platform.core.ids import new_id
+from rwd_platform.flows.platform import Platform
+from rwd_platform.log.entry import Act, Actor, Object
+from rwd_platform.records.lifecycles import STUDY, StudyState, check_transition
+from rwd_platform.records.tables import AnalysisRun, DataLockRecord, QualityRun, Study
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from rwd_platform.store.lock import OpenedLock
+    from studies.dataset import StudyDataset
+    from studies.protocol import Protocol
+    from studies.results import ResultSet
+
+OUTCOME_TABLES = frozenset({"outcome_event"})
+
+ALREADY_REGISTERED = Problem(
+    code="study.already_registered",
+    zh="项目 {project} 已登记为研究 {study}。",
+    en="Project {project} is already registered as study {study}.",
+    next_zh="要修改方案，请用新的项目编号登记新版本，并写明缘由。",
+    next_en="To change the protocol, register a new version under a new project id and say why.",
+    http=409,
+)
+OUTCOMES_SEALED = Problem(
+    code="study.outcomes_sealed",
+    zh="研究 {study} 的方案尚未冻结，结局数据处于封存状态。",
+    en="The protocol of study {study} is not frozen, so outcomes are sealed.",
+    next_zh="请先冻结方案（`rwd study freeze {study}`），再锁定数据。",
+    next_en="Freeze the protocol first (`rwd study freeze {study}`), then lock the data.",
+    http=409,
+    exit=Exit.REFUSED,
+)
+QUALITY_MISSING = Problem(
+    code="study.quality_missing",
+    zh="研究数据库在最近一次入库后尚未做质量检查。",
+    en="The study store has not been checked since data last came in.",
+    next_zh="请先运行质量检查（`rwd quality check`），再锁定数据。",
+    next_en="Run the quality check (`rwd quality check`), then lock the data.",
+    http=409,
+    exit=Exit.REFUSED,
+)
+QUALITY_GATE = Problem(
+    code="study.quality_gate",
+    zh="质量门未放行：{tables}。",
+    en="The quality gate holds back: {tables}.",
+    next_zh="请查看质量评分卡，由医院改正后重传，再检查一次。",
+    next_en="See the quality scorecard; let the hospital mend and send again, then check once more.",
+    http=409,
+    exit=Exit.REFUSED,
+)
+NOT_LOCKED = Problem(
+    code="study.not_locked",
+    zh="研究 {study} 尚未锁定数据，无法运行计划中的分析。",
+    en="Study {study} has no data lock, so its planned analyses cannot run.",
+    next_zh="请先执行“锁定数据”（`rwd study lock {study}`）。",
+    next_en="Lock the data first (`rwd study lock {study}`).",
+    http=409,
+    exit=Exit.REFUSED,
+)
+NOT_ANALYSED = Problem(
+    code="study.not_analysed",
+    zh="研究 {study} 还没有分析结果。",
+    en="Study {study} has no results yet.",
+    next_zh="请先运行分析（`rwd study run {study}`）。",
+    next_en="Run the analyses first (`rwd study run {study}`).",
+    http=409,
+    exit=Exit.REFUSED,
+)
+
+
+def register_study(platform: Platform, actor: Actor, protocol_text: str) -> Study:
+    """Put a protocol on record. It is only read here; freezing makes it binding."""
+    from studies.protocol import load_protocol
+
+    check_can(actor, "study.register", actor.organisation)
+    protocol = load_protocol(protocol_text)
+    for existing in platform.records.all(select(Study).where(Study.project_id == protocol.id)):
+        raise ALREADY_REGISTERED.error(project=protocol.id, study=existing.id)
+    now = platform.clock()
+    study = Study(
+        id=new_id("study", now),
+        organisation_id=actor.organisation,
+        project_id=protocol.id,
+        title_zh=protocol.title.zh,
+        title_en=protocol.title.en,
+        protocol=protocol_text,
+        protocol_sha256=protocol.sha256,
+        state=StudyState.REGISTERED,
+        registered_at=as_text(now),
+    )
+    act = Act(actor, "study.registered", Object("study", study.id, study.protocol_sha256))
+    platform.records.write(study, audit=act)
+    return study
+
+
+def freeze_protocol(platform: Platform, actor: Actor, study_id: str, reason: str) -> Study:
+    """Hash and fix the protocol. From now on outcomes may be read for this study, and the text not changed."""
+    study = _study(platform, actor, "study.freeze", study_id)
+    study.state = check_transition(STUDY, "study", study_id, StudyState(study.state), StudyState.FROZEN)
+    study.frozen_at, study.frozen_by = as_text(platform.clock()), actor.id
+    act = Act(actor, "study.frozen", Object("study", study_id, study.protocol_sha256), reason=reason)
+    platform.records.write(study, audit=act)
+    _checkpoint(platform, "freeze")
+    return study
+
+
+def lock_data(platform: Platform, actor: Actor, study_id: str) -> DataLockRecord:
+    """Copy the study's rows out of the lake: project pseudonyms, days since index, checked and immutable."""
+    from deidentify.account import DropCounter
+    from deidentify.project import to_project
+    from deidentify.pseudonym import Pseudonymiser
+    from rwd_platform.store.lock import write_lock
+    from studies.cohort import index_dates
+    from studies.protocol import load_protocol
+
+    study = _study(platform, actor, "study.lock", study_id)
+    if study.state == StudyState.REGISTERED:
+        refused = Act(actor, "study.lock_refused", Object("study", study_id), outcome="refused")
+        platform.records.record(refused)
+        raise OUTCOMES_SEALED.error(study=study_id)
+    check_transition(STUDY, "study", study_id, StudyState(study.state), StudyState.LOCKED)
+    quality = _fresh_quality(platform)
+    protocol = load_protocol(study.protocol)
+    tables, held_back = _admitted_tables(platform)
+    cohort = index_dates({n: t for n, t in tables.items() if n not in OUTCOME_TABLES}, protocol)
+    pseudonyms = Pseudonymiser(platform.keys.derive("project", study.project_id), scope=study.project_id)
+    left_behind = DropCounter()
+    locked = to_project(tables, cohort.frame, pseudonyms, _sites(tables), left_behind)
+    lock = write_lock(
+        platform.layout,
+        locked,
+        {
+            "project": study.project_id,
+            "protocol_sha256": study.protocol_sha256,
+            "pseudonyms": "project",
+            "dates": "days since index, quarter of index",
+            "quality_verdict": quality.verdict,
+            "rows_held_back_by_quality": held_back,
+            "left_behind": left_behind.as_dict(),
+            "attrition": [
+                {**step.reason._asdict(), "left": step.left, "remaining": step.remaining}
+                for step in cohort.attrition
+            ],
+        },
+    )
+    record = DataLockRecord(
+        id=lock.id,
+        organisation_id=study.organisation_id,
+        project_id=study.project_id,
+        study_id=study_id,
+        quality_run_id=quality.id,
+        made_at=as_text(platform.clock()),
+        manifest=dict(lock.manifest),
+    )
+    study.state = StudyState.LOCKED
+    platform.records.write(
+        record, study, audit=Act(actor, "study.locked", Object("lock", lock.id), purpose=study.project_id)
+    )
+    _checkpoint(platform, "lock")
+    return record
+
+
+def run_study(platform: Platform, actor: Actor, study_id: str) -> AnalysisRun:
+    """Run every planned analysis on the newest lock. A result exists for each, or the reason why not."""
+    from studies.protocol import load_protocol
+    from studies.run import run_analyses
+
+    study = _study(platform, actor, "study.run", study_id)
+    lock = newest_lock(platform, study)
+    check_transition(STUDY, "study", study_id, StudyState(study.state), StudyState.ANALYSED)
+    dataset = dataset_of(platform, study, lock)
+    results = run_analyses(dataset, load_protocol(study.protocol), lock.id)
+    stored = json.loads(canonical_json(results.as_dict()))
+    run = AnalysisRun(
+        id=new_id("run", platform.clock()),
+        organisation_id=study.organisation_id,
+        project_id=study.project_id,
+        study_id=study_id,
+        lock_id=lock.id,
+        made_at=as_text(platform.clock()),
+        results_sha256=sha256_hex(canonical_json(stored)),
+        results=stored,
+    )
+    _keep_row_sets(platform, run, results, dataset)
+    study.state = StudyState.ANALYSED
+    act = Act(actor, "study.analysed", Object("run", run.id, run.results_sha256), purpose=study.project_id)
+    platform.records.write(run, study, audit=act)
+    return run
+
+
+# -- what the later steps read ---------------------------------------------------------------------
+
+
+def dataset_of(platform: Platform, study: Study, lock: DataLockRecord) -> StudyDataset:
+    """The analysis rows, rebuilt from the lock; every file of the lock is checked first."""
+    from rwd_platform.store.lock import open_lock
+    from studies.protocol import load_protocol
+
+    return dataset_in(open_lock(platform.layout.lock(lock.id)), load_protocol(study.protocol))
+
+
+def dataset_in(opened: OpenedLock, protocol: Protocol) -> StudyDataset:
+    """The analysis rows of an opened lock, with the attrition from the lake on."""
+    from rwd_platform.core.text import Bilingual
+    from studies.attrition import AttritionStep
+    from studies.dataset import build
+
+    before = [
+        AttritionStep(Bilingual(step["zh"], step["en"]), step["left"], step["remaining"])
+        for step in opened.facts["attrition"]
+    ]
+    return build(opened.tables, protocol, before)
+
+
+def results_of(platform: Platform, run: AnalysisRun) -> ResultSet:
+    from studies.results import ResultSet
+
+    row_sets = json.loads((_enclave(platform, run) / "row_sets.json").read_bytes())
+    return ResultSet.from_dict(run.results, row_sets)
+
+
+def lineage_of(platform: Platform, run: AnalysisRun) -> pd.DataFrame:
+    """subject_id, variable, source_file_sha256, source_line, line_digest."""
+    import pandas as pd
+
+    return pd.read_parquet(_enclave(platform, run) / "lineage.parquet")
+
+
+def newest_lock(platform: Platform, study: Study) -> DataLockRecord:
+    locks = platform.records.all(
+        select(DataLockRecord)
+        .where(DataLockRecord.study_id == study.id)
+        .order_by(col(DataLockRecord.made_at).desc())
+    )
+    if not locks:
+        raise NOT_LOCKED.error(study=study.id)
+    return locks[0]
+
+
+def newest_run(platform: Platform, study: Study) -> AnalysisRun:
+    runs = platform.records.all(
+        select(AnalysisRun).where(AnalysisRun.study_id == study.id).order_by(col(AnalysisRun.made_at).desc())
+    )
+    if not runs:
+        raise NOT_ANALYSED.error(study=study.id)
+    return runs[0]
+
+
+def _enclave(platform: Platform, run: AnalysisRun) -> Path:
+    return platform.layout.results / run.id
+
+
+def _keep_row_sets(platform: Platform, run: AnalysisRun, results: ResultSet, dataset: StudyDataset) -> None:
+    """Which subjects stand behind a number stays in the results zone; the record holds counts and hashes."""
+    place = _enclave(platform, run)
+    place.mkdir(parents=True)
+    (place / "row_sets.json").write_bytes(
+        canonical_json({name: sorted(ids) for name, ids in results.row_sets.items()})
+    )
+    dataset.lineage.to_parquet(place / "lineage.parquet", index=False)
+
+
+def _study(platform: Platform, actor: Actor, action: str, study_id: str) -> Study:
+    return get_visible(platform.records, actor, action, Study, study_id)
+
+
+def _fresh_quality(platform: Platform) -> QualityRun:
+    """The newest quality run, when it saw the lake as it is now and let every table through."""
+    from rwd_platform.store.lake import Lake
+
+    runs = platform.records.all(select(QualityRun).order_by(col(QualityRun.made_at).desc()).limit(1))
+    if not runs or runs[0].report["lake_versions"] != Lake(platform.layout).versions():
+        raise QUALITY_MISSING.error()
+    held = [one["table"] for one in runs[0].report["gate"]["tables"] if one["verdict"] == "quarantine"]
+    if held:
+        raise QUALITY_GATE.error(tables=", ".join(held))
+    return runs[0]
+
+
+def _admitted_tables(platform: Platform) -> tuple[dict[str, pd.DataFrame], dict[str, int]]:
+    """The lake's tables without the rows that quality quarantined, and how many were held back."""
+    from quality.gate import quarantined_rows, without
+    from quality.suite import load_suites
+    from rwd_platform.store.lake import Lake
+
+    lake = Lake(platform.layout)
+    tables = {name: lake.read(name) for name in lake.tables() if name != "resource"}
+    held = quarantined_rows(tables, load_suites())
+    return without(tables, held), {name: len(rows) for name, rows in sorted(held.items()) if len(rows)}
+
+
+def _sites(tables: dict[str, pd.DataFrame]) -> dict[str, str]:
+    """Organisations as sites S1, S2, ... in the order of their ids."""
+    organisations = sorted(tables["patient"]["organisation_id"].unique()) if "patient" in tables else []
+    return {organisation: f"S{number}" for number, organisation in enumerate(organisations, start=1)}
+
+
+def _checkpoint(platform: Platform, why: str) -> None:
+    from rwd_platform.audit.checkpoints import make_checkpoint
+
+    make_checkpoint(platform.records, platform.log_signer, why)

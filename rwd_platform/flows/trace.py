@@ -1,0 +1,129 @@
+"""Any number of a package, all the way home: result, variables, rows, and the lines hospitals sent."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from dataclasses import dataclass
+from typing import Any
+
+from sqlmodel import col, select
+
+from rwd_platform.access.permissions import get_visible
+from rwd_platform.core.errors import Problem
+from rwd_platform.flows.platform import Platform
+from rwd_platform.flows.study import lineage_of, results_of
+from rwd_platform.log.entry import Act, Actor, Object
+from rwd_platform.records.tables import AnalysisRun, EvidencePackage, Organisation, Upload, UploadFile
+
+NUMBERS = "data/06_report/numbers.json"
+
+NUMBER_UNKNOWN = Problem(
+    code="trace.number_unknown",
+    zh="证据包 {package} 中没有编号为 {number} 的数字。",
+    en="Package {package} has no number {number}.",
+    next_zh="请从证据包页面点击数字进入。",
+    next_en="Come from the package's page, by clicking a number.",
+    http=404,
+)
+
+
+@dataclass(frozen=True)
+class SourceLine:
+    """One line of a hospital's file that a number rests on. The digest is keyed: the receipt has the key."""
+
+    variable: str
+    organisation_id: str
+    organisation_zh: str
+    organisation_en: str
+    upload_id: str
+    file: str
+    file_sha256: str
+    line: int
+    digest: str
+
+
+@dataclass(frozen=True)
+class Trace:
+    """The chain of one number."""
+
+    number: dict[str, Any]
+    result: dict[str, Any]
+    variables: tuple[str, ...]
+    subjects: int
+    lines: int  # distinct source lines behind it
+    by_file: tuple[tuple[str, str, int], ...]  # organisation, file, lines
+    sample: tuple[SourceLine, ...]  # the first ones, in the order of the files
+
+
+def numbers_of(platform: Platform, actor: Actor, package_id: str) -> list[dict[str, Any]]:
+    """Every number of the package's report: id, place, text in both languages, result id."""
+    package = get_visible(platform.records, actor, "package.read", EvidencePackage, package_id)
+    with zipfile.ZipFile(platform.layout.packages / package.file_name) as archive:
+        root = package.file_name.removesuffix(".zip")
+        numbers: list[dict[str, Any]] = json.loads(archive.read(f"{root}/{NUMBERS}"))["numbers"]
+    return numbers
+
+
+def trace_number(
+    platform: Platform, actor: Actor, package_id: str, number_id: str, *, sample: int = 20
+) -> Trace:
+    """Follow one number to its source lines. It is a read of patient-level provenance, and is logged."""
+    package = get_visible(platform.records, actor, "trace.read", EvidencePackage, package_id)
+    number = next((n for n in numbers_of(platform, actor, package_id) if n["id"] == number_id), None)
+    if number is None:
+        raise NUMBER_UNKNOWN.error(package=package_id, number=number_id)
+    platform.records.record(
+        Act(actor, "trace.read", Object("package", package_id), purpose=f"number {number_id}")
+    )
+    run = platform.records.get(AnalysisRun, package.run_id)
+    results = results_of(platform, run)
+    row = results.row(number["ard_id"])
+    subjects = set(results.row_sets.get(row.row_set, ()))
+    lineage = lineage_of(platform, run)
+    behind = lineage[lineage["subject_id"].isin(subjects) & lineage["variable"].isin(row.variables)]
+    files = _files(platform)
+    order = ["source_file_sha256", "source_line", "variable"]
+    lines = behind.drop_duplicates(["source_file_sha256", "source_line", "line_digest"])
+    per_file = lines.groupby("source_file_sha256").size()
+    return Trace(
+        number=number,
+        result=next(r for r in run.results["rows"] if r["id"] == row.id),
+        variables=row.variables,
+        subjects=len(subjects),
+        lines=len(lines),
+        by_file=tuple(
+            (files[str(sha)][1].name_zh, files[str(sha)][0].name, int(count))
+            for sha, count in per_file.items()
+        ),
+        sample=tuple(
+            _source_line(one, *files[str(one["source_file_sha256"])])
+            for one in behind.sort_values(order).head(sample).to_dict("records")
+        ),
+    )
+
+
+def _files(platform: Platform) -> dict[str, tuple[UploadFile, Organisation]]:
+    """The file that first brought each content, and who sent it."""
+    with platform.records.reading() as session:
+        found = session.exec(
+            select(UploadFile, Organisation)
+            .join(Upload, col(Upload.id) == col(UploadFile.upload_id))
+            .join(Organisation, col(Organisation.id) == col(UploadFile.organisation_id))
+            .where(UploadFile.duplicate_of == "")
+        ).all()
+    return {file.sha256: (file, organisation) for file, organisation in found}
+
+
+def _source_line(row: dict[Any, Any], file: UploadFile, organisation: Organisation) -> SourceLine:
+    return SourceLine(
+        variable=str(row["variable"]),
+        organisation_id=organisation.id,
+        organisation_zh=organisation.name_zh,
+        organisation_en=organisation.name_en,
+        upload_id=file.upload_id,
+        file=file.name,
+        file_sha256=file.sha256,
+        line=int(row["source_line"]),
+        digest=str(row["line_digest"]),
+    )

@@ -1,0 +1,83 @@
+"""Decide about leaving: a question is put to the transfer rules, and question and answer go on record."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from rwd_platform.access.permissions import check_can, get_visible
+from rwd_platform.audit.checkpoints import make_checkpoint
+from rwd_platform.compliance.decide import decide
+from rwd_platform.compliance.rulepack import load_pack
+from rwd_platform.core.canonical import canonical_json, sha256_of
+from rwd_platform.core.clock import as_text
+from rwd_platform.core.ids import new_id
+from rwd_platform.core.text import Bilingual
+from rwd_platform.flows.platform import Platform
+from rwd_platform.log.entry import Act, Actor, Object
+from rwd_platform.records.tables import EvidencePackage, TransferRecord
+
+RULE_PACK = "national-2026"
+
+
+def decide_transfer(
+    platform: Platform,
+    actor: Actor,
+    *,
+    title: Bilingual,
+    recipient: str,
+    facts: Mapping[str, Any],
+    package_id: str = "",
+) -> TransferRecord:
+    """The rules' answer to the facts as given. Supports a decision; it is not one.
+
+    `facts` are the inputs of `rwd transfer decide`. The log's entry carries the verdict, the rules
+    that fired, what is missing, the rule pack and the hash of the facts.
+    """
+    check_can(actor, "transfer.decide", actor.organisation)
+    package = (
+        get_visible(platform.records, actor, "package.read", EvidencePackage, package_id)
+        if package_id
+        else None
+    )
+    decision = decide(facts, load_pack(RULE_PACK)).as_dict()
+    now = platform.clock()
+    record = TransferRecord(
+        id=new_id("transfer", now),
+        organisation_id=actor.organisation,
+        project_id=package.project_id if package else "",
+        package_id=package_id,
+        title_zh=title.zh,
+        title_en=title.en,
+        recipient=recipient,
+        asked_at=as_text(now),
+        asked_by=actor.id,
+        verdict=decision["verdict"],
+        facts=json.loads(canonical_json(dict(facts))),
+        decision=decision,
+    )
+    outcome = "done" if decision["verdict"] == "ALLOW" else "refused"
+    platform.records.write(
+        record,
+        audit=Act(
+            actor,
+            "transfer.decided",
+            Object("transfer", record.id, sha256_of(record.facts)),
+            purpose=title.en,
+            outcome=outcome,
+            decision={
+                key: decision[key]
+                for key in (
+                    "verdict",
+                    "personal_information_path",
+                    "genetic_resources_path",
+                    "rules",
+                    "missing",
+                    "rule_pack",
+                )
+            },
+        ),
+    )
+    make_checkpoint(platform.records, platform.log_signer, "transfer")
+    return record
