@@ -32,7 +32,9 @@ class Settings(BaseSettings):
     demo: bool = False  # use the published demo key; refused together with a root key file
     log_origin: str = "rwd-platform.example/log"  # the log's name, in every entry and checkpoint
     operator: str = "org-operator"
-    max_file_bytes: int = Field(default=20 * 1024**3, gt=0)
+    max_file_bytes: int = Field(
+        default=16 * 1024**3, gt=0, le=16 * 1024**3
+    )  # 16 GiB is the web door's limit too
     job_lease_seconds: int = Field(default=120, gt=0)
 
     @property

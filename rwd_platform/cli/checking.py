@@ -28,6 +28,13 @@ SAME_OUTPUT = Problem(
     next_zh="请分次运行，或先给输入文件改名。",
     next_en="Run them one by one, or rename the inputs first.",
 )
+OWN_INPUT = Problem(
+    code="deidentify.own_input",
+    zh="输出会覆盖输入文件 {name}。",
+    en="The output would be written over the input {name}.",
+    next_zh="请用 --out 指定另一个目录。",
+    next_en="Name another folder with --out.",
+)
 CASE_NOT_JSON = Problem(
     code="transfer.case_not_json",
     zh="{name} 不是一个 JSON 对象。",
@@ -87,6 +94,9 @@ def deidentify(
     for name, times in Counter(map(output_name, existing(files))).items():
         if times > 1:
             raise SAME_OUTPUT.error(name=name)
+    for path in files:
+        if (out / output_name(path)).resolve() == path.resolve():
+            raise OWN_INPUT.error(name=path.name)
     if key_file is None:
         key = os.urandom(32)
         say("使用一次性随机密钥：假名不可重现 · one-time random key: the pseudonyms cannot be made again")

@@ -5,11 +5,11 @@ Everything heavy is imported inside the verbs, so that `rwd --help` answers at o
 
 from __future__ import annotations
 
+import errno
 import sys
 from pathlib import Path
 from typing import Annotated
 
-import click
 import typer
 
 from rwd_platform.cli.output import answer, say, show
@@ -42,7 +42,23 @@ DISK_FULL = Problem(
     http=507,
     exit=Exit.BROKEN_ENVIRONMENT,
 )
-NO_SPACE = 28  # errno.ENOSPC
+NOT_TEXT = Problem(
+    code="cli.not_text",
+    zh="文件 {name} 不是 UTF-8 文本。",
+    en="The file {name} is not UTF-8 text.",
+    next_zh="请另存为 UTF-8 编码后重试。",
+    next_en="Save it as UTF-8 and try again.",
+)
+USAGE = Problem(
+    code="cli.usage",
+    zh="命令的写法不对：{why}",
+    en="The command is not written as it should be: {why}",
+    next_zh="请用 --help 查看该命令的写法。",
+    next_en="Add --help to see how the command is written.",
+)
+# Typer may bring a click of its own, so its errors are found through what it exports itself.
+_USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
+_UNREADABLE = (errno.ENOENT, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR)
 
 
 def existing(paths: list[Path]) -> list[Path]:
@@ -50,6 +66,14 @@ def existing(paths: list[Path]) -> list[Path]:
         if not path.exists():
             raise FILE_MISSING.error(name=path.name)
     return paths
+
+
+def text_of(path: Path) -> str:
+    """The text of a file that a person names."""
+    try:
+        return existing([path])[0].read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise NOT_TEXT.error(name=path.name) from None
 
 
 def main() -> int:
@@ -62,24 +86,40 @@ def main() -> int:
     except PlatformError as error:
         show(error, as_json=as_json)
         return error.exit
-    except click.ClickException as error:
-        error.show(sys.stderr)
-        if as_json:
-            answer({"error": {"code": "cli.usage", "en": error.format_message()}})
-        return Exit.MALFORMED
-    except click.Abort:
+    except _USAGE_ERROR as error:
+        return _say_usage(error, as_json=as_json)
+    except typer.Abort:
         say("中断 · interrupted")
         return 130
     except BrokenPipeError:
         return Exit.YES
     except OSError as error:
-        if error.errno != NO_SPACE:
+        problem = _plainly(error)
+        if problem is None:
             raise
-        show(DISK_FULL.error(), as_json=as_json)
-        return Exit.BROKEN_ENVIRONMENT
+        show(problem, as_json=as_json)
+        return problem.exit
+
+
+def _say_usage(error: Exception, *, as_json: bool) -> int:
+    error.show(sys.stderr)  # type: ignore[attr-defined]
+    if as_json:
+        answer({"error": USAGE.error(why=error.format_message()).as_dict()})  # type: ignore[attr-defined]
+    return Exit.MALFORMED
+
+
+def _plainly(error: OSError) -> PlatformError | None:
+    """A full disk and a file that cannot be read are no errors of the program."""
+    if error.errno == errno.ENOSPC:
+        return DISK_FULL.error()
+    if error.errno in _UNREADABLE and error.filename:
+        return FILE_MISSING.error(name=Path(str(error.filename)).name)
+    return None
 
 
 def _register() -> None:
+    if app.registered_commands:
+        return
     from rwd_platform.cli import checking, documents, operating, studying, verifying
 
     for module in (checking, documents, operating, studying, verifying):

@@ -47,7 +47,7 @@ def serve_home(
 
         say(f"→ http://{host}:{port}")
         uvicorn.run(
-            "rwd_platform.server.app:create_app",
+            "rwd_platform.server.app:app_from_environment",
             factory=True,
             host=host,
             port=port,

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rwd_platform.cli.main import Json, existing
+from rwd_platform.cli.main import Json, text_of
 from rwd_platform.cli.output import answer, say
 from rwd_platform.core.errors import Exit
 
 if TYPE_CHECKING:
     from rwd_platform.flows.platform import Platform
+    from rwd_platform.log.entry import Actor
 
 Study = Annotated[str, typer.Argument(help="研究编号 · study id")]
 
@@ -37,6 +38,13 @@ def _platform() -> Platform:
     return open_platform(load_settings())
 
 
+def _researcher(platform: Platform) -> Actor:
+    """Whoever may use this command line works here as a researcher of the operator: operators may not study."""
+    from rwd_platform.log.entry import Actor
+
+    return Actor("cli", "researcher", platform.settings.operator)
+
+
 def list_studies(as_json: Json = False) -> int:
     from sqlmodel import select
 
@@ -55,8 +63,8 @@ def register_protocol(
     from rwd_platform.flows.study import register_study
 
     platform = _platform()
-    text = existing([protocol])[0].read_text(encoding="utf-8")
-    study = register_study(platform, platform.operator(), text)
+    text = text_of(protocol)
+    study = register_study(platform, _researcher(platform), text)
     return _done(as_json, id=study.id, state=study.state, protocol_sha256=study.protocol_sha256)
 
 
@@ -64,7 +72,7 @@ def freeze(study_id: Study, reason: Annotated[str, typer.Option("--reason")], as
     from rwd_platform.flows.study import freeze_protocol
 
     platform = _platform()
-    study = freeze_protocol(platform, platform.operator(), study_id, reason)
+    study = freeze_protocol(platform, _researcher(platform), study_id, reason)
     return _done(as_json, id=study.id, state=study.state, protocol_sha256=study.protocol_sha256)
 
 
@@ -72,7 +80,7 @@ def lock(study_id: Study, as_json: Json = False) -> int:
     from rwd_platform.flows.study import lock_data
 
     platform = _platform()
-    made = lock_data(platform, platform.operator(), study_id)
+    made = lock_data(platform, _researcher(platform), study_id)
     return _done(as_json, id=made.id, path=str(platform.layout.lock(made.id)))
 
 
@@ -80,7 +88,7 @@ def run(study_id: Study, as_json: Json = False) -> int:
     from rwd_platform.flows.study import run_study
 
     platform = _platform()
-    made = run_study(platform, platform.operator(), study_id)
+    made = run_study(platform, _researcher(platform), study_id)
     return _done(as_json, id=made.id, results_sha256=made.results_sha256, not_done=made.results["not_done"])
 
 
@@ -93,7 +101,7 @@ def assemble(
     from rwd_platform.flows.evidence import assemble_evidence
 
     platform = _platform()
-    made = assemble_evidence(platform, platform.operator(), study_id, purpose, audience)
+    made = assemble_evidence(platform, _researcher(platform), study_id, purpose, audience)
     path = platform.layout.packages / made.file_name
     return _done(as_json, id=made.id, path=str(path), sha256=made.sha256)
 

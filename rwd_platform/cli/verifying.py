@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from rwd_platform.cli.main import Json, existing
+from rwd_platform.cli.main import Json, existing, text_of
 from rwd_platform.cli.output import answer, say
 from rwd_platform.core.errors import Exit
 
@@ -48,7 +48,7 @@ def verify_log(
     from rwd_platform.flows.verify_log import verify_log_of
     from studies.evidence.verify import read_public_key
 
-    note = existing([checkpoint])[0].read_text(encoding="utf-8") if checkpoint else None
+    note = text_of(checkpoint) if checkpoint else None
     if extract is not None:
         existing([extract])
     verification = verify_log_of(database, extract, note, read_public_key(key) if key else None)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from rwd_platform.core.accounting import Accounting
 from rwd_platform.core.clock import shanghai_date
@@ -203,14 +203,13 @@ def _clear(out: Path) -> None:
 def _summary(journey: Journey, shown: Path, seconds: float) -> str:
     """What a person would quote, taken from the records that the flows wrote."""
     total = Accounting.total(journey.accounts.values()).as_dict()
-    rows = {row["id"]: row for row in journey.run.results["rows"]}
     lines = [
         "",
         f"收到 {total['received']:,} = 接受 {total['accepted']:,} + 退回 {total['rejected']:,}"
         f" + 隔离 {total['quarantined']:,} + 重复 {total['duplicate']:,}",
         f"received {total['received']:,} = accepted {total['accepted']:,} + rejected {total['rejected']:,}"
         f" + quarantined {total['quarantined']:,} + duplicate {total['duplicate']:,}",
-        *_headlines(rows),
+        *_headlines(journey.run.results),
         *(f"{one.verdict}: {one.title_zh} · {one.title_en}" for one in journey.transfers),
         f"{seconds:.0f} s · {shown.name} · sha256 {journey.package.sha256}",
         "已发表研究数据，仅证明流程；非乐城证据；演示产品；演示密钥。",
@@ -219,11 +218,13 @@ def _summary(journey: Journey, shown: Path, seconds: float) -> str:
     return "\n".join(lines)
 
 
-def _headlines(rows: dict[str, dict[str, object]]) -> Sequence[str]:
-    """Every hazard ratio of the run, in the order of the analyses."""
-    return [
-        f"HR {float(str(row['value'])):.3f} ({float(str(row['ci_low'])):.3f}–{float(str(row['ci_high'])):.3f})"
-        f"  n {row['n']}  {row['method']}  [{id}]"
-        for id, row in rows.items()
-        if row["statistic"] == "hazard_ratio" and "hormon" in f"{row['variable']}{id}" and row["ci_low"]
-    ]
+def _headlines(results: dict[str, Any]) -> Iterator[str]:
+    """The lines of the forest plot: every estimate of the effect, and the overseas result."""
+    for series in results["series"]:
+        if {"hazard_ratio", "title_zh", "title_en"} <= set(series["columns"]):
+            for point in series["points"]:
+                line = dict(zip(series["columns"], point, strict=True))
+                yield (
+                    f"HR {line['hazard_ratio']:.2f} ({line['ci_low']:.2f}–{line['ci_high']:.2f})"
+                    f"  n {line['n']:,}  {line['title_zh']} · {line['title_en']}"
+                )

@@ -25,9 +25,10 @@ ORGANISATIONS = (
     Organisation(id=AUTHORITY, kind="authority", name_zh="演示监管部门", name_en="Demo Authority"),
 )
 PEOPLE = (  # login, role, organisation, name
-    ("hospital-a", "hospital", "org-hospital-a", "甲院数据员 · Hospital A clerk"),
-    ("researcher", "researcher", OPERATOR, "研究者 · Researcher"),
-    ("regulator", "regulator", AUTHORITY, "监管人员 · Regulator"),
+    ("hospital-a", "hospital", "org-hospital-a", "林晚晴"),
+    ("researcher", "researcher", OPERATOR, "周明远"),
+    ("regulator", "regulator", AUTHORITY, "沈若水"),
+    ("operator", "operator", OPERATOR, "何以安"),
 )
 
 

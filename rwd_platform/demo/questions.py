@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 
-def facts_of_transfer(
-    *, on: str, sensitive_persons: int, anonymised_and_reviewed: bool
-) -> dict[str, Any]:
+def facts_of_transfer(*, on: str, sensitive_persons: int, anonymised_and_reviewed: bool) -> dict[str, Any]:
     """A transfer to a sponsor abroad, from a hospital that is neither CIIO nor foreign-controlled.
 
     Impact assessment, notice and separate consent are on file; no contract is filed, no

@@ -317,13 +317,26 @@ def _write_receipt(platform: Platform, upload: Upload, findings: Sequence[FileFi
         for found in findings
     }
     lines = (
-        ReceiptLine(found.sha256, one.place.line, one.place.entry, one.place.row, one.digest, one.outcome)
+        ReceiptLine(
+            found.sha256,
+            one.place.line,
+            one.place.entry,
+            one.place.row,
+            one.digest,
+            one.outcome,
+            _member(one.place.file),
+        )
         for found in findings
         for one in found.judged
     )
     path = platform.layout.receipt(upload.id)
     write_receipt(path, keys, lines)
     return sha256_file(path)
+
+
+def _member(file: str) -> str:
+    """The member's name in `archive.zip!member.json`, else nothing."""
+    return file.partition("!")[2]
 
 
 def _issue_rows(platform: Platform, file: UploadFile, found: FileFindings) -> Iterator[UnitIssue]:

@@ -11,10 +11,8 @@ from typing import BinaryIO
 from sqlmodel import col, select
 
 from ingestion.containers import GZIP_MAGIC, LIMITS, ZIP_MAGICS, OpenStream, open_gzip, open_zip
-from ingestion.mapping import load_mapping
 from rwd_platform.access.permissions import get_visible
 from rwd_platform.core.units import Place
-from rwd_platform.flows.admit_upload import units_of
 from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.receipts import files_of
 from rwd_platform.log.entry import Act, Actor, Object
@@ -93,6 +91,10 @@ def _kept_out(platform: Platform, upload: Upload, file: UploadFile) -> Iterable[
     wanted = {issue.unit for issue in issues}
     if not wanted:
         return
+    # Imported here: the page of reasons needs neither, and the web process must stay light.
+    from ingestion.mapping import load_mapping
+    from rwd_platform.flows.admit_upload import units_of
+
     mapping = load_mapping(upload.mapping) if upload.mapping else None
     members: dict[tuple[str, bool], dict[tuple[int, int | None], bytes]] = {}
     for number, unit in enumerate(units_of(platform, file, mapping)):

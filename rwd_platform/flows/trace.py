@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import zipfile
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlmodel import col, select
@@ -15,6 +16,7 @@ from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.study import lineage_of, results_of
 from rwd_platform.log.entry import Act, Actor, Object
 from rwd_platform.records.tables import AnalysisRun, EvidencePackage, Organisation, Upload, UploadFile
+from rwd_platform.store.receipts import read_receipt
 
 NUMBERS = "data/06_report/numbers.json"
 
@@ -37,22 +39,36 @@ class SourceLine:
     organisation_zh: str
     organisation_en: str
     upload_id: str
-    file: str
+    file: str  # `archive.zip!member.json` for a member of an archive
     file_sha256: str
     line: int
     digest: str
 
 
 @dataclass(frozen=True)
+class FileLines:
+    """How many lines of one file stand behind a number."""
+
+    organisation_zh: str
+    organisation_en: str
+    file: str
+    lines: int
+
+
+@dataclass(frozen=True)
 class Trace:
-    """The chain of one number."""
+    """The chain of one number.
+
+    A count of the dossier itself (files received, rules asked) is no statistic: its `number` names the
+    package's document and the place in it, `result` is None and no subject stands behind it.
+    """
 
     number: dict[str, Any]
-    result: dict[str, Any]
+    result: dict[str, Any] | None
     variables: tuple[str, ...]
     subjects: int
     lines: int  # distinct source lines behind it
-    by_file: tuple[tuple[str, str, int], ...]  # organisation, file, lines
+    by_file: tuple[FileLines, ...]
     sample: tuple[SourceLine, ...]  # the first ones, in the order of the files
 
 
@@ -76,6 +92,8 @@ def trace_number(
     platform.records.record(
         Act(actor, "trace.read", Object("package", package_id), purpose=f"number {number_id}")
     )
+    if "ard_id" not in number:
+        return Trace(number, None, (), 0, 0, (), ())
     run = platform.records.get(AnalysisRun, package.run_id)
     results = results_of(platform, run)
     row = results.row(number["ard_id"])
@@ -92,15 +110,13 @@ def trace_number(
         variables=row.variables,
         subjects=len(subjects),
         lines=len(lines),
-        by_file=tuple(
-            (files[str(sha)][1].name_zh, files[str(sha)][0].name, int(count))
-            for sha, count in per_file.items()
-        ),
-        sample=tuple(
-            _source_line(one, *files[str(one["source_file_sha256"])])
-            for one in behind.sort_values(order).head(sample).to_dict("records")
-        ),
+        by_file=tuple(_lines_of(*files[str(sha)], int(count)) for sha, count in per_file.items()),
+        sample=tuple(_named(platform, behind.sort_values(order).head(sample).to_dict("records"), files)),
     )
+
+
+def _lines_of(file: UploadFile, organisation: Organisation, lines: int) -> FileLines:
+    return FileLines(organisation.name_zh, organisation.name_en, file.name, lines)
 
 
 def _files(platform: Platform) -> dict[str, tuple[UploadFile, Organisation]]:
@@ -113,6 +129,23 @@ def _files(platform: Platform) -> dict[str, tuple[UploadFile, Organisation]]:
             .where(UploadFile.duplicate_of == "")
         ).all()
     return {file.sha256: (file, organisation) for file, organisation in found}
+
+
+def _named(
+    platform: Platform, rows: list[dict[Any, Any]], files: dict[str, tuple[UploadFile, Organisation]]
+) -> Iterator[SourceLine]:
+    """The lines with their files' names; inside an archive the receipt knows which member it was."""
+    behind = {files[str(row["source_file_sha256"])][0].upload_id for row in rows}
+    members = {
+        line.digest: line.member
+        for upload_id in sorted(behind)
+        for line in read_receipt(platform.layout.receipt(upload_id)).lines()
+        if line.member
+    }
+    for row in rows:
+        line = _source_line(row, *files[str(row["source_file_sha256"])])
+        member = members.get(line.digest)
+        yield replace(line, file=f"{line.file}!{member}") if member else line
 
 
 def _source_line(row: dict[Any, Any], file: UploadFile, organisation: Organisation) -> SourceLine:

@@ -83,7 +83,9 @@ def load_key_ring(path: Path) -> KeyRing:
     if len(root) != KEY_BYTES:
         raise ROOT_KEY_UNSAFE.error(path=path, why="its length is not 32 bytes", why_zh="长度不是 32 字节")
     if root == DEMO_ROOT:
-        raise ROOT_KEY_UNSAFE.error(path=path, why="it is the published demo key", why_zh="它是公开的演示密钥")
+        raise ROOT_KEY_UNSAFE.error(
+            path=path, why="it is the published demo key", why_zh="它是公开的演示密钥"
+        )
     return KeyRing(root)
 
 

@@ -41,7 +41,10 @@ DAMAGED = Problem(
 
 @dataclass(frozen=True)
 class ReceiptLine:
-    """One unit: where it stood, the digest of its bytes, what became of it (accounting.Outcome)."""
+    """One unit: where it stood, the digest of its bytes, what became of it (accounting.Outcome).
+
+    `member` is the file inside an archive, and `line` then a line of that member.
+    """
 
     file_sha256: str
     line: int
@@ -49,6 +52,7 @@ class ReceiptLine:
     row: int | None
     digest: str
     outcome: str
+    member: str = ""
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,12 @@ from tests.server.conftest import LogIn, as_user, platform  # noqa: F401 - fixtu
 
 MATRIX = Path(__file__).parent / "routes_by_role.csv"
 ROLES = tuple(role.value for role in Role)
-LOGINS = {"hospital": "hospital-a", "researcher": "researcher", "regulator": "regulator", "operator": "operator"}
+LOGINS = {
+    "hospital": "hospital-a",
+    "researcher": "researcher",
+    "regulator": "regulator",
+    "operator": "operator",
+}
 
 
 def routes() -> Iterator[tuple[str, APIRoute]]:
@@ -94,11 +99,17 @@ def test_a_closed_door_is_closed_when_somebody_knocks(as_user: LogIn, role: str,
         if path in ("/logout", "/api/v1/session") and role != "nobody":
             continue  # would end the session that asks
         place = "/".join("x" if part.startswith("{") else part for part in path.split("/"))
-        body = {"content": b"{}", "headers": {"content-type": "application/json"}} if method not in SAFE_METHODS else {}
+        body = (
+            {"content": b"{}", "headers": {"content-type": "application/json"}}
+            if method not in SAFE_METHODS
+            else {}
+        )
         answer = client.request(method, place, params={"name": "x"} if method == "PUT" else None, **body)
         said = f"{role} {name}: {answer.status_code} {answer.text[:200]}"
         if role == "nobody":
-            asks_to_log_in = answer.status_code == 401 or answer.headers.get("location", "").startswith("/login")
+            asks_to_log_in = answer.status_code == 401 or answer.headers.get("location", "").startswith(
+                "/login"
+            )
             may_come_in = all(row[one] == "open" for one in ROLES)
             assert may_come_in or asks_to_log_in, said
         elif row[role] == "no":

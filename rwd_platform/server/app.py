@@ -1,0 +1,75 @@
+"""The web application: one `create_app(platform)`, used by `./run serve` and by the tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fastapi import FastAPI
+from fastapi.staticfiles import StaticFiles
+
+from rwd_platform import __doc__ as about
+from rwd_platform.flows.platform import Platform, open_platform
+from rwd_platform.server import errors
+from rwd_platform.server.api import (
+    health,
+    jobs,
+    log,
+    packages,
+    quality,
+    sessions,
+    studies,
+    transfers,
+    uploads,
+)
+from rwd_platform.server.pages import home, language, login
+from rwd_platform.server.pages import jobs as job_pages
+from rwd_platform.server.pages import log as log_pages
+from rwd_platform.server.pages import packages as package_pages
+from rwd_platform.server.pages import quality as quality_pages
+from rwd_platform.server.pages import studies as study_pages
+from rwd_platform.server.pages import transfers as transfer_pages
+from rwd_platform.server.pages import uploads as upload_pages
+from rwd_platform.server.security import MAX_FORM_BYTES, SecurityHeaders
+from rwd_platform.settings import load_settings
+
+STATIC = Path(__file__).parent / "static"
+API = (health, sessions, uploads, jobs, quality, studies, packages, transfers, log)
+PAGES = (
+    login,
+    language,
+    home,
+    upload_pages,
+    job_pages,
+    quality_pages,
+    study_pages,
+    package_pages,
+    transfer_pages,
+    log_pages,
+)
+
+
+def create_app(platform: Platform) -> FastAPI:
+    """The doors of one deployment. OpenAPI describes the JSON API; pages are not part of it."""
+    app = FastAPI(
+        title="RWD research platform",
+        summary="From hospital files to signed evidence packages",
+        description=about or "",
+        version="1",
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,  # the bundled viewers load their scripts from another host
+        redoc_url=None,
+    )
+    app.state.platform = platform
+    for module in API:
+        app.include_router(module.router, max_body_size=MAX_FORM_BYTES)
+    for module in PAGES:
+        app.include_router(module.router, include_in_schema=False, max_body_size=MAX_FORM_BYTES)
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    errors.install(app)
+    app.add_middleware(SecurityHeaders)
+    return app
+
+
+def app_from_environment() -> FastAPI:
+    """The factory for an ASGI server: `uvicorn --factory rwd_platform.server.app:app_from_environment`."""
+    return create_app(open_platform(load_settings()))

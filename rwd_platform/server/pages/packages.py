@@ -1,0 +1,88 @@
+"""Evidence packages: what is in one, and any of its numbers back to the line it came from."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import FileResponse, Response
+
+from rwd_platform.flows import trace
+from rwd_platform.records.tables import EvidencePackage, Study
+from rwd_platform.server import package_files, queries
+from rwd_platform.server.api.packages import DownloadsPackages, ReadsPackages, TracesNumbers
+from rwd_platform.server.deps import PlatformDep, Visitor
+from rwd_platform.server.templating import render
+
+router = APIRouter()
+
+NUMBERS_PAGE = 40
+
+
+@router.get("/packages")
+def get_packages(visitor: ReadsPackages, request: Request, platform: PlatformDep) -> Response:
+    packages = queries.packages(platform.records, visitor)
+    titles = {one.study_id: platform.records.find(Study, one.study_id) for one in packages}
+    return render(request, "packages.html", packages=packages, studies=titles)
+
+
+@router.get("/packages/{package_id}")
+def get_package(
+    visitor: ReadsPackages,
+    request: Request,
+    platform: PlatformDep,
+    package_id: str,
+    find: Annotated[str, Query(max_length=100)] = "",
+    page: Annotated[int, Query(ge=1, le=100_000)] = 1,
+) -> Response:
+    package = _package(visitor, platform, package_id)
+    numbers = package_files.numbers(platform, visitor, package)
+    wanted = [one for one in numbers if find.lower() in one.searchable] if find else numbers
+    first = (page - 1) * NUMBERS_PAGE
+    return render(
+        request,
+        "package.html",
+        package=package,
+        study=platform.records.find(Study, package.study_id),
+        folders=package_files.contents(platform, package),
+        numbers=wanted[first : first + NUMBERS_PAGE],
+        all_numbers=len(numbers),
+        found=len(wanted),
+        find=find,
+        page=page,
+        page_size=NUMBERS_PAGE,
+        transfers=queries.transfers(platform.records, visitor, package_id)
+        if visitor.may("transfer.read")
+        else [],
+    )
+
+
+@router.get("/packages/{package_id}/file")
+def get_package_file(visitor: DownloadsPackages, platform: PlatformDep, package_id: str) -> FileResponse:
+    return package_files.download(platform, visitor, _package(visitor, platform, package_id))
+
+
+@router.post("/packages/{package_id}/verify")
+def post_verify(visitor: ReadsPackages, request: Request, platform: PlatformDep, package_id: str) -> Response:
+    """Verify now, and show the counts: a fragment for htmx, a page without it."""
+    package = _package(visitor, platform, package_id)
+    outcome = package_files.verify(platform, visitor, package)
+    is_fragment = request.headers.get("hx-request") == "true"
+    template = "fragments/verification.html" if is_fragment else "verification.html"
+    return render(request, template, package=package, outcome=outcome)
+
+
+@router.get("/packages/{package_id}/numbers/{number_id}")
+def get_number(
+    visitor: TracesNumbers, request: Request, platform: PlatformDep, package_id: str, number_id: str
+) -> Response:
+    """One number's chain: in the drawer with htmx, as a page without."""
+    package = _package(visitor, platform, package_id)
+    chain = trace.trace_number(platform, visitor.actor, package_id, number_id)
+    is_fragment = request.headers.get("hx-request") == "true"
+    template = "fragments/trace.html" if is_fragment else "trace.html"
+    return render(request, template, package=package, chain=chain, lines=package_files.by_line(chain.sample))
+
+
+def _package(visitor: Visitor, platform: PlatformDep, package_id: str) -> EvidencePackage:
+    return queries.owned(platform.records, visitor, "package.read", EvidencePackage, package_id)

@@ -1,0 +1,150 @@
+"""Studies: the list, a new protocol, and one study from protocol to evidence package."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Query, Request
+from starlette.responses import RedirectResponse, Response
+
+from rwd_platform.core.errors import PlatformError
+from rwd_platform.flows import study as study_flow
+from rwd_platform.flows.evidence import AUDIENCES, PURPOSES
+from rwd_platform.flows.platform import Platform
+from rwd_platform.records.tables import AnalysisRun, Study
+from rwd_platform.server import protocols, queries, results, steps
+from rwd_platform.server.api.studies import (
+    AssemblesPackages,
+    FreezesStudies,
+    LocksData,
+    ReadsStudies,
+    RegistersStudies,
+    RunsStudies,
+)
+from rwd_platform.server.deps import PlatformDep, Visitor
+from rwd_platform.server.templating import render
+
+router = APIRouter()
+
+
+@router.get("/studies")
+def get_studies(visitor: ReadsStudies, request: Request, platform: PlatformDep) -> Response:
+    return render(request, "studies.html", studies=queries.studies(platform.records, visitor))
+
+
+@router.get("/studies/new")
+def get_new_study(
+    _: RegistersStudies, request: Request, example: Annotated[str, Query(max_length=80)] = ""
+) -> Response:
+    return render(
+        request,
+        "study_new.html",
+        text=protocols.example(example),
+        examples=protocols.example_names(),
+        error=None,
+    )
+
+
+@router.post("/studies")
+def post_study(
+    visitor: RegistersStudies,
+    request: Request,
+    platform: PlatformDep,
+    protocol: Annotated[str, Form(max_length=500_000)] = "",
+) -> Response:
+    """A protocol with a mistake comes back with the mistake named and the text kept."""
+    try:
+        study = study_flow.register_study(platform, visitor.actor, protocol.replace("\r\n", "\n"))
+    except PlatformError as error:
+        return render(
+            request,
+            "study_new.html",
+            status=error.http,
+            text=protocol,
+            examples=protocols.example_names(),
+            error=error,
+        )
+    return RedirectResponse(f"/studies/{study.id}", status_code=303)
+
+
+@router.get("/studies/{study_id}")
+def get_study(visitor: ReadsStudies, request: Request, platform: PlatformDep, study_id: str) -> Response:
+    records = platform.records
+    study = queries.owned(records, visitor, "study.read", Study, study_id)
+    locks, runs = queries.locks(records, study_id), _runs(visitor, platform, study_id)
+    jobs = queries.jobs_with_key(records, f"study/{study_id}/")
+    return render(
+        request,
+        "study.html",
+        study=study,
+        protocol=protocols.outline(study.protocol),
+        frozen_by=queries.name_of(records, study.frozen_by) if study.frozen_by else "",
+        lock=locks[0] if locks else None,
+        attrition=results.attrition(locks[0].manifest) if locks else (),
+        run=runs[0] if runs else None,
+        shown=results.read(runs[0].results) if runs else None,
+        packages=queries.packages(records, visitor, study_id) if visitor.may("package.read") else [],
+        job=next((job for job in jobs[:1] if job.state != "done"), None),
+        purposes=PURPOSES,
+        audiences=AUDIENCES,
+    )
+
+
+@router.get("/studies/{study_id}/protocol.yaml")
+def get_protocol(visitor: ReadsStudies, platform: PlatformDep, study_id: str) -> Response:
+    """The protocol's text as registered: its SHA-256 is the one that is frozen."""
+    study = queries.owned(platform.records, visitor, "study.read", Study, study_id)
+    return Response(
+        study.protocol,
+        media_type="application/yaml; charset=utf-8",
+        headers={"content-disposition": f'attachment; filename="{study_id}-protocol.yaml"'},
+    )
+
+
+@router.post("/studies/{study_id}/freeze")
+def post_freeze(
+    visitor: FreezesStudies,
+    platform: PlatformDep,
+    study_id: str,
+    reason: Annotated[str, Form(min_length=1, max_length=2000)],
+) -> Response:
+    queries.owned(platform.records, visitor, "study.read", Study, study_id)
+    study_flow.freeze_protocol(platform, visitor.actor, study_id, reason)
+    return _back(study_id)
+
+
+@router.post("/studies/{study_id}/lock")
+def post_lock(visitor: LocksData, platform: PlatformDep, study_id: str) -> Response:
+    steps.start_lock(
+        platform, visitor, queries.owned(platform.records, visitor, "study.lock", Study, study_id)
+    )
+    return _back(study_id)
+
+
+@router.post("/studies/{study_id}/run")
+def post_run(visitor: RunsStudies, platform: PlatformDep, study_id: str) -> Response:
+    steps.start_run(platform, visitor, queries.owned(platform.records, visitor, "study.run", Study, study_id))
+    return _back(study_id)
+
+
+@router.post("/studies/{study_id}/assemble")
+def post_assemble(
+    visitor: AssemblesPackages,
+    platform: PlatformDep,
+    study_id: str,
+    purpose: Annotated[str, Form(max_length=80)],
+    audience: Annotated[str, Form(max_length=40)],
+) -> Response:
+    study = queries.owned(platform.records, visitor, "package.assemble", Study, study_id)
+    steps.start_assemble(platform, visitor, study, purpose, audience)
+    return _back(study_id)
+
+
+def _back(study_id: str) -> Response:
+    return RedirectResponse(f"/studies/{study_id}", status_code=303)
+
+
+def _runs(visitor: Visitor, platform: Platform, study_id: str) -> Sequence[AnalysisRun]:
+    """Runs for those who may read results; the operator sees that a study is analysed, not what it found."""
+    return queries.runs(platform.records, study_id) if visitor.may("results.read") else ()

@@ -1,0 +1,83 @@
+"""Transfers abroad: the list, the question, and the decision card."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import RedirectResponse, Response
+
+from rwd_platform.core.errors import PlatformError
+from rwd_platform.core.text import Bilingual
+from rwd_platform.flows.transfer import decide_transfer
+from rwd_platform.records.tables import EvidencePackage, TransferRecord
+from rwd_platform.server import queries, transfer_form
+from rwd_platform.server.api.transfers import DecidesTransfers, ReadsTransfers
+from rwd_platform.server.deps import PlatformDep
+from rwd_platform.server.templating import render
+
+router = APIRouter()
+
+
+@router.get("/transfers")
+def get_transfers(visitor: ReadsTransfers, request: Request, platform: PlatformDep) -> Response:
+    return render(request, "transfers.html", transfers=queries.transfers(platform.records, visitor))
+
+
+@router.get("/transfers/new")
+def get_new_transfer(
+    visitor: DecidesTransfers,
+    request: Request,
+    platform: PlatformDep,
+    package: Annotated[str, Query(max_length=120)] = "",
+) -> Response:
+    if package:
+        queries.owned(platform.records, visitor, "package.read", EvidencePackage, package)
+    return _form(request, transfer_form.blank(package, platform.clock()), None)
+
+
+@router.post("/transfers")
+async def post_transfer(visitor: DecidesTransfers, request: Request, platform: PlatformDep) -> Response:
+    """What was filled in stays filled in when something is missing."""
+    answers = transfer_form.Answers.of(await request.form())
+    try:
+        record = await run_in_threadpool(
+            decide_transfer,
+            platform,
+            visitor.actor,
+            title=Bilingual(answers.title_zh, answers.title_en),
+            recipient=answers.recipient,
+            facts=transfer_form.facts(answers),
+            package_id=answers.package_id,
+        )
+    except PlatformError as error:
+        return _form(request, answers, error)
+    return RedirectResponse(f"/transfers/{record.id}", status_code=303)
+
+
+@router.get("/transfers/{transfer_id}")
+def get_transfer(
+    visitor: ReadsTransfers, request: Request, platform: PlatformDep, transfer_id: str
+) -> Response:
+    record = queries.owned(platform.records, visitor, "transfer.read", TransferRecord, transfer_id)
+    return render(
+        request,
+        "transfer.html",
+        one=record,
+        asked_by=queries.name_of(platform.records, record.asked_by),
+        groups=transfer_form.GROUPS,
+        facts=transfer_form.flat(record.facts),
+        answer_of=transfer_form.answer_of,
+    )
+
+
+def _form(request: Request, answers: transfer_form.Answers, error: PlatformError | None) -> Response:
+    return render(
+        request,
+        "transfer_new.html",
+        status=error.http if error else 200,
+        answers=answers,
+        groups=transfer_form.GROUPS,
+        error=error,
+    )

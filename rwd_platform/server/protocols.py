@@ -1,0 +1,85 @@
+"""A protocol on a page: the outline that everybody reads first, taken from its YAML.
+
+Only for showing. What binds is the text itself, which the page links to and whose hash is frozen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+import studies
+from rwd_platform.core.text import Bilingual
+
+EXAMPLES = Path(studies.__file__ or "").parent / "protocols"
+
+_HEADINGS: tuple[tuple[str, Bilingual], ...] = (
+    ("question", Bilingual("研究问题", "Question")),
+    ("why_real_world_data", Bilingual("为何需要真实世界数据", "Why real-world data")),
+    ("prior_knowledge", Bilingual("事先已知的结局", "What was known of outcomes")),
+    ("estimand.population", Bilingual("估计目标：人群", "Estimand: population")),
+    ("estimand.treatment", Bilingual("估计目标：治疗", "Estimand: treatment")),
+    ("estimand.variable", Bilingual("估计目标：变量", "Estimand: variable")),
+    ("estimand.summary_measure", Bilingual("估计目标：汇总指标", "Estimand: summary measure")),
+    ("exposure.title", Bilingual("暴露", "Exposure")),
+    ("exposure.comparator_title", Bilingual("对照", "Comparator")),
+    ("outcome.title", Bilingual("结局", "Outcome")),
+)
+
+
+@dataclass(frozen=True)
+class Outline:
+    """Headings with their texts, the planned analyses, and the limits that the protocol states itself."""
+
+    sections: tuple[tuple[Bilingual, Bilingual], ...]
+    analyses: tuple[Bilingual, ...]
+    limits: tuple[Bilingual, ...]
+
+
+def outline(text: str) -> Outline:
+    """What can be read of the protocol. A text that no longer parses gives an empty outline, not an error."""
+    try:
+        protocol = yaml.safe_load(text)
+    except yaml.YAMLError:
+        protocol = None
+    if not isinstance(protocol, dict):
+        return Outline((), (), ())
+    sections = [(heading, _pair(_at(protocol, key))) for key, heading in _HEADINGS]
+    return Outline(
+        sections=tuple((heading, words) for heading, words in sections if words is not None),
+        analyses=_pairs(_at(protocol, "analyses"), "title"),
+        limits=_pairs(_at(protocol, "limits"), ""),
+    )
+
+
+def _at(protocol: Any, key: str) -> Any:
+    for part in key.split("."):
+        protocol = protocol.get(part) if isinstance(protocol, Mapping) else None
+    return protocol
+
+
+def _pair(value: Any) -> Bilingual | None:
+    if isinstance(value, Mapping) and isinstance(value.get("zh"), str) and isinstance(value.get("en"), str):
+        return Bilingual(value["zh"].strip(), value["en"].strip())
+    return None
+
+
+def _pairs(items: Any, field: str) -> tuple[Bilingual, ...]:
+    found = [
+        _pair(_at(item, field) if field else item) for item in (items if isinstance(items, list) else [])
+    ]
+    return tuple(one for one in found if one is not None)
+
+
+def example_names() -> tuple[str, ...]:
+    """The protocols that come with the project, by name."""
+    return tuple(sorted(path.stem for path in EXAMPLES.glob("*.yaml")))
+
+
+def example(name: str) -> str:
+    """The text of one of them; "" for a name that is none."""
+    return (EXAMPLES / f"{name}.yaml").read_text("utf-8") if name in example_names() else ""

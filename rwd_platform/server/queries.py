@@ -1,0 +1,287 @@
+"""Read models: what the pages and the API show, read from the records in few queries.
+
+Every function takes the visitor and leaves out what is not theirs to see.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from sqlmodel import col, func, select
+from sqlmodel.sql.expression import SelectOfScalar
+
+from rwd_platform.access.permissions import can, visible_organisation
+from rwd_platform.core.accounting import Accounting
+from rwd_platform.records.records import NOT_FOUND, Records
+from rwd_platform.records.tables import (
+    AnalysisRun,
+    AuditCheckpoint,
+    AuditEntry,
+    DataLockRecord,
+    EvidencePackage,
+    Job,
+    Organisation,
+    QualityRun,
+    Study,
+    TransferRecord,
+    Upload,
+    UploadFile,
+    User,
+)
+from rwd_platform.server.deps import Visitor
+
+LOG_PAGE = 50
+UPLOAD_PAGE = 20
+Owned = TypeVar("Owned", Upload, Study, EvidencePackage, TransferRecord)
+
+
+@dataclass(frozen=True)
+class UploadSummary:
+    """A batch in a list: whose, how many files, what became of its units, and the work on it."""
+
+    upload: Upload
+    organisation: Organisation | None
+    files: int
+    bytes: int
+    account: Accounting
+    job: Job | None
+    corrected_by: str = ""  # the upload that mends this one
+
+    @property
+    def to_correct(self) -> int:
+        """Units kept out that nobody has sent again yet."""
+        return 0 if self.corrected_by else self.account.rejected + self.account.quarantined
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """An entry as people read it; `fields` is the hashed body."""
+
+    sequence: int
+    at: str
+    fields: dict[str, Any]
+    actor_name: str
+
+
+@dataclass(frozen=True)
+class LogFilter:
+    """What the log page looks for; "" asks for everything."""
+
+    action: str = ""
+    object: str = ""
+    actor: str = ""
+    outcome: str = ""
+
+
+def visible_organisations(records: Records, visitor: Visitor, action: str) -> dict[str, Organisation]:
+    """The organisations whose things this visitor may see."""
+    everyone = records.all(select(Organisation).order_by(col(Organisation.id)))
+    return {one.id: one for one in everyone if can(visitor.actor, action, one.id)}
+
+
+def owned(records: Records, visitor: Visitor, action: str, table: type[Owned], id: str) -> Owned:
+    """One thing, or NOT_FOUND: what is another's looks like what is not there."""
+    row = records.find(table, id)
+    if row is None or not can(visitor.actor, action, row.organisation_id):
+        raise NOT_FOUND.error(kind=table.__tablename__, id=id if len(id) <= 80 and id.isprintable() else "?")
+    return row
+
+
+# -- uploads -----------------------------------------------------------------------------------------
+
+
+def uploads(
+    records: Records, visitor: Visitor, *, first: int = 0, limit: int = UPLOAD_PAGE
+) -> list[UploadSummary]:
+    """The newest first."""
+    organisations = visible_organisations(records, visitor, "upload.read")
+    rows = records.all(
+        select(Upload)
+        .where(col(Upload.organisation_id).in_(organisations))
+        .order_by(col(Upload.received_at).desc(), col(Upload.id).desc())
+        .offset(first)
+        .limit(limit)
+    )
+    return _summaries(records, rows, organisations)
+
+
+def count_uploads(records: Records, visitor: Visitor) -> int:
+    organisations = visible_organisations(records, visitor, "upload.read")
+    with records.reading() as session:
+        return session.exec(
+            select(func.count()).select_from(Upload).where(col(Upload.organisation_id).in_(organisations))
+        ).one()
+
+
+def upload_summary(
+    records: Records, visitor: Visitor, upload_id: str, action: str = "upload.read"
+) -> UploadSummary:
+    upload = owned(records, visitor, action, Upload, upload_id)
+    organisations = visible_organisations(records, visitor, action)
+    return _summaries(records, [upload], organisations)[0]
+
+
+def _summaries(
+    records: Records, rows: Sequence[Upload], organisations: dict[str, Organisation]
+) -> list[UploadSummary]:
+    ids = [row.id for row in rows]
+    files: dict[str, list[UploadFile]] = {id: [] for id in ids}
+    for file in records.all(select(UploadFile).where(col(UploadFile.upload_id).in_(ids))):
+        files[file.upload_id].append(file)
+    keys = [f"admit/{id}" for id in ids]
+    jobs = {job.key: job for job in records.all(select(Job).where(col(Job.key).in_(keys)))}
+    corrections = {
+        row.corrects_upload_id: row.id
+        for row in records.all(select(Upload).where(col(Upload.corrects_upload_id).in_(ids)))
+    }
+    return [
+        UploadSummary(
+            upload=row,
+            organisation=organisations.get(row.organisation_id),
+            files=len(files[row.id]),
+            bytes=sum(file.bytes for file in files[row.id]),
+            account=Accounting.total(account_of(file) for file in files[row.id]),
+            job=jobs.get(f"admit/{row.id}"),
+            corrected_by=corrections.get(row.id, ""),
+        )
+        for row in rows
+    ]
+
+
+def account_of(file: UploadFile) -> Accounting:
+    return Accounting(file.accepted, file.rejected, file.quarantined, file.duplicate)
+
+
+def files_of(records: Records, upload_id: str) -> Sequence[UploadFile]:
+    return records.all(
+        select(UploadFile).where(UploadFile.upload_id == upload_id).order_by(col(UploadFile.position))
+    )
+
+
+# -- jobs --------------------------------------------------------------------------------------------
+
+
+def job(records: Records, visitor: Visitor, job_id: str) -> Job:
+    """A job whose organisation the visitor may see the work of."""
+    found = records.find(Job, job_id)
+    if found is None or not can(visitor.actor, "job.read", found.organisation_id):
+        raise NOT_FOUND.error(kind="job", id="?")
+    return found
+
+
+def jobs_with_key(records: Records, prefix: str) -> Sequence[Job]:
+    """Jobs whose key begins so, the newest first."""
+    return records.all(
+        select(Job)
+        .where(col(Job.key).startswith(prefix, autoescape=True))
+        .order_by(col(Job.queued_at).desc())
+    )
+
+
+# -- quality -----------------------------------------------------------------------------------------
+
+
+def quality_runs(records: Records, limit: int = 2) -> Sequence[QualityRun]:
+    """The newest first. A run is over the whole lake; who may see which hospital, the page decides."""
+    return records.all(select(QualityRun).order_by(col(QualityRun.made_at).desc()).limit(limit))
+
+
+# -- studies and packages ----------------------------------------------------------------------------
+
+
+def studies(records: Records, visitor: Visitor) -> list[Study]:
+    rows = records.all(select(Study).order_by(col(Study.registered_at).desc()))
+    return [row for row in rows if can(visitor.actor, "study.read", row.organisation_id)]
+
+
+def locks(records: Records, study_id: str) -> Sequence[DataLockRecord]:
+    return records.all(
+        select(DataLockRecord)
+        .where(DataLockRecord.study_id == study_id)
+        .order_by(col(DataLockRecord.made_at).desc())
+    )
+
+
+def runs(records: Records, study_id: str) -> Sequence[AnalysisRun]:
+    return records.all(
+        select(AnalysisRun).where(AnalysisRun.study_id == study_id).order_by(col(AnalysisRun.made_at).desc())
+    )
+
+
+def packages(records: Records, visitor: Visitor, study_id: str = "") -> list[EvidencePackage]:
+    query = select(EvidencePackage).order_by(col(EvidencePackage.made_at).desc())
+    if study_id:
+        query = query.where(EvidencePackage.study_id == study_id)
+    return [row for row in records.all(query) if can(visitor.actor, "package.read", row.organisation_id)]
+
+
+def transfers(records: Records, visitor: Visitor, package_id: str = "") -> list[TransferRecord]:
+    query = select(TransferRecord).order_by(col(TransferRecord.asked_at).desc())
+    if package_id:
+        query = query.where(TransferRecord.package_id == package_id)
+    return [row for row in records.all(query) if can(visitor.actor, "transfer.read", row.organisation_id)]
+
+
+# -- the log -----------------------------------------------------------------------------------------
+
+
+def _visible_log(visitor: Visitor) -> SelectOfScalar[AuditEntry]:
+    """The whole log, or the entries of one's own organisation."""
+    organisation = visible_organisation(visitor.actor, "log.read")
+    query = select(AuditEntry)
+    return query if organisation is None else query.where(AuditEntry.organisation_id == organisation)
+
+
+def log_lines(
+    records: Records, visitor: Visitor, wanted: LogFilter, *, page: int = 1, limit: int = LOG_PAGE
+) -> tuple[list[LogLine], int]:
+    """One page of the log, the newest first, and how many entries match."""
+    query = _visible_log(visitor)
+    for column, value in (
+        (AuditEntry.action, wanted.action),
+        (AuditEntry.object_id, wanted.object),
+        (AuditEntry.actor_id, wanted.actor),
+        (AuditEntry.outcome, wanted.outcome),
+    ):
+        if value:
+            query = query.where(col(column) == value)
+    with records.reading() as session:
+        total = session.exec(select(func.count()).select_from(query.subquery())).one()
+    rows = records.all(
+        query.order_by(col(AuditEntry.sequence).desc()).offset((page - 1) * limit).limit(limit)
+    )
+    names = _names_of(records, {row.actor_id for row in rows})
+    lines = [
+        LogLine(row.sequence, row.at, json.loads(row.body), names.get(row.actor_id, row.actor_id))
+        for row in rows
+    ]
+    return lines, total
+
+
+def _names_of(records: Records, ids: Iterable[str]) -> dict[str, str]:
+    return {one.id: one.name for one in records.all(select(User).where(col(User.id).in_(sorted(ids))))}
+
+
+def name_of(records: Records, user_id: str) -> str:
+    """A person's name, or the id where no such person is known (a program, a removed account)."""
+    return _names_of(records, {user_id}).get(user_id, user_id)
+
+
+def log_actions(records: Records, visitor: Visitor) -> list[str]:
+    """The actions that have happened, for the filter."""
+    seen = _visible_log(visitor).subquery()
+    with records.reading() as session:
+        return sorted(session.exec(select(seen.c.action).distinct()).all())
+
+
+def log_size(records: Records) -> int:
+    with records.reading() as session:
+        return session.exec(select(func.count()).select_from(AuditEntry)).one()
+
+
+def newest_checkpoint(records: Records) -> AuditCheckpoint | None:
+    found = records.all(select(AuditCheckpoint).order_by(col(AuditCheckpoint.size).desc()).limit(1))
+    return found[0] if found else None

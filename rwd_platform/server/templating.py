@@ -1,0 +1,107 @@
+"""Templates: strict about missing names, escaping everything, with texts as pairs of zh and en."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from fastapi import Request
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
+from markupsafe import Markup, escape
+from starlette.responses import HTMLResponse
+
+from rwd_platform.core.text import Bilingual, Language
+from rwd_platform.server import charts, texts
+from rwd_platform.server.deps import Visitor, language_of, platform_of
+
+FOLDER = Path(__file__).parent / "templates"
+Menu = tuple[tuple[str, str, Bilingual, str], ...]
+
+# address, icon, words, and the permission without which the entry is not shown: at most six a role.
+MENU: Menu = (
+    ("/", "home", Bilingual("今天要处理", "To do today"), ""),
+    ("/uploads", "inbox", Bilingual("数据批次", "Batches"), "upload.read"),
+    ("/quality", "gauge", Bilingual("质量评分", "Quality"), "quality.read"),
+    ("/studies", "flask", Bilingual("研究", "Studies"), "study.read"),
+    ("/packages", "package", Bilingual("证据包", "Packages"), "package.read"),
+    ("/transfers", "border", Bilingual("数据出境", "Transfers"), "transfer.read"),
+    ("/log", "book", Bilingual("操作日志", "Log"), "log.read"),
+)
+MENU_LENGTH = 6
+
+
+@pass_context
+def translate(context: Context, zh: str, en: str, **values: Any) -> str:
+    """`t("共 {n} 项", "{n} items", n=3)` in the page's language; values are escaped."""
+    text = zh if context["lang"] == "zh" else en
+    return Markup(escape(text)).format(**values) if values else text  # noqa: S704 - text is escaped here
+
+
+@pass_context
+def say(context: Context, pair: Any) -> str:
+    """A pair from code or records, in the page's language: a Bilingual, or a {"zh", "en"} object."""
+    language = context["lang"]
+    if isinstance(pair, Bilingual):
+        return pair.in_language(language)
+    if isinstance(pair, dict):
+        return str(pair.get(language) or pair.get("zh") or "")
+    return str(pair)
+
+
+def number(value: float | int | None, digits: int | None = None) -> str:
+    """Thousands with commas; `digits` decimals for floats; an en dash where there is none."""
+    if value is None:
+        return "–"
+    if isinstance(value, int) or digits is None:
+        return f"{value:,}"
+    return f"{value:,.{digits}f}"
+
+
+@lru_cache(maxsize=1)
+def environment() -> Environment:
+    env = Environment(
+        loader=FileSystemLoader(FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.do"],
+    )
+    env.globals.update(t=translate, say=say, charts=charts, texts=texts, STATES=texts.STATES)
+    filters: dict[str, Callable[..., Any]] = {
+        "number": number,
+        "local_time": texts.local_time,
+        "file_size": texts.file_size,
+    }
+    env.filters.update(filters)
+    return env
+
+
+def menu_for(visitor: Visitor | None) -> Menu:
+    """What the visitor's role may open, at most six."""
+    if visitor is None:
+        return ()
+    return tuple(entry for entry in MENU if not entry[3] or visitor.may(entry[3]))[:MENU_LENGTH]
+
+
+def render(request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
+    """A page, or a fragment of one, in the visitor's language."""
+    visitor: Visitor | None = getattr(request.state, "visitor", None)
+    language: Language = language_of(request)
+    html = (
+        environment()
+        .get_template(template)
+        .render(
+            request=request,
+            lang=language,
+            visitor=visitor,
+            menu=menu_for(visitor),
+            demo=platform_of(request).settings.demo,
+            csrf_token=visitor.login.csrf_token if visitor else "",
+            **values,
+        )
+    )
+    return HTMLResponse(html, status_code=status, headers={"vary": "Cookie"})

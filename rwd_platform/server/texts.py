@@ -1,0 +1,150 @@
+"""Words the pages use for states, stages and roles: pairs, Chinese first.
+
+A template writes its own texts as pairs too, `t("今天要处理", "To do today")`: both languages stand side by
+side, so neither can be missing, and a reviewer reads them together. tests/house/test_translations.py
+checks every pair. A word that is not in these tables is shown as it is stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from rwd_platform.access.roles import ROLE_NAMES
+from rwd_platform.core.clock import SHANGHAI
+from rwd_platform.core.text import LANGUAGES, Bilingual, Language
+
+ROLES: Mapping[str, Bilingual] = {role.value: words for role, words in ROLE_NAMES.items()}
+
+# Each state: its word, and the tone that colours it. Colour is never alone: tone also names the icon.
+STATES: Mapping[str, tuple[Bilingual, str]] = {
+    "open": (Bilingual("接收中", "Receiving"), "quiet"),
+    "received": (Bilingual("已接收", "Received"), "quiet"),
+    "admitting": (Bilingual("处理中", "Admitting"), "moving"),
+    "admitted": (Bilingual("已入库", "Admitted"), "good"),
+    "failed": (Bilingual("失败", "Failed"), "bad"),
+    "registered": (Bilingual("已登记", "Registered"), "quiet"),
+    "frozen": (Bilingual("方案已冻结", "Protocol frozen"), "moving"),
+    "locked": (Bilingual("数据已锁定", "Data locked"), "moving"),
+    "analysed": (Bilingual("已分析", "Analysed"), "good"),
+    "assembled": (Bilingual("已生成", "Assembled"), "good"),
+    "withdrawn": (Bilingual("已撤回", "Withdrawn"), "bad"),
+    "queued": (Bilingual("排队中", "Queued"), "quiet"),
+    "running": (Bilingual("进行中", "Running"), "moving"),
+    "done": (Bilingual("完成", "Done"), "good"),
+    "refused": (Bilingual("已拒绝", "Refused"), "bad"),
+    "accepted": (Bilingual("接受", "Accepted"), "good"),
+    "rejected": (Bilingual("退回", "Rejected"), "bad"),
+    "quarantined": (Bilingual("隔离", "Quarantined"), "held"),
+    "duplicate": (Bilingual("重复", "Duplicate"), "quiet"),
+    "ALLOW": (Bilingual("放行", "Allow"), "good"),
+    "HOLD": (Bilingual("暂缓", "Hold"), "held"),
+    "BLOCK": (Bilingual("禁止", "Block"), "bad"),
+    "admit": (Bilingual("放行", "Admit"), "good"),
+    "quarantine": (Bilingual("隔离", "Quarantine"), "held"),
+    "pass": (Bilingual("通过", "Pass"), "good"),
+    "fail": (Bilingual("未通过", "Fail"), "bad"),
+    "warn": (Bilingual("提示", "Note"), "held"),
+    "not_applicable": (Bilingual("不适用", "Not applicable"), "quiet"),
+}
+
+PLATFORM_ROLES: Mapping[str, Bilingual] = {
+    "entrusted": Bilingual("受托处理", "Entrusted processor"),
+    "joint": Bilingual("共同处理", "Joint handler"),
+    "recipient": Bilingual("数据接收方", "Recipient"),
+}
+
+JOB_KINDS: Mapping[str, Bilingual] = {
+    "admit": Bilingual("接收入库", "Admission"),
+    "quality": Bilingual("质量核查", "Quality check"),
+    "lock": Bilingual("数据锁定", "Data lock"),
+    "run": Bilingual("运行计划中的分析", "Planned analyses"),
+    "assemble": Bilingual("生成证据包", "Evidence package"),
+}
+
+# The stages that a job of each kind reports, in order (rwd_platform.flows.jobs and the flows it calls).
+JOB_STAGES: Mapping[str, tuple[tuple[str, Bilingual], ...]] = {
+    "admit": (
+        ("validate", Bilingual("校验与去标识", "Validate and de-identify")),
+        ("store", Bilingual("入库", "Store")),
+        ("receipt", Bilingual("回执", "Receipt")),
+        ("quality", Bilingual("质量", "Quality")),
+    ),
+    "quality": (("quality", Bilingual("逐表检查", "Check each table")),),
+    "lock": (("lock", Bilingual("选出队列并锁定", "Select the cohort and lock")),),
+    "run": (("analyse", Bilingual("分析", "Analyse")),),
+    "assemble": (("assemble", Bilingual("编排、签名、核对", "Assemble, sign, check")),),
+}
+
+PURPOSES: Mapping[str, Bilingual] = {
+    "registration": Bilingual("药品注册", "Registration"),
+    "insurance": Bilingual("医保准入", "Reimbursement"),
+    "post_market": Bilingual("上市后研究", "Post-market"),
+}
+
+AUDIENCES: Mapping[str, Bilingual] = {
+    "authority": Bilingual("监管部门", "Authority"),
+    "aggregate": Bilingual("仅汇总结果", "Aggregate only"),
+}
+
+# The duties and paths of the transfer rules, in short; the decision's own text says more.
+DUTIES: Mapping[str, Bilingual] = {
+    "PIPIA": Bilingual("个人信息保护影响评估", "Personal-information impact assessment"),
+    "NOTICE_SEPARATE_CONSENT": Bilingual("告知与单独同意", "Notice and separate consent"),
+    "GUARDIAN_CONSENT": Bilingual("未成年人监护人同意", "Guardian consent for minors"),
+    "ETHICS": Bilingual("伦理审查批准", "Ethics approval"),
+    "HGR": Bilingual("人类遗传资源手续", "Human genetic resources: the filing or review"),
+    "SA_NOT_IN_FORCE": Bilingual("生效的数据出境安全评估", "A security assessment in force"),
+    "SC_OR_CERT_NOT_IN_FORCE": Bilingual(
+        "生效的标准合同备案或认证", "A standard contract or certification in force"
+    ),
+    "SCOPE": Bilingual(
+        "机制应涵盖本次目的、字段、接收方与规模",
+        "A mechanism that covers purpose, fields, recipient and scale",
+    ),
+}
+
+PATHS: Mapping[str, Bilingual] = {
+    "PROHIBITED": Bilingual("禁止", "Prohibited"),
+    "UNDETERMINED": Bilingual("事实不明，无法判定", "Undetermined: a fact is not known"),
+    "DOMESTIC": Bilingual("不出境", "Does not leave the country"),
+    "NO_PI": Bilingual("不含个人信息", "No personal information"),
+    "EXEMPT": Bilingual("豁免", "Exempt"),
+    "CONTRACT_OR_CERT": Bilingual("标准合同或认证", "Standard contract or certification"),
+    "SECURITY_ASSESSMENT": Bilingual("安全评估", "Security assessment"),
+    "NONE": Bilingual("不涉及", "Not concerned"),
+    "REPORT+BACKUP": Bilingual("事先报告与信息备份", "Prior report and backup"),
+    "REVIEW+REPORT+BACKUP": Bilingual(
+        "安全审查、事先报告与信息备份", "Security review, prior report and backup"
+    ),
+    "COVERED_BY_COOP": Bilingual("国际合作备案已涵盖", "Covered by a filed cooperation"),
+    "EXIT_CERT": Bilingual("出境证明", "Exit certificate"),
+}
+
+
+def word_of(table: Mapping[str, Bilingual], key: str, language: Language) -> str:
+    return table[key].in_language(language) if key in table else key
+
+
+def as_language(wanted: str | None, otherwise: Language = "zh") -> Language:
+    """The language that was asked for, or the other one when it is none of ours."""
+    return next((language for language in LANGUAGES if language == wanted), otherwise)
+
+
+def local_time(instant: str) -> str:
+    """`2026-11-22 08:30` in Asia/Shanghai, from a stored UTC text; "" stays ""."""
+    if not instant:
+        return ""
+    return datetime.fromisoformat(instant).astimezone(SHANGHAI).strftime("%Y-%m-%d %H:%M")
+
+
+def file_size(count: int) -> str:
+    """Bytes for people: 1,536 -> `1.5 KB`."""
+    if count < 1024:
+        return f"{count} B"
+    size = count / 1024
+    for unit in ("KB", "MB", "GB"):
+        if size < 1024:
+            return f"{size:.1f} {unit}"
+        size /= 1024
+    return f"{size:.1f} TB"

@@ -1,0 +1,131 @@
+"""The questions of a transfer, as a form: every fact is asked for and none is filled in for the asker.
+
+Keys are those of `rwd transfer decide`; tests/server/test_transfer_form.py holds the form to the whole list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from starlette.datastructures import FormData
+
+from rwd_platform.core.clock import shanghai_date
+from rwd_platform.core.text import Bilingual
+
+Kind = Literal["day", "day_or_none", "flag", "choice", "count", "name_or_none"]
+
+YES_NO = (("yes", Bilingual("是", "Yes")), ("no", Bilingual("否", "No")))
+_LIST = Path(__file__).parent / "transfer_questions.yaml"
+
+
+@dataclass(frozen=True)
+class Question:
+    """One fact. `choices` holds (value, words); "" among them stands for null."""
+
+    key: str
+    ask: Bilingual
+    kind: Kind = "flag"
+    choices: tuple[tuple[str, Bilingual], ...] = YES_NO
+
+    @property
+    def may_be_empty(self) -> bool:
+        return self.kind in ("day_or_none", "name_or_none") or any(not value for value, _ in self.choices)
+
+
+@dataclass(frozen=True)
+class Group:
+    title: Bilingual
+    questions: tuple[Question, ...]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What was filled in, as text, so that a form can be shown again as it was."""
+
+    title_zh: str = ""
+    title_en: str = ""
+    recipient: str = ""
+    package_id: str = ""
+    values: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, form: FormData) -> Answers:
+        sent = {key: value for key, value in form.items() if isinstance(value, str)}
+        own = {
+            name: sent.get(name, "").strip()[:300]
+            for name in ("title_zh", "title_en", "recipient", "package_id")
+        }
+        return cls(**own, values={one.key: sent.get(one.key, "").strip()[:200] for one in QUESTIONS})
+
+
+def _read_groups() -> tuple[Group, ...]:
+    listed = yaml.safe_load(_LIST.read_text("utf-8"))
+    return tuple(
+        Group(Bilingual(**group["title"]), tuple(_question(one) for one in group["questions"]))
+        for group in listed
+    )
+
+
+def _question(one: Mapping[str, Any]) -> Question:
+    choices = tuple((value, Bilingual(zh, en)) for value, zh, en in one.get("choices", ())) or YES_NO
+    return Question(one["key"], Bilingual(one["zh"], one["en"]), one["kind"], choices)
+
+
+GROUPS: tuple[Group, ...] = _read_groups()
+QUESTIONS: tuple[Question, ...] = tuple(question for group in GROUPS for question in group.questions)
+
+
+def blank(package_id: str, now: datetime) -> Answers:
+    """An empty form. Only the date is proposed: today in China."""
+    return Answers(package_id=package_id, values={"on": shanghai_date(now).isoformat()})
+
+
+def facts(answers: Answers) -> dict[str, Any]:
+    """The nested case. An unanswered question is left out, so that the rules name it as missing."""
+    case: dict[str, Any] = {}
+    for question in QUESTIONS:
+        text = answers.values.get(question.key, "")
+        if not text and not question.may_be_empty:
+            continue
+        place = case
+        *parents, leaf = question.key.split(".")
+        for parent in parents:
+            place = place.setdefault(parent, {})
+        place[leaf] = _typed(question, text)
+    return case
+
+
+def _typed(question: Question, text: str) -> Any:
+    if not text:
+        return None
+    if question.kind == "flag":
+        return {"yes": True, "no": False}.get(text, text)
+    if question.kind == "count":
+        return int(text) if text.isdecimal() and text.isascii() and len(text) <= 12 else text
+    return text
+
+
+def flat(case: Mapping[str, Any], path: str = "") -> dict[str, Any]:
+    """The facts by dotted key, for showing them again beside their questions."""
+    found: dict[str, Any] = {}
+    for key, value in case.items():
+        inner = f"{path}.{key}" if path else key
+        found.update(flat(value, inner) if isinstance(value, Mapping) else {inner: value})
+    return found
+
+
+def answer_of(question: Question, value: Any) -> Bilingual:
+    """How an answer reads: the choice's own words, or the value."""
+    if value is None:
+        return Bilingual("无", "None")
+    if isinstance(value, bool):
+        value = "yes" if value else "no"
+    if isinstance(value, int):
+        return Bilingual(f"{value:,}", f"{value:,}")
+    words = dict(question.choices).get(str(value)) if question.kind in ("flag", "choice") else None
+    return words or Bilingual(str(value), str(value))

@@ -1,0 +1,76 @@
+"""A real browser before a real server. Skipped, with the reason, where one of them is not there."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import uvicorn
+
+from rwd_platform.flows.platform import Platform, open_platform
+from rwd_platform.server.app import STATIC, create_app
+from rwd_platform.settings import Settings
+from tests.server import seed
+from tests.server.conftest import settle_people
+
+CHROMIUM = Path("/usr/bin/chromium")
+FRONTEND = Path(__file__).parents[2] / "frontend"
+AXE = FRONTEND / "node_modules/axe-core/axe.min.js"
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[object]:
+    if not CHROMIUM.exists():
+        pytest.skip("no browser: /usr/bin/chromium is not installed")
+    if not (STATIC / "vendor/manifest.json").exists():
+        pytest.skip("no front-end packages: `npm ci && node copy.mjs` in frontend/ brings them")
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with sync_api.sync_playwright() as driver:
+        made = driver.chromium.launch(
+            executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-dev-shm-usage"]
+        )
+        yield made
+        made.close()
+
+
+class Site:
+    """A deployment behind an address."""
+
+    def __init__(self, platform: Platform, url: str, held: str) -> None:
+        self.platform, self.url, self.held = platform, url, held
+
+
+def _serve(platform: Platform) -> tuple[str, uvicorn.Server]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = uvicorn.Server(uvicorn.Config(create_app(platform), port=port, log_level="critical"))
+    threading.Thread(target=server.run, daemon=True).start()
+    deadline = time.monotonic() + 20
+    while not server.started and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return f"http://127.0.0.1:{port}", server
+
+
+@pytest.fixture(scope="session")
+def full_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Everything on every page. Its clock is the real one: browsers' cookies know no other."""
+    platform = open_platform(Settings(home=tmp_path_factory.mktemp("full") / "home", demo=True))
+    settle_people(platform)
+    held = seed.seed_everything(platform)
+    url, server = _serve(platform)
+    yield Site(platform, url, held)
+    server.should_exit = True
+
+
+@pytest.fixture(scope="session")
+def empty_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    platform = open_platform(Settings(home=tmp_path_factory.mktemp("empty") / "home", demo=True))
+    settle_people(platform)
+    url, server = _serve(platform)
+    yield Site(platform, url, "")
+    server.should_exit = True
