@@ -20,6 +20,14 @@
     [extensions]                            by URL; only a coded or numeric value is kept
     "http://hl7.org/fhir/StructureDefinition/data-absent-reason" = "keep"
 
+    [systems]                               code systems, by the address in `coding.system`
+    "http://loinc.org" = "keep"             this one
+    "http://snomed.info/sct" = "sctid"      this one; its long numbers are codes, no phones or cards
+    "http://terminology.hl7.org/CodeSystem/" = "keep"    with `/` at the end: each one directly below it
+
+A code of a system that is not listed quarantines the resource; see deidentify/kept_texts.py for what else
+is asked of a text that stays.
+
 Actions: `keep`, `pseudonym`, `reference` or `reference:<Type>`, `date:month` or `date:year`, `mask`,
 `drop`, `text` (free text: marks narrative for a reviewer of the policy; none of it is kept).
 `[modifier_extensions]` has the form of `[extensions]`; a modifier extension not named there changes what a
@@ -66,6 +74,7 @@ _URL = re.compile(r"[a-z][a-z0-9+.-]*:[!-~]{1,500}")
 # Extensions go by URL; contained resources are never kept; what modifies a meaning is kept or quarantines.
 _NEVER_NAMED = frozenset({"extension", "modifierExtension", "contained", "implicitRules"})
 _TEXTS = ("name", "version", "zh", "en")
+_NO_TYPES = ("shape", "extensions", "modifier_extensions", "systems")
 
 
 @dataclass(frozen=True)
@@ -89,6 +98,7 @@ class Policy:
     dropped_types: frozenset[str] = frozenset()
     extensions: frozenset[str] = frozenset()
     modifier_extensions: frozenset[str] = frozenset()
+    systems: Mapping[str, str] = field(default_factory=dict)  # address, or its beginning -> keep or sctid
     known_types: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -134,10 +144,11 @@ class _Parser:
         self._read_shapes()
         extensions = self._urls("extensions")
         modifiers = self._urls("modifier_extensions")
+        self._urls("systems", ("keep", "sctid"))
         rules: dict[str, dict[str, Rule]] = {}
         dropped: set[str] = set()
         for section, table in self._document.items():
-            if section in (*_TEXTS, "shape", "extensions", "modifier_extensions"):
+            if section in (*_TEXTS, *_NO_TYPES):
                 continue
             if not _TYPE.fullmatch(section) or not isinstance(table, dict):
                 raise self._no(f"[{section}]", "this is no resource type", "这不是资源类型")
@@ -154,6 +165,7 @@ class _Parser:
             dropped_types=frozenset(dropped),
             extensions=extensions,
             modifier_extensions=modifiers,
+            systems=self._table("systems"),
             **texts,
         )
 
@@ -172,12 +184,14 @@ class _Parser:
             raise self._no(f"[{key}]", "this must be a section", "这里应为一节")
         return table
 
-    def _urls(self, key: str) -> frozenset[str]:
+    def _urls(self, key: str, actions: tuple[str, ...] = ("keep",)) -> frozenset[str]:
         for url, action in self._table(key).items():
             if not _URL.fullmatch(url):
                 raise self._no(f"[{key}] {url}", "this is no URL", "这不是 URL")
-            if action != "keep":
-                raise self._no(f"[{key}] {url}", "only `keep` is known here", "此处只能用 keep")
+            if action not in actions:
+                known = " or ".join(f"`{one}`" for one in actions)
+                known_zh = "或 ".join(actions)
+                raise self._no(f"[{key}] {url}", f"only {known} is known here", f"此处只能用 {known_zh}")
         return frozenset(self._table(key))
 
     def _read_shapes(self) -> None:

@@ -1,8 +1,9 @@
 """From a hospital's resource to one that is safe to store: start empty, copy what the policy allows.
 
 An element that a hospital adds tomorrow leaks nothing: it shows up in `dropped` for a person to decide
-about. What would change a resource's meaning if it were left out (a modifier extension, implicit rules)
-and a type the policy does not know put the whole resource into quarantine.
+about. What would change a resource's meaning if it were left out (a modifier extension, implicit rules),
+a text that stays but is no code of a listed system, and a type the policy does not know put the whole
+resource into quarantine.
 """
 
 from __future__ import annotations
@@ -14,16 +15,8 @@ from functools import lru_cache
 from deidentify.labels import REDACTED, with_labels
 from deidentify.policy import Policy
 from deidentify.pseudonym import Pseudonymiser
-from deidentify.steps import (
-    MODIFIER_PATH,
-    NOTHING,
-    Pass,
-    Quarantine,
-    Step,
-    compile_type,
-    quarantine_issue,
-    safe_name,
-)
+from deidentify.quarantine import MODIFIER_EXTENSION, NO_POLICY, Quarantine, quarantine
+from deidentify.steps import NOTHING, Pass, Step, compile_type, safe_name
 from rwd_platform.core.units import Resource
 
 __all__ = ["Quarantine", "Scrubbed", "scrub"]
@@ -55,7 +48,9 @@ def scrub(resource: Resource, policy: Policy, pseudonyms: Pseudonymiser) -> Scru
     run = Pass(pseudonyms)
     kept = copy(resource, run)
     if run.modifier:
-        raise Quarantine(quarantine_issue(MODIFIER_PATH, run.modifier))
+        raise quarantine(MODIFIER_EXTENSION, run.modifier)
+    if run.fault:
+        raise quarantine(*run.fault)
     dropped = tuple(sorted(run.dropped)[:_MAX_LISTED]) if run.dropped else ()
     if dropped:
         run.labels.add(REDACTED)
@@ -65,7 +60,7 @@ def scrub(resource: Resource, policy: Policy, pseudonyms: Pseudonymiser) -> Scru
 def _without_rules(resource_type: object, policy: Policy) -> Scrubbed:
     if isinstance(resource_type, str) and resource_type in policy.dropped_types:
         return Scrubbed(None, (resource_type,))
-    raise Quarantine(quarantine_issue("no-policy", safe_name(resource_type)))
+    raise quarantine(NO_POLICY, safe_name(resource_type))
 
 
 def _labelled(kept: Resource, resource_type: object, codes: set[str]) -> Resource:

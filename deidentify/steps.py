@@ -2,7 +2,7 @@
 
 A step takes an element's value and returns what may stay of it, or NOTHING. Rules act on primitive
 values only: a structure that stands where the policy expects a value is dropped whole, so that `keep`
-can never let a structure's unknown content through.
+can never let a structure's unknown content through. A text that stays is judged by kept_texts.py.
 """
 
 from __future__ import annotations
@@ -13,44 +13,39 @@ from decimal import Decimal
 from typing import Any
 
 from deidentify.dates import coarsen
+from deidentify.kept_texts import SYSTEM_ELEMENTS, KeptTexts
 from deidentify.labels import ABSTRACTED, MASKED, PSEUDONYMISED, masked
 from deidentify.policy import Policy, Rule
 from deidentify.pseudonym import Pseudonymiser
 from deidentify.references import rewrite
-from rwd_platform.core.units import Issue
 
 NOTHING: Any = object()
 MASK: Any = object()
-MODIFIER_PATH = "modifier-extension"
 
 _PRIMITIVES = frozenset({str, int, float, bool, Decimal})
 _ELEMENT_NAME = re.compile(r"_?[A-Za-z][A-Za-z]{0,63}(?:64Binary|[0-9]{0,2})")
 _CODE = re.compile(r"[A-Za-z][A-Za-z_\-]{0,63}")
-_SHOWABLE_URL = re.compile(r"https?://(?!.*[0-9]{6})[A-Za-z0-9./_\-]{1,200}")
+# An address may be made of a name and a number. Shown are those that the policy lists, and HL7's own.
+_HL7_EXTENSION = re.compile(
+    r"http://hl7\.org/fhir/StructureDefinition/(?!(?:.*[0-9]){6})[A-Za-z][A-Za-z0-9\-]{0,63}"
+)
 # An extension that a policy knows may hold one of these: codes and numbers, never words.
 _EXTENSION_VALUES = frozenset(
     {"valueCode", "valueBoolean", "valueInteger", "valuePositiveInt", "valueUnsignedInt", "valueDecimal"}
 )
 
 
-class Quarantine(Exception):
-    """Nothing of the resource may be stored until a person has looked: `issue` says why."""
-
-    def __init__(self, issue: Issue) -> None:
-        super().__init__(issue.en)
-        self.issue = issue
-
-
 class Pass:
     """One resource on its way: whose key is used, and what was seen and left behind."""
 
-    __slots__ = ("dropped", "labels", "modifier", "pseudonyms")
+    __slots__ = ("dropped", "fault", "labels", "modifier", "pseudonyms")
 
     def __init__(self, pseudonyms: Pseudonymiser) -> None:
         self.pseudonyms = pseudonyms
         self.dropped: set[str] = set()
         self.labels: set[str] = set()
         self.modifier = ""  # the path of something that changes the resource's meaning and is not understood
+        self.fault: tuple[str, str] | None = None  # rule and path of the first text that may not stay
 
 
 Step = Callable[[Any, Pass], Any]
@@ -66,7 +61,7 @@ def compile_type(resource_type: str, policy: Policy) -> Step:
         for name in above:
             branch = branch.setdefault(name, {})
         branch[last] = rule
-    return _branch(tree, resource_type, resource_type, policy)
+    return _branch(tree, resource_type, resource_type, policy, KeptTexts(policy.systems))
 
 
 def safe_name(name: object) -> str:
@@ -74,44 +69,25 @@ def safe_name(name: object) -> str:
     return name if isinstance(name, str) and _ELEMENT_NAME.fullmatch(name) else "(unreadable name)"
 
 
-def quarantine_issue(rule: str, where: str) -> Issue:
-    if rule == MODIFIER_PATH:
-        return Issue(
-            code="extension",
-            expression=where,
-            zh=f"{where} 会改变整个资源的含义，而去标识化策略不认识它。",
-            en=f"{where} changes what the resource means, and the de-identification policy does not know it.",
-            next_zh="请由隐私专员审阅后列入策略的 [modifier_extensions]，或请医院去掉后重新上传。",
-            next_en="Let the privacy officer list it under [modifier_extensions], or send without it.",
-            rule="deidentify.modifier-extension",
-        )
-    return Issue(
-        code="not-supported",
-        expression=where,
-        zh=f"去标识化策略没有关于资源类型 {where} 的规则，因此不保存其任何内容。",
-        en=f"The de-identification policy has no rules for the type {where}, so nothing of it is stored.",
-        next_zh="请由隐私专员在策略中加入该类型，然后重新上传。",
-        next_en="Ask the privacy officer to add the type to the policy, then send it again.",
-        rule="deidentify.no-policy",
-    )
-
-
-def _branch(tree: Mapping[str, Any], path: str, resource_type: str, policy: Policy) -> Step:
+def _branch(tree: Mapping[str, Any], path: str, resource_type: str, policy: Policy, texts: KeptTexts) -> Step:
     steps: dict[str, Step] = {
-        name: _branch(below, f"{path}.{name}", resource_type, policy)
+        name: _branch(below, f"{path}.{name}", resource_type, policy, texts)
         if isinstance(below, dict)
-        else _leaf(below, f"{path}.{name}", resource_type)
+        else _leaf(below, f"{path}.{name}", resource_type, texts)
         for name, below in tree.items()
     }
     values = frozenset(f"_{name}" for name, below in tree.items() if not isinstance(below, dict))
     unnamed = _unnamed(path, values, policy)
     # Most elements are values that stay as they are: these are copied without a call.
     plain = frozenset(name for name, below in tree.items() if below == Rule("keep"))
+    judge = _judge(path, texts)
 
     def copy(element: dict[str, Any], run: Pass) -> dict[str, Any]:
         kept: dict[str, Any] = {}
         for name, value in element.items():
             if name in plain and type(value) in _PRIMITIVES:
+                if type(value) is str:
+                    judge(name, value, element, run)
                 kept[name] = value
                 continue
             step = steps.get(name)
@@ -138,7 +114,27 @@ def _branch(tree: Mapping[str, Any], path: str, resource_type: str, policy: Poli
     return step
 
 
-def _leaf(rule: Rule, path: str, resource_type: str) -> Step:
+def _judge(path: str, texts: KeptTexts) -> Callable[[str, str, Mapping[str, Any], Pass], None]:
+    """What looks at a text that stays as it is, and remembers the first that may not."""
+    fault_of_code, fault_of_system, sctid_systems = (
+        texts.fault_of_code,
+        texts.fault_of_system,
+        texts.sctid_systems,
+    )
+
+    def judge(name: str, text: str, element: Mapping[str, Any], run: Pass) -> None:
+        if name in SYSTEM_ELEMENTS:
+            fault = fault_of_system(text)
+        else:
+            system = element.get("system") if name == "code" else None
+            fault = fault_of_code(text, type(system) is str and system in sctid_systems)
+        if fault and run.fault is None:
+            run.fault = (fault, f"{path}.{name}")
+
+    return judge
+
+
+def _leaf(rule: Rule, path: str, resource_type: str, texts: KeptTexts) -> Step:
     if rule.action in ("drop", "text", "mask"):
         label, result = (MASKED, MASK) if rule.action == "mask" else ("", NOTHING)
 
@@ -149,7 +145,7 @@ def _leaf(rule: Rule, path: str, resource_type: str) -> Step:
             return result
 
         return leave
-    transform = _transform(rule, resource_type)
+    transform = _transform(rule, path, resource_type, texts)
 
     def step(value: Any, run: Pass) -> Any:
         if type(value) is not list:
@@ -165,10 +161,15 @@ def _leaf(rule: Rule, path: str, resource_type: str) -> Step:
     return step
 
 
-def _transform(rule: Rule, resource_type: str) -> Transform:
+def _transform(rule: Rule, path: str, resource_type: str, texts: KeptTexts) -> Transform:
     """What an action does with one primitive value; NOTHING for a value it cannot make safe."""
 
-    def keep(value: Any, _run: Pass) -> Any:
+    is_system = path.rpartition(".")[2] in SYSTEM_ELEMENTS
+
+    def keep(value: Any, run: Pass) -> Any:
+        if type(value) is str and run.fault is None:
+            fault = texts.fault_of_system(value) if is_system else texts.fault_of_code(value, False)
+            run.fault = (fault, path) if fault else None
         return value if type(value) in _PRIMITIVES else NOTHING
 
     def pseudonym(value: Any, run: Pass) -> Any:
@@ -238,8 +239,8 @@ def _extensions(value: Any, known: frozenset[str], path: str, run: Pass) -> Any:
         if isinstance(url, str) and url in known and _is_code_or_number(one):
             kept.append(dict(one))
             continue
-        shown = isinstance(url, str) and _SHOWABLE_URL.fullmatch(url)
-        run.dropped.add(f"{path}('{url}')" if shown else path)
+        shown = isinstance(url, str) and (url in known or _HL7_EXTENSION.fullmatch(url))
+        run.dropped.add(f"{path}('{url}')" if shown else f"{path}(unlisted extension)")
     return kept or NOTHING
 
 

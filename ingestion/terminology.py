@@ -2,7 +2,9 @@
 
 The list is ingestion/valuesets/measures.csv, which an informatician reviews. An Observation of a code
 that is not on it, or in another unit, is kept apart until somebody has looked: a number that nobody
-can name, or in a unit nobody expects, is worse in a study than no number.
+can name, or in a unit nobody expects, is worse in a study than no number. So are an observation without
+a value that a table can hold, and a medicine without a code: in a study they would count as "not
+measured" and "not treated", which nobody has said.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
@@ -23,6 +26,14 @@ _UCUM = "http://unitsofmeasure.org"
 
 UNKNOWN_MEASURE = "terminology.unknown_measure"
 UNEXPECTED_UNIT = "terminology.unexpected_unit"
+NO_VALUE = "terminology.no_value"
+NO_PRODUCT = "terminology.no_product"
+
+# Beside a known code an observation may carry codes of these; any other code is one nobody has read.
+_STANDARD_SYSTEMS = frozenset({"http://loinc.org", "http://snomed.info/sct"})
+_WITH_PRODUCT = frozenset({"MedicationDispense", "MedicationAdministration", "MedicationRequest"})
+# Such a record takes an earlier one back, and has no value of its own; studies leave it out by its status.
+_TAKEN_BACK = frozenset({"entered-in-error", "cancelled"})
 
 
 @dataclass(frozen=True)
@@ -62,30 +73,62 @@ def known_measures() -> Mapping[tuple[str, str], Measure]:
 def measure_of(resource: Resource) -> Measure | None:
     """What an Observation is about: the first of its codings that is known."""
     known = known_measures()
-    return next((known[key] for key in _codings(resource) if key in known), None)
+    return next((known[key] for key in _codings(resource.get("code")) if key in known), None)
 
 
 def check_terms(resource: Resource) -> tuple[Issue, ...]:
-    """Why a resource should be kept apart: empty for a known measure in its unit, and for other types."""
-    if resource.get("resourceType") != "Observation":
-        return ()
+    """Why a resource should be kept apart. Empty where nothing speaks against it, and for other types.
+
+    An Observation: every code known or of a standard system, a value that is not only words (or the
+    reason why there is none), in the expected unit. A medicine dispensed, given or ordered: which one.
+    """
+    resource_type = resource.get("resourceType")
+    if resource_type in _WITH_PRODUCT:
+        named = any(_codings(resource.get("medicationCodeableConcept")))
+        return () if named else (_no_product(str(resource_type)),)
+    return _check_observation(resource) if resource_type == "Observation" else ()
+
+
+def _check_observation(resource: Resource) -> tuple[Issue, ...]:
     measure = measure_of(resource)
-    if measure is None:
+    if measure is None or not _has_only_read_codes(resource):
         return (_UNKNOWN,)
+    if not (
+        _has_value(resource) or resource.get("dataAbsentReason") or resource.get("status") in _TAKEN_BACK
+    ):
+        return (_no_value(measure),)
     quantity = resource.get("valueQuantity")
     if measure.unit and isinstance(quantity, Mapping) and not _has_unit(quantity, measure.unit):
         return (_unexpected_unit(measure),)
     return ()
 
 
-def _codings(resource: Resource) -> Iterator[tuple[str, str]]:
-    code = resource.get("code")
-    codings = code.get("coding") if isinstance(code, Mapping) else None
+def _has_only_read_codes(resource: Resource) -> bool:
+    known = known_measures()
+    read = [key for key in _codings(resource.get("code")) if key in known or key[0] in _STANDARD_SYSTEMS]
+    return len(read) == len(resource["code"]["coding"])  # one without system or code counts as unread
+
+
+def _codings(concept: object) -> Iterator[tuple[str, str]]:
+    """System and code of a CodeableConcept's codings, where a coding has both."""
+    codings = concept.get("coding") if isinstance(concept, Mapping) else None
     for coding in codings if isinstance(codings, list) else ():
         if isinstance(coding, Mapping):
             system, value = coding.get("system"), coding.get("code")
-            if isinstance(system, str) and isinstance(value, str):
+            if isinstance(system, str) and isinstance(value, str) and system and value:
                 yield system, value
+
+
+def _has_value(resource: Resource) -> bool:
+    """Whether there is a value that the lake's tables read: a number, a quantity with one, or a code."""
+    quantity = resource.get("valueQuantity")
+    if isinstance(quantity, Mapping) and _is_number(quantity.get("value")):
+        return True
+    return _is_number(resource.get("valueInteger")) or any(_codings(resource.get("valueCodeableConcept")))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float | Decimal) and not isinstance(value, bool)
 
 
 def _has_unit(quantity: Mapping[str, Any], unit: str) -> bool:
@@ -95,8 +138,9 @@ def _has_unit(quantity: Mapping[str, Any], unit: str) -> bool:
 _UNKNOWN = Issue(
     code="code-invalid",
     expression="Observation.code",
-    zh="该观察的代码不在已知测量项目清单中。",
-    en="The code of this observation is not on the list of known measures.",
+    zh="该观察的代码（或其中之一）不在已知测量项目清单中，也不属于标准代码系统。",
+    en="The code of this observation, or one of its codes, is neither on the list of known measures "
+    "nor from a standard code system.",
     next_zh="请核对代码；如确为新项目，请由术语人员补入 ingestion/valuesets/measures.csv 后重新准入。",
     next_en="Check the code; have a new measure added to ingestion/valuesets/measures.csv, then admit again.",
     rule=UNKNOWN_MEASURE,
@@ -112,4 +156,29 @@ def _unexpected_unit(measure: Measure) -> Issue:
         next_zh="请按该单位重新导出，或由术语人员确认换算方式后再准入。",
         next_en="Export it in that unit, or have the conversion confirmed before it is admitted.",
         rule=UNEXPECTED_UNIT,
+    )
+
+
+def _no_value(measure: Measure) -> Issue:
+    return Issue(
+        code="required",
+        expression="Observation.value",
+        zh=f"“{measure.name.zh}”没有可用的值：值缺失，或只有文字而无数值、代码。",
+        en=f"{measure.name.en} has no value that can be used: it is absent, or words without a number or a code.",
+        next_zh="请以数值或代码填写 value[x]；确实没有值的，请填写 dataAbsentReason，然后重新上传。",
+        next_en="Send value[x] as a number or a code, or say in dataAbsentReason why there is none.",
+        rule=NO_VALUE,
+    )
+
+
+def _no_product(resource_type: str) -> Issue:
+    return Issue(
+        code="required",
+        expression=f"{resource_type}.medication",
+        zh="该用药记录没有药品代码，无法判断所用药品；若予接收，该患者会被误作未用药。",
+        en="This record of a medicine has no product code, so nobody can tell which one it was; "
+        "accepted as it is, the patient would count as untreated.",
+        next_zh="请在 medicationCodeableConcept 中填写药品代码（coding 的 system 与 code）后重新上传。",
+        next_en="Send the product as medicationCodeableConcept with a code (system and code of a coding).",
+        rule=NO_PRODUCT,
     )

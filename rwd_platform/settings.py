@@ -19,6 +19,15 @@ SETTINGS_WRONG = Problem(
     http=503,
     exit=Exit.BROKEN_ENVIRONMENT,
 )
+DEMO_WITH_KEY = Problem(
+    code="settings.demo_with_key",
+    zh="RWD_DEMO 与 RWD_ROOT_KEY_FILE 同时设置：演示模式会改用公开的演示密钥。",
+    en="RWD_DEMO and RWD_ROOT_KEY_FILE are both set: the demo would use the published key instead of yours.",
+    next_zh="正式部署请取消 RWD_DEMO（并换用没有演示标记的数据目录）；演示请取消 RWD_ROOT_KEY_FILE。",
+    next_en="A deployment unsets RWD_DEMO (and leaves the demo's home alone); a demo unsets RWD_ROOT_KEY_FILE.",
+    http=503,
+    exit=Exit.BROKEN_ENVIRONMENT,
+)
 
 
 class Settings(BaseSettings):
@@ -42,11 +51,21 @@ class Settings(BaseSettings):
         return self.database_url or f"sqlite:///{self.home.resolve() / 'records.db'}"
 
     @property
+    def has_own_key(self) -> bool:
+        """Whether somebody gave this deployment a key: by the setting, or at the usual place."""
+        return self.root_key_file is not None or self.key_file.exists()
+
+    @property
     def key_file(self) -> Path:
         return self.root_key_file or Path("~/.config/rwd/root.key").expanduser()
 
     def key_ring(self) -> KeyRing:
-        return demo_key_ring() if self.demo else load_key_ring(self.key_file)
+        """The deployment's keys. Refuses (`settings.demo_with_key`) to prefer the published key to a named one."""
+        if not self.demo:
+            return load_key_ring(self.key_file)
+        if self.root_key_file is not None:
+            raise DEMO_WITH_KEY.error()
+        return demo_key_ring()
 
 
 def load_settings() -> Settings:

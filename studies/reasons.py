@@ -121,3 +121,8 @@ IMBALANCE = Reason(
     "the standardised mean difference is above the protocol's limit",
 )
 NOT_REACHED = Reason("not_reached", "未达到", "not reached")
+WITHHELD = Reason(
+    "withheld",
+    "涉及人数少于 {cell}，汇总级证据包中隐去",
+    "withheld from an aggregate package: fewer than {cell} people",
+)

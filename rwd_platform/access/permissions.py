@@ -12,8 +12,9 @@ from typing import Any, TypeVar
 
 from sqlmodel import SQLModel
 
+from rwd_platform.access.refusals import record_refusal
 from rwd_platform.access.roles import ROLE_NAMES, Role
-from rwd_platform.core.errors import Exit, Problem
+from rwd_platform.core.errors import Exit, PlatformError, Problem
 from rwd_platform.log.entry import Actor
 from rwd_platform.records.records import NOT_FOUND, Records
 
@@ -159,11 +160,15 @@ def visible_organisation(actor: Actor, action: Action | str) -> str | None:
 
 
 def get_visible(records: Records, actor: Actor, action: Action | str, table: type[Row], id: Any) -> Row:
-    """The row if the actor may do this to it; absent and hidden raise the same error."""
-    check_may(actor, action)
-    row = records.get(table, id)
-    organisation_id = str(getattr(row, "organisation_id", ""))
-    check_can(actor, action, organisation_id, kind=str(table.__tablename__), id=str(id))
+    """The row if the actor may do this to it; absent and hidden raise the same error, and leave the same entry."""
+    kind = str(table.__tablename__)
+    try:
+        check_may(actor, action)
+        row = records.get(table, id)
+        check_can(actor, action, str(getattr(row, "organisation_id", "")), kind=kind, id=str(id))
+    except PlatformError as error:
+        record_refusal(records, actor, str(action), kind, str(id), error)
+        raise
     return row
 
 

@@ -77,6 +77,22 @@ TEXTS = {
         "摘录的检查点（{size} 条）与给定的（{given} 条）大小不同，请核对整个日志。",
         "The extract's checkpoint has {size} entries, the given one {given}: compare with the whole log.",
     ),
+    "emptied": Bilingual(
+        "日志为空，而表 {table} 中有记录：日志被清空。",
+        "The log is empty and the table {table} holds records: the log was emptied.",
+    ),
+    "record_missing": Bilingual(
+        "第 {sequence} 条记载的 {record} 已不在记录中。",
+        "Entry {sequence} is about {record}, which is no longer among the records.",
+    ),
+    "record_unlogged": Bilingual(
+        "记录 {record} 没有对应的日志条目 {action}。",
+        "The record {record} has no entry {action} in the log.",
+    ),
+    "record_changed": Bilingual(
+        "{record} 的字段 {field} 与第 {sequence} 条日志不符：记录在日志之外被改动。",
+        "The field {field} of {record} is not what entry {sequence} says: it was changed behind the log.",
+    ),
 }
 
 

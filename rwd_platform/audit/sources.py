@@ -55,6 +55,16 @@ class LogRows:
         return self.stored_checkpoints
 
 
+@contextmanager
+def snapshot(records: Records) -> Iterator[Session]:
+    """A session that sees everything as it is at one moment."""
+    with records.reading() as session:
+        if records.engine.dialect.name == "postgresql":
+            # SQLite's transactions are snapshots by themselves.
+            session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+        yield session
+
+
 class RecordsSource:
     """A deployment's log, read in one snapshot so that appending goes on meanwhile."""
 
@@ -65,10 +75,7 @@ class RecordsSource:
     @staticmethod
     @contextmanager
     def open(records: Records) -> Iterator[RecordsSource]:
-        with records.reading() as session:
-            if records.engine.dialect.name == "postgresql":
-                # SQLite's transactions are snapshots by themselves.
-                session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+        with snapshot(records) as session:
             yield RecordsSource(session, records.log)
 
     def batches(self) -> Iterator[Sequence[AuditEntry]]:

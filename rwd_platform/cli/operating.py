@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rwd_platform.cli.deployment import caller, deployment
 from rwd_platform.cli.main import Json, existing
-from rwd_platform.cli.output import Progress, answer, say
-from rwd_platform.core.errors import Exit
+from rwd_platform.cli.output import Terminal, answer, say, say_card
+from rwd_platform.core.errors import PROBLEMS, Exit
+
+if TYPE_CHECKING:
+    from rwd_platform.flows.platform import Platform
+    from rwd_platform.records.tables import Job
+
+_LOOK_AGAIN_SECONDS = 0.5
 
 
 def register(app: typer.Typer) -> None:
@@ -28,7 +36,8 @@ def demo(out: Annotated[Path, typer.Option("--out", help="目录 · directory")]
     """Three hospitals' files become a signed evidence package. Its path is the last line on stdout."""
     from rwd_platform.demo.journey import run_demo
 
-    package = run_demo(out, Progress(), say)
+    terminal = Terminal()
+    package = run_demo(out, terminal.say, terminal.begin)
     typer.echo(str(package))
     return Exit.YES
 
@@ -92,26 +101,26 @@ def upload(
     ] = "",
     as_json: Json = False,
 ) -> int:
-    """Receive, admit, check. Exit 1 when something was rejected or quarantined."""
-    from rwd_platform.flows.jobs import drain
-    from rwd_platform.flows.platform import open_platform
+    """Receive, admit, check. Exit 1 when something was rejected or quarantined.
+
+    When the work itself failed: its reason, and the exit code that belongs to it.
+    """
     from rwd_platform.flows.receipts import receipt
     from rwd_platform.flows.receive_upload import UploadTerms, receive_upload
     from rwd_platform.log.entry import Actor
     from rwd_platform.records.tables import Organisation
-    from rwd_platform.settings import load_settings
 
-    platform = open_platform(load_settings())
-    platform.records.get(Organisation, organisation)
-    actor = Actor("cli", "hospital", organisation)
     terms = UploadTerms(
         source_system, agreement, platform_role, consent_version, ethics_id, fhir_version, mapping, corrects
     )
-    with ExitStack() as streams:
+    with deployment() as platform, ExitStack() as streams:
+        platform.records.get(Organisation, organisation)
+        actor = Actor(caller(), "hospital", organisation)
         opened = [(path.name, streams.enter_context(path.open("rb"))) for path in existing(files)]
-        job = receive_upload(platform, actor, terms, opened)
-    drain(platform, "cli")
-    given = receipt(platform, actor, job.payload["upload_id"])
+        job = _done(platform, receive_upload(platform, actor, terms, opened))
+        given = receipt(platform, actor, job.payload["upload_id"])
+    if job.problem is not None:
+        return _say_failed(given["upload"], job.problem, as_json=as_json)
     account = given["account"]
     if as_json:
         answer(given)
@@ -122,14 +131,36 @@ def upload(
     return Exit.YES if account["rejected"] == account["quarantined"] == 0 else Exit.NO
 
 
+def _done(platform: Platform, job: Job) -> Job:
+    """The job when it has ended. A worker that runs beside this command may have taken it."""
+    from rwd_platform.flows.jobs import drain
+    from rwd_platform.records.lifecycles import JobState
+    from rwd_platform.records.tables import Job as JobRow
+
+    while True:
+        drain(platform, "cli")
+        now = platform.records.get(JobRow, job.id)
+        if now.state in (JobState.DONE, JobState.FAILED):
+            return now
+        time.sleep(_LOOK_AGAIN_SECONDS)
+
+
+def _say_failed(upload_id: str, problem: dict[str, str], *, as_json: bool) -> int:
+    if as_json:
+        answer({"error": problem, "upload": upload_id})
+    say(upload_id)
+    say_card(problem)
+    # Kept by another version of the program, its kind may be unknown here; it is a failure all the same.
+    known = PROBLEMS.get(problem["code"])
+    return known.exit if known else Exit.BROKEN_ENVIRONMENT
+
+
 def check_store(as_json: Json = False) -> int:
     """Run the quality suites. Exit 1 when the gate holds a table back."""
     from rwd_platform.flows.check_quality import check_quality
-    from rwd_platform.flows.platform import open_platform
-    from rwd_platform.settings import load_settings
 
-    platform = open_platform(load_settings())
-    run = check_quality(platform, platform.operator())
+    with deployment() as platform:
+        run = check_quality(platform, platform.operator(caller()))
     if as_json:
         answer(run.report)
     say(run.verdict)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 from rwd_platform.core.errors import PlatformError
@@ -17,7 +18,9 @@ def say(text: str) -> None:
 def answer(value: Any) -> None:
     """One JSON document, or one line of a JSON stream, on stdout: UTF-8, LF."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    sys.stdout.buffer.write(text.encode() + b"\n")
+    # A file name that the locale could not read comes as lone surrogates: its own bytes are given back.
+    encoded = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace").encode()
+    sys.stdout.buffer.write(encoded + b"\n")
     sys.stdout.buffer.flush()
 
 
@@ -25,22 +28,29 @@ def show(error: PlatformError, *, as_json: bool) -> None:
     """An error as a card: what happened, what to do, code."""
     if as_json:
         answer({"error": error.as_dict()})
-    say(f"✗ {error.zh}\n  {error.en}\n→ {error.next_zh}\n  {error.next_en}\n  [{error.code}]")
+    say_card(error.as_dict())
 
 
-class Progress:
-    """One line that is rewritten, on a terminal only."""
+def say_card(problem: Mapping[str, str]) -> None:
+    """An error as a card, from the texts that a job kept of it."""
+    say(
+        f"✗ {problem['zh']}\n  {problem['en']}\n→ {problem['next_zh']}\n  {problem['next_en']}"
+        f"\n  [{problem['code']}]"
+    )
+
+
+class Terminal:
+    """The step in hand, on one line that the next line of text replaces; on a terminal only."""
 
     def __init__(self) -> None:
         self._shown = sys.stderr.isatty()
 
-    def __call__(self, stage: str, done: int, total: int) -> None:
+    def begin(self, step: str) -> None:
         if self._shown:
-            count = f" {done:,}" + (f" / {total:,}" if total else "") if done else ""
-            sys.stderr.write(f"\r\x1b[K  … {stage}{count}")
+            sys.stderr.write(f"  … {step}")
             sys.stderr.flush()
 
-    def clear(self) -> None:
+    def say(self, text: str) -> None:
         if self._shown:
             sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()
+        say(text)

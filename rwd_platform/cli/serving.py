@@ -26,13 +26,16 @@ PORT_TAKEN = Problem(
 def serve_home(
     home: Path | None, host: str, port: int, say: Callable[[str], None], *, with_worker: bool
 ) -> int:
-    """Serve until interrupted. A home that the demo made (or an empty one here) runs with the demo key."""
+    """Serve until interrupted. A home that the demo made runs with the demo key.
+
+    So does an empty one, unless a root key is there: then it is the beginning of a real deployment.
+    """
     from rwd_platform.settings import load_settings
 
     if home is not None:
         os.environ["RWD_HOME"] = str(home)
         fresh = not home.exists() or not any(home.iterdir())
-        if fresh or (home / DEMO_MARK).exists():
+        if (fresh and not load_settings().has_own_key) or (home / DEMO_MARK).exists():
             os.environ["RWD_DEMO"] = "true"
             home.mkdir(parents=True, exist_ok=True)
             (home / DEMO_MARK).touch()
@@ -73,9 +76,9 @@ def _check_port(host: str, port: int) -> None:
 
 
 def _show_demo_people(say: Callable[[str], None]) -> None:
+    from rwd_platform.cli.deployment import deployment
     from rwd_platform.demo.people import give_new_passwords
-    from rwd_platform.flows.platform import open_platform
-    from rwd_platform.settings import load_settings
 
-    for login, role, password in give_new_passwords(open_platform(load_settings())):
-        say(f"  {role:<12} {login:<14} {password}")
+    with deployment() as platform:
+        for login, role, password in give_new_passwords(platform):
+            say(f"  {role:<12} {login:<14} {password}")

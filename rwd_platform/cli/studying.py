@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rwd_platform.cli.deployment import caller, deployment
 from rwd_platform.cli.main import Json, text_of
 from rwd_platform.cli.output import answer, say
 from rwd_platform.core.errors import Exit
@@ -31,26 +32,21 @@ def register(app: typer.Typer) -> None:
     app.add_typer(evidence, name="evidence")
 
 
-def _platform() -> Platform:
-    from rwd_platform.flows.platform import open_platform
-    from rwd_platform.settings import load_settings
-
-    return open_platform(load_settings())
-
-
 def _researcher(platform: Platform) -> Actor:
     """Whoever may use this command line works here as a researcher of the operator: operators may not study."""
     from rwd_platform.log.entry import Actor
 
-    return Actor("cli", "researcher", platform.settings.operator)
+    return Actor(caller(), "researcher", platform.settings.operator)
 
 
 def list_studies(as_json: Json = False) -> int:
     from sqlmodel import select
 
+    from rwd_platform.flows.platform import open_platform
     from rwd_platform.records.tables import Study as StudyRow
+    from rwd_platform.settings import load_settings
 
-    for study in _platform().records.all(select(StudyRow)):
+    for study in open_platform(load_settings()).records.all(select(StudyRow)):
         say(f"{study.id}  {study.project_id}  {study.state}  {study.title_zh}")
         if as_json:
             answer({"id": study.id, "project": study.project_id, "state": study.state})
@@ -62,33 +58,33 @@ def register_protocol(
 ) -> int:
     from rwd_platform.flows.study import register_study
 
-    platform = _platform()
     text = text_of(protocol)
-    study = register_study(platform, _researcher(platform), text)
+    with deployment() as platform:
+        study = register_study(platform, _researcher(platform), text)
     return _done(as_json, id=study.id, state=study.state, protocol_sha256=study.protocol_sha256)
 
 
 def freeze(study_id: Study, reason: Annotated[str, typer.Option("--reason")], as_json: Json = False) -> int:
     from rwd_platform.flows.study import freeze_protocol
 
-    platform = _platform()
-    study = freeze_protocol(platform, _researcher(platform), study_id, reason)
+    with deployment() as platform:
+        study = freeze_protocol(platform, _researcher(platform), study_id, reason)
     return _done(as_json, id=study.id, state=study.state, protocol_sha256=study.protocol_sha256)
 
 
 def lock(study_id: Study, as_json: Json = False) -> int:
     from rwd_platform.flows.study import lock_data
 
-    platform = _platform()
-    made = lock_data(platform, _researcher(platform), study_id)
+    with deployment() as platform:
+        made = lock_data(platform, _researcher(platform), study_id)
     return _done(as_json, id=made.id, path=str(platform.layout.lock(made.id)))
 
 
 def run(study_id: Study, as_json: Json = False) -> int:
     from rwd_platform.flows.study import run_study
 
-    platform = _platform()
-    made = run_study(platform, _researcher(platform), study_id)
+    with deployment() as platform:
+        made = run_study(platform, _researcher(platform), study_id)
     return _done(as_json, id=made.id, results_sha256=made.results_sha256, not_done=made.results["not_done"])
 
 
@@ -100,8 +96,8 @@ def assemble(
 ) -> int:
     from rwd_platform.flows.evidence import assemble_evidence
 
-    platform = _platform()
-    made = assemble_evidence(platform, _researcher(platform), study_id, purpose, audience)
+    with deployment() as platform:
+        made = assemble_evidence(platform, _researcher(platform), study_id, purpose, audience)
     path = platform.layout.packages / made.file_name
     return _done(as_json, id=made.id, path=str(path), sha256=made.sha256)
 

@@ -102,10 +102,14 @@ class Case:
 
     @property
     def mechanism_is_valid(self) -> bool:
-        """A mechanism serves up to and on its last day."""
-        return self.mechanism is not None and (
-            self.mechanism_valid_until is None or self.on <= self.mechanism_valid_until
-        )
+        """A mechanism serves up to and on its last day.
+
+        Only a standard contract may have none: an assessment's result and a certificate always run out,
+        so without an end date they are not shown to be in force.
+        """
+        if self.mechanism_valid_until is None:
+            return self.mechanism == "STANDARD_CONTRACT"
+        return self.mechanism is not None and self.on <= self.mechanism_valid_until
 
 
 def _bad(path: str, value: Any, allowed: str, allowed_zh: str = "") -> PlatformError:

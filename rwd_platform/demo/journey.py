@@ -17,11 +17,13 @@ from rwd_platform.core.text import Bilingual
 from rwd_platform.demo import people
 from rwd_platform.demo.exporter import DemoFiles, HospitalFiles, export
 from rwd_platform.demo.questions import facts_of_transfer
-from rwd_platform.flows.admit_upload import Progress, admit_upload
 from rwd_platform.flows.check_quality import check_quality
 from rwd_platform.flows.evidence import assemble_evidence
+from rwd_platform.flows.jobs import work_once
 from rwd_platform.flows.platform import Platform, open_platform
+from rwd_platform.flows.receipts import account_of, files_of
 from rwd_platform.flows.receive_upload import UploadTerms, receive_upload
+from rwd_platform.flows.review_anonymity import is_reviewed_as_anonymous, review_anonymity
 from rwd_platform.flows.study import (
     freeze_protocol,
     lock_data,
@@ -31,7 +33,6 @@ from rwd_platform.flows.study import (
 from rwd_platform.flows.transfer import decide_transfer
 from rwd_platform.flows.verify_log import verify_records
 from rwd_platform.flows.verify_package import verify_package_at
-from rwd_platform.jobs import queue
 from rwd_platform.log.entry import Actor
 from rwd_platform.records.tables import AnalysisRun, EvidencePackage, TransferRecord
 from rwd_platform.settings import Settings
@@ -39,7 +40,7 @@ from rwd_platform.settings import Settings
 PROTOCOL = Path(__file__).resolve().parents[2] / "studies/protocols/rotterdam.yaml"
 DEMO_MARK = ".rwd-demo"
 RESEARCHER = Actor("demo-researcher", "researcher", people.OPERATOR)
-REGULATOR = Actor("demo-regulator", "regulator", people.AUTHORITY)
+REVIEWER = Actor("demo-reviewer", "researcher", people.OPERATOR)
 
 Say = Callable[[str], None]
 T = TypeVar("T")
@@ -50,6 +51,14 @@ NOT_OURS = Problem(
     en="The folder {name} holds something else; the demo will not overwrite it.",
     next_zh="请用 --out 指定一个空文件夹，或删除该文件夹后重试。",
     next_en="Name an empty folder with --out, or remove that one, and try again.",
+)
+JOB_FAILED = Problem(
+    code="demo.job_failed",
+    zh="演示任务 {job} 没有完成：{why_zh}",
+    en="The demo's job {job} did not finish: {why}",
+    next_zh="请按上述原因处理后重新运行 ./run demo。",
+    next_en="Mend what it says and run ./run demo again.",
+    exit=Exit.BROKEN_ENVIRONMENT,
 )
 DID_NOT_VERIFY = Problem(
     code="demo.did_not_verify",
@@ -75,13 +84,17 @@ class Journey:
     package_path: Path
 
 
-def run_demo(out: Path, progress: Progress, say: Say) -> Path:
+def _nobody(_name: str) -> None:
+    """Nobody is told that a step begins."""
+
+
+def run_demo(out: Path, say: Say, begin: Say = _nobody) -> Path:
     """The demo into a folder of its own; a second one replaces the first. Returns the package's path."""
     _clear(out)
     began = time.monotonic()
     platform = open_platform(Settings(home=out / "home", demo=True))
     (platform.layout.home / DEMO_MARK).touch()
-    journey = make_journey(platform, out / "hospitals", progress, say)
+    journey = make_journey(platform, out / "hospitals", say, begin)
     shown = out / journey.package.file_name
     shutil.copyfile(journey.package_path, shown)
     (out / "package.pub").write_text(platform.package_signer.public_key.hex() + "\n", encoding="utf-8")
@@ -89,15 +102,15 @@ def run_demo(out: Path, progress: Progress, say: Say) -> Path:
     return shown
 
 
-def make_journey(platform: Platform, hospitals: Path, progress: Progress, say: Say) -> Journey:
+def make_journey(platform: Platform, hospitals: Path, say: Say, begin: Say = _nobody) -> Journey:
     """Every step of the main job, each a flow of its own, each leaving its entry in the log."""
-    steps = _Steps(say)
+    steps = _Steps(say, begin)
     people.register_organisations(platform)
     files = steps("三家医院导出 · three hospitals export", lambda: export(hospitals))
     accounts = {
         hospital.organisation_id: steps(
             f"接收与入库 · receive and admit · {hospital.organisation_id}",
-            lambda hospital=hospital: _send(platform, hospital, progress),  # type: ignore[misc]  # mypy cannot infer lambdas with defaults
+            lambda hospital=hospital: _send(platform, hospital),  # type: ignore[misc]  # mypy cannot infer lambdas with defaults
         )
         for hospital in files.hospitals
     }
@@ -115,15 +128,13 @@ def make_journey(platform: Platform, hospitals: Path, progress: Progress, say: S
         lambda: assemble_evidence(platform, RESEARCHER, study.id, "registration", "aggregate"),
     )
     subjects = lock.manifest["content"]["tables"]["subject"]["rows"]
-    transfers = steps(
-        "出境判定 · decide about leaving", lambda: _ask_to_leave(platform, run, aggregate, subjects)
-    )
+    transfers = steps("出境判定 · decide about leaving", lambda: _ask_to_leave(platform, aggregate, subjects))
     path = platform.layout.packages / package.file_name
     steps("核验 · verify", lambda: _verify(platform, path))
     return Journey(platform, files, accounts, run, package, aggregate, transfers, path)
 
 
-def _send(platform: Platform, hospital: HospitalFiles, progress: Progress) -> Accounting:
+def _send(platform: Platform, hospital: HospitalFiles) -> Accounting:
     """One hospital's upload, from its own clerk, admitted by the job that a worker would take."""
     clerk = Actor(f"{hospital.organisation_id}-clerk", "hospital", hospital.organisation_id)
     terms = UploadTerms(
@@ -137,28 +148,28 @@ def _send(platform: Platform, hospital: HospitalFiles, progress: Progress) -> Ac
     with ExitStack() as streams:
         opened = [(path.name, streams.enter_context(path.open("rb"))) for path in hospital.files]
         receive_upload(platform, clerk, terms, opened)
-    job = queue.claim(platform.records, "demo", platform.settings.job_lease_seconds)
+    job = work_once(platform, "demo")
     assert job is not None  # noqa: S101 - it was queued one line above
-    account = admit_upload(platform, clerk, job.payload["upload_id"], progress)
-    queue.finish(platform.records, job, "demo")
-    return account
+    if job.problem:
+        raise JOB_FAILED.error(job=job.id, why=job.problem["en"], why_zh=job.problem["zh"])
+    return Accounting.total(map(account_of, files_of(platform, job.payload["upload_id"])))
 
 
 def _ask_to_leave(
-    platform: Platform, run: AnalysisRun, aggregate: EvidencePackage, subjects: int
+    platform: Platform, aggregate: EvidencePackage, subjects: int
 ) -> tuple[TransferRecord, ...]:
-    """Aggregate results, and a file of rows: the same sponsor abroad, two answers."""
-    from rwd_platform.compliance.facts import small_cells
-
+    """Aggregate results, and a file of rows: the same patients, the same sponsor abroad, two answers."""
     on = shanghai_date(platform.clock()).isoformat()
-    anonymous = not small_cells(run.results["rows"])
+    statement = "演示复核：汇总结果，无小单元 · demo review: aggregate results, no small cells"
+    review_anonymity(platform, REVIEWER, aggregate.id, statement)
+    anonymous = is_reviewed_as_anonymous(platform, aggregate.id)
     return (
         decide_transfer(
             platform,
             RESEARCHER,
             title=Bilingual("向境外申办者提供汇总证据包", "The aggregate package to a sponsor abroad"),
             recipient=people.SPONSOR_ABROAD,
-            facts=facts_of_transfer(on=on, sensitive_persons=0, anonymised_and_reviewed=anonymous),
+            facts=facts_of_transfer(on=on, sensitive_persons=subjects, anonymised_and_reviewed=anonymous),
             package_id=aggregate.id,
         ),
         decide_transfer(
@@ -181,11 +192,13 @@ def _verify(platform: Platform, package: Path) -> None:
 class _Steps:
     """Says what is being done, and how long it took."""
 
-    def __init__(self, say: Say) -> None:
+    def __init__(self, say: Say, begin: Say) -> None:
         self._say = say
+        self._begin = begin
 
     def __call__(self, name: str, work: Callable[[], T]) -> T:
         began = time.monotonic()
+        self._begin(name)
         result = work()
         self._say(f"  ✓ {name}  {time.monotonic() - began:.1f} s")
         return result

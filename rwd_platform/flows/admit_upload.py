@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from sqlmodel import col, delete, select
+from sqlmodel import Session, SQLModel, col, select
 
 from deidentify.policy import Policy, load_policy
 from deidentify.pseudonym import Pseudonymiser
@@ -36,10 +36,14 @@ from rwd_platform.flows.admission import (
     place_fields,
     settle,
 )
+from rwd_platform.flows.leases import LeaseLostError
 from rwd_platform.flows.platform import Platform
+from rwd_platform.flows.receipts import files_of
+from rwd_platform.flows.uploads import is_admitted
 from rwd_platform.log.entry import Act, Actor, Object
 from rwd_platform.records.lifecycles import UPLOAD, UploadState, check_transition
 from rwd_platform.records.tables import DroppedElement, UnitIssue, Upload, UploadFile
+from rwd_platform.store.admission_guard import all_tables_or_none, one_admission
 from rwd_platform.store.lake import Lake
 from rwd_platform.store.receipts import ReceiptLine, line_digest, write_receipt
 
@@ -66,39 +70,50 @@ def _silent(_stage: str, _done: int, _total: int) -> None:
 def admit_upload(
     platform: Platform, actor: Actor, upload_id: str, progress: Progress = _silent
 ) -> Accounting:
-    """Take a received upload into the lake. Returns the upload's account."""
-    upload = _begin(platform, actor, upload_id)
-    files = platform.records.all(
-        select(UploadFile).where(UploadFile.upload_id == upload_id).order_by(col(UploadFile.position))
-    )
-    try:
-        findings = _judge_files(platform, upload, files, progress)
-        lake = Lake(platform.layout)
-        settle(findings, _known(lake, upload))
-        progress("store", 0, 0)
-        _store(lake, upload, findings)
-        return _put_on_record(platform, actor, upload, files, findings, progress)
-    except PlatformError as problem:
-        upload.state = UploadState.FAILED
-        failed = Act(
-            actor,
-            "upload.admission_failed",
-            Object("upload", upload_id),
-            outcome="failed",
-            reason=problem.code,
-        )
-        platform.records.write(upload, audit=failed)
-        raise
+    """Take a received upload into the lake. Returns the upload's account.
+
+    Uploads of one source system go one after the other, in the order in which they were received.
+    """
+    upload = platform.records.get(Upload, upload_id)
+    with one_admission(platform.layout, upload.organisation_id, upload.source_system):
+        try:
+            upload = _begin(platform, actor, upload_id)
+            files = files_of(platform, upload_id)
+            findings = _judge_files(platform, upload, files, progress)
+            settle(findings, _known(Lake(platform.layout), upload))
+            progress("store", 0, 0)
+            with all_tables_or_none(platform.layout, upload_id, lambda id: is_admitted(platform, id)):
+                _store(Lake(platform.layout), upload, findings)
+                return _put_on_record(platform, actor, upload, files, findings)
+        except PlatformError as problem:
+            _note_failure(platform, actor, upload_id, problem.code)
+            raise
+        except LeaseLostError:
+            raise  # another worker goes on with this upload: nothing failed
+        except Exception as error:
+            _note_failure(platform, actor, upload_id, type(error).__name__)
+            raise
 
 
 def _begin(platform: Platform, actor: Actor, upload_id: str) -> Upload:
-    upload = platform.records.get(Upload, upload_id)
-    _check_order(platform, upload)
-    upload.state = check_transition(
-        UPLOAD, "upload", upload_id, UploadState(upload.state), UploadState.ADMITTING
-    )
-    platform.records.write(upload, audit=Act(actor, "upload.admission_started", Object("upload", upload_id)))
+    with platform.records.transaction(
+        audit=Act(actor, "upload.admission_started", Object("upload", upload_id))
+    ) as session:
+        upload = session.get_one(Upload, upload_id)
+        _check_order(platform, upload)
+        upload.state = check_transition(
+            UPLOAD, "upload", upload_id, UploadState(upload.state), UploadState.ADMITTING
+        )
     return upload
+
+
+def _note_failure(platform: Platform, actor: Actor, upload_id: str, why: str) -> None:
+    """On record as failed, so that it can be tried again; an upload that is admitted stays admitted."""
+    failed = Act(actor, "upload.admission_failed", Object("upload", upload_id), outcome="failed", reason=why)
+    with platform.records.transaction(audit=failed) as session:
+        upload = session.get_one(Upload, upload_id)
+        if upload.state in (UploadState.RECEIVED, UploadState.ADMITTING):
+            upload.state = UploadState.FAILED
 
 
 def _check_order(platform: Platform, upload: Upload) -> None:
@@ -205,9 +220,12 @@ def _judge_files(
 
 
 def _repeats(platform: Platform, file: UploadFile, in_this_upload: dict[str, FileFindings]) -> Accounting:
-    """A file whose bytes came before is all duplicate: as many units as it had then."""
+    """A file whose bytes came before is all duplicate: as many units as it had then.
+
+    A file that could not be read at all has no unit and counts as one.
+    """
     if file.duplicate_of in in_this_upload:
-        return Accounting(duplicate=in_this_upload[file.duplicate_of].accounting.received)
+        return Accounting(duplicate=max(1, in_this_upload[file.duplicate_of].accounting.received))
     return Accounting(duplicate=platform.records.get(UploadFile, file.duplicate_of).received)
 
 
@@ -274,32 +292,31 @@ def _put_on_record(
     upload: Upload,
     files: Sequence[UploadFile],
     findings: Sequence[FileFindings],
-    progress: Progress,
 ) -> Accounting:
-    progress("receipt", 0, 0)
-    upload.receipt_sha256 = _write_receipt(platform, upload, findings)
-    upload.state = UploadState.ADMITTED
-    accounts = []
-    with platform.records.transaction(
-        audit=Act(
-            actor,
-            "upload.admitted",
-            Object("upload", upload.id, upload.receipt_sha256),
-            decision=_total(files, findings).as_dict(),
+    receipt_sha256 = _write_receipt(platform, upload, findings)
+    total = _total(files, findings)
+    act = Act(actor, "upload.admitted", Object("upload", upload.id, receipt_sha256), decision=total.as_dict())
+    with platform.records.transaction(audit=act) as session:
+        current = session.get_one(Upload, upload.id)
+        current.state = check_transition(
+            UPLOAD, "upload", upload.id, UploadState(current.state), UploadState.ADMITTED
         )
-    ) as session:
-        session.exec(delete(UnitIssue).where(col(UnitIssue.upload_id) == upload.id))
-        session.exec(delete(DroppedElement).where(col(DroppedElement.upload_id) == upload.id))
-        session.merge(upload)
+        current.receipt_sha256 = receipt_sha256
+        for earlier in _rows_of_an_earlier_try(session, upload.id):
+            session.delete(earlier)
+        session.flush()
         for file, found in zip(files, findings, strict=True):
-            account = _account(file, found)
-            accounts.append(account)
-            for name, count in account.as_dict().items():
+            for name, count in _account(file, found).as_dict().items():
                 setattr(file, name, count)
             session.merge(file)
             session.add_all(_issue_rows(platform, file, found))
         session.add_all(_dropped_rows(upload, findings))
-    return Accounting.total(accounts)
+    return total
+
+
+def _rows_of_an_earlier_try(session: Session, upload_id: str) -> Iterator[SQLModel]:
+    yield from session.exec(select(UnitIssue).where(UnitIssue.upload_id == upload_id)).all()
+    yield from session.exec(select(DroppedElement).where(DroppedElement.upload_id == upload_id)).all()
 
 
 def _account(file: UploadFile, found: FileFindings) -> Accounting:

@@ -6,6 +6,7 @@ from rwd_platform.access.permissions import check_can
 from rwd_platform.core.clock import as_text
 from rwd_platform.core.ids import new_id
 from rwd_platform.flows.platform import Platform
+from rwd_platform.flows.uploads import is_admitted
 from rwd_platform.log.entry import Act, Actor, Object
 from rwd_platform.records.tables import QualityRun
 
@@ -20,13 +21,13 @@ def check_quality(platform: Platform, actor: Actor) -> QualityRun:
     from quality.gate import decide, quarantined_rows
     from quality.scorecard import score
     from quality.suite import load_suites
-    from rwd_platform.store.lake import Lake
+    from rwd_platform.store.admission_guard import steady_lake
 
     check_can(actor, "quality.read", actor.organisation)
-    lake = Lake(platform.layout)
-    versions = lake.versions()
     suites = load_suites()
-    tables = {name: lake.read(name) for name in lake.tables() if name in suites}
+    with steady_lake(platform.layout, lambda upload: is_admitted(platform, upload)) as lake:
+        versions = lake.versions()
+        tables = {name: lake.read(name) for name in lake.tables() if name in suites}
     report = check_tables(tables, suites)
     gate = decide(report)
     held = quarantined_rows(tables, suites)

@@ -16,13 +16,16 @@ from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.receipts import account_of
 from rwd_platform.flows.study import (
     dataset_of,
+    frozen_protocol,
+    lineage_of,
     newest_run,
     results_of,
 )
 from rwd_platform.log.entry import Act, Actor, Object
-from rwd_platform.records.lifecycles import PackageState
+from rwd_platform.records.lifecycles import PackageState, UploadState
 from rwd_platform.records.tables import (
     AnalysisRun,
+    AuditEntry,
     DataLockRecord,
     DroppedElement,
     EvidencePackage,
@@ -34,6 +37,8 @@ from rwd_platform.records.tables import (
 )
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from studies.evidence.inputs import LogExtract, PackageInputs, QualityLine, Source
 
 PURPOSES = ("registration", "insurance", "post_market")
@@ -60,6 +65,9 @@ def assemble_evidence(
         if value not in allowed:
             raise CHOICE_UNKNOWN.error(what=what, allowed=", ".join(allowed))
     run = newest_run(platform, study)
+    platform.records.record(
+        Act(actor, "package.assembly_started", Object("run", run.id), purpose=f"{purpose}, {audience}")
+    )
     version = _next_version(platform, study_id, purpose, audience, run)
     inputs = _inputs(platform, study, run, purpose, audience, version)
     built = build(inputs, platform.layout.packages)
@@ -118,19 +126,21 @@ def _inputs(
     from studies.evidence.bag import PackageSigner
     from studies.evidence.code import result_code
     from studies.evidence.inputs import PackageInputs
-    from studies.protocol import load_protocol
 
     lock = platform.records.get(DataLockRecord, run.lock_id)
-    protocol = load_protocol(study.protocol)
+    protocol = frozen_protocol(platform, study)
     dataset = dataset_of(platform, study, lock)
-    uploads = _uploads_behind(platform, set(dataset.lineage["source_file_sha256"]))
+    uploads = _uploads_behind(platform, lineage_of(platform, run))
     quality = platform.records.get(QualityRun, lock.quality_run_id)
     signer = platform.package_signer
     return PackageInputs(
         protocol_text=study.protocol,
         protocol=protocol,
         results=results_of(platform, run),
-        freeze={"protocol_sha256": study.protocol_sha256, "frozen_before_outcomes_were_read": True},
+        freeze={
+            "protocol_sha256": study.protocol_sha256,
+            "frozen_before_first_lock": _was_frozen_first(platform, study),
+        },
         lock=lock.manifest,
         attrition=dataset.attrition,
         quality=_without_record_ids(quality.report),
@@ -150,16 +160,29 @@ def _inputs(
     )
 
 
-def _uploads_behind(platform: Platform, files: set[str]) -> list[Upload]:
-    """The uploads whose files stand behind the analysed rows, by hospital."""
+def _was_frozen_first(platform: Platform, study: Study) -> bool:
+    """What the log says: the freeze stands before the first time a lock of this study was begun."""
+    entries = platform.records.all(
+        select(AuditEntry)
+        .where(AuditEntry.object_id == study.id)
+        .where(col(AuditEntry.action).in_(["study.frozen", "study.lock_started"]))
+        .order_by(col(AuditEntry.sequence))
+    )
+    return [entry.action for entry in entries][:2] == ["study.frozen", "study.lock_started"]
+
+
+def _uploads_behind(platform: Platform, lineage: pd.DataFrame) -> list[Upload]:
+    """The admitted uploads whose files stand behind the analysed rows, by hospital."""
+    pairs = lineage[["organisation_id", "source_file_sha256"]].drop_duplicates()
+    behind = {(str(one), str(other)) for one, other in pairs.itertuples(index=False)}
     with platform.records.reading() as session:
         found = session.exec(
-            select(Upload)
-            .join(UploadFile)
-            .where(col(UploadFile.sha256).in_(sorted(files)), UploadFile.duplicate_of == "")
-            .distinct()
+            select(Upload, UploadFile)
+            .join(UploadFile, col(UploadFile.upload_id) == col(Upload.id))
+            .where(UploadFile.duplicate_of == "", Upload.state == UploadState.ADMITTED)
         ).all()
-    return sorted(found, key=lambda upload: (upload.organisation_id, upload.received_at))
+    uploads = {upload.id: upload for upload, file in found if (upload.organisation_id, file.sha256) in behind}
+    return sorted(uploads.values(), key=lambda upload: (upload.organisation_id, upload.received_at))
 
 
 def _sources(platform: Platform, uploads: Iterable[Upload]) -> tuple[Source, ...]:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import logging
+import threading
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
+from sqlalchemy.exc import OperationalError
+
 from rwd_platform.core.errors import Exit, PlatformError, Problem
+from rwd_platform.flows.leases import LeaseLostError
 from rwd_platform.flows.platform import Platform
 from rwd_platform.jobs import queue
 from rwd_platform.log.entry import Actor
@@ -88,27 +93,70 @@ def work_once(platform: Platform, worker: str) -> Job | None:
     job = queue.claim(platform.records, worker, lease)
     if job is None:
         return None
+    with _heartbeat(platform.records, job, worker, lease) as lost:
 
-    def progress(stage: str, done: int, total: int) -> None:
-        queue.report(platform.records, job, worker, lease, stage=stage, done=done, total=total)
+        def progress(stage: str, done: int, total: int) -> None:
+            if lost.is_set():
+                raise LeaseLostError(job.id)
+            with _losing_the_lease_is_no_failure(job):
+                queue.report(platform.records, job, worker, lease, stage=stage, done=done, total=total)
 
-    problem: PlatformError | None = None
+        try:
+            problem = _outcome(platform, job, progress)
+            with _losing_the_lease_is_no_failure(job):
+                queue.finish(platform.records, job, worker, problem)
+        except LeaseLostError:
+            _LOGGER.info("job %s went to another worker", job.id)
+    return platform.records.get(Job, job.id)
+
+
+def _outcome(platform: Platform, job: Job, progress: Progress) -> PlatformError | None:
     try:
         KINDS[job.kind](platform, _actor_of(platform.records, job), job.payload, progress)
     except PlatformError as error:
-        problem = error
+        return error
+    except LeaseLostError:
+        raise
     except Exception as error:
         # An error's message may repeat a patient's value; its type and the lines it passed never do.
         passed = "".join(traceback.format_tb(error.__traceback__))
         _LOGGER.error("job %s broke: %s\n%s", job.id, type(error).__name__, passed)
-        problem = JOB_BROKE.error(job=job.id, kind=type(error).__name__)
+        return JOB_BROKE.error(job=job.id, kind=type(error).__name__)
+    return None
+
+
+@contextmanager
+def _losing_the_lease_is_no_failure(job: Job) -> Iterator[None]:
     try:
-        if problem is None or problem.problem is not queue.LEASE_LOST:
-            queue.finish(platform.records, job, worker, problem)
+        yield
     except PlatformError as error:
-        if error.problem is not queue.LEASE_LOST:  # else another worker has it by now and will finish it
-            raise
-    return platform.records.get(Job, job.id)
+        if error.problem is queue.LEASE_LOST:
+            raise LeaseLostError(job.id) from error
+        raise
+
+
+@contextmanager
+def _heartbeat(records: Records, job: Job, worker: str, lease: int) -> Iterator[threading.Event]:
+    """Renew the lease while the work goes on, also through steps that report nothing. Yields `lost`."""
+    done, lost = threading.Event(), threading.Event()
+
+    def beat() -> None:
+        while not done.wait(lease / 3):
+            try:
+                queue.renew(records, job, worker, lease)
+            except PlatformError:
+                lost.set()
+                return
+            except OperationalError:  # a busy database: the next beat comes before the lease ends
+                continue
+
+    thread = threading.Thread(target=beat, daemon=True)
+    thread.start()
+    try:
+        yield lost
+    finally:
+        done.set()
+        thread.join()
 
 
 def drain(platform: Platform, worker: str) -> list[Job]:

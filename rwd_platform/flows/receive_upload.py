@@ -113,7 +113,8 @@ def _check_terms(terms: UploadTerms) -> None:
 
 def begin_file(platform: Platform, actor: Actor, upload_id: str, name: str) -> Incoming:
     """A place to stream one file into: write chunks, then `finish_file`, or `abandon()`."""
-    upload = open_upload_of(platform, actor, upload_id)
+    upload = get_visible(platform.records, actor, "upload.create", Upload, upload_id)
+    _check_open(upload)
     _check_name(name)
     return platform.landing.begin(upload.organisation_id)
 
@@ -122,11 +123,13 @@ def finish_file(
     platform: Platform, actor: Actor, upload_id: str, name: str, incoming: Incoming
 ) -> UploadFile:
     """The file is on disk, durable and named by its content; now it is on record too."""
-    upload = open_upload_of(platform, actor, upload_id)
+    upload = get_visible(platform.records, actor, "upload.create", Upload, upload_id)
     landed = incoming.finish()
     with platform.records.transaction(
         audit=lambda: Act(actor, "upload.file_received", Object("upload", upload_id, landed.sha256))
     ) as session:
+        # Asked again inside the transaction: nobody closes the upload between the question and the row.
+        _check_open(session.get_one(Upload, upload_id))
         siblings = session.exec(select(UploadFile).where(UploadFile.upload_id == upload_id)).all()
         file = UploadFile(
             id=new_id("file", platform.clock()),
@@ -145,7 +148,12 @@ def finish_file(
 def _first_with_these_bytes(
     platform: Platform, upload: Upload, sha256: str, siblings: Iterable[UploadFile]
 ) -> str:
-    """The file that brought these bytes before: in this upload, or in one that was admitted."""
+    """The file that brought these bytes before: in this upload, or in one that was admitted.
+
+    An earlier file that could not be read, or of which something was quarantined, is judged again: what
+    was missing then - a patient, a listed measure, a mapping - may be there now. What was stored then is
+    found to be duplicate.
+    """
     for sibling in siblings:
         if sibling.sha256 == sha256:
             return sibling.duplicate_of or sibling.id
@@ -156,35 +164,36 @@ def _first_with_these_bytes(
             UploadFile.sha256 == sha256,
             UploadFile.organisation_id == upload.organisation_id,
             UploadFile.duplicate_of == "",
+            UploadFile.quarantined == 0,
             Upload.source_system == upload.source_system,
             Upload.mapping == upload.mapping,
             Upload.fhir_version == upload.fhir_version,
             Upload.state == UploadState.ADMITTED,
         )
     )
-    # Asked here and not in SQL: a JSON column keeps an absent problem as JSON's null, which is not NULL.
     return next((file.id for file in earlier if file.problem is None), "")
 
 
 def close_upload(platform: Platform, actor: Actor, upload_id: str) -> Job:
-    """The upload is complete; its admission is queued."""
-    upload = open_upload_of(platform, actor, upload_id)
-    files = platform.records.all(select(UploadFile).where(UploadFile.upload_id == upload_id))
-    if not files:
-        raise NO_FILES.error(upload=upload_id)
-    upload.state = check_transition(
-        UPLOAD, "upload", upload_id, UploadState(upload.state), UploadState.RECEIVED
-    )
-    platform.records.write(upload, audit=Act(actor, "upload.received", Object("upload", upload_id)))
+    """The upload is complete - received now, in the order of closing - and its admission is queued."""
+    get_visible(platform.records, actor, "upload.create", Upload, upload_id)
+    with platform.records.transaction(
+        audit=Act(actor, "upload.received", Object("upload", upload_id))
+    ) as session:
+        upload = session.get_one(Upload, upload_id)
+        if session.exec(select(UploadFile).where(UploadFile.upload_id == upload_id)).first() is None:
+            raise NO_FILES.error(upload=upload_id)
+        upload.state = check_transition(
+            UPLOAD, "upload", upload_id, UploadState(upload.state), UploadState.RECEIVED
+        )
+        upload.received_at = as_text(platform.clock())
     return enqueue(platform.records, actor, "admit", {"upload_id": upload_id}, key=f"admit/{upload_id}")
 
 
-def open_upload_of(platform: Platform, actor: Actor, upload_id: str) -> Upload:
-    """The upload, when it is the actor's and still open."""
-    upload = get_visible(platform.records, actor, "upload.create", Upload, upload_id)
+def _check_open(upload: Upload) -> None:
+    """Raises unless files may still be added."""
     if upload.state != UploadState.OPEN:
-        check_transition(UPLOAD, "upload", upload_id, UploadState(upload.state), UploadState.OPEN)
-    return upload
+        check_transition(UPLOAD, "upload", upload.id, UploadState(upload.state), UploadState.OPEN)
 
 
 def _check_name(name: str) -> None:

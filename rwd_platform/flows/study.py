@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlmodel import col, select
 
@@ -14,13 +14,15 @@ from rwd_platform.core.clock import as_text
 from rwd_platform.core.errors import Exit, Problem
 from rwd_platform.core.ids import new_id
 from rwd_platform.flows.platform import Platform
+from rwd_platform.flows.uploads import is_admitted
 from rwd_platform.log.entry import Act, Actor, Object
 from rwd_platform.records.lifecycles import STUDY, StudyState, check_transition
-from rwd_platform.records.tables import AnalysisRun, DataLockRecord, QualityRun, Study
+from rwd_platform.records.tables import AnalysisRun, AuditEntry, DataLockRecord, QualityRun, Study
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from rwd_platform.store.lake import Lake
     from rwd_platform.store.lock import OpenedLock
     from studies.dataset import StudyDataset
     from studies.protocol import Protocol
@@ -42,6 +44,15 @@ OUTCOMES_SEALED = Problem(
     en="The protocol of study {study} is not frozen, so outcomes are sealed.",
     next_zh="请先冻结方案（`rwd study freeze {study}`），再锁定数据。",
     next_en="Freeze the protocol first (`rwd study freeze {study}`), then lock the data.",
+    http=409,
+    exit=Exit.REFUSED,
+)
+PROTOCOL_CHANGED = Problem(
+    code="study.protocol_changed",
+    zh="研究 {study} 的方案与冻结时的哈希不一致，已停止。",
+    en="The protocol of study {study} is not the one that was frozen; nothing was done.",
+    next_zh="请运行 `rwd audit verify`，保全数据库，并由审计人员调查是谁改动了记录。",
+    next_en="Run `rwd audit verify`, keep the database as it is, and let an auditor find who changed the record.",
     http=409,
     exit=Exit.REFUSED,
 )
@@ -89,8 +100,6 @@ def register_study(platform: Platform, actor: Actor, protocol_text: str) -> Stud
 
     check_can(actor, "study.register", actor.organisation)
     protocol = load_protocol(protocol_text)
-    for existing in platform.records.all(select(Study).where(Study.project_id == protocol.id)):
-        raise ALREADY_REGISTERED.error(project=protocol.id, study=existing.id)
     now = platform.clock()
     study = Study(
         id=new_id("study", now),
@@ -104,60 +113,41 @@ def register_study(platform: Platform, actor: Actor, protocol_text: str) -> Stud
         registered_at=as_text(now),
     )
     act = Act(actor, "study.registered", Object("study", study.id, study.protocol_sha256))
-    platform.records.write(study, audit=act)
+    with platform.records.transaction(audit=act) as session:
+        # One study a project: its pseudonym key is derived from the project's id.
+        for existing in session.exec(select(Study).where(Study.project_id == protocol.id)):
+            raise ALREADY_REGISTERED.error(project=protocol.id, study=existing.id)
+        session.add(study)
     return study
 
 
 def freeze_protocol(platform: Platform, actor: Actor, study_id: str, reason: str) -> Study:
     """Hash and fix the protocol. From now on outcomes may be read for this study, and the text not changed."""
     study = _study(platform, actor, "study.freeze", study_id)
-    study.state = check_transition(STUDY, "study", study_id, StudyState(study.state), StudyState.FROZEN)
-    study.frozen_at, study.frozen_by = as_text(platform.clock()), actor.id
     act = Act(actor, "study.frozen", Object("study", study_id, study.protocol_sha256), reason=reason)
-    platform.records.write(study, audit=act)
+    with platform.records.transaction(audit=act) as session:
+        study = session.get_one(Study, study_id)
+        study.state = _next_state(study, StudyState.FROZEN)
+        study.frozen_at, study.frozen_by = as_text(platform.clock()), actor.id
     _checkpoint(platform, "freeze")
     return study
 
 
 def lock_data(platform: Platform, actor: Actor, study_id: str) -> DataLockRecord:
     """Copy the study's rows out of the lake: project pseudonyms, days since index, checked and immutable."""
-    from deidentify.account import DropCounter
-    from deidentify.project import to_project
-    from deidentify.pseudonym import Pseudonymiser
     from rwd_platform.store.lock import write_lock
-    from studies.cohort import index_dates
-    from studies.protocol import load_protocol
 
     study = _study(platform, actor, "study.lock", study_id)
     if study.state == StudyState.REGISTERED:
         refused = Act(actor, "study.lock_refused", Object("study", study_id), outcome="refused")
         platform.records.record(refused)
         raise OUTCOMES_SEALED.error(study=study_id)
-    check_transition(STUDY, "study", study_id, StudyState(study.state), StudyState.LOCKED)
-    quality = _fresh_quality(platform)
-    protocol = load_protocol(study.protocol)
-    tables, held_back = _admitted_tables(platform)
-    cohort = index_dates({n: t for n, t in tables.items() if n not in OUTCOME_TABLES}, protocol)
-    pseudonyms = Pseudonymiser(platform.keys.derive("project", study.project_id), scope=study.project_id)
-    left_behind = DropCounter()
-    locked = to_project(tables, cohort.frame, pseudonyms, _sites(tables), left_behind)
-    lock = write_lock(
-        platform.layout,
-        locked,
-        {
-            "project": study.project_id,
-            "protocol_sha256": study.protocol_sha256,
-            "pseudonyms": "project",
-            "dates": "days since index, quarter of index",
-            "quality_verdict": quality.verdict,
-            "rows_held_back_by_quality": held_back,
-            "left_behind": left_behind.as_dict(),
-            "attrition": [
-                {**step.reason._asdict(), "left": step.left, "remaining": step.remaining}
-                for step in cohort.attrition
-            ],
-        },
-    )
+    _next_state(study, StudyState.LOCKED)
+    protocol = frozen_protocol(platform, study)
+    # Patients' rows are read from here on: on record first, whatever comes of it.
+    platform.records.record(Act(actor, "study.lock_started", Object("study", study_id), purpose=protocol.id))
+    quality, tables, facts = _project_tables(platform, study, protocol)
+    lock = write_lock(platform.layout, tables, facts)
     record = DataLockRecord(
         id=lock.id,
         organisation_id=study.organisation_id,
@@ -167,24 +157,26 @@ def lock_data(platform: Platform, actor: Actor, study_id: str) -> DataLockRecord
         made_at=as_text(platform.clock()),
         manifest=dict(lock.manifest),
     )
-    study.state = StudyState.LOCKED
-    platform.records.write(
-        record, study, audit=Act(actor, "study.locked", Object("lock", lock.id), purpose=study.project_id)
-    )
+    act = Act(actor, "study.locked", Object("lock", lock.id), purpose=study.project_id)
+    with platform.records.transaction(audit=act) as session:
+        current = session.get_one(Study, study_id)
+        current.state = _next_state(current, StudyState.LOCKED)
+        session.merge(record)
     _checkpoint(platform, "lock")
     return record
 
 
 def run_study(platform: Platform, actor: Actor, study_id: str) -> AnalysisRun:
     """Run every planned analysis on the newest lock. A result exists for each, or the reason why not."""
-    from studies.protocol import load_protocol
     from studies.run import run_analyses
 
     study = _study(platform, actor, "study.run", study_id)
     lock = newest_lock(platform, study)
-    check_transition(STUDY, "study", study_id, StudyState(study.state), StudyState.ANALYSED)
+    _next_state(study, StudyState.ANALYSED)
+    protocol = frozen_protocol(platform, study)
+    platform.records.record(Act(actor, "study.run_started", Object("lock", lock.id), purpose=protocol.id))
     dataset = dataset_of(platform, study, lock)
-    results = run_analyses(dataset, load_protocol(study.protocol), lock.id)
+    results = run_analyses(dataset, protocol, lock.id)
     stored = json.loads(canonical_json(results.as_dict()))
     run = AnalysisRun(
         id=new_id("run", platform.clock()),
@@ -196,11 +188,66 @@ def run_study(platform: Platform, actor: Actor, study_id: str) -> AnalysisRun:
         results_sha256=sha256_hex(canonical_json(stored)),
         results=stored,
     )
-    _keep_row_sets(platform, run, results, dataset)
-    study.state = StudyState.ANALYSED
+    _keep_row_sets(platform, run, results, dataset, lock)
     act = Act(actor, "study.analysed", Object("run", run.id, run.results_sha256), purpose=study.project_id)
-    platform.records.write(run, study, audit=act)
+    with platform.records.transaction(audit=act) as session:
+        current = session.get_one(Study, study_id)
+        current.state = _next_state(current, StudyState.ANALYSED)
+        session.add(run)
     return run
+
+
+def frozen_protocol(platform: Platform, study: Study) -> Protocol:
+    """The protocol, if it still is the one that was frozen: its text, its record and the log must agree."""
+    from studies.protocol import load_protocol
+
+    frozen = platform.records.all(
+        select(AuditEntry).where(AuditEntry.action == "study.frozen", AuditEntry.object_id == study.id)
+    )
+    in_log = {json.loads(entry.body)["object"]["version"] for entry in frozen}
+    text_sha256 = sha256_hex(study.protocol.encode("utf-8"))
+    if in_log != {study.protocol_sha256} or text_sha256 != study.protocol_sha256:
+        raise PROTOCOL_CHANGED.error(study=study.id)
+    return load_protocol(study.protocol)
+
+
+def _next_state(study: Study, wanted: StudyState) -> StudyState:
+    return check_transition(STUDY, "study", study.id, StudyState(study.state), wanted)
+
+
+def _project_tables(
+    platform: Platform, study: Study, protocol: Protocol
+) -> tuple[QualityRun, dict[str, pd.DataFrame], dict[str, Any]]:
+    """The study's rows with the project's pseudonyms and days, as of one moment that quality has seen."""
+    from deidentify.account import DropCounter
+    from deidentify.project import to_project
+    from deidentify.pseudonym import Pseudonymiser
+    from rwd_platform.store.admission_guard import steady_lake
+    from studies.cohort import index_dates
+
+    with steady_lake(platform.layout, lambda upload: is_admitted(platform, upload)) as lake:
+        quality = _fresh_quality(platform, lake)
+        tables, held_back = _admitted_tables(lake)
+    cohort = index_dates({n: t for n, t in tables.items() if n not in OUTCOME_TABLES}, protocol)
+    key = platform.keys.derive("project", study.project_id)
+    sites = _sites(tables)
+    left_behind = DropCounter()
+    locked = to_project(tables, cohort.frame, Pseudonymiser(key, scope=study.project_id), sites, left_behind)
+    facts = {
+        "project": study.project_id,
+        "protocol_sha256": study.protocol_sha256,
+        "pseudonyms": "project",
+        "dates": "days since index, quarter of index",
+        "sites": {site: organisation for organisation, site in sites.items()},
+        "quality_verdict": quality.verdict,
+        "rows_held_back_by_quality": held_back,
+        "left_behind": left_behind.as_dict(),
+        "attrition": [
+            {**step.reason._asdict(), "left": step.left, "remaining": step.remaining}
+            for step in cohort.attrition
+        ],
+    }
+    return quality, locked, facts
 
 
 # -- what the later steps read ---------------------------------------------------------------------
@@ -235,7 +282,7 @@ def results_of(platform: Platform, run: AnalysisRun) -> ResultSet:
 
 
 def lineage_of(platform: Platform, run: AnalysisRun) -> pd.DataFrame:
-    """subject_id, variable, source_file_sha256, source_line, line_digest."""
+    """subject_id, variable, source_file_sha256, source_line, line_digest, organisation_id."""
     import pandas as pd
 
     return pd.read_parquet(_enclave(platform, run) / "lineage.parquet")
@@ -265,26 +312,29 @@ def _enclave(platform: Platform, run: AnalysisRun) -> Path:
     return platform.layout.results / run.id
 
 
-def _keep_row_sets(platform: Platform, run: AnalysisRun, results: ResultSet, dataset: StudyDataset) -> None:
+def _keep_row_sets(
+    platform: Platform, run: AnalysisRun, results: ResultSet, dataset: StudyDataset, lock: DataLockRecord
+) -> None:
     """Which subjects stand behind a number stays in the results zone; the record holds counts and hashes."""
     place = _enclave(platform, run)
     place.mkdir(parents=True)
     (place / "row_sets.json").write_bytes(
         canonical_json({name: sorted(ids) for name, ids in results.row_sets.items()})
     )
-    dataset.lineage.to_parquet(place / "lineage.parquet", index=False)
+    sites: dict[str, str] = lock.manifest["content"]["facts"]["sites"]
+    organisation = dict(zip(dataset.frame["subject_id"], dataset.frame["site_id"].map(sites), strict=True))
+    lineage = dataset.lineage.assign(organisation_id=dataset.lineage["subject_id"].map(organisation))
+    lineage.to_parquet(place / "lineage.parquet", index=False)
 
 
 def _study(platform: Platform, actor: Actor, action: str, study_id: str) -> Study:
     return get_visible(platform.records, actor, action, Study, study_id)
 
 
-def _fresh_quality(platform: Platform) -> QualityRun:
+def _fresh_quality(platform: Platform, lake: Lake) -> QualityRun:
     """The newest quality run, when it saw the lake as it is now and let every table through."""
-    from rwd_platform.store.lake import Lake
-
     runs = platform.records.all(select(QualityRun).order_by(col(QualityRun.made_at).desc()).limit(1))
-    if not runs or runs[0].report["lake_versions"] != Lake(platform.layout).versions():
+    if not runs or runs[0].report["lake_versions"] != lake.versions():
         raise QUALITY_MISSING.error()
     held = [one["table"] for one in runs[0].report["gate"]["tables"] if one["verdict"] == "quarantine"]
     if held:
@@ -292,13 +342,11 @@ def _fresh_quality(platform: Platform) -> QualityRun:
     return runs[0]
 
 
-def _admitted_tables(platform: Platform) -> tuple[dict[str, pd.DataFrame], dict[str, int]]:
+def _admitted_tables(lake: Lake) -> tuple[dict[str, pd.DataFrame], dict[str, int]]:
     """The lake's tables without the rows that quality quarantined, and how many were held back."""
     from quality.gate import quarantined_rows, without
     from quality.suite import load_suites
-    from rwd_platform.store.lake import Lake
 
-    lake = Lake(platform.layout)
     tables = {name: lake.read(name) for name in lake.tables() if name != "resource"}
     held = quarantined_rows(tables, load_suites())
     return without(tables, held), {name: len(rows) for name, rows in sorted(held.items()) if len(rows)}

@@ -15,9 +15,14 @@ from rwd_platform.core.errors import Problem
 from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.study import lineage_of, results_of
 from rwd_platform.log.entry import Act, Actor, Object
+from rwd_platform.records.lifecycles import UploadState
 from rwd_platform.records.tables import AnalysisRun, EvidencePackage, Organisation, Upload, UploadFile
 from rwd_platform.store.receipts import read_receipt
 
+Files = dict[tuple[str, str], tuple[UploadFile, Organisation]]
+"""(organisation, sha256) -> the file and who sent it. Two hospitals may send the same bytes."""
+
+_FILE = ["organisation_id", "source_file_sha256"]
 NUMBERS = "data/06_report/numbers.json"
 
 NUMBER_UNKNOWN = Problem(
@@ -101,17 +106,20 @@ def trace_number(
     lineage = lineage_of(platform, run)
     behind = lineage[lineage["subject_id"].isin(subjects) & lineage["variable"].isin(row.variables)]
     files = _files(platform)
-    order = ["source_file_sha256", "source_line", "variable"]
-    lines = behind.drop_duplicates(["source_file_sha256", "source_line", "line_digest"])
-    per_file = lines.groupby("source_file_sha256").size()
+    lines = behind.drop_duplicates([*_FILE, "source_line", "line_digest"])
+    per_file = lines.groupby(_FILE).size().reset_index(name="lines")
+    first = behind.sort_values([*_FILE, "source_line", "variable"]).head(sample).to_dict("records")
     return Trace(
         number=number,
         result=next(r for r in run.results["rows"] if r["id"] == row.id),
         variables=row.variables,
         subjects=len(subjects),
         lines=len(lines),
-        by_file=tuple(_lines_of(*files[str(sha)], int(count)) for sha, count in per_file.items()),
-        sample=tuple(_named(platform, behind.sort_values(order).head(sample).to_dict("records"), files)),
+        by_file=tuple(
+            _lines_of(*files[one["organisation_id"], one["source_file_sha256"]], int(one["lines"]))
+            for one in per_file.to_dict("records")
+        ),
+        sample=tuple(_named(platform, first, files)),
     )
 
 
@@ -119,23 +127,26 @@ def _lines_of(file: UploadFile, organisation: Organisation, lines: int) -> FileL
     return FileLines(organisation.name_zh, organisation.name_en, file.name, lines)
 
 
-def _files(platform: Platform) -> dict[str, tuple[UploadFile, Organisation]]:
-    """The file that first brought each content, and who sent it."""
+def _files(platform: Platform) -> Files:
+    """The admitted file that first brought each content of each hospital, and the hospital."""
     with platform.records.reading() as session:
         found = session.exec(
             select(UploadFile, Organisation)
             .join(Upload, col(Upload.id) == col(UploadFile.upload_id))
             .join(Organisation, col(Organisation.id) == col(UploadFile.organisation_id))
-            .where(UploadFile.duplicate_of == "")
+            .where(UploadFile.duplicate_of == "", Upload.state == UploadState.ADMITTED)
+            .order_by(col(Upload.received_at).desc())
         ).all()
-    return {file.sha256: (file, organisation) for file, organisation in found}
+    return {(organisation.id, file.sha256): (file, organisation) for file, organisation in found}
 
 
-def _named(
-    platform: Platform, rows: list[dict[Any, Any]], files: dict[str, tuple[UploadFile, Organisation]]
-) -> Iterator[SourceLine]:
+def _place(row: dict[Any, Any]) -> tuple[str, str]:
+    return str(row["organisation_id"]), str(row["source_file_sha256"])
+
+
+def _named(platform: Platform, rows: list[dict[Any, Any]], files: Files) -> Iterator[SourceLine]:
     """The lines with their files' names; inside an archive the receipt knows which member it was."""
-    behind = {files[str(row["source_file_sha256"])][0].upload_id for row in rows}
+    behind = {files[_place(row)][0].upload_id for row in rows}
     members = {
         line.digest: line.member
         for upload_id in sorted(behind)
@@ -143,7 +154,7 @@ def _named(
         if line.member
     }
     for row in rows:
-        line = _source_line(row, *files[str(row["source_file_sha256"])])
+        line = _source_line(row, *files[_place(row)])
         member = members.get(line.digest)
         yield replace(line, file=f"{line.file}!{member}") if member else line
 

@@ -1,8 +1,9 @@
 """A queue in the control plane's own database: the same code on SQLite and PostgreSQL.
 
-A worker claims a job under a lease and renews it with every progress report. A worker that dies
-stops renewing; when the lease has run out the job is claimed again, so a job's work must be
-idempotent. Queueing is in the log; leases and progress are bookkeeping and exempt (Records.touch).
+A worker claims a job under a lease and renews it with every progress report, or by `renew` while a
+step has nothing to report. A worker that dies stops renewing; when the lease has run out the job is
+claimed again, so a job's work must be idempotent. A job that MOST_ATTEMPTS workers did not survive
+is given up. Queueing is in the log; leases and progress are bookkeeping and exempt (Records.touch).
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import or_
-from sqlmodel import col, select
+from sqlmodel import Session, col, select
 
 from rwd_platform.core.clock import as_text
-from rwd_platform.core.errors import PlatformError, Problem
+from rwd_platform.core.errors import Exit, PlatformError, Problem
 from rwd_platform.core.ids import new_id
 from rwd_platform.log.entry import Act, Actor, Object
 from rwd_platform.records.lifecycles import JOB, JobState, check_transition
@@ -30,6 +31,16 @@ LEASE_LOST = Problem(
     next_en="Nothing to do: the worker that took over will finish it.",
     http=409,
 )
+GAVE_UP = Problem(
+    code="jobs.gave_up",
+    zh="任务 {job} 已开始 {attempts} 次，每次都没有做完工作进程就停止了；不再自动重试。",
+    en="Job {job} was started {attempts} times and its worker stopped each time; it is not tried again by itself.",
+    next_zh="请平台运维人员查看工作进程的日志与内存、磁盘；排除原因后可点击“继续”。",
+    next_en="Let the operator look at the worker's log, memory and disk; when the cause is mended, press resume.",
+    http=500,
+    exit=Exit.BROKEN_ENVIRONMENT,
+)
+MOST_ATTEMPTS = 5
 
 
 def enqueue(records: Records, actor: Actor, kind: str, payload: Mapping[str, Any], key: str) -> Job:
@@ -56,6 +67,7 @@ def enqueue(records: Records, actor: Actor, kind: str, payload: Mapping[str, Any
 def _requeue(records: Records, actor: Actor, job: Job) -> Job:
     job.state = check_transition(JOB, "job", job.id, JobState(job.state), JobState.QUEUED)
     job.problem, job.stage, job.done, job.total, job.finished_at = None, "", 0, 0, ""
+    job.attempts = 0  # whoever resumes it has mended the cause
     records.write(job, audit=Act(actor, "job.resumed", Object("job", job.id), purpose=job.kind))
     return job
 
@@ -76,7 +88,9 @@ def claim(records: Records, worker: str, lease_seconds: int) -> Job | None:
         .with_for_update(skip_locked=True)  # ignored by SQLite, whose write lock is already ours
     )
     with records.touching() as session:
-        job = session.exec(waiting).first()
+        while (job := session.exec(waiting).first()) is not None and job.attempts >= MOST_ATTEMPTS:
+            _give_up(job, as_text(now))
+            session.flush()
         if job is None:
             return None
         job.state = check_transition(JOB, "job", job.id, JobState(job.state), JobState.RUNNING)
@@ -87,17 +101,34 @@ def claim(records: Records, worker: str, lease_seconds: int) -> Job | None:
     return job
 
 
+def _give_up(job: Job, at: str) -> None:
+    job.state = check_transition(JOB, "job", job.id, JobState(job.state), JobState.FAILED)
+    job.problem = GAVE_UP.error(job=job.id, attempts=job.attempts).as_dict()
+    job.finished_at, job.lease_until = at, ""
+
+
+def renew(records: Records, job: Job, worker: str, lease_seconds: int) -> None:
+    """A longer lease, for a heartbeat. Raises LEASE_LOST when another worker has the job, or it has ended."""
+    with records.touching() as session:
+        _lease(session, records, job, worker, lease_seconds)
+
+
+def _lease(session: Session, records: Records, job: Job, worker: str, lease_seconds: int) -> Job:
+    """The job as it is now, with a longer lease."""
+    current = session.get_one(Job, job.id)
+    if current.worker != worker or current.state != JobState.RUNNING:
+        raise LEASE_LOST.error(job=job.id)
+    current.lease_until = as_text(records.clock() + timedelta(seconds=lease_seconds))
+    return current
+
+
 def report(
     records: Records, job: Job, worker: str, lease_seconds: int, *, stage: str, done: int, total: int
 ) -> None:
     """Progress, and with it a longer lease. Raises LEASE_LOST when another worker has the job."""
     with records.touching() as session:
-        current = session.get_one(Job, job.id)
-        if current.worker != worker or current.state != JobState.RUNNING:
-            raise LEASE_LOST.error(job=job.id)
+        current = _lease(session, records, job, worker, lease_seconds)
         current.stage, current.done, current.total = stage, done, total
-        current.lease_until = as_text(records.clock() + timedelta(seconds=lease_seconds))
-        session.add(current)
 
 
 def finish(records: Records, job: Job, worker: str, problem: PlatformError | None = None) -> None:

@@ -99,6 +99,7 @@ class Records:
         with Session(self._writing, expire_on_commit=False, autoflush=False) as session:
             hold_log_lock(session.connection())
             changes = _Changes(session)
+            _refuse_statements(session)
             yield session
             session.flush()
             old, new = changes.hashes()

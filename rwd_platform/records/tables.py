@@ -104,7 +104,7 @@ class UploadFile(SQLModel, table=True):
     rejected: int = 0
     quarantined: int = 0
     duplicate: int = 0
-    problem: dict[str, str] | None = Field(default=None, sa_column=Column(JSON))
+    problem: dict[str, str] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
 
 
 class UnitIssue(SQLModel, table=True):
@@ -164,7 +164,7 @@ class Study(SQLModel, table=True):
 
     id: str = Field(primary_key=True)
     organisation_id: str = Field(index=True)
-    project_id: str = Field(index=True)
+    project_id: str = Field(unique=True)
     title_zh: str
     title_en: str
     protocol: str = Field(sa_column=Column(Text, nullable=False))  # the file's text as registered
@@ -260,7 +260,7 @@ class Job(SQLModel, table=True):
     attempts: int = 0
     lease_until: str = ""
     worker: str = ""
-    problem: dict[str, str] | None = Field(default=None, sa_column=Column(JSON))
+    problem: dict[str, str] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
     queued_at: str
     queued_by: str
     started_at: str = ""

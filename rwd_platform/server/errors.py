@@ -13,12 +13,16 @@ from urllib.parse import quote
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
+from rwd_platform.access.permissions import NOT_ALLOWED
+from rwd_platform.access.refusals import record_refusal
 from rwd_platform.core.errors import Exit, PlatformError, Problem
-from rwd_platform.server.deps import LOGIN_NEEDED
-from rwd_platform.server.security import TOO_LARGE
+from rwd_platform.records.records import NOT_FOUND
+from rwd_platform.server.deps import LOGIN_NEEDED, Visitor, platform_of
+from rwd_platform.server.security import SAFE_METHODS, TOO_LARGE
 from rwd_platform.server.templating import render
 
 _LOG = logging.getLogger("rwd.server")
@@ -92,7 +96,24 @@ def _to_login(request: Request) -> Response:
 
 async def on_platform_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, PlatformError)  # noqa: S101 - registered for this class alone
+    await run_in_threadpool(_record_refusal, request, error)
     return answer(request, error)
+
+
+def _record_refusal(request: Request, error: PlatformError) -> None:
+    """What somebody asked for that is not theirs goes on record; a list that a role has not got does not."""
+    visitor: Visitor | None = getattr(request.state, "visitor", None)
+    if visitor is None:
+        return
+    asked = [str(value) for value in request.path_params.values()]
+    if error.problem is NOT_FOUND:
+        kind, id, action = str(error.details["kind"]), str(error.details["id"]), ""
+    elif error.problem is NOT_ALLOWED and (asked or request.method not in SAFE_METHODS):
+        action = str(error.details["action"])
+        kind, id = action.partition(".")[0], asked[0] if asked else ""
+    else:
+        return
+    record_refusal(platform_of(request).records, visitor.actor, action, kind, id, error)
 
 
 async def on_wrong_fields(request: Request, error: Exception) -> Response:

@@ -205,6 +205,10 @@ class Lake:
                     removed += 1
         return removed
 
+    def folder_of(self, table: str) -> Path:
+        """Where a table's Delta folder lies."""
+        return self._path(table)
+
     def _path(self, table: str) -> Path:
         return self._layout.lake / safe_name(table, "table") / f"v{FORMAT_VERSION}"
 

@@ -26,7 +26,11 @@ def run(analysis: PlannedAnalysis, context: Context) -> Done:
         _write_median(pen, arm, curve)
         for day in analysis.days:
             _write_day(pen, arm, curve, day)
-    drawn = tuple(_drawn(analysis, subset, arm, curve) for arm, curve in curves.items())
+    drawn = tuple(
+        series
+        for arm, curve in curves.items()
+        for series in (_drawn(analysis, subset, arm, curve), _steps(analysis, subset, arm, curve))
+    )
     table = ((day, *(_at_risk(curves.get(arm), day) for arm in ARMS)) for day in _table_days(analysis))
     at_risk = Series(
         f"{analysis.id}.at_risk", analysis.id, ("time_days", *ARMS), points(table), subset.population
@@ -64,11 +68,8 @@ def _write_day(pen: Pen, arm: str, curve: Curve, day: int) -> None:
 
 def _drawn(analysis: PlannedAnalysis, subset: Subset, arm: str, curve: Curve) -> Series:
     """The steps: day 0, each day with an event, and the last day of follow-up."""
-    steps = np.flatnonzero(curve.events > 0)
-    if not len(steps) or steps[-1] != len(curve.days) - 1:
-        steps = np.append(steps, len(curve.days) - 1)
     values: list[tuple[Value, ...]] = [(0.0, 1.0, 1.0, 1.0)]
-    for step in steps:
+    for step in _places(curve):
         values.append(
             (
                 float(curve.days[step]),
@@ -80,6 +81,24 @@ def _drawn(analysis: PlannedAnalysis, subset: Subset, arm: str, curve: Curve) ->
     columns = ("time_days", "survival", "ci_low", "ci_high")
     row_set = f"{subset.population}.{arm}"
     return Series(f"{analysis.id}.curve.{arm}", analysis.id, columns, points(values), row_set)
+
+
+def _steps(analysis: PlannedAnalysis, subset: Subset, arm: str, curve: Curve) -> Series:
+    """Who stands behind each point of the curve after day 0; an aggregate package is coarsened by it."""
+    values: list[tuple[Value, ...]] = [
+        (float(curve.days[step]), int(curve.at_risk[step]), int(curve.events[step]))
+        for step in _places(curve)
+    ]
+    columns = ("time_days", "at_risk", "events")
+    row_set = f"{subset.population}.{arm}"
+    return Series(f"{analysis.id}.steps.{arm}", analysis.id, columns, points(values), row_set)
+
+
+def _places(curve: Curve) -> list[int]:
+    """The places of the days with an event, and of the last day of follow-up."""
+    places = [int(place) for place in np.flatnonzero(curve.events > 0)]
+    last = len(curve.days) - 1
+    return places if places and places[-1] == last else [*places, last]
 
 
 def _table_days(analysis: PlannedAnalysis) -> tuple[int, ...]:

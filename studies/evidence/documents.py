@@ -16,7 +16,8 @@ import pandas as pd
 
 from rwd_platform.core.columns import LINE_DIGEST, SOURCE_FILE, SOURCE_LINE, SUBJECT_ID
 from rwd_platform.core.text import Bilingual
-from studies.evidence.inputs import PackageInputs
+from studies.evidence.inputs import PackageInputs, QualityLine, Source, SourceFile
+from studies.evidence.labels import file_labels
 from studies.evidence.templates import verify as standalone
 
 SOURCES_JSON = "data/02_governance/sources.json"
@@ -73,15 +74,15 @@ def json_documents(inputs: PackageInputs) -> dict[str, Any]:
             SOURCES_JSON: {
                 "format_version": 1,
                 "counts": {
-                    "hospitals": len(inputs.sources),
+                    "hospitals": len({one.organisation_id for one in inputs.sources}),
                     "files": sum(len(one.files) for one in inputs.sources),
                 },
-                "sources": [_source(one) for one in inputs.sources],
+                "sources": _sources(inputs),
             },
             DEIDENTIFIED_JSON: {"format_version": 1, **_deidentified(inputs)},
             QUALITY_JSON: {
                 "format_version": 1,
-                "lines": [asdict(one) for one in inputs.quality_lines],
+                "lines": [_quality_line(one, inputs) for one in inputs.quality_lines],
                 "facts": inputs.quality,
             },
             ATTRITION_JSON: {"format_version": 1, "steps": list(inputs.attrition)},
@@ -90,11 +91,7 @@ def json_documents(inputs: PackageInputs) -> dict[str, Any]:
             INPUTS_JSON: {
                 "format_version": 1,
                 "lock": inputs.lock,
-                "files": [
-                    {"sha256": file.sha256, "name": file.name, "organisation": source.organisation_id}
-                    for source in inputs.sources
-                    for file in source.files
-                ],
+                "files": [] if inputs.is_aggregate else _files(inputs),
             },
             SIGNOFF_JSON: signoff(inputs),
         }
@@ -102,15 +99,46 @@ def json_documents(inputs: PackageInputs) -> dict[str, Any]:
     return documents
 
 
-def _source(source: Any) -> dict[str, Any]:
-    files = [{**plain(file), "accounting": file.accounting.as_dict()} for file in source.files]
-    return {**plain(source), "files": files, "accounting": source.accounting.as_dict()}
+def _sources(inputs: PackageInputs) -> list[dict[str, Any]]:
+    """Each source with its files under their labels; an aggregate package has the source's totals only."""
+    found = []
+    for source, labels in zip(inputs.sources, file_labels(inputs.sources), strict=True):
+        files = [
+            {
+                "name": label,
+                "sha256": file.sha256,
+                "format": file.format,
+                "accounting": file.accounting.as_dict(),
+            }
+            for file, label in zip(source.files, labels, strict=True)
+        ]
+        listed = {} if inputs.is_aggregate else {"files": files}
+        found.append({**plain(source), "files": [], **listed, "accounting": source.accounting.as_dict()})
+    return found
+
+
+def _files(inputs: PackageInputs) -> list[dict[str, str]]:
+    return [
+        {"sha256": file.sha256, "name": label, "organisation": source.organisation_id}
+        for source, labels in zip(inputs.sources, file_labels(inputs.sources), strict=True)
+        for file, label in zip(source.files, labels, strict=True)
+    ]
+
+
+def _quality_line(line: QualityLine, inputs: PackageInputs) -> dict[str, Any]:
+    """Counts of rules and rows; in an aggregate package the share of the rules that could be judged and passed."""
+    if not inputs.is_aggregate:
+        return asdict(line)
+    judged = line.passed + line.failed
+    share = round(line.passed / judged, 4) if judged else None
+    return {"organisation": line.organisation, "dimension": line.dimension, "passed_share": share}
 
 
 def _deidentified(inputs: PackageInputs) -> dict[str, Any]:
-    """Dropped paths as a list as well, so that each has a pointer of its own."""
+    """Dropped paths as a list, so that each has a pointer of its own; without counts in an aggregate package."""
     dropped = inputs.deidentified.get("dropped", {})
-    listed = [{"path": path, "count": dropped[path]} for path in sorted(dropped)]
+    counts = {} if inputs.is_aggregate else {path: {"count": count} for path, count in dropped.items()}
+    listed = [{"path": path, **counts.get(path, {})} for path in sorted(dropped)]
     return {**inputs.deidentified, "dropped": listed}
 
 
@@ -147,18 +175,22 @@ def fixed_files(inputs: PackageInputs, documents: Mapping[str, Any]) -> dict[str
 
 
 def _reconciliation(inputs: PackageInputs) -> Iterable[Sequence[Any]]:
+    """A line a file; in an aggregate package a line a source."""
     outcomes = ("received", "accepted", "rejected", "quarantined", "duplicate")
-    yield ("organisation_id", "organisation_zh", "organisation_en", "file", "sha256", *outcomes)
-    for source in inputs.sources:
-        for file in source.files:
-            counts = file.accounting.as_dict()
-            yield (
-                source.organisation_id,
-                *source.name,
-                file.name,
-                file.sha256,
-                *(counts[one] for one in outcomes),
-            )
+    named = ("organisation_id", "organisation_zh", "organisation_en")
+    yield (*named, *(() if inputs.is_aggregate else ("file", "sha256")), *outcomes)
+    for source, labels in zip(inputs.sources, file_labels(inputs.sources), strict=True):
+        hospital = (source.organisation_id, *source.name)
+        if inputs.is_aggregate:
+            yield (*hospital, *_counts(source, outcomes))
+            continue
+        for file, label in zip(source.files, labels, strict=True):
+            yield (*hospital, label, file.sha256, *_counts(file, outcomes))
+
+
+def _counts(counted: Source | SourceFile, outcomes: Sequence[str]) -> list[Any]:
+    counts = counted.accounting.as_dict()
+    return [counts[one] for one in outcomes]
 
 
 def _attrition(inputs: PackageInputs) -> Iterable[Sequence[Any]]:
@@ -236,10 +268,9 @@ def page_trace(inputs: PackageInputs, numbers: Sequence[Mapping[str, Any]]) -> d
         return trace
     for name, places in row_ordinals(inputs).items():
         row_sets[name]["ordinals"] = places
-    files = [
-        {"sha256": file.sha256, "name": file.name, "organisation": plain(source.name)}
-        for source in inputs.sources
-        for file in source.files
+    hospitals = {source.organisation_id: plain(source.name) for source in inputs.sources}
+    files: list[dict[str, Any]] = [
+        {**file, "organisation": hospitals[file["organisation"]]} for file in _files(inputs)
     ]
     known = {file["sha256"]: place for place, file in enumerate(files)}
     lines = ordered_lineage(inputs)

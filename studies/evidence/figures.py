@@ -124,12 +124,12 @@ def folded(text: str, width: int) -> str:
 
 @dataclass(frozen=True)
 class Curve:
-    """One arm. `points` are (days, survival, low, high); `at_risk` the numbers under the axis, in order."""
+    """One arm. `points` are (days, survival, low, high); `at_risk` the numbers under the axis, None if withheld."""
 
     title: Bilingual
     colour: str
     points: Sequence[tuple[float, float, float | None, float | None]]
-    at_risk: tuple[Number, ...]
+    at_risk: tuple[Number | None, ...]
 
 
 @dataclass(frozen=True)
@@ -240,10 +240,10 @@ def _at_risk(
             color=curve.colour,
         )
         for day, number in zip(days, curve.at_risk, strict=True):
-            text = axes.text(
-                day, 0, number.in_language(language), transform=base + down, ha="center", fontsize=7.5
-            )
-            mark(text, number)
+            shown = number.in_language(language) if number else "–"
+            text = axes.text(day, 0, shown, transform=base + down, ha="center", fontsize=7.5)
+            if number:
+                mark(text, number)
 
 
 def _short(title: str) -> str:

@@ -20,7 +20,7 @@ Audience = Literal["authority", "aggregate"]
 
 @dataclass(frozen=True)
 class SourceFile:
-    """A file as a hospital sent it, and what became of it. `name` is the hospital's own."""
+    """A file as a hospital sent it, and what became of it. `name` is the hospital's own and is never printed."""
 
     name: str
     sha256: str

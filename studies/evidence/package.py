@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rwd_platform.core.canonical import sha256_file
+from rwd_platform.core.canonical import sha256_file, sha256_of
 from rwd_platform.core.text import LANGUAGES, Language
+from studies.evidence.aggregate import Coarsened, coarsened
 from studies.evidence.bag import bag, write_archive, write_folder
 from studies.evidence.documents import VOLATILE, fixed_files, json_bytes, json_documents, page_trace
 from studies.evidence.figures import Drawing
@@ -38,7 +39,13 @@ class BuiltPackage:
 
 
 def build(inputs: PackageInputs, out_dir: Path) -> BuiltPackage:
-    """Make `EP-<study>-<purpose>-v<n>.zip` and its folder in `out_dir`, replacing what was there."""
+    """Make `EP-<study>-<purpose>-v<n>.zip` and its folder in `out_dir`, replacing what was there.
+
+    An aggregate package is made from coarsened inputs: nothing finer reaches a renderer.
+    """
+    results_sha256 = sha256_of(inputs.results.as_dict())
+    released = coarsened(inputs)
+    inputs = released.inputs
     documents = json_documents(inputs)
     report, book, drawings = content.make_report(inputs, documents)
     files = fixed_files(inputs, documents) | _report_files(report, book, drawings)
@@ -46,7 +53,11 @@ def build(inputs: PackageInputs, out_dir: Path) -> BuiltPackage:
     content_sha256 = standalone.content_sha256(files, identifying)
     package_id = f"EP-{content_sha256[:32]}"
     rendered = _rendered(inputs, report, book, drawings, package_id)
-    description = _description(inputs, package_id, content_sha256, identifying, sorted(rendered))
+    description = {
+        **_description(inputs, package_id, content_sha256),
+        **_results_and_coarsening(released, results_sha256),
+        "files": {"identifying": identifying, "rendered": sorted(rendered), "volatile": sorted(VOLATILE)},
+    }
     payload = {**files, **rendered, standalone.PACKAGE_JSON: json_bytes(description)}
     members = bag(payload, inputs.signer, _bag_info(inputs, package_id))
     out_dir.mkdir(parents=True, exist_ok=True)
@@ -91,10 +102,8 @@ def _running(inputs: PackageInputs, phrases: Phrases, language: Language, packag
     )
 
 
-def _description(
-    inputs: PackageInputs, package_id: str, content_sha256: str, identifying: list[str], rendered: list[str]
-) -> dict[str, Any]:
-    """package.json: what this is, and which of its files identify it, are rendered from those, or are volatile."""
+def _description(inputs: PackageInputs, package_id: str, content_sha256: str) -> dict[str, Any]:
+    """package.json: what this is, whom it is for, and what it rests on."""
     return {
         "format_version": FORMAT_VERSION,
         "package_id": package_id,
@@ -110,12 +119,14 @@ def _description(
         "dated": inputs.dated,
         "lock_id": inputs.results.lock_id,
         "protocol_sha256": inputs.protocol.sha256,
-        "files": {
-            "identifying": identifying,
-            "rendered": rendered,
-            "volatile": sorted(VOLATILE),
-        },
     }
+
+
+def _results_and_coarsening(released: Coarsened, results_sha256: str) -> dict[str, Any]:
+    """The hash of the run's results as the log names them, and what an aggregate package withholds of them."""
+    if not released.inputs.is_aggregate:
+        return {"results_sha256": results_sha256}
+    return {"results_sha256": results_sha256, "coarsening": released.account}
 
 
 def _bag_info(inputs: PackageInputs, package_id: str) -> dict[str, str]:

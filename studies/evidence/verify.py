@@ -21,6 +21,9 @@ from studies.evidence.templates.verify import Failure
 Rerun = Callable[[dict[str, Any]], Iterable[str]]
 """Given ard.json, recompute from the lock and name each result row that differs."""
 
+_NUMBERS = ("value", "ci_low", "ci_high", "n", "events")
+_LARGEST = 2**53  # a larger integer is not JSON that everybody reads alike, and overflows a comparison
+
 PACKAGE_MISSING = Problem(
     code="evidence.package_missing",
     zh="找不到证据包 {path}。",
@@ -52,6 +55,7 @@ class Verification:
     proofs: int
     numbers: int
     failures: tuple[Failure, ...]
+    hash_only: tuple[str, ...] = ()  # rendered files that no check reads: their hash is signed, no more
     rerun: str = "not asked"  # or "reproduced", "differs"
 
     @property
@@ -66,6 +70,7 @@ class Verification:
             "public_key": self.public_key,
             "signer": self.signer,
             "checked": {"files": self.files, "proofs": self.proofs, "numbers": self.numbers},
+            "hash_only": list(self.hash_only),
             "rerun": self.rerun,
             "failures": [failure._asdict() for failure in self.failures],
         }
@@ -90,6 +95,7 @@ def verify_package(path: Path, trusted_key: bytes | None = None, rerun: Rerun | 
         proofs=findings.checked["proofs"],
         numbers=findings.checked["numbers"],
         failures=tuple(findings.failures),
+        hash_only=tuple(findings.hash_only),
         rerun=rerun_found,
     )
 
@@ -97,12 +103,46 @@ def verify_package(path: Path, trusted_key: bytes | None = None, rerun: Rerun | 
 def _rerun(path: Path, findings: standalone.Findings, rerun: Rerun) -> str:
     members = standalone.read_package(path, standalone.Findings())
     stored = standalone.read_json(members, standalone.ARD_JSON, findings)
-    if not stored:
+    described = standalone.read_json(members, standalone.PACKAGE_JSON, findings)
+    if not is_result_set(stored):
+        findings.fail(standalone.ARD_JSON, "其中没有可复算的结果。", "It holds no results to recompute.")
         return "differs"
-    differing = list(rerun(stored))
+    if stored["lock_id"] != described.get("lock_id"):
+        findings.fail(
+            standalone.ARD_JSON, "数据锁定编号与 package.json 不符。", "Its lock is not package.json's."
+        )
+        return "differs"
+    withheld = _withheld(described)
+    differing = [ard_id for ard_id in rerun(stored) if ard_id not in withheld]
     for ard_id in differing:
         findings.fail(ard_id, "从数据锁定复算的结果不同。", "Recomputed from the lock, this result differs.")
     return "differs" if differing else "reproduced"
+
+
+def is_result_set(stored: Any) -> bool:
+    """The shape that a recomputation relies on: a lock, and rows with an id and numbers that can be compared."""
+    rows = stored.get("rows") if isinstance(stored, dict) else None
+    if not isinstance(rows, list) or not isinstance(stored.get("lock_id"), str):
+        return False
+    return all(
+        isinstance(row, dict)
+        and isinstance(row.get("id"), str)
+        and all(name in row and _is_comparable(row[name]) for name in _NUMBERS)
+        for row in rows
+    )
+
+
+def _is_comparable(value: Any) -> bool:
+    if isinstance(value, int):
+        return abs(value) < _LARGEST
+    return value is None or isinstance(value, float | str)
+
+
+def _withheld(described: dict[str, Any]) -> frozenset[str]:
+    """The results that an aggregate package says it does not hold; a recomputation has them."""
+    coarsening = described.get("coarsening")
+    listed = coarsening.get("withheld_results") if isinstance(coarsening, dict) else ()
+    return frozenset(one for one in listed or () if isinstance(one, str))
 
 
 def read_public_key(text: str) -> bytes:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import pytest
 
 from rwd_platform.access.permissions import (
@@ -116,7 +119,7 @@ def test_lists_are_limited_as_things_are() -> None:
 
 def study(id: str, organisation_id: str) -> Study:
     return Study(
-        id=id, organisation_id=organisation_id, project_id="p", title_zh="题", title_en="t", protocol="x",
+        id=id, organisation_id=organisation_id, project_id=f"p-{id}", title_zh="题", title_en="t", protocol="x",
         protocol_sha256="00", state="registered", registered_at="t",
     )  # fmt: skip
 
@@ -137,6 +140,54 @@ def test_hidden_and_absent_look_alike(records_sqlite: Records) -> None:
         seen.append((caught.value.code, caught.value.http, caught.value.exit, told))
     assert seen[0] == seen[1]
     assert seen[0][:2] == ("records.not_found", 404)
+
+
+def refusals(records: Records) -> list[dict[str, Any]]:
+    return [json.loads(entry.body) for entry in records.log_entries() if entry.action == "access.refused"]
+
+
+def test_a_refused_read_is_in_the_log(records_sqlite: Records) -> None:
+    """Who asked for another's study, or for one without the role, stands in the log: actor, action, thing.
+
+    A study that does not exist leaves the same entry: people read their own organisation's entries, and
+    would learn from a difference what the error does not tell them.
+    """
+    records = records_sqlite
+    org = Organisation(id="org-2", kind="sponsor", name_zh="甲", name_en="A")
+    records.write(
+        org,
+        study("s-foreign", "org-2"),
+        audit=Act(actor("operator"), "study.registered", Object("study", "s")),
+    )
+    asked = [("researcher", "s-foreign"), ("researcher", "s-absent"), ("hospital", "s-foreign")]
+    for role, id in asked:
+        with pytest.raises(PlatformError):
+            get_visible(records, actor(role), "study.read", Study, id)
+    entries = refusals(records)
+    assert [(entry["actor"]["role"], entry["object"]["id"]) for entry in entries] == asked
+    assert {(e["actor"]["id"], e["object"]["type"], e["purpose"], e["outcome"]) for e in entries} == {
+        ("user-1", "study", "study.read", "refused")
+    }
+    hidden, absent = ({**entry, "object": entry["object"] | {"id": ""}} for entry in entries[:2])
+    assert {k for k in hidden if hidden[k] != absent[k]} == {"seq"}
+
+
+@pytest.mark.parametrize("id", ["x" * 81, "王小明", "a\nb", "\ud800"])
+def test_what_can_be_no_id_is_not_repeated_in_the_log(records_sqlite: Records, id: str) -> None:
+    """Whatever somebody types into an address stays out of a log that is kept for ever."""
+    with pytest.raises(PlatformError):
+        get_visible(records_sqlite, actor("researcher"), "study.read", Study, "none")
+    with pytest.raises(PlatformError):
+        get_visible(records_sqlite, actor("hospital"), "study.read", Study, id)
+    assert [entry["object"]["id"] for entry in refusals(records_sqlite)] == ["none", "?"]
+
+
+def test_what_one_may_see_leaves_no_refusal(records_sqlite: Records) -> None:
+    org = Organisation(id="org-1", kind="sponsor", name_zh="甲", name_en="A")
+    act = Act(actor("operator"), "study.registered", Object("study", "s"))
+    records_sqlite.write(org, study("s-own", "org-1"), audit=act)
+    get_visible(records_sqlite, actor("researcher"), "study.read", Study, "s-own")
+    assert refusals(records_sqlite) == []
 
 
 def test_whoever_may_not_ask_learns_nothing_about_existence(records_sqlite: Records) -> None:

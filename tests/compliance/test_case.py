@@ -122,3 +122,22 @@ def test_a_hostile_key_is_refused_and_can_be_printed(key: str) -> None:
 def test_a_hostile_value_is_shortened() -> None:
     """An error shows the value, but never a page of it."""
     assert len(refused(case_with({"exporter.ciio": "x" * 100_000})).en) < 300
+
+
+@pytest.mark.parametrize(
+    ("kind", "until", "in_force"),
+    [
+        ("STANDARD_CONTRACT", None, True),
+        ("SECURITY_ASSESSMENT", None, False),
+        ("CERTIFICATION", None, False),
+        ("SECURITY_ASSESSMENT", "2026-11-02", True),
+        ("CERTIFICATION", "2026-11-01", False),
+        (None, None, False),
+    ],
+)
+def test_only_a_contract_may_be_in_force_without_an_end(
+    kind: str | None, until: str | None, in_force: bool
+) -> None:
+    """An assessment's result and a certificate always run out: without the day, nobody has shown they hold."""
+    case = case_with({"mechanism_in_force.kind": kind, "mechanism_in_force.valid_until": until})
+    assert read_case(case).mechanism_is_valid is in_force

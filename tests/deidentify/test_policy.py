@@ -68,6 +68,9 @@ REFUSED = [
         '[extensions]\n"http://x/y" = "mask"\n[Patient]\nid = "keep"',
         "http",
     ),
+    ("a system that is no address", '[systems]\nloinc = "keep"\n[Patient]\nid = "keep"', "loinc"),
+    ("a system with another action", '[systems]\n"http://x/y" = "drop"\n[Patient]\nid = "keep"', "[systems]"),
+    ("systems that are no section", 'systems = ["http://x"]\n[Patient]\nid = "keep"', "[systems]"),
     ("broken TOML", "[Patient\n", "TOML"),
     ("the same key twice", '[Patient]\nid = "keep"\nid = "drop"', "TOML"),
 ]
@@ -142,6 +145,23 @@ def test_every_id_is_pseudonymised_and_every_reference_rewritten(name: str):
 
 
 @pytest.mark.parametrize("name", ["lake", "default"])
+def test_code_systems_are_listed_one_by_one_but_for_hl7s_and_the_demos(name: str):
+    """Under a whole server's address anything could be written, so only published families are open."""
+    systems = load_policy(name).systems
+    assert {url for url in systems if url.endswith("/")} == {
+        "http://terminology.hl7.org/CodeSystem/",
+        "http://hl7.org/fhir/",
+        "http://hl7.org/fhir/CodeSystem/",
+        "http://hl7.org/fhir/NamingSystem/",
+        "https://rwd-platform.example/CodeSystem/",
+    }
+    assert {url for url, kind in systems.items() if kind == "sctid"} == {
+        "http://snomed.info/sct",
+        "urn:oid:2.16.840.1.113883.6.96",
+    }
+
+
+@pytest.mark.parametrize("name", ["lake", "default"])
 def test_no_words_typed_by_people_are_kept(name: str):
     """Names, texts, notes, displays and identifiers are never kept, wherever they stand."""
     never = {"display", "text", "note", "identifier", "name", "telecom", "address", "serialNumber", "unit"}
@@ -177,6 +197,7 @@ def test_the_two_policies_differ_only_in_dates():
     """`default` is the lake's policy with coarser dates, so a reviewer reads one and knows the other."""
     lake, default = load_policy("lake").rules, load_policy("default").rules
     assert lake.keys() == default.keys()
+    assert load_policy("lake").systems == load_policy("default").systems
     for resource_type in lake:
         assert lake[resource_type].keys() == default[resource_type].keys()
         for path, rule in default[resource_type].items():

@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from rwd_platform.core.accounting import Accounting
+from rwd_platform.core.canonical import sha256_of
 from rwd_platform.core.text import Bilingual
 from rwd_platform.log.checkpoint import Checkpoint, sign_checkpoint
 from rwd_platform.log.entry import Act, Actor, Entry, Object, make_entry
@@ -41,7 +42,23 @@ def package_signer() -> PackageSigner:
     return PackageSigner(demo.name, demo.public_key, demo.sign)
 
 
-def log_extract(day: int = 1, entries: int = 7, taken: tuple[int, ...] = (0, 2, 3, 6)) -> LogExtract:
+def acts_of(results: ResultSet) -> dict[int, Act]:
+    """Entries 2, 3 and 6 of the log: this protocol frozen, this lock made, these results computed."""
+    actor = Actor("user-1", "researcher", "org-1")
+    return {
+        2: Act(actor, "study.frozen", Object("study", "study-2", results.protocol_sha256)),
+        3: Act(actor, "study.locked", Object("lock", results.lock_id)),
+        6: Act(actor, "study.analysed", Object("run", "run-6", sha256_of(results.as_dict()))),
+    }
+
+
+def log_extract(
+    results: ResultSet,
+    day: int = 1,
+    entries: int = 7,
+    taken: tuple[int, ...] = (0, 2, 3, 6),
+    acts: dict[int, Act] | None = None,
+) -> LogExtract:
     """A log of `entries` acts, of which `taken` are extracted. Another `day` gives other times."""
     from datetime import UTC, datetime
 
@@ -49,7 +66,8 @@ def log_extract(day: int = 1, entries: int = 7, taken: tuple[int, ...] = (0, 2, 
     made: list[Entry] = []
     nodes: dict[tuple[int, int], bytes] = {}
     for sequence in range(entries):
-        act = Act(actor, "study.frozen", Object("study", f"study-{sequence}"))
+        other = Act(actor, "study.registered", Object("study", f"study-{sequence}"))
+        act = (acts_of(results) if acts is None else acts).get(sequence, other)
         at = datetime(2026, 1, day, 8, sequence, tzinfo=UTC)
         entry = make_entry(
             act, log="log.example", sequence=sequence, at=at, old_hash="", new_hash="", detail_hash=""
@@ -137,9 +155,8 @@ BEFORE = (
 def rotterdam_inputs() -> PackageInputs:
     """What the demo's package is made from, without hospitals' files in between."""
     dataset = build_dataset(rotterdam_lock(), rotterdam_protocol(), BEFORE)
-    return with_changes(
-        rotterdam_inputs_without_results(),
-        results=run_analyses(dataset, rotterdam_protocol(), "lock-3f9a0c5d"),
+    return with_results(
+        run_analyses(dataset, rotterdam_protocol(), "lock-3f9a0c5d"),
         lineage=dataset.lineage,
         attrition=dataset.attrition,
         sources=sources(sorted(set(dataset.lineage["source_file_sha256"]))),
@@ -166,12 +183,19 @@ def rotterdam_inputs_without_results() -> PackageInputs:
         lineage=pd.DataFrame(columns=list(LINEAGE_COLUMNS)),
         code={"studies/__init__.py": '"""Studies."""\n'},
         requirements="pandas==2.3.3\n",
-        log=log_extract(),
+        log=log_extract(ResultSet(protocol.id, protocol.sha256, "lock-none", ())),
         signer=package_signer(),
         purpose="REG-DRUG",
         version=1,
         dated="2026-01-05",
         demo=True,
+    )
+
+
+def with_results(results: ResultSet, **changes: Any) -> PackageInputs:
+    """Inputs with these results, and a log that names them."""
+    return with_changes(
+        rotterdam_inputs_without_results(), results=results, log=log_extract(results), **changes
     )
 
 
@@ -213,9 +237,8 @@ def small_lock() -> Lock:
 def small_inputs() -> PackageInputs:
     """The same study on every fifth patient: quick to build."""
     dataset = build_dataset(small_lock(), rotterdam_protocol())
-    return with_changes(
-        rotterdam_inputs_without_results(),
-        results=run_analyses(dataset, rotterdam_protocol(), "lock-small"),
+    return with_results(
+        run_analyses(dataset, rotterdam_protocol(), "lock-small"),
         lineage=dataset.lineage,
         attrition=dataset.attrition,
     )
@@ -226,9 +249,8 @@ def nothing_found() -> PackageInputs:
     protocol = rotterdam_protocol()
     lock = {name: frame.iloc[:0] for name, frame in rotterdam_lock().items()}
     dataset = build_dataset(lock, protocol)
-    return with_changes(
-        rotterdam_inputs_without_results(),
-        results=run_analyses(dataset, protocol, "lock-empty"),
+    return with_results(
+        run_analyses(dataset, protocol, "lock-empty"),
         lineage=dataset.lineage,
         attrition=dataset.attrition,
     )

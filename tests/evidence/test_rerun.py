@@ -25,7 +25,10 @@ def unpacked(folder: Path) -> Path:
     (folder / "01_protocol/protocol.yaml").write_bytes(PROTOCOL.read_bytes())
     (folder / "05_results").mkdir()
     (folder / "05_results/ard.json").write_bytes(json_bytes(small_inputs().results.as_dict()))
+    (folder / "00_index").mkdir()
+    (folder / "00_index/package.json").write_bytes(json_bytes({"lock_id": small_inputs().results.lock_id}))
     (folder / "lock").mkdir()
+    (folder / "lock/manifest.json").write_bytes(json_bytes({"id": small_inputs().results.lock_id}))
     for name, frame in small_lock().items():
         frame.to_parquet(folder / "lock" / f"{name}.parquet")
     return folder

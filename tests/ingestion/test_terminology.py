@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -63,12 +64,85 @@ def test_an_observation_of_an_unknown_code_is_kept_apart(code: Any) -> None:
     assert "shoe-size" not in issue.en + issue.zh
 
 
-def test_a_known_code_among_others_is_enough() -> None:
-    code = coded(("http://loinc.org", "21893-3"), (f"{BASE}demo-measure", "positive-nodes"))
+NODES_OF_THREE = {"value": 3, "system": UCUM, "code": "{nodes}"}
+
+
+def test_a_known_code_may_stand_beside_codes_of_standard_systems() -> None:
+    """Hospitals send LOINC or SNOMED CT along with their own code; that says the same thing twice."""
+    code = coded(
+        ("http://loinc.org", "21893-3"),
+        (f"{BASE}demo-measure", "positive-nodes"),
+        ("http://snomed.info/sct", "443527007"),
+    )
     measure = measure_of(observation(code))
     assert measure is not None
     assert measure.code == "positive-nodes"
-    assert check_terms(observation(code)) == ()
+    assert check_terms(observation(code, valueQuantity=NODES_OF_THREE)) == ()
+
+
+UNREAD = [
+    {"system": "http://hospital.example/codes", "code": "positive-nodes"},
+    {"system": f"{BASE}demo-measure", "code": "shoe-size"},
+    {"system": "http://loinc.org.example", "code": "21893-3"},
+    {"code": "21893-3"},
+    {"system": "http://loinc.org"},
+    {"system": "http://loinc.org", "code": ""},
+    {"display": "positive nodes"},
+    None,
+]
+
+
+@pytest.mark.parametrize("unread", UNREAD, ids=str)
+@pytest.mark.parametrize("first", [True, False])
+def test_a_code_that_nobody_has_read_keeps_the_observation_apart(unread: Any, first: bool) -> None:
+    """It becomes a row of its own in the lake, so one known code beside it does not vouch for it."""
+    codings = [unread, *NODES["coding"]] if first else [*NODES["coding"], unread]
+    (issue,) = check_terms(observation({"coding": codings}, valueQuantity=NODES_OF_THREE))
+    assert issue.rule == "terminology.unknown_measure"
+
+
+STATUS = coded((f"{BASE}demo-outcome", "vital-status"))
+NO_VALUES: list[dict[str, Any]] = [
+    {},
+    {"valueString": "三个"},
+    {"valueCodeableConcept": {"text": "三个"}},
+    {"valueCodeableConcept": {"coding": [{"display": "三个"}]}},
+    {"valueCodeableConcept": {"coding": []}},
+    {"valueQuantity": {"system": UCUM, "code": "{nodes}"}},
+    {"valueQuantity": {"value": "3", "system": UCUM, "code": "{nodes}"}},
+    {"valueQuantity": {"value": True, "system": UCUM, "code": "{nodes}"}},
+    {"valueQuantity": []},
+    {"valueInteger": None},
+    {"valueBoolean": True},
+    {"dataAbsentReason": {}},
+]
+
+
+@pytest.mark.parametrize("value", NO_VALUES, ids=str)
+@pytest.mark.parametrize("code", [NODES, STATUS], ids=["measure", "outcome"])
+def test_an_observation_without_a_usable_value_is_kept_apart(code: Any, value: dict[str, Any]) -> None:
+    """The lake would hold a row with an empty value, which reads as "measured, and nothing found"."""
+    (issue,) = check_terms(observation(code, status="final", **value))
+    assert (issue.rule, issue.expression) == ("terminology.no_value", "Observation.value")
+    assert "dataAbsentReason" in issue.next_en and "dataAbsentReason" in issue.next_zh
+    assert "三个" not in issue.en + issue.zh
+
+
+VALUES: list[dict[str, Any]] = [
+    {"valueQuantity": NODES_OF_THREE},
+    {"valueQuantity": {**NODES_OF_THREE, "value": Decimal("0.0")}},
+    {"valueInteger": 0},
+    {"valueCodeableConcept": coded((f"{BASE}demo-value", "alive"))},
+    {"dataAbsentReason": coded(("http://terminology.hl7.org/CodeSystem/data-absent-reason", "unknown"))},
+    {"status": "entered-in-error"},
+    {"status": "cancelled"},
+]
+
+
+@pytest.mark.parametrize("value", VALUES, ids=str)
+def test_a_value_a_reason_or_a_withdrawal_is_enough(value: dict[str, Any]) -> None:
+    """Zero is a value; a hospital may say why there is none, and may take a record back without one."""
+    assert check_terms(observation(NODES, **{"status": "final", **value})) == ()
 
 
 UNITS = [
@@ -90,3 +164,36 @@ def test_a_quantity_in_another_unit_is_kept_apart(quantity: dict[str, Any], acce
 
 def test_other_types_of_resource_have_no_measure_to_check() -> None:
     assert check_terms({"resourceType": "Patient"}) == ()
+
+
+MEDICINES = ["MedicationDispense", "MedicationAdministration", "MedicationRequest"]
+PRODUCT = (f"{BASE}licensed-product", "DEMO-A")
+NO_PRODUCTS: list[dict[str, Any]] = [
+    {},
+    {"medicationReference": {"reference": "Medication/m1"}},
+    {"medicationCodeableConcept": {"text": "演示药 A"}},
+    {"medicationCodeableConcept": {"coding": []}},
+    {"medicationCodeableConcept": {"coding": [{"display": "演示药 A"}]}},
+    {"medicationCodeableConcept": {"coding": [{"code": "DEMO-A"}]}},
+    {"medicationCodeableConcept": {"coding": [{"system": PRODUCT[0]}]}},
+    {"medicationCodeableConcept": "DEMO-A"},
+]
+
+
+@pytest.mark.parametrize("medication", NO_PRODUCTS, ids=str)
+@pytest.mark.parametrize("resource_type", MEDICINES)
+def test_a_medicine_without_a_product_code_is_kept_apart(
+    resource_type: str, medication: dict[str, Any]
+) -> None:
+    """Its row would have no product, and a study would count a treated patient as untreated."""
+    (issue,) = check_terms({"resourceType": resource_type, **medication})
+    assert (issue.rule, issue.expression) == ("terminology.no_product", f"{resource_type}.medication")
+    assert "medicationCodeableConcept" in issue.next_en and "medicationCodeableConcept" in issue.next_zh
+    assert "演示药" not in issue.zh
+
+
+@pytest.mark.parametrize("resource_type", MEDICINES)
+def test_a_medicine_with_a_product_code_is_accepted_whichever_it_is(resource_type: str) -> None:
+    """Other medicines than the licensed product are facts too."""
+    for product in (PRODUCT, ("http://www.nlm.nih.gov/research/umls/rxnorm", "1049221")):
+        assert check_terms({"resourceType": resource_type, "medicationCodeableConcept": coded(product)}) == ()

@@ -18,7 +18,7 @@ def _silent(*_: object) -> None:
 
 def journey_in(folder: Path, database_url: str = "") -> Journey:
     platform = open_platform(Settings(home=folder / "home", demo=True, database_url=database_url))
-    return make_journey(platform, folder / "hospitals", _silent, _silent)
+    return make_journey(platform, folder / "hospitals", _silent)
 
 
 @pytest.fixture(scope="session")

@@ -114,13 +114,13 @@ def test_damage_is_an_error_never_another_line(tmp_path: Path, data: st.DataObje
     [
         b"",
         b"not gzip",
-        gzip.compress(b""),
-        gzip.compress(b"{}\n"),
-        gzip.compress(b"null\n"),
-        gzip.compress(b'{"format_version":2,"files":[]}\n'),
-        gzip.compress(b'{"format_version":1,"files":[{"file_sha256":"x","digest_key":"zz"}]}\n'),
-        gzip.compress(b'{"format_version":1,"files":[]}\n{"strange":1}\n'),
-        gzip.compress(b'{"format_version":1,"files":[]}\n[1]\n'),
+        gzip.compress(b"", mtime=0),
+        gzip.compress(b"{}\n", mtime=0),
+        gzip.compress(b"null\n", mtime=0),
+        gzip.compress(b'{"format_version":2,"files":[]}\n', mtime=0),
+        gzip.compress(b'{"format_version":1,"files":[{"file_sha256":"x","digest_key":"zz"}]}\n', mtime=0),
+        gzip.compress(b'{"format_version":1,"files":[]}\n{"strange":1}\n', mtime=0),
+        gzip.compress(b'{"format_version":1,"files":[]}\n[1]\n', mtime=0),
     ],
 )
 def test_a_file_that_is_no_receipt_is_refused_by_name(tmp_path: Path, text: bytes):

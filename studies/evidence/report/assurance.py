@@ -9,7 +9,7 @@ from rwd_platform.core.text import Bilingual
 from studies.evidence.documents import DEIDENTIFIED_JSON, QUALITY_JSON, SOURCES_JSON
 from studies.evidence.report.blocks import Block, Facts, Paragraph, Points, Table, Text, same, words
 from studies.evidence.report.context import Context
-from studies.evidence.tables import Fact
+from studies.evidence.tables import NONE, Fact
 from studies.reasons import in_language
 
 _OUTCOMES = ("received", "accepted", "rejected", "quarantined", "duplicate")
@@ -59,19 +59,36 @@ def sources(context: Context, documents: Mapping[str, Any]) -> list[Block]:
     listed = documents[SOURCES_JSON]["sources"]
     hospitals = context.book.fact("text:sources.text", SOURCES_JSON, "/counts/hospitals")
     files = context.book.fact("text:sources.text", SOURCES_JSON, "/counts/files")
+    aggregate = context.inputs.is_aggregate
+    reconciliation = _by_source(context, listed) if aggregate else _by_file(context, listed)
+    return [
+        context.heading("sources.title"),
+        context.paragraph("sources.text", "plain", {"hospitals": hospitals, "files": files}),
+        reconciliation,
+        _basis(context, listed),
+    ]
+
+
+def _by_file(context: Context, listed: list[Mapping[str, Any]]) -> Table:
     heads = ("sources.hospital", "sources.file", *(f"sources.{name}" for name in _OUTCOMES))
     maker = context.maker("reconciliation", heads, "llrrrrr")
     for place, source in enumerate(listed):
         for file_place, file in enumerate(source["files"]):
-            stem = f"/sources/{place}/files/{file_place}/accounting"
-            counts = [Fact(SOURCES_JSON, f"{stem}/{name}") for name in _OUTCOMES]
+            counts = _accounting(f"/sources/{place}/files/{file_place}")
             maker.add(_pair(source["name"]), file["name"], *counts)
-    return [
-        context.heading("sources.title"),
-        context.paragraph("sources.text", "plain", {"hospitals": hospitals, "files": files}),
-        maker.table(context.text("sources.caption"), context.text("sources.note")),
-        _basis(context, listed),
-    ]
+    return maker.table(context.text("sources.caption"), context.text("sources.note"))
+
+
+def _by_source(context: Context, listed: list[Mapping[str, Any]]) -> Table:
+    heads = ("sources.hospital", *(f"sources.{name}" for name in _OUTCOMES))
+    maker = context.maker("reconciliation", heads, "lrrrrr")
+    for place, source in enumerate(listed):
+        maker.add(_pair(source["name"]), *_accounting(f"/sources/{place}"))
+    return maker.table(context.text("sources.caption_aggregate"))
+
+
+def _accounting(stem: str) -> list[Fact]:
+    return [Fact(SOURCES_JSON, f"{stem}/accounting/{name}") for name in _OUTCOMES]
 
 
 def _basis(context: Context, listed: list[Mapping[str, Any]]) -> Table:
@@ -97,9 +114,11 @@ def deidentification(context: Context, documents: Mapping[str, Any]) -> list[Blo
     if policy:
         named = " · ".join(str(policy[name]) for name in ("name", "version", "sha256") if policy.get(name))
         blocks.append(Facts(((context.text("deid.policy"), same(named)),)))
-    maker = context.maker("deidentified", ("deid.path", "deid.count"), "lr")
+    counted = not context.inputs.is_aggregate
+    maker = context.maker("deidentified", ("deid.path", "deid.count")[: 1 + counted], "lr"[: 1 + counted])
     for place, one in enumerate(report["dropped"]):
-        maker.add(one["path"], Fact(DEIDENTIFIED_JSON, f"/dropped/{place}/count"))
+        counts = [Fact(DEIDENTIFIED_JSON, f"/dropped/{place}/count")] if counted else []
+        maker.add(one["path"], *counts)
     if report["dropped"]:
         blocks.append(maker.table(context.text("deid.caption")))
     return blocks
@@ -109,6 +128,8 @@ def quality(context: Context, documents: Mapping[str, Any]) -> list[Block]:
     lines = documents[QUALITY_JSON]["lines"]
     if not lines:
         return []
+    if context.inputs.is_aggregate:
+        return [context.heading("quality.title"), _quality_shares(context, lines)]
     names = ("rules", "passed", "failed", "not_applicable", "quarantined")
     heads = ("sources.hospital", "quality.dimension", *(f"quality.{name}" for name in names))
     maker = context.maker("quality", heads, "llrrrrr")
@@ -119,6 +140,16 @@ def quality(context: Context, documents: Mapping[str, Any]) -> list[Block]:
         context.heading("quality.title"),
         maker.table(context.text("quality.caption"), context.text("quality.note")),
     ]
+
+
+def _quality_shares(context: Context, lines: list[Mapping[str, Any]]) -> Table:
+    heads = ("sources.hospital", "quality.dimension", "quality.passed_share")
+    maker = context.maker("quality", heads, "llr")
+    for place, line in enumerate(lines):
+        judged = line["passed_share"] is not None
+        share = Fact(QUALITY_JSON, f"/lines/{place}/passed_share", "percent.1") if judged else NONE
+        maker.add(_pair(line["organisation"]), _pair(line["dimension"]), share)
+    return maker.table(context.text("quality.caption"))
 
 
 def limits(context: Context) -> list[Block]:

@@ -158,6 +158,8 @@ def _love(context: Context, plan: PlannedAnalysis) -> list[Block]:
     for variable, level, before, after in series.points:
         if isinstance(before, int | float) and not _says_it_twice(context, str(variable), str(level)):
             lines.append(LoveLine(_level_title(context, str(variable), str(level)), before, _number(after)))
+    if not lines:
+        return []
     limit = context.protocol.diagnostics.largest_smd
     labels = [context.label(f"love.{name}") for name in ("before", "after", "axis")]
     figure = context.figure(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rwd_platform.core.text import Bilingual
+from studies.evidence.aggregate import GRID_DAYS, cell_of
 from studies.evidence.figures import Drawing
 from studies.evidence.inputs import PackageInputs
 from studies.evidence.numbers import NumberBook
@@ -64,7 +65,8 @@ def facts_of(inputs: PackageInputs) -> dict[str, Bilingual]:
         "comparator": inside(protocol.exposure.comparator_title),
         "source": inside(protocol.cohort.source),
         "limit": _same(f"{protocol.diagnostics.largest_smd:g}"),
-        "cell": _same(str(protocol.diagnostics.smallest_cell)),
+        "cell": _same(str(cell_of(inputs) if inputs.is_aggregate else protocol.diagnostics.smallest_cell)),
+        "grid": _same(str(GRID_DAYS)),
     }
 
 

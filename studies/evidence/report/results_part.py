@@ -45,6 +45,8 @@ def _kaplan_meier(context: Context, plan: PlannedAnalysis) -> list[Block]:
     counts = _total(context, plan, key)
     caption = context.text("km.caption", counts, population=context.population(plan)) if counts else Text()
     notes = [context.text("km.note"), *_log_rank(context, plan)]
+    if context.inputs.is_aggregate:
+        notes.append(context.text("km.note_aggregate"))
     figure = context.figure(
         key,
         survival(curves, (0, *(day for day in plan.days if day > 0)), labels),
@@ -71,7 +73,7 @@ def _curve(context: Context, plan: PlannedAnalysis, key: str, arm: str) -> Curve
     days = [day for day in plan.days if day > 0]
     at_risk = (
         context.result(f"figure:{key}:{arm}:0", f"{stem}.median", "int", "n"),
-        *(context.result(f"figure:{key}:{arm}:{day}", f"{stem}.at_risk.day_{day}", "int") for day in days),
+        *(_at_risk(context, f"figure:{key}:{arm}:{day}", f"{stem}.at_risk.day_{day}") for day in days),
     )
     title = context.protocol.exposure.arm_title(arm)
     colour = TEAL if arm == EXPOSED else GREY
@@ -81,6 +83,11 @@ def _curve(context: Context, plan: PlannedAnalysis, key: str, arm: str) -> Curve
         if isinstance(day, int | float) and isinstance(value, int | float)
     ]
     return Curve(title, colour, drawn, at_risk)
+
+
+def _at_risk(context: Context, place: str, ard_id: str) -> Number | None:
+    """None where the number is withheld from a reader abroad."""
+    return context.result(place, ard_id, "int") if context.row(ard_id) else None
 
 
 def _float(value: object) -> float | None:

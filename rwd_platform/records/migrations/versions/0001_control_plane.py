@@ -122,10 +122,10 @@ def upgrade() -> None:
         sa.Column("frozen_at", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("frozen_by", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("project_id"),
     )
     with op.batch_alter_table("study", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_study_organisation_id"), ["organisation_id"], unique=False)
-        batch_op.create_index(batch_op.f("ix_study_project_id"), ["project_id"], unique=False)
 
     op.create_table(
         "transfer",
@@ -419,7 +419,6 @@ def downgrade() -> None:
 
     op.drop_table("transfer")
     with op.batch_alter_table("study", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_study_project_id"))
         batch_op.drop_index(batch_op.f("ix_study_organisation_id"))
 
     op.drop_table("study")

@@ -1,0 +1,71 @@
+"""Why nothing of a resource may be stored yet: the issues of this room, by rule.
+
+Texts name the element, never its value: what stood there may be a person's name or number.
+"""
+
+from __future__ import annotations
+
+from deidentify.kept_texts import IDENTIFIER_IN_CODE, UNLIKELY_CODE, UNLISTED_SYSTEM
+from rwd_platform.core.units import Issue
+
+MODIFIER_EXTENSION = "deidentify.modifier-extension"
+NO_POLICY = "deidentify.no-policy"
+
+# rule -> FHIR issue type, what happened (zh, en), next step (zh, en); {where} is the element's path.
+_TEXTS: dict[str, tuple[str, str, str, str, str]] = {
+    MODIFIER_EXTENSION: (
+        "extension",
+        "{where} 会改变整个资源的含义，而去标识化策略不认识它。",
+        "{where} changes what the resource means, and the de-identification policy does not know it.",
+        "请由隐私专员审阅后列入策略的 [modifier_extensions]，或请医院去掉后重新上传。",
+        "Let the privacy officer list it under [modifier_extensions], or send without it.",
+    ),
+    NO_POLICY: (
+        "not-supported",
+        "去标识化策略没有关于资源类型 {where} 的规则，因此不保存其任何内容。",
+        "The de-identification policy has no rules for the type {where}, so nothing of it is stored.",
+        "请由隐私专员在策略中加入该类型，然后重新上传。",
+        "Ask the privacy officer to add the type to the policy, then send it again.",
+    ),
+    UNLISTED_SYSTEM: (
+        "code-invalid",
+        "{where} 所写的代码系统不在去标识化策略的清单中，因此不保存该资源的任何内容。",
+        "{where} names a code system that the de-identification policy does not list, "
+        "so nothing of the resource is stored.",
+        "请核对代码系统的地址；确为代码系统的，由隐私专员列入策略的 [systems]，然后重新上传。",
+        "Check the code system's address; if it is one, let the privacy officer list it under [systems], "
+        "then send it again.",
+    ),
+    UNLIKELY_CODE: (
+        "code-invalid",
+        "{where} 应为代码，但其写法不像代码（过长，或含有汉字、地址等），因此不保存该资源的任何内容。",
+        "{where} should be a code and is not written like one (too long, or with Chinese characters or an "
+        "address in it), so nothing of the resource is stored.",
+        "请只在此处填写代码，名称写入 display 或 text，然后重新上传。",
+        "Write only the code there and its name in display or text, then send it again.",
+    ),
+    IDENTIFIER_IN_CODE: (
+        "security",
+        "{where} 中的内容形似个人号码（如身份证号、手机号），因此不保存该资源的任何内容。",
+        "{where} holds what looks like a person's number (such as a resident ID or a mobile number), "
+        "so nothing of the resource is stored.",
+        "请医院从该处去掉个人号码、改填代码后重新上传；确为代码的，请告知隐私专员。",
+        "Ask the hospital to put a code there instead and to send it again; if it is a code, "
+        "tell the privacy officer.",
+    ),
+}
+
+
+class Quarantine(Exception):
+    """Nothing of the resource may be stored until a person has looked: `issue` says why."""
+
+    def __init__(self, issue: Issue) -> None:
+        super().__init__(issue.en)
+        self.issue = issue
+
+
+def quarantine(rule: str, where: str) -> Quarantine:
+    """The exception for a rule of this room that the element at `where` violates."""
+    code, zh, en, next_zh, next_en = _TEXTS[rule]
+    issue = Issue(code, where, zh.format(where=where), en.format(where=where), next_zh, next_en, rule)
+    return Quarantine(issue)

@@ -1,0 +1,73 @@
+"""A second person says whether a package holds nothing about a single patient; the transfer rules rely on it."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from typing import Any
+
+from sqlmodel import select
+
+from rwd_platform.access.permissions import get_visible
+from rwd_platform.compliance.facts import small_cells
+from rwd_platform.core.errors import Exit, Problem
+from rwd_platform.flows.platform import Platform
+from rwd_platform.log.entry import Act, Actor, Object
+from rwd_platform.records.tables import AuditEntry, EvidencePackage
+
+REVIEWED = "package.anonymity_reviewed"
+
+REVIEWER_ASSEMBLED = Problem(
+    code="review.same_person",
+    zh="组装证据包 {package} 的人不能复核它。",
+    en="Whoever assembled package {package} may not review it.",
+    next_zh="请由另一人复核。",
+    next_en="Let another person review it.",
+    http=403,
+    exit=Exit.REFUSED,
+)
+
+
+def review_anonymity(platform: Platform, actor: Actor, package_id: str, statement: str) -> bool:
+    """Put a review on record: the reviewer's statement, and what the search for small cells found.
+
+    True when the package is for readers without row-level access and no count of persons is small. The
+    search is necessary and never enough (compliance.facts says what it does not see): the person decides.
+    """
+    package = get_visible(platform.records, actor, "package.read", EvidencePackage, package_id)
+    for entry in platform.records.all(
+        select(AuditEntry).where(AuditEntry.action == "package.assembled", AuditEntry.object_id == package_id)
+    ):
+        if entry.actor_id == actor.id:
+            raise REVIEWER_ASSEMBLED.error(package=package_id)
+    found = small_cells(_results_in(platform, package)["rows"])
+    anonymous = package.audience == "aggregate" and not found
+    platform.records.record(
+        Act(
+            actor,
+            REVIEWED,
+            Object("package", package_id, package.sha256),
+            reason=statement,
+            outcome="done" if anonymous else "refused",
+            decision={"anonymous": anonymous, "small_cells": len(found), "audience": package.audience},
+        )
+    )
+    return anonymous
+
+
+def is_reviewed_as_anonymous(platform: Platform, package_id: str) -> bool:
+    """Whether the newest review of the package says so."""
+    entries = platform.records.all(
+        select(AuditEntry)
+        .where(AuditEntry.action == REVIEWED, AuditEntry.object_id == package_id)
+        .order_by(AuditEntry.sequence)  # type: ignore[arg-type]  # SQLModel types columns as values
+    )
+    return bool(entries) and entries[-1].outcome == "done"
+
+
+def _results_in(platform: Platform, package: EvidencePackage) -> dict[str, Any]:
+    """The results as the package holds them, not as the platform does."""
+    with zipfile.ZipFile(platform.layout.packages / package.file_name) as archive:
+        root = package.file_name.removesuffix(".zip")
+        results: dict[str, Any] = json.loads(archive.read(f"{root}/data/05_results/ard.json"))
+    return results

@@ -1,0 +1,253 @@
+"""What a reader abroad may see: results of groups, never of one patient.
+
+`coarsened` is applied to the inputs of an aggregate package before anything is rendered, so that the
+results file, the tables, the figures, the page and the documents all show the same, coarser, facts.
+Small means 1 to `cell - 1` people; 0 is not small. What is small is withheld together with what it could
+be computed from: the other levels of a variable, a step of the attrition, a population that differs from
+another one by a few people.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rwd_platform.core.text import Bilingual
+from studies.attrition import AttritionStep
+from studies.evidence.inputs import PackageInputs
+from studies.reasons import WITHHELD, joined
+from studies.results import ArdRow, ResultSet, Series, Value
+
+# A curve may change only here: a quarter of a year, so that no step is a patient's day. It does not depend on
+# the protocol: nobody can plan a finer grid than a reader abroad may see.
+GRID_DAYS = 90
+ROUNDED_DAYS = 30  # a median and its limits are days on which single patients had their events
+SMALLEST_CELL = 10  # a protocol may ask for more, never for less
+# One person's own value: the extremes of a distribution.
+_EXTREMES = frozenset({"propensity_minimum", "propensity_maximum", "weight_maximum"})
+_OF_A_VARIABLE = frozenset({"subjects", "percent", "smd_unweighted"})
+
+
+@dataclass(frozen=True)
+class Coarsened:
+    """The inputs that may be rendered, and what was done to them, as package.json says it."""
+
+    inputs: PackageInputs
+    account: dict[str, Any]
+
+
+def cell_of(inputs: PackageInputs) -> int:
+    return max(SMALLEST_CELL, inputs.protocol.diagnostics.smallest_cell)
+
+
+def coarsened(inputs: PackageInputs) -> Coarsened:
+    """The inputs of an aggregate package; those for an authority come back as they are."""
+    if not inputs.is_aggregate:
+        return Coarsened(inputs, {})
+    cell = cell_of(inputs)
+    steps = merged_steps(inputs.attrition, cell)
+    results = _Results(inputs.results, cell).released()
+    kept = set(results.rows)
+    changed = dataclasses.replace(
+        inputs,
+        results=results,
+        attrition=steps,
+        lock={"id": inputs.results.lock_id},  # the manifest counts people step by step
+        quality={},  # its facts count rows
+    )
+    account = {
+        "smallest_cell": cell,
+        "curve_grid_days": GRID_DAYS,
+        "days_rounded_to": ROUNDED_DAYS,
+        # As computed; those told in rounded days are in the results, rounded.
+        "withheld_results": [row.id for row in inputs.results.rows if row not in kept],
+        "withheld_analyses": [name for name in results.not_done if name not in inputs.results.not_done],
+        "attrition_steps_merged": len(inputs.attrition) - len(steps),
+        "files": "counts of resources by hospital, not by file",
+        "quality": "shares by hospital and dimension; no counts of rows",
+        "deidentification": "paths without counts",
+        "lock": "its id only",
+    }
+    return Coarsened(changed, account)
+
+
+def is_small(count: Any, cell: int) -> bool:
+    return isinstance(count, int | float) and 0 < count < cell
+
+
+# --- attrition ------------------------------------------------------------------------------------------
+
+
+def merged_steps(steps: Sequence[AttritionStep], cell: int) -> tuple[AttritionStep, ...]:
+    """Steps that lost a few people are told together with a neighbour, so that no difference is small."""
+    if not steps:
+        return ()
+    start, *groups = list(steps)
+    while any(is_small(group.left, cell) for group in groups):
+        place = next(place for place, group in enumerate(groups) if is_small(group.left, cell))
+        if len(groups) == 1:
+            # All who left are a few: who stayed is told, who left is not.
+            return (AttritionStep(_both(start.reason, groups[0].reason), 0, groups[0].remaining),)
+        first = min(place, len(groups) - 2)
+        one, other = groups[first : first + 2]
+        merged = AttritionStep(_both(one.reason, other.reason), one.left + other.left, other.remaining)
+        groups[first : first + 2] = [merged]
+    return (start, *groups)
+
+
+def _both(one: Bilingual, other: Bilingual) -> Bilingual:
+    return Bilingual(f"{one.zh}；{other.zh}", f"{one.en}; {other.en}")
+
+
+# --- curves ---------------------------------------------------------------------------------------------
+
+
+def coarse_curve(curve: Series, steps: Series, cell: int) -> Series:
+    """Points on the grid only, while enough are at risk, and only where enough events (or none) came between.
+
+    `steps` holds who stands behind each point of `curve` after day 0: time_days, at_risk, events.
+    """
+    points: list[tuple[Value, ...]] = [curve.points[0]]
+    events, place, day = 0, 0, GRID_DAYS
+    while True:
+        while place < len(steps.points) and _number(steps.points[place][0]) <= day:
+            events += int(_number(steps.points[place][2]))
+            place += 1
+        # Those at risk at the next step: never more than those at risk on the day of the grid.
+        if place >= len(steps.points) or _number(steps.points[place][1]) < cell:
+            break
+        if events == 0 or events >= cell:
+            points.append((float(day), *curve.points[place][1:]))
+            events = 0
+        day += GRID_DAYS
+    return dataclasses.replace(curve, points=tuple(points))
+
+
+def _number(value: Value) -> float:
+    return float(value) if isinstance(value, int | float) else 0.0
+
+
+# --- results --------------------------------------------------------------------------------------------
+
+
+class _Results:
+    """A run's results, and which of them a reader abroad may see."""
+
+    def __init__(self, results: ResultSet, cell: int) -> None:
+        self.results = results
+        self.cell = cell
+        self.small_sets = self._small_sets()
+        self.closed = self._closed()
+        self.small_variables = {
+            (row.analysis, _first(row.variable))
+            for row in results.rows
+            if row.variable and row.statistic == "subjects" and self._reveals(row)
+        }
+
+    def released(self) -> ResultSet:
+        reason = joined(WITHHELD.about(cell=str(self.cell)))
+        return dataclasses.replace(
+            self.results,
+            rows=tuple(_in_round_days(row) for row in self.results.rows if self._is_open(row)),
+            series=tuple(self._series()),
+            row_sets={
+                name: ids for name, ids in self.results.row_sets.items() if name not in self.small_sets
+            },
+            not_done={**self.results.not_done, **dict.fromkeys(self.closed, reason)},
+        )
+
+    def _small_sets(self) -> set[str]:
+        """Row sets of a few people, and those that lack only a few people of another one."""
+        people = {name: frozenset(ids) for name, ids in self.results.row_sets.items()}
+        small = {name for name, ids in people.items() if is_small(len(ids), self.cell)}
+        for name, ids in people.items():
+            if any(ids < other and is_small(len(other) - len(ids), self.cell) for other in people.values()):
+                small.add(name)
+        return small
+
+    def _closed(self) -> list[str]:
+        """Analyses of which nothing leaves: a few people or events stand behind one of their results."""
+        populations = {name.partition(".")[0] for name in self.small_sets}
+        closed = [
+            row.analysis
+            for row in self.results.rows
+            if row.analysis not in ("attrition", "overseas")
+            and (
+                row.row_set.partition(".")[0] in populations
+                or is_small(row.events, self.cell)
+                or (is_small(row.n, self.cell) and not row.variable)
+                or (row.statistic == "observed" and is_small(row.value, self.cell))
+            )
+        ]
+        return list(dict.fromkeys(closed))
+
+    def _reveals(self, row: ArdRow) -> bool:
+        """Few have this level, or all but a few."""
+        return is_small(row.value, self.cell) or (
+            row.n is not None and is_small(row.n - _number(row.value), self.cell)
+        )
+
+    def _is_open(self, row: ArdRow) -> bool:
+        if row.analysis in self.closed or row.analysis == "attrition" or row.statistic in _EXTREMES:
+            return False
+        if row.statistic in _OF_A_VARIABLE and (row.analysis, _first(row.variable)) in self.small_variables:
+            return False
+        if row.statistic == "at_risk":
+            return not is_small(row.value, self.cell)
+        if row.statistic == "survival" and row.value is not None:
+            at_risk = self._at_risk(row.id.replace(".survival.", ".at_risk."))
+            return at_risk is not None and at_risk >= self.cell
+        return True
+
+    def _at_risk(self, ard_id: str) -> float | None:
+        return next((_number(row.value) for row in self.results.rows if row.id == ard_id), None)
+
+    def _series(self) -> Iterable[Series]:
+        """Curves on the grid; numbers at risk without the small ones; no step, no single person's difference."""
+        by_id = {one.id: one for one in self.results.series}
+        for series in self.results.series:
+            kind = series.id.removeprefix(f"{series.analysis}.").partition(".")[0]
+            if series.analysis in self.closed or series.analysis == "attrition" or kind == "steps":
+                continue
+            if kind == "curve":
+                steps = by_id.get(series.id.replace(".curve.", ".steps."))
+                if steps is not None:  # without its steps nobody can say who stands behind a point
+                    yield coarse_curve(series, steps, self.cell)
+            elif kind == "at_risk":
+                yield dataclasses.replace(series, points=tuple(map(self._shown, series.points)))
+            elif kind == "love":
+                yield dataclasses.replace(series, points=tuple(self._love(series)))
+            elif kind == "lines":
+                yield dataclasses.replace(series, points=tuple(self._lines(series)))
+            elif kind != "histogram" or not self._has_small_bins(series):
+                yield series
+
+    def _shown(self, point: tuple[Value, ...]) -> tuple[Value, ...]:
+        return (point[0], *(None if is_small(count, self.cell) else count for count in point[1:]))
+
+    def _love(self, series: Series) -> Iterable[tuple[Value, ...]]:
+        return (point for point in series.points if (series.analysis, point[0]) not in self.small_variables)
+
+    def _lines(self, series: Series) -> Iterable[tuple[Value, ...]]:
+        open_rows = {row.id for row in self.results.rows if self._is_open(row)}
+        return (point for point in series.points if point[0] in open_rows)
+
+    def _has_small_bins(self, series: Series) -> bool:
+        return any(is_small(count, self.cell) for point in series.points for count in point[2:])
+
+
+def _in_round_days(row: ArdRow) -> ArdRow:
+    if row.unit != "days":
+        return row
+    value, low, high = (
+        float(round(one / ROUNDED_DAYS) * ROUNDED_DAYS) if isinstance(one, int | float) else None
+        for one in (row.value, row.ci_low, row.ci_high)
+    )
+    return dataclasses.replace(row, value=value, ci_low=low, ci_high=high)
+
+
+def _first(variable: str) -> str:
+    """`size.upto20` is a level of `size`."""
+    return variable.partition(".")[0]

@@ -1,0 +1,25 @@
+"""A whole deployment in a temporary folder, with the demo's organisations registered."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rwd_platform.demo.people import register_organisations
+from rwd_platform.flows.platform import Platform, open_platform
+from rwd_platform.settings import Settings
+from tests.conftest import StandingClock
+
+
+@pytest.fixture
+def platform(sqlite_template: Path, tmp_path: Path, clock: StandingClock) -> Iterator[Platform]:
+    home = tmp_path / "home"
+    home.mkdir()
+    shutil.copyfile(sqlite_template, home / "records.db")  # already migrated: a tenth of a second saved
+    opened = open_platform(Settings(home=home, demo=True), clock)
+    register_organisations(opened)
+    yield opened
+    opened.records.engine.dispose()

@@ -1,0 +1,108 @@
+"""What a worker does with a job: the work, the reason when it fails, and nothing of a record in a reason."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from rwd_platform.flows import jobs
+from rwd_platform.flows.jobs import KINDS, Progress, drain, enqueue, work_once
+from rwd_platform.flows.platform import Platform
+from rwd_platform.jobs import queue
+from rwd_platform.log.entry import Actor
+from rwd_platform.records.tables import Job, Upload
+from tests.conftest import StandingClock
+from tests.flows.sending import CLERK, RESEARCHER, actions, ndjson, patient, received
+
+SECRET = "甲乙丙 13800138000"
+
+
+def doing(monkeypatch: pytest.MonkeyPatch, work: Any) -> None:
+    monkeypatch.setattr(jobs, "KINDS", {"quality": work})
+
+
+def test_a_worker_admits_an_upload_and_checks_quality(platform: Platform) -> None:
+    upload_id = received(platform, {"a.ndjson": ndjson(patient())})
+    (job,) = drain(platform, "w1")
+    assert (job.state, job.stage, job.problem) == ("done", "quality", None)
+    assert platform.records.get(Upload, upload_id).state == "admitted"
+    assert actions(platform)[-1] == "quality.checked"
+    assert work_once(platform, "w1") is None
+
+
+def test_a_refusal_becomes_the_jobs_reason(platform: Platform) -> None:
+    """Locking an unfrozen study is refused: the job fails with that error, not with a stack."""
+    enqueue(platform, RESEARCHER, "lock", {"study_id": "study-none"}, key="lock/1")
+    (job,) = drain(platform, "w1")
+    assert job.state == "failed"
+    assert job.problem is not None and job.problem["code"] in ("records.not_found", "access.not_allowed")
+
+
+def test_an_error_of_the_program_names_its_kind_and_no_value(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An exception's message may hold a patient's name: neither the record nor the log repeats it."""
+
+    def breaks(_platform: Platform, _actor: Actor, _payload: Mapping[str, Any], _progress: Progress) -> None:
+        raise ValueError(f"cannot read {SECRET}")
+
+    doing(monkeypatch, breaks)
+    enqueue(platform, CLERK, "quality", {}, key="q")
+    with caplog.at_level(logging.DEBUG):
+        (job,) = drain(platform, "w1")
+    assert job.problem is not None and job.problem["code"] == "jobs.broke"
+    assert "ValueError" in job.problem["en"] and job.id in job.problem["zh"]
+    assert "breaks" in caplog.text, "where it broke is logged"
+    assert not any(part in caplog.text + str(job.problem) for part in SECRET.split())
+
+
+def test_a_worker_that_was_taken_over_stops_and_leaves_the_job_to_the_other(
+    platform: Platform, clock: StandingClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(_platform: Platform, _actor: Actor, _payload: Mapping[str, Any], progress: Progress) -> None:
+        clock.advance(seconds=platform.settings.job_lease_seconds + 1)
+        assert queue.claim(platform.records, "other", 60) is not None
+        progress("late", 1, 1)
+        raise AssertionError("the work went on without a lease")
+
+    doing(monkeypatch, slow)
+    enqueue(platform, CLERK, "quality", {}, key="q")
+    job = work_once(platform, "slow")
+    assert job is not None
+    assert (job.state, job.worker, job.problem) == ("running", "other", None)
+
+
+def test_a_worker_that_lost_its_job_at_the_very_end_does_not_die(
+    platform: Platform, clock: StandingClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No progress was due any more: the loss shows only when the job is to be finished."""
+
+    def slow(_platform: Platform, _actor: Actor, _payload: Mapping[str, Any], _progress: Progress) -> None:
+        clock.advance(seconds=platform.settings.job_lease_seconds + 1)
+        assert queue.claim(platform.records, "other", 60) is not None
+
+    doing(monkeypatch, slow)
+    enqueue(platform, CLERK, "quality", {}, key="q")
+    job = work_once(platform, "slow")
+    assert job is not None
+    assert (job.state, job.worker) == ("running", "other")
+
+
+def test_a_job_of_an_unknown_kind_is_refused_at_the_door(platform: Platform) -> None:
+    with pytest.raises(ValueError, match="no job of kind"):
+        enqueue(platform, CLERK, "nonsense", {}, key="x")
+
+
+def test_every_kind_of_the_web_pages_exists() -> None:
+    assert set(KINDS) == {"admit", "quality", "lock", "run", "assemble"}
+
+
+def test_the_log_names_who_queued_the_job_and_not_the_worker(platform: Platform) -> None:
+    received(platform, {"a.ndjson": ndjson(patient())})
+    (job,) = drain(platform, "w1")
+    assert platform.records.get(Job, job.id).queued_by == CLERK.id
+    entries = platform.records.log_entries(first=len(actions(platform)) - 1)
+    assert entries[-1].actor_id == CLERK.id

@@ -1,0 +1,66 @@
+"""A question to the transfer rules: the answer, and both of them on record."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from sqlmodel import select
+
+from rwd_platform.core.errors import PlatformError
+from rwd_platform.core.text import Bilingual
+from rwd_platform.demo.questions import facts_of_transfer
+from rwd_platform.flows.platform import Platform
+from rwd_platform.flows.transfer import decide_transfer
+from rwd_platform.log.entry import Actor
+from rwd_platform.records.tables import AuditCheckpoint, AuditEntry, TransferRecord
+from tests.flows.sending import CLERK, REGULATOR, RESEARCHER
+
+TITLE = Bilingual("向境外提供", "To abroad")
+
+
+def ask(platform: Platform, actor: Actor = RESEARCHER, persons: int = 0, **more: Any) -> TransferRecord:
+    facts = facts_of_transfer(on="2026-11-02", sensitive_persons=persons, anonymised_and_reviewed=not persons)
+    return decide_transfer(platform, actor, title=TITLE, recipient="Sponsor", facts={**facts, **more})
+
+
+@pytest.mark.parametrize(("persons", "outcome"), [(0, "done"), (20_000, "refused")])
+def test_question_and_answer_are_on_record_and_in_the_log(
+    platform: Platform, persons: int, outcome: str
+) -> None:
+    record = ask(platform, persons=persons)
+    stored = platform.records.get(TransferRecord, record.id)
+    assert (stored.verdict == "ALLOW") is (persons == 0)
+    assert stored.facts["persons"]["sensitive"]["count"] == persons
+    entry = next(e for e in platform.records.all(select(AuditEntry)) if e.action == "transfer.decided")
+    body = json.loads(entry.body)
+    assert (entry.outcome, body["object"]["id"]) == (outcome, record.id)
+    assert set(body["decision"]) == {
+        "verdict", "personal_information_path", "genetic_resources_path", "rules", "missing", "rule_pack",
+    }  # fmt: skip
+    assert body["decision"]["verdict"] == record.verdict
+    assert bool(body["decision"]["missing"]) is (persons > 0), "what is missing is named"
+    assert [one.why for one in platform.records.all(select(AuditCheckpoint))] == ["transfer"]
+
+
+@pytest.mark.parametrize("more", [{"surprise": 1}, {"crosses_border": "perhaps"}])
+def test_facts_outside_the_vocabulary_leave_no_record(platform: Platform, more: dict[str, Any]) -> None:
+    with pytest.raises(PlatformError):
+        ask(platform, **more)
+    assert not platform.records.all(select(TransferRecord))
+
+
+@pytest.mark.parametrize("actor", [CLERK, REGULATOR], ids=lambda actor: actor.role)
+def test_who_only_reads_may_not_ask(platform: Platform, actor: Actor) -> None:
+    with pytest.raises(PlatformError) as raised:
+        ask(platform, actor)
+    assert raised.value.code == "access.not_allowed"
+
+
+def test_a_package_that_is_not_there_cannot_be_asked_about(platform: Platform) -> None:
+    facts = facts_of_transfer(on="2026-11-02", sensitive_persons=0, anonymised_and_reviewed=True)
+    with pytest.raises(PlatformError) as raised:
+        decide_transfer(platform, RESEARCHER, title=TITLE, recipient="S", facts=facts, package_id="EP-none")
+    assert raised.value.code == "records.not_found"
+    assert not platform.records.all(select(TransferRecord))
