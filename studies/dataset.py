@@ -13,12 +13,14 @@ from studies.attrition import Attrition, AttritionStep
 from studies.covariates import derive_covariate
 from studies.exposure import derive_exposure
 from studies.outcome import EVENT, TIME, derive_outcome
+from studies.populations import restricted
 from studies.protocol import COMPARATOR, EXPOSED, Protocol
 from studies.tables import LINEAGE_COLUMNS, SUBJECT_TABLE, lineage_of, lock_rows, table
 
 INDEX = "index"
 SITE = "site_id"
 
+_POPULATION = Bilingual("不属于主要分析人群：{title}", "Not in the population of the main analysis: {title}")
 _START = Bilingual("数据锁定中的受试者", "Subjects in the data lock")
 
 
@@ -70,12 +72,26 @@ def build(
     index_rows = index_rows[index_rows["day"] == 0].drop_duplicates(SUBJECT_ID)
     lines = [lineage_of(index_rows, INDEX), exposed.lineage, outcomes.lineage]
     lines += [covariates[one.name].lineage for one in protocol.covariates]
+    frame = pd.DataFrame(columns)
     return StudyDataset(
-        frame=pd.DataFrame(columns),
-        attrition=(*before, *attrition.done),
+        frame=frame,
+        attrition=(*before, *attrition.done, *_into_the_population(frame, protocol)),
         lineage=_lineage(lines, ids),
         exposure=protocol.exposure.name,
     )
+
+
+def _into_the_population(frame: pd.DataFrame, protocol: Protocol) -> list[AttritionStep]:
+    """The last step: from everybody to the population of the last Cox model, which the answer is about."""
+    asked = [one.population for one in protocol.analyses if one.method == "cox"]
+    if not asked:
+        return []
+    population = protocol.population(asked[-1])
+    remaining = len(restricted(frame, population))
+    reason = Bilingual(
+        _POPULATION.zh.format(title=population.title.zh), _POPULATION.en.format(title=population.title.en)
+    )
+    return [AttritionStep(reason, len(frame) - remaining, remaining)] if remaining < len(frame) else []
 
 
 def _lineage(parts: Sequence[pd.DataFrame], ids: Sequence[str]) -> pd.DataFrame:

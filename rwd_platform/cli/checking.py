@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from rwd_platform.cli.main import Json, existing
+from rwd_platform.cli.main import Json, existing, writable_folder
 from rwd_platform.cli.output import answer, say
 from rwd_platform.core.errors import Exit, Problem
 
@@ -107,7 +107,7 @@ def deidentify(
     pseudonyms = Pseudonymiser(key, scope="file")
     total = {"read": 0, "written": 0, "rejected": 0, "quarantined": 0}
     dropped: dict[str, int] = {}
-    out.mkdir(parents=True, exist_ok=True)
+    writable_folder(out)
     for path in existing(files):
         account = deidentify_file(path, out, loaded, pseudonyms)
         for name in total:

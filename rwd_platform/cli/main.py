@@ -49,6 +49,14 @@ NOT_TEXT = Problem(
     next_zh="请另存为 UTF-8 编码后重试。",
     next_en="Save it as UTF-8 and try again.",
 )
+CANNOT_WRITE = Problem(
+    code="cli.cannot_write",
+    zh="无法写入 {name}。",
+    en="{name} cannot be written to.",
+    next_zh="请指定一个可写的文件夹。",
+    next_en="Name a folder that can be written to.",
+    exit=Exit.BROKEN_ENVIRONMENT,
+)
 USAGE = Problem(
     code="cli.usage",
     zh="命令的写法不对：{why}",
@@ -66,6 +74,17 @@ def existing(paths: list[Path]) -> list[Path]:
         if not path.exists():
             raise FILE_MISSING.error(name=path.name)
     return paths
+
+
+def writable_folder(path: Path) -> Path:
+    """The folder, made if need be."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise
+        raise CANNOT_WRITE.error(name=path.name) from error
+    return path
 
 
 def text_of(path: Path) -> str:

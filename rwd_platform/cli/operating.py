@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rwd_platform.cli.deployment import caller, deployment
-from rwd_platform.cli.main import Json, existing
+from rwd_platform.cli.main import Json, existing, writable_folder
 from rwd_platform.cli.output import Terminal, answer, say, say_card
 from rwd_platform.core.errors import PROBLEMS, Exit
 
@@ -37,7 +37,7 @@ def demo(out: Annotated[Path, typer.Option("--out", help="目录 · directory")]
     from rwd_platform.demo.journey import run_demo
 
     terminal = Terminal()
-    package = run_demo(out, terminal.say, terminal.begin)
+    package = run_demo(writable_folder(out), terminal.say, terminal.begin)
     typer.echo(str(package))
     return Exit.YES
 

@@ -29,11 +29,15 @@ def verify(
     from rwd_platform.flows.verify_package import verify_package_at
     from studies.evidence.verify import read_public_key
 
-    verification = verify_package_at(existing([package])[0], read_public_key(key) if key else None, rerun)
+    verification = verify_package_at(
+        existing([package, *([rerun] if rerun else [])])[0], read_public_key(key) if key else None, rerun
+    )
     if as_json:
         answer(verification.as_dict())
     for line in verification.lines():
         say(line)
+    if rerun is not None:
+        say(f"从数据锁定复算 · recomputed from the lock: {verification.rerun}")
     return Exit.YES if verification.holds else Exit.NO
 
 

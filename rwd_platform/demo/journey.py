@@ -92,7 +92,7 @@ def run_demo(out: Path, say: Say, begin: Say = _nobody) -> Path:
     """The demo into a folder of its own; a second one replaces the first. Returns the package's path."""
     _clear(out)
     began = time.monotonic()
-    platform = open_platform(Settings(home=out / "home", demo=True))
+    platform = open_platform(Settings(home=out / "home", demo=True, root_key_file=None))
     (platform.layout.home / DEMO_MARK).touch()
     journey = make_journey(platform, out / "hospitals", say, begin)
     shown = out / journey.package.file_name

@@ -14,7 +14,8 @@ from rwd_platform.core.columns import SUBJECT_ID
 from studies.dataset import StudyDataset
 from studies.design import design
 from studies.outcome import EVENT, TIME
-from studies.protocol import ARMS, EXPOSED, PlannedAnalysis, Protocol, Restriction
+from studies.populations import restricted
+from studies.protocol import ARMS, EXPOSED, PlannedAnalysis, Protocol
 from studies.reasons import NO_SUBJECTS, NOT_ESTIMABLE, ONE_ARM, CannotEstimate
 from studies.results import ArdRow, Series, Value
 from studies.statistics import ENGINE, ENGINE_VERSION, Bools, Floats
@@ -64,9 +65,7 @@ class Context:
 
     def subset(self, population: str) -> Subset:
         """Raises `CannotEstimate` where nobody is in the population."""
-        frame = self.dataset.frame
-        for restriction in self.protocol.population(population).restrictions:
-            frame = frame[_fulfils(frame[restriction.covariate], restriction)]
+        frame = restricted(self.dataset.frame, self.protocol.population(population))
         if frame.empty:
             raise CannotEstimate(NO_SUBJECTS)
         exposed = frame[self.dataset.exposure].to_numpy(dtype=bool)
@@ -208,21 +207,6 @@ def _point(value: Value | np.generic) -> Value:
     if isinstance(plain, float):
         return _significant(plain) if np.isfinite(plain) else None
     return plain
-
-
-def _fulfils(values: pd.Series[float], restriction: Restriction) -> pd.Series[bool]:
-    fulfils = pd.Series(True, index=values.index)
-    if restriction.one_of:
-        fulfils &= values.isin(list(restriction.one_of))
-    if restriction.more_than is not None:
-        fulfils &= values > restriction.more_than
-    if restriction.at_least is not None:
-        fulfils &= values >= restriction.at_least
-    if restriction.less_than is not None:
-        fulfils &= values < restriction.less_than
-    if restriction.at_most is not None:
-        fulfils &= values <= restriction.at_most
-    return fulfils
 
 
 def _tidy(value: Value, statistic: str, decimals: int | None) -> Value:

@@ -14,8 +14,10 @@ from typing import Any
 
 import pandas as pd
 
+from rwd_platform.core.canonical import canonical_json
 from rwd_platform.core.columns import LINE_DIGEST, SOURCE_FILE, SOURCE_LINE, SUBJECT_ID
 from rwd_platform.core.text import Bilingual
+from rwd_platform.log.entry import Entry
 from studies.evidence.inputs import PackageInputs, QualityLine, Source, SourceFile
 from studies.evidence.labels import file_labels
 from studies.evidence.templates import verify as standalone
@@ -30,7 +32,9 @@ FREEZE_JSON = "data/01_protocol/freeze.json"
 SIGNOFF_JSON = "data/10_signoff/signoff.json"
 LINEAGE = "data/08_trace/lineage.csv.gz"
 ROW_SETS_JSON = "data/08_trace/row_sets.json"
+LOG_DOCUMENT = "data/09_audit/log_extract.json"  # for `rwd audit verify --extract`
 VOLATILE = (
+    LOG_DOCUMENT,
     standalone.AUDIT_EXTRACT,
     standalone.PROOFS_JSON,
     standalone.CHECKPOINT,
@@ -213,6 +217,7 @@ def _log(inputs: PackageInputs) -> dict[str, bytes]:
         for proof in inputs.log.proofs
     ]
     return {
+        LOG_DOCUMENT: _extract_in_one_file(inputs),
         standalone.AUDIT_EXTRACT: inputs.log.entries,
         standalone.PROOFS_JSON: json_bytes({"format_version": 1, "proofs": proofs}),
         standalone.CHECKPOINT: inputs.log.checkpoint.encode(),
@@ -220,6 +225,21 @@ def _log(inputs: PackageInputs) -> dict[str, bytes]:
         standalone.PACKAGE_KEY: f"{inputs.signer.public_key.hex()}\n".encode(),
         "data/09_audit/verify.py": (_TEMPLATES / "verify.py").read_bytes(),
     }
+
+
+def _extract_in_one_file(inputs: PackageInputs) -> bytes:
+    """The same entries, proofs and checkpoint in the form that `rwd audit verify --extract` reads."""
+    lines = inputs.log.entries.decode().splitlines()
+    proofs = [
+        {
+            "sequence": proof.sequence,
+            "leaf_hash": Entry(proof.sequence, line.encode()).leaf_hash.hex(),
+            "path": [node.hex() for node in proof.path],
+        }
+        for line, proof in zip(lines, inputs.log.proofs, strict=True)
+    ]
+    document = {"format": "rwd-audit-extract", "format_version": 1, "checkpoint": inputs.log.checkpoint}
+    return canonical_json({**document, "entries": lines, "proofs": proofs}) + b"\n"
 
 
 # --- the trace: rows by ordinal, never by id --------------------------------------------------------

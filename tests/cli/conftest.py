@@ -11,9 +11,7 @@ from tests.cli.calling import Rwd, caller
 
 
 @pytest.fixture
-def rwd(
-    monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes], tmp_path: Path
-) -> Rwd:
+def rwd(monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes], tmp_path: Path) -> Rwd:
     """No setting of the machine that runs the tests reaches the command."""
     for name in ("RWD_HOME", "RWD_DATABASE_URL", "RWD_DEMO", "RWD_ROOT_KEY_FILE"):
         monkeypatch.delenv(name, raising=False)

@@ -108,7 +108,17 @@ def test_an_error_with_json_is_a_document_and_a_card(rwd: Rwd) -> None:
 def test_help_is_no_error(rwd: Rwd) -> None:
     answer = rwd("--help")
     assert answer.code == 0
-    for verb in ("validate", "deidentify", "views", "transfer", "verify", "audit", "upload", "doctor", "demo"):
+    for verb in (
+        "validate",
+        "deidentify",
+        "views",
+        "transfer",
+        "verify",
+        "audit",
+        "upload",
+        "doctor",
+        "demo",
+    ):
         assert verb.encode() in answer.stdout
 
 
@@ -117,7 +127,12 @@ def test_a_real_process_gives_the_exit_code_and_utf_8_whatever_the_locale(tmp_pa
     file = write(tmp_path / "文件.ndjson", ndjson(patient(gender="F")))
     done = subprocess.run(
         [sys.executable, "-m", "rwd_platform.cli.main", "validate", str(file), "--json"],
-        env={"PATH": "/usr/bin:/bin", "LC_ALL": "C", "PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONUTF8": "0"},
+        env={
+            "PATH": "/usr/bin:/bin",
+            "LC_ALL": "C",
+            "PYTHONPATH": str(Path(__file__).parents[2]),
+            "PYTHONUTF8": "0",
+        },
         capture_output=True,
         check=False,
     )
@@ -277,7 +292,10 @@ SUITE = {
     "tests": [
         {
             "title": "an id",
-            "view": {"resource": "Patient", "select": [{"column": [{"name": "id", "path": "id", "type": "id"}]}]},
+            "view": {
+                "resource": "Patient",
+                "select": [{"column": [{"name": "id", "path": "id", "type": "id"}]}],
+            },
             "expect": [{"id": "p1"}],
         }
     ],
@@ -315,7 +333,10 @@ DECISION_FIELDS = {
 
 
 def facts(**changes: Any) -> dict[str, Any]:
-    return {**facts_of_transfer(on="2026-11-02", sensitive_persons=0, anonymised_and_reviewed=True), **changes}
+    return {
+        **facts_of_transfer(on="2026-11-02", sensitive_persons=0, anonymised_and_reviewed=True),
+        **changes,
+    }
 
 
 @pytest.mark.parametrize("persons", [0, 20_000, 2_000_000])
@@ -366,7 +387,9 @@ def test_the_foreign_cases_are_decided_as_they_say(rwd: Rwd, tmp_path: Path) -> 
 # -- verify ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("content", [b"", b"no zip", b"PK\x05\x06" + bytes(18)], ids=["empty", "text", "no member"])
+@pytest.mark.parametrize(
+    "content", [b"", b"no zip", b"PK\x05\x06" + bytes(18)], ids=["empty", "text", "no member"]
+)
 def test_what_is_no_package_does_not_verify(rwd: Rwd, tmp_path: Path, content: bytes) -> None:
     answer = rwd("verify", write(tmp_path / "EP-x.zip", content), "--json")
     assert answer.code in (1, 2)
@@ -417,7 +440,9 @@ def test_another_database_needs_a_key_from_elsewhere(rwd: Rwd, home: Path) -> No
 def test_upload_answers_with_the_receipt(
     rwd: Rwd, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rwd_platform.flows.check_quality.check_quality", lambda *_: None)  # has tests of its own
+    monkeypatch.setattr(
+        "rwd_platform.flows.check_quality.check_quality", lambda *_: None
+    )  # has tests of its own
     file = write(tmp_path / "a.ndjson", ndjson(patient("p1"), grade()))
     answer = rwd("upload", file, *TERM_OPTIONS, "--json")
     assert answer.code == 0
@@ -453,8 +478,12 @@ def test_a_study_that_does_not_exist_is_named(rwd: Rwd, home: Path) -> None:
     assert answer.code in (2, 3) and answer.document["error"]["code"]
 
 
-@pytest.mark.parametrize("content", [b"", b"id: x", b"\xff\xfe", b"- a"], ids=["empty", "short", "bytes", "list"])
-def test_a_protocol_that_cannot_be_read_is_exit_2(rwd: Rwd, home: Path, tmp_path: Path, content: bytes) -> None:
+@pytest.mark.parametrize(
+    "content", [b"", b"id: x", b"\xff\xfe", b"- a"], ids=["empty", "short", "bytes", "list"]
+)
+def test_a_protocol_that_cannot_be_read_is_exit_2(
+    rwd: Rwd, home: Path, tmp_path: Path, content: bytes
+) -> None:
     answer = rwd("study", "register", write(tmp_path / "p.yaml", content), "--json")
     assert answer.code == 2
     assert is_chinese(answer.document["error"]["zh"])

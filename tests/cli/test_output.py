@@ -19,7 +19,9 @@ def test_an_answer_is_one_line_of_utf_8(capsysbinary: pytest.CaptureFixture[byte
     assert err == b""
 
 
-def test_a_name_that_is_no_utf_8_does_not_break_the_answer(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+def test_a_name_that_is_no_utf_8_does_not_break_the_answer(
+    capsysbinary: pytest.CaptureFixture[bytes],
+) -> None:
     """A file name of another encoding arrives as lone surrogates; the answer stays valid UTF-8."""
     answer({"file": b"\xc0\xd6.json".decode("utf-8", "surrogateescape")})
     assert json.loads(capsysbinary.readouterr().out.decode("utf-8"))["file"].endswith(".json")
@@ -39,7 +41,9 @@ def test_an_error_is_a_card_with_its_code(as_json: bool, capsysbinary: pytest.Ca
         assert part.encode() in err
 
 
-def test_progress_is_for_a_terminal_only(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_is_for_a_terminal_only(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     progress = Progress()
     progress("validate", 500, 1000)
     progress.clear()

@@ -72,7 +72,7 @@ def test_no_file_of_an_aggregate_package_holds_event_times_or_small_counts(aggre
     for name, document in documents(aggregate.folder):
         seen += 1
         days = {value for _, value in leaves(document) if isinstance(value, float) and value in off_grid}
-        assert not days, name
+        assert not days or name.startswith("data/01_protocol/"), name  # the plan has days of its own
         for key, value in leaves(document):
             small = isinstance(value, int) and not isinstance(value, bool) and 0 < value < 10
             assert not (small and key in COUNTS), (name, key)
@@ -107,7 +107,7 @@ def test_what_was_small_is_withheld_with_what_gives_it_away(aggregate):
         assert gone not in ids
     assert "restricted.balance.size.upto20.exposed.subjects" in ids
     steps = json.loads((aggregate.folder / "data/08_trace/attrition.json").read_text("utf-8"))["steps"]
-    assert [(step["left"], step["remaining"]) for step in steps] == [(0, 597)]
+    assert [(step["left"], step["remaining"]) for step in steps] == [(0, 599), (288, 311)]
 
 
 def test_an_aggregate_package_verifies_and_says_what_it_withholds(aggregate):

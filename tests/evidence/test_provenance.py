@@ -104,7 +104,7 @@ def test_a_word_changed_in_the_docx_is_found_and_the_pdf_is_named_as_unread(pack
         for name in source.namelist():
             content = source.read(name)
             if name == "word/document.xml":
-                content = content.replace(b"supportive", b"conclusive")
+                content = content.replace(b"descriptive", b"conclusive")
             target.writestr(name, content)
     path.write_bytes(made.getvalue())
     assert "data/06_report/report_en.docx" in places(folder)

@@ -47,7 +47,7 @@ def test_an_older_upload_behind_a_newer_one_is_refused_and_on_record_as_failed(
 ) -> None:
     sent(platform, {"p.ndjson": ndjson(patient("p1"))})
     older = received(platform, {"a.ndjson": ndjson(grade("g1", value=2))})
-    clock.advance(1)
+    clock.advance(seconds=1)
     newer = received(platform, {"b.ndjson": ndjson(grade("g1", value=3))})
     admit_upload(platform, CLERK, newer)
     with pytest.raises(PlatformError, match=r"upload\.overtaken"):

@@ -173,7 +173,10 @@ def test_without_a_venv_module_virtualenv_takes_over(machine: Machine) -> None:
 
 def test_without_venv_and_virtualenv_the_next_step_is_said(machine: Machine) -> None:
     machine.python("3.11", "python3.11")
-    machine.variables |= {"VENV_FAILS": "No module named venv", "VIRTUALENV_FAILS": "No module named virtualenv"}
+    machine.variables |= {
+        "VENV_FAILS": "No module named venv",
+        "VIRTUALENV_FAILS": "No module named virtualenv",
+    }
     says(machine.run("demo"), 4, "缺少 venv 模块", "no working venv module", "apt install python3-venv")
     assert not machine.venv.exists(), "no half-made environment is left behind"
 
@@ -250,7 +253,9 @@ def test_a_second_call_installs_nothing(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize("code", [0, 1, 2, 3, 4])
-def test_rwd_gets_its_arguments_and_gives_its_exit_code_and_stdout_untouched(machine: Machine, code: int) -> None:
+def test_rwd_gets_its_arguments_and_gives_its_exit_code_and_stdout_untouched(
+    machine: Machine, code: int
+) -> None:
     machine.python("3.11", "python3.11")
     machine.variables["RWD_EXIT"] = str(code)
     awkward = ["validate", "a b.json", "", "--json", "*", "it's", '"', "$HOME", "文件.ndjson", "--", "-x"]

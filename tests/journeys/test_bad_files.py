@@ -70,7 +70,11 @@ BAD = {
     "a gzip that breaks off": ("c.ndjson.gz", gzip.compress(THREE)[:-9], "intake.truncated"),
     "a zip that breaks off": ("c.zip", b"PK\x03\x04" + bytes(40), "intake.truncated"),
     "something else": ("s.ndjson.exe", b"MZ\x90\x00\x03", "intake.unknown_format"),
-    "shifted columns": ("随访.csv", table(FOLLOW_UP[1:], f"{SECRET},1990-01-01,x,1990-01-01"), "mapping.headers"),
+    "shifted columns": (
+        "随访.csv",
+        table(FOLLOW_UP[1:], f"{SECRET},1990-01-01,x,1990-01-01"),
+        "mapping.headers",
+    ),
     "no header": ("随访.csv", table(["7", SECRET, "1990-01-01", "x", "1990-01-01"]), "mapping.headers"),
     "the wrong encoding": ("l.ndjson", raw_patient('"gender":"ÿ"').decode().encode("latin-1"), ""),
     "UTF-16": ("u.json", json.dumps(patient("bad")).encode("utf-16"), ""),
@@ -133,7 +137,10 @@ def test_a_line_of_20_megabytes_costs_one_line(platform: Platform) -> None:
 def test_a_client_that_disconnects_leaves_nothing_and_the_rest_goes_on(platform: Platform) -> None:
     """The broken file was never received: no blob, no part, no line in any account."""
     upload = open_upload(platform, CLERK, TERMS)
-    with pytest.raises(ConnectionResetError), begin_file(platform, CLERK, upload.id, "cut.ndjson") as incoming:
+    with (
+        pytest.raises(ConnectionResetError),
+        begin_file(platform, CLERK, upload.id, "cut.ndjson") as incoming,
+    ):
         incoming.write(THREE[:20])
         raise ConnectionResetError
     good = begin_file(platform, CLERK, upload.id, "good.ndjson")

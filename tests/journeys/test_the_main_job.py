@@ -345,5 +345,7 @@ def test_the_package_unpacks_where_a_reader_has_only_a_file_manager(journey: Jou
         assert all(not name.startswith("/") and ".." not in name for name in archive.namelist())
         index = next(name for name in archive.namelist() if name.endswith("00_index/index.html"))
         page = archive.read(index).decode()
-    asks_the_network = re.findall(r"""(?:src|href|action)\s*=\s*["']?(?:https?:)?//|url\(["']?https?:""", page)
+    asks_the_network = re.findall(
+        r"""(?:src|href|action)\s*=\s*["']?(?:https?:)?//|url\(["']?https?:""", page
+    )
     assert asks_the_network == [], "the page must open without a network"

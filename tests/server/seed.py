@@ -297,14 +297,23 @@ def _keep_lineage(platform: Platform) -> None:
     place = platform.layout.results / RUN
     place.mkdir(parents=True)
     (place / "row_sets.json").write_text(json.dumps({"restricted": ["s1", "s2"]}))
-    columns = ["organisation_id", "subject_id", "variable", "source_file_sha256", "source_line", "line_digest"]
+    columns = [
+        "organisation_id",
+        "subject_id",
+        "variable",
+        "source_file_sha256",
+        "source_line",
+        "line_digest",
+    ]
     rows = [
         ["s1", "hormon", FILE_SHA256, 7, "d" * 64],
         ["s2", "hormon", FILE_SHA256, 9, "e" * 64],
         ["s1", "time_days", FILE_SHA256, 8, "f" * 64],
         ["s3", "hormon", FILE_SHA256, 1, "0" * 64],
     ]
-    pd.DataFrame([["hospital-a", *row] for row in rows], columns=columns).to_parquet(place / "lineage.parquet", index=False)
+    pd.DataFrame([["hospital-a", *row] for row in rows], columns=columns).to_parquet(
+        place / "lineage.parquet", index=False
+    )
 
 
 def seed_package(platform: Platform, *, organisation: str = "org-operator") -> None:

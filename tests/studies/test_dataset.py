@@ -64,7 +64,10 @@ def test_a_whole_record_becomes_one_row_with_the_line_of_every_value():
         "time_days": [14],
         "event": [14],
     }
-    assert left(dataset) == [] and dataset.by_arm == {"exposed": 1, "comparator": 0}
+    assert left(dataset) == ["Not in the population of the main analysis: Old"] and dataset.by_arm == {
+        "exposed": 1,
+        "comparator": 0,
+    }
 
 
 @pytest.mark.parametrize(
