@@ -6,12 +6,12 @@ import gzip
 import io
 import re
 import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from pypdf import PdfReader
 from sqlalchemy import text
 
 from rwd_platform.demo.journey import Journey
@@ -65,11 +65,7 @@ def texts_of(name: str, content: bytes) -> Iterator[tuple[str, str]]:
     elif content[:4] == b"PAR1":
         yield name, pd.read_parquet(io.BytesIO(content)).to_csv()
     elif content[:5] == b"%PDF-":
-        for stream in re.findall(rb"stream\r?\n(.*?)endstream", content, re.DOTALL):
-            try:
-                yield name, zlib.decompress(stream).decode("utf-8", "replace")
-            except zlib.error:
-                continue
+        yield name, "\n".join(page.extract_text() for page in PdfReader(io.BytesIO(content)).pages)
     else:
         yield name, content.decode("utf-8", "replace")
 
@@ -84,6 +80,17 @@ def test_the_search_itself_finds_a_planted_identifier(sqlite_journey: Journey, w
     patients = next(path for path in hospital.files if path.name.startswith("Patient"))
     ((_, content),) = texts_of(patients.name, patients.read_bytes())
     assert len(wanted.found_in(content)) > 2000
+
+
+def test_the_search_reads_what_a_person_reads_in_packages(sqlite_journey: Journey) -> None:
+    """PDFs show glyphs, DOCX are archives: the words of the report must be found in all of them."""
+    read = {
+        name.rsplit("!", 1)[-1]: content
+        for name, content in texts_of("EP", sqlite_journey.package_path.read_bytes())
+    }
+    pdf = next(content for name, content in read.items() if name.endswith("report_zh.pdf"))
+    assert "鹿特丹" in pdf.replace("\n", "")
+    assert any("鹿特丹" in content for name, content in read.items() if name == "word/document.xml")
 
 
 def test_no_file_of_the_platform_holds_one(sqlite_journey: Journey, wanted: Wanted) -> None:
