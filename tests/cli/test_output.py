@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from rwd_platform.cli.main import DISK_FULL, main
-from rwd_platform.cli.output import Progress, answer, say, show
+from rwd_platform.cli.output import Terminal, answer, say, show
 from tests.cli.calling import Rwd
 
 
@@ -41,19 +41,20 @@ def test_an_error_is_a_card_with_its_code(as_json: bool, capsysbinary: pytest.Ca
         assert part.encode() in err
 
 
-def test_progress_is_for_a_terminal_only(
+def test_the_step_in_hand_is_for_a_terminal_only(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    progress = Progress()
-    progress("validate", 500, 1000)
-    progress.clear()
-    assert capsys.readouterr() == ("", "")
+    """A log file gets the finished steps alone; on a terminal the line of the step makes room for them."""
+    quiet = Terminal()
+    quiet.begin("lock")
+    quiet.say("locked")
+    assert capsys.readouterr() == ("", "locked\n")
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    shown = Progress()
-    shown("validate", 500, 1000)
-    shown.clear()
+    shown = Terminal()
+    shown.begin("lock")
+    shown.say("locked")
     out, err = capsys.readouterr()
-    assert out == "" and "validate 500 / 1,000" in err and err.endswith("\r\x1b[K")
+    assert out == "" and err == "  … lock\r\x1b[Klocked\n"
 
 
 @pytest.mark.parametrize(
