@@ -27,7 +27,25 @@ _CJK = re.compile(r"[\u3400-\u9fff\uff01-\uff5e\u3000-\u303f]")
 _LATIN_WORD = re.compile(r"[A-Za-z]{2,}")
 # Names that are the same in both languages.
 _NAMES = frozenset(
-    {"SHA", "FHIR", "Ed", "rwd", "verify", "audit", "key", "platform", "pub", "log", "checkpoint", "txt"}
+    {
+        "SHA",
+        "FHIR",
+        "Ed",
+        "rwd",
+        "verify",
+        "audit",
+        "key",
+        "platform",
+        "pub",
+        "log",
+        "checkpoint",
+        "txt",
+        "package",
+        "data",
+        "extract",
+        "json",
+        "keys",
+    }
 )
 
 

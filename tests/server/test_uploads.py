@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -109,7 +110,9 @@ def _disconnecting(platform: Platform, upload: str) -> list[dict[str, Any]]:
     async def send(message: Any) -> None:
         answered.append(message)
 
-    asyncio.run(create_app(platform)(scope, receive, send))
+    # In a thread of its own: a browser test of the same process may have left a loop running in this one.
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, create_app(platform)(scope, receive, send)).result()
     return answered
 
 
