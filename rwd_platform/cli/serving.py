@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -45,6 +46,8 @@ def serve_home(
         _show_demo_people(say)
     command = [sys.executable, "-m", "rwd_platform.cli.main", "work"]
     worker = subprocess.Popen(command) if with_worker else None  # noqa: S603 - our own program
+    # uvicorn raises the signal again when it is done: it must end here, so that the worker ends too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(Exit.YES))
     try:
         import uvicorn
 
