@@ -53,6 +53,19 @@ class Action(StrEnum):
     LOG_READ = "log.read"
     TRACE_READ = "trace.read"
     JOB_READ = "job.read"
+    POLICY_READ = "policy.read"
+    RISK_READ = "risk.read"
+    RISK_RUN = "risk.run"
+    RELEASE_REQUEST = "release.request"
+    RELEASE_READ = "release.read"
+    RELEASE_APPROVE = "release.approve"
+    BREAK_GLASS_REQUEST = "break_glass.request"
+    BREAK_GLASS_READ = "break_glass.read"
+    BREAK_GLASS_APPROVE = "break_glass.approve"
+    BREAK_GLASS_OPEN = "break_glass.open"
+    TEXT_PREPARE = "text.prepare"
+    TEXT_REVIEW = "text.review"
+    KEY_ROTATE = "key.rotate"
 
 
 class Scope(StrEnum):
@@ -74,6 +87,10 @@ PERMISSIONS: Mapping[Role, Mapping[Action, Scope]] = {
         Action.QUALITY_READ: _OWN,
         Action.LOG_READ: _OWN,
         Action.JOB_READ: _OWN,
+        Action.POLICY_READ: _OWN,  # the policies are everybody's; what was dropped is its own uploads'
+        Action.BREAK_GLASS_REQUEST: _OWN,
+        Action.BREAK_GLASS_READ: _OWN,
+        Action.BREAK_GLASS_OPEN: _OWN,
     },
     # Works on pseudonymised data of its own studies; never sees an upload.
     Role.RESEARCHER: {
@@ -92,6 +109,12 @@ PERMISSIONS: Mapping[Role, Mapping[Action, Scope]] = {
         Action.LOG_READ: _OWN,
         Action.TRACE_READ: _OWN,
         Action.JOB_READ: _OWN,
+        Action.POLICY_READ: _OWN,
+        Action.RISK_READ: _OWN,
+        Action.RISK_RUN: _OWN,
+        Action.RELEASE_REQUEST: _OWN,
+        Action.RELEASE_READ: _OWN,
+        Action.TEXT_PREPARE: _OWN,
     },
     # Reads and re-computes everything that evidence rests on; changes nothing.
     Role.REGULATOR: {
@@ -104,6 +127,29 @@ PERMISSIONS: Mapping[Role, Mapping[Action, Scope]] = {
         Action.TRANSFER_READ: _ANY,
         Action.LOG_READ: _ANY,
         Action.TRACE_READ: _ANY,
+        Action.POLICY_READ: _ANY,
+        Action.RISK_READ: _ANY,
+        Action.RELEASE_READ: _ANY,
+        Action.BREAK_GLASS_REQUEST: _ANY,  # an inspector's question about one patient's chart
+        Action.BREAK_GLASS_READ: _OWN,  # the requests of its own people
+        Action.BREAK_GLASS_OPEN: _ANY,
+    },
+    # Decides, with a second officer, what leaves and whose identity may be seen; uploads and analyses nothing.
+    Role.PRIVACY: {
+        Action.RECEIPT_READ: _ANY,
+        Action.QUALITY_READ: _ANY,
+        Action.STUDY_READ: _ANY,
+        Action.PACKAGE_READ: _ANY,
+        Action.TRANSFER_READ: _ANY,
+        Action.LOG_READ: _ANY,
+        Action.POLICY_READ: _ANY,
+        Action.RISK_READ: _ANY,
+        Action.RISK_RUN: _ANY,
+        Action.RELEASE_READ: _ANY,
+        Action.RELEASE_APPROVE: _ANY,
+        Action.BREAK_GLASS_READ: _ANY,
+        Action.BREAK_GLASS_APPROVE: _ANY,
+        Action.TEXT_REVIEW: _ANY,
     },
     # Keeps the machines running: sees states and counts, no results and no patient's line.
     Role.OPERATOR: {
@@ -113,6 +159,8 @@ PERMISSIONS: Mapping[Role, Mapping[Action, Scope]] = {
         Action.STUDY_READ: _ANY,
         Action.LOG_READ: _ANY,
         Action.JOB_READ: _ANY,
+        Action.POLICY_READ: _ANY,
+        Action.KEY_ROTATE: _ANY,
     },
 }
 

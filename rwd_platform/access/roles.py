@@ -12,6 +12,7 @@ class Role(StrEnum):
     HOSPITAL = "hospital"
     RESEARCHER = "researcher"
     REGULATOR = "regulator"
+    PRIVACY = "privacy"
     OPERATOR = "operator"
 
 
@@ -19,5 +20,6 @@ ROLE_NAMES: Mapping[Role, Bilingual] = {
     Role.HOSPITAL: Bilingual("医疗机构数据管理员", "Hospital data manager"),
     Role.RESEARCHER: Bilingual("研究者", "Researcher"),
     Role.REGULATOR: Bilingual("监管人员", "Regulator"),
+    Role.PRIVACY: Bilingual("隐私专员", "Privacy officer"),
     Role.OPERATOR: Bilingual("平台运维人员", "Platform operator"),
 }

@@ -1,4 +1,4 @@
-"""The demo's organisations, and one person per role."""
+"""The demo's organisations, and people for each role; what needs two approvals has two privacy officers."""
 
 from __future__ import annotations
 
@@ -28,6 +28,8 @@ PEOPLE = (  # login, role, organisation, name
     ("hospital-a", "hospital", "org-hospital-a", "林晚晴"),
     ("researcher", "researcher", OPERATOR, "周明远"),
     ("regulator", "regulator", AUTHORITY, "沈若水"),
+    ("privacy", "privacy", OPERATOR, "顾清和"),
+    ("privacy-2", "privacy", OPERATOR, "陆知微"),
     ("operator", "operator", OPERATOR, "何以安"),
 )
 
@@ -41,7 +43,7 @@ def register_organisations(platform: Platform) -> None:
 
 
 def give_new_passwords(platform: Platform) -> Iterator[tuple[str, str, str]]:
-    """One person per role with a password made up now: (login, role, password). The old ones stop working."""
+    """Every person of the demo with a password made up now: (login, role, password). The old ones stop working."""
     register_organisations(platform)
     actor = platform.operator("demo")
     existing = {user.login: user for user in platform.records.all(select(User))}

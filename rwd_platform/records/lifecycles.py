@@ -40,6 +40,27 @@ class PackageState(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
+class BreakGlassState(StrEnum):
+    REQUESTED = "requested"
+    APPROVED = "approved"
+    OPENED = "opened"
+    REFUSED = "refused"
+    EXPIRED = "expired"
+
+
+class ReleaseState(StrEnum):
+    REQUESTED = "requested"
+    APPROVED = "approved"
+    RELEASED = "released"
+    REFUSED = "refused"
+
+
+class TextState(StrEnum):
+    CLEANED = "cleaned"
+    RELEASED = "released"
+    WITHHELD = "withheld"
+
+
 class JobState(StrEnum):
     QUEUED = "queued"
     RUNNING = "running"
@@ -64,6 +85,27 @@ STUDY: Mapping[StudyState, frozenset[StudyState]] = {
 PACKAGE: Mapping[PackageState, frozenset[PackageState]] = {
     PackageState.ASSEMBLED: frozenset({PackageState.WITHDRAWN}),
     PackageState.WITHDRAWN: frozenset(),
+}
+BREAK_GLASS: Mapping[BreakGlassState, frozenset[BreakGlassState]] = {
+    BreakGlassState.REQUESTED: frozenset(
+        {BreakGlassState.APPROVED, BreakGlassState.REFUSED, BreakGlassState.EXPIRED}
+    ),
+    BreakGlassState.APPROVED: frozenset({BreakGlassState.OPENED, BreakGlassState.EXPIRED}),
+    # The answer is shown once: a second look needs a second request.
+    BreakGlassState.OPENED: frozenset(),
+    BreakGlassState.REFUSED: frozenset(),
+    BreakGlassState.EXPIRED: frozenset(),
+}
+RELEASE: Mapping[ReleaseState, frozenset[ReleaseState]] = {
+    ReleaseState.REQUESTED: frozenset({ReleaseState.APPROVED, ReleaseState.REFUSED}),
+    ReleaseState.APPROVED: frozenset({ReleaseState.RELEASED, ReleaseState.REFUSED}),
+    ReleaseState.RELEASED: frozenset(),
+    ReleaseState.REFUSED: frozenset(),
+}
+TEXT: Mapping[TextState, frozenset[TextState]] = {
+    TextState.CLEANED: frozenset({TextState.RELEASED, TextState.WITHHELD}),
+    TextState.RELEASED: frozenset({TextState.WITHHELD}),
+    TextState.WITHHELD: frozenset(),
 }
 JOB: Mapping[JobState, frozenset[JobState]] = {
     JobState.QUEUED: frozenset({JobState.RUNNING}),

@@ -26,26 +26,39 @@ from rwd_platform.records.tables import Organisation, Study
 
 # own: things of one's own organisation; any: everybody's; a dot: not at all.
 MATRIX = """
-action           | hospital | researcher | regulator | operator
-upload.create    | own      | .          | .         | .
-upload.read      | own      | .          | .         | any
-reject.download  | own      | .          | .         | .
-receipt.read     | own      | .          | any       | any
-quality.read     | own      | any        | any       | any
-study.read       | .        | own        | any       | any
-study.register   | .        | own        | .         | .
-study.freeze     | .        | own        | .         | .
-study.lock       | .        | own        | .         | .
-study.run        | .        | own        | .         | .
-results.read     | .        | own        | any       | .
-package.read     | .        | own        | any       | .
-package.download | .        | own        | any       | .
-package.assemble | .        | own        | .         | .
-transfer.read    | .        | own        | any       | .
-transfer.decide  | .        | own        | .         | .
-log.read         | own      | own        | any       | any
-trace.read       | .        | own        | any       | .
-job.read         | own      | own        | .         | any
+action              | hospital   | researcher | regulator  | privacy    | operator
+upload.create       | own        | .          | .          | .          | .
+upload.read         | own        | .          | .          | .          | any
+reject.download     | own        | .          | .          | .          | .
+receipt.read        | own        | .          | any        | any        | any
+quality.read        | own        | any        | any        | any        | any
+study.read          | .          | own        | any        | any        | any
+study.register      | .          | own        | .          | .          | .
+study.freeze        | .          | own        | .          | .          | .
+study.lock          | .          | own        | .          | .          | .
+study.run           | .          | own        | .          | .          | .
+results.read        | .          | own        | any        | .          | .
+package.read        | .          | own        | any        | any        | .
+package.download    | .          | own        | any        | .          | .
+package.assemble    | .          | own        | .          | .          | .
+transfer.read       | .          | own        | any        | any        | .
+transfer.decide     | .          | own        | .          | .          | .
+log.read            | own        | own        | any        | any        | any
+trace.read          | .          | own        | any        | .          | .
+job.read            | own        | own        | .          | .          | any
+policy.read         | own        | own        | any        | any        | any
+risk.read           | .          | own        | any        | any        | .
+risk.run            | .          | own        | .          | any        | .
+release.request     | .          | own        | .          | .          | .
+release.read        | .          | own        | any        | any        | .
+release.approve     | .          | .          | .          | any        | .
+break_glass.request | own        | .          | any        | .          | .
+break_glass.read    | own        | .          | own        | any        | .
+break_glass.approve | .          | .          | .          | any        | .
+break_glass.open    | own        | .          | any        | .          | .
+text.prepare        | .          | own        | .          | .          | .
+text.review         | .          | .          | .          | any        | .
+key.rotate          | .          | .          | .          | .          | any
 """
 
 

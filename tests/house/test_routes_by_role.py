@@ -30,6 +30,7 @@ LOGINS = {
     "hospital": "hospital-a",
     "researcher": "researcher",
     "regulator": "regulator",
+    "privacy": "privacy",
     "operator": "operator",
 }
 

@@ -34,6 +34,8 @@ PEOPLE = {  # login -> role, organisation
     "hospital-b": ("hospital", "hospital-b"),
     "researcher": ("researcher", "org-operator"),
     "regulator": ("regulator", "org-authority"),
+    "privacy": ("privacy", "org-operator"),
+    "privacy-2": ("privacy", "org-operator"),
     "operator": ("operator", "org-operator"),
 }
 LogIn = Callable[..., TestClient]
