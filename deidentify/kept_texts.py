@@ -49,6 +49,8 @@ _DATE_OR_TIME = re.compile(
 _SEPARATORS = re.compile(r"[^0-9A-Za-z]")
 _EIGHTEEN = re.compile(r"(?=([1-9][0-9]{16}[0-9Xx]))")
 _DIGITS = re.compile(r"[0-9]+")
+# A card's or an old resident id's number in groups, as people write them.
+_ONLY_DIGITS = re.compile(r"[0-9][0-9 ._:/-]{13,40}[0-9]")
 # The last name of a listed family of systems: `v3-ActCode`, `v2-0074`, `condition-clinical`.
 _TAIL = re.compile(r"(?!(?:.*[0-9]){6})[A-Za-z][A-Za-z0-9-]{0,63}")
 _NUMBERS_OF_PERSONS = frozenset({RESIDENT_ID, OLD_RESIDENT_ID, MOBILE, LANDLINE, BANK_CARD, EMAIL})
@@ -133,8 +135,9 @@ def _names_a_person(text: str, in_sctid_system: bool) -> bool:
         return True
     if in_sctid_system and all(is_sctid(number) for number in _DIGITS.findall(text)):
         return False
+    written = (text, closed) if _ONLY_DIGITS.fullmatch(text) else (text,)
     return bool(_MOBILE_IN_CODE.search(text)) or any(
-        found.kind in _NUMBERS_OF_PERSONS for found in scan(text)
+        found.kind in _NUMBERS_OF_PERSONS for form in written for found in scan(form)
     )
 
 

@@ -4,6 +4,11 @@
     version = "1"
     zh = "..."                              what the policy is for, in both languages
     en = "..."
+    extends = "default"                     optional: holds only the differences, see deidentify/layers.py
+    as_of = "2026-01-01"                    the day at which ages are told; needed by `age-band`
+    internal = true                         never for export: true dates are then no mistake
+    geography = "province"                  the finest geography meant to stay: none (without this line),
+                                            country, province, prefecture, county
 
     [shape.coded]                           a structure that occurs often, described once
     "coding.system" = "keep"
@@ -23,13 +28,12 @@
     [systems]                               code systems, by the address in `coding.system`
     "http://loinc.org" = "keep"             this one
     "http://snomed.info/sct" = "sctid"      this one; its long numbers are codes, no phones or cards
+    "http://hl7.org/fhir/sid/icd-10" = "generalise:icd10:category"    its codes made coarser, wherever they stand
     "http://terminology.hl7.org/CodeSystem/" = "keep"    with `/` at the end: each one directly below it
 
 A code of a system that is not listed quarantines the resource; see deidentify/kept_texts.py for what else
-is asked of a text that stays.
-
-Actions: `keep`, `pseudonym`, `reference` or `reference:<Type>`, `date:month` or `date:year`, `mask`,
-`drop`, `text` (free text: marks narrative for a reviewer of the policy; none of it is kept).
+is asked of a text that stays. The actions are those of deidentify/actions.py. With `as_of`, a date cut to
+its year is never older than 90 years before that day: an older one would tell an age of 90 or more.
 `[modifier_extensions]` has the form of `[extensions]`; a modifier extension not named there changes what a
 resource means in a way nobody here has read, so the resource is quarantined.
 """
@@ -39,13 +43,27 @@ from __future__ import annotations
 import hashlib
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from deidentify.dates import PRECISIONS
-from rwd_platform.core.errors import PlatformError, Problem
+from deidentify.actions import POLICY_MALFORMED, SHIFT, Rule, refusal
+from deidentify.generalise import hierarchy_named
+from deidentify.layers import GEOGRAPHY, WHOLE_RESOURCE, Layer, Stack
+from rwd_platform.core.errors import Problem
+
+__all__ = [
+    "GEOGRAPHY",
+    "POLICIES",
+    "POLICY_MALFORMED",
+    "POLICY_UNKNOWN",
+    "WHOLE_RESOURCE",
+    "Policy",
+    "Rule",
+    "load_policy",
+    "parse_policy",
+    "shipped_policies",
+]
 
 POLICIES = Path(__file__).parent / "policies"
 
@@ -56,38 +74,20 @@ POLICY_UNKNOWN = Problem(
     next_zh="请使用 {known}，或给出策略 TOML 文件的路径。",
     next_en="Use one of {known}, or give the path of a policy's TOML file.",
 )
-POLICY_MALFORMED = Problem(
-    code="policy.malformed",
-    zh="去标识化策略 {name} 不能使用：{where}：{why_zh}。",
-    en="The de-identification policy {name} cannot be used: {where}: {why}.",
-    next_zh="请按 deidentify/policies/lake.toml 的写法修改后重试；策略有误时不处理任何数据。",
-    next_en="Mend it after the model of deidentify/policies/lake.toml; a faulty policy touches nothing.",
-)
 
-WHOLE_RESOURCE = "resource"
-_SHAPE = "shape:"
-_PLAIN_ACTIONS = frozenset({"keep", "pseudonym", "reference", "mask", "drop", "text"})
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}")
-_ELEMENT = re.compile(r"[a-z][A-Za-z0-9]{0,63}")
-_TYPE = re.compile(r"[A-Z][A-Za-z]{1,63}")
-_URL = re.compile(r"[a-z][a-z0-9+.-]*:[!-~]{1,500}")
-# Extensions go by URL; contained resources are never kept; what modifies a meaning is kept or quarantines.
-_NEVER_NAMED = frozenset({"extension", "modifierExtension", "contained", "implicitRules"})
-_TEXTS = ("name", "version", "zh", "en")
-_NO_TYPES = ("shape", "extensions", "modifier_extensions", "systems")
-
-
-@dataclass(frozen=True)
-class Rule:
-    """What is done with the value at one path. `argument`: a date's precision, a urn reference's type."""
-
-    action: str
-    argument: str = ""
+_NEIGHBOUR = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}\.toml")
+_LARGEST = 1 << 20  # bytes; the policies of the house have 20,000
+_DEEPEST = 8
 
 
 @dataclass(frozen=True, eq=False)
 class Policy:
-    """A policy as loaded: shapes are expanded, every action is known and no two paths contradict."""
+    """A policy as loaded: shapes are expanded, every action is known and no two paths contradict.
+
+    `sha256` is that of the file's bytes; of a policy that builds on others or on hierarchies, that of its
+    bytes and then of their digests, so that no part of it can change without it.
+    """
 
     name: str
     version: str
@@ -98,161 +98,197 @@ class Policy:
     dropped_types: frozenset[str] = frozenset()
     extensions: frozenset[str] = frozenset()
     modifier_extensions: frozenset[str] = frozenset()
-    systems: Mapping[str, str] = field(default_factory=dict)  # address, or its beginning -> keep or sctid
+    systems: Mapping[str, str] = field(default_factory=dict)  # address, or its beginning -> keep, sctid, rule
+    bases: tuple[str, ...] = ()  # the policies that this one builds on, the nearest first
+    as_of: str = ""
+    internal: bool = False
+    geography: str = GEOGRAPHY[0]
+    unused_shapes: tuple[str, ...] = ()
     known_types: frozenset[str] = field(init=False)
+    shifts_dates: bool = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "known_types", frozenset(self.rules) | self.dropped_types)
-
-
-def load_policy(name_or_path: str | Path) -> Policy:
-    """The policy of that name in deidentify/policies, or at that path. Refuses what it cannot obey."""
-    asked = str(name_or_path)
-    path = Path(name_or_path)
-    if isinstance(name_or_path, str) and _NAME.fullmatch(asked):
-        path = POLICIES / f"{asked}.toml"
-    if not path.is_file():
-        known = ", ".join(sorted(one.stem for one in POLICIES.glob("*.toml")))
-        raise POLICY_UNKNOWN.error(name=asked, known=known)
-    return parse_policy(path.read_bytes(), path.name)
-
-
-def parse_policy(content: bytes, file_name: str) -> Policy:
-    """A policy from its file's bytes; `file_name` is what errors call it."""
-    try:
-        document = tomllib.loads(content.decode("utf-8"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        why = str(error) if isinstance(error, tomllib.TOMLDecodeError) else "it is not UTF-8"
-        raise _refusal(file_name, "TOML", why, "不是有效的 UTF-8 TOML 文件") from error
-    return _Parser(file_name, document).policy(hashlib.sha256(content).hexdigest())
-
-
-def _refusal(name: str, where: str, why: str, why_zh: str) -> PlatformError:
-    return POLICY_MALFORMED.error(name=name, where=where, why=why, why_zh=why_zh)
-
-
-class _Parser:
-    """Reads one document. Every refusal names the section and the path."""
-
-    def __init__(self, file_name: str, document: dict[str, Any]) -> None:
-        self._file = file_name
-        self._document = document
-        self._shapes: dict[str, dict[str, Rule]] = {}
-
-    def policy(self, sha256: str) -> Policy:
-        texts = {key: self._text(key) for key in _TEXTS}
-        self._read_shapes()
-        extensions = self._urls("extensions")
-        modifiers = self._urls("modifier_extensions")
-        self._urls("systems", ("keep", "sctid"))
-        rules: dict[str, dict[str, Rule]] = {}
-        dropped: set[str] = set()
-        for section, table in self._document.items():
-            if section in (*_TEXTS, *_NO_TYPES):
-                continue
-            if not _TYPE.fullmatch(section) or not isinstance(table, dict):
-                raise self._no(f"[{section}]", "this is no resource type", "这不是资源类型")
-            if WHOLE_RESOURCE in table:
-                self._check_whole(section, table)
-                dropped.add(section)
-            else:
-                rules[section] = self._paths(section, table)
-        if not rules:
-            raise self._no("[...]", "no resource type has a rule", "没有任何资源类型的规则")
-        return Policy(
-            sha256=sha256,
-            rules=rules,
-            dropped_types=frozenset(dropped),
-            extensions=extensions,
-            modifier_extensions=modifiers,
-            systems=self._table("systems"),
-            **texts,
+        shifted = Rule("date", SHIFT)
+        object.__setattr__(
+            self, "shifts_dates", any(shifted in paths.values() for paths in self.rules.values())
         )
 
-    def _no(self, where: str, why: str, why_zh: str) -> PlatformError:
-        return _refusal(self._file, where, why, why_zh)
+    def summary(self) -> dict[str, object]:
+        """What a report says of the policy that it was made under."""
+        return {
+            "name": self.name,
+            "version": self.version,
+            "sha256": self.sha256,
+            "zh": self.zh,
+            "en": self.en,
+            "bases": list(self.bases),
+            "as_of": self.as_of or None,
+            "internal": self.internal,
+            "geography": self.geography,
+        }
 
-    def _text(self, key: str) -> str:
-        value = self._document.get(key)
-        if not isinstance(value, str) or not value.strip():
-            raise self._no(key, "a text is needed here", "此处需要文字")
-        return value
 
-    def _table(self, key: str) -> dict[str, Any]:
-        table = self._document.get(key, {})
-        if not isinstance(table, dict):
-            raise self._no(f"[{key}]", "this must be a section", "这里应为一节")
-        return table
+def shipped_policies() -> tuple[str, ...]:
+    """The names of the policies of the house."""
+    return tuple(sorted(file.stem for file in POLICIES.glob("*.toml")))
 
-    def _urls(self, key: str, actions: tuple[str, ...] = ("keep",)) -> frozenset[str]:
-        for url, action in self._table(key).items():
-            if not _URL.fullmatch(url):
-                raise self._no(f"[{key}] {url}", "this is no URL", "这不是 URL")
-            if action not in actions:
-                known = " or ".join(f"`{one}`" for one in actions)
-                known_zh = "或 ".join(actions)
-                raise self._no(f"[{key}] {url}", f"only {known} is known here", f"此处只能用 {known_zh}")
-        return frozenset(self._table(key))
 
-    def _read_shapes(self) -> None:
-        for name, table in self._table("shape").items():
-            if not _NAME.fullmatch(name) or not isinstance(table, dict):
-                raise self._no(f"[shape.{name}]", "this is no shape", "这不是结构定义")
-            # A shape may use those above it: no cycle can arise, and a reader reads downwards.
-            self._shapes[name] = self._paths(f"shape.{name}", table)
+def load_policy(name_or_path: str | Path, *, check_paths: bool = True) -> Policy:
+    """The policy of that name in deidentify/policies, or at that path. Refuses what it cannot obey.
 
-    def _check_whole(self, section: str, table: dict[str, Any]) -> None:
-        if table != {WHOLE_RESOURCE: "drop"}:
-            raise self._no(
-                f"[{section}] {WHOLE_RESOURCE}",
-                "it can only be `drop`, and then stands alone",
-                "只能为 drop，且该节不得有其他内容",
+    The paths of a policy that is not of the house are looked up in FHIR first; a test does it for ours.
+    `check_paths=False` is for the linter, which lists every wrong path instead of the first.
+    """
+    asked = str(name_or_path)
+    path = Path(name_or_path)
+    shipped = isinstance(name_or_path, str) and bool(_NAME.fullmatch(asked))
+    if shipped:
+        path = POLICIES / f"{asked}.toml"
+    return parse_policy(
+        _read(path, asked), path.name, folder=path.parent, check_paths=check_paths and not shipped
+    )
+
+
+def parse_policy(
+    content: bytes, file_name: str, folder: Path | None = None, *, check_paths: bool = True
+) -> Policy:
+    """A policy from its file's bytes; `file_name` is what errors call it.
+
+    `extends` may name a policy of the house or, with `folder`, a file in it.
+    """
+    contents, layers = _layers(content, file_name, folder)
+    stack = Stack(layers)
+    texts = stack.texts()
+    extensions = stack.addresses("extensions")
+    modifiers = stack.addresses("modifier_extensions")
+    systems = stack.addresses("systems", ("keep", "sctid"))
+    rules, dropped = stack.types()
+    as_of = stack.as_of()
+    _check_as_of(file_name, rules, as_of)
+    if check_paths:
+        _check_paths(file_name, rules, dropped)
+    return Policy(
+        sha256=_digest(contents, rules, systems),
+        rules=rules,
+        dropped_types=dropped,
+        extensions=frozenset(extensions),
+        modifier_extensions=frozenset(modifiers),
+        systems=systems,
+        bases=tuple(layer.document["name"] for layer in reversed(layers[:-1])),
+        as_of=as_of,
+        internal=stack.internal(),
+        geography=stack.geography(),
+        unused_shapes=stack.unused_shapes(),
+        **texts,
+    )
+
+
+def _read(path: Path, asked: str) -> bytes:
+    if path.is_dir():
+        raise refusal(path.name, "file", "it is a folder", "这是一个文件夹")
+    if not path.is_file():
+        raise POLICY_UNKNOWN.error(name=asked, known=", ".join(shipped_policies()))
+    if path.stat().st_size > _LARGEST:
+        raise refusal(path.name, "file", "it is larger than 1 MB", "文件大于 1 MB")
+    return path.read_bytes()
+
+
+def _layers(content: bytes, file_name: str, folder: Path | None) -> tuple[list[bytes], tuple[Layer, ...]]:
+    """The file and what it builds on, the base first. A chain that comes back to itself is refused."""
+    contents = [content]
+    layers = [Layer(file_name, _document(content, file_name))]
+    seen = [file_name if folder is None else str((folder / file_name).resolve())]
+    while (base := layers[-1].document.get("extends")) is not None:
+        path = _base(layers[-1], base, folder)
+        if str(path.resolve()) in seen:
+            chain = " → ".join([*(layer.file_name for layer in layers), path.name])
+            raise layers[-1].no("extends", f"it comes back to itself: {chain}", f"继承形成了循环：{chain}")
+        if len(layers) == _DEEPEST:
+            raise layers[-1].no("extends", f"more than {_DEEPEST} policies", f"继承超过 {_DEEPEST} 层")
+        seen.append(str(path.resolve()))
+        folder = path.parent
+        contents.append(_read(path, str(base)))
+        layers.append(Layer(path.name, _document(contents[-1], path.name)))
+    for layer in layers[1:]:
+        layer.text("name")
+    return contents, tuple(reversed(layers))
+
+
+def _base(layer: Layer, base: object, folder: Path | None) -> Path:
+    if isinstance(base, str) and _NAME.fullmatch(base):
+        path = POLICIES / f"{base}.toml"
+    elif isinstance(base, str) and _NEIGHBOUR.fullmatch(base) and folder is not None:
+        path = folder / base
+    else:
+        raise layer.no(
+            "extends",
+            "a policy's name, or a .toml file beside this one, is needed",
+            "此处需要策略名称，或同一文件夹中的 .toml 文件名",
+        )
+    if not path.is_file():
+        raise layer.no("extends", f"there is no policy {base}", f"没有策略 {base}")
+    return path
+
+
+def _document(content: bytes, file_name: str) -> Mapping[str, object]:
+    if len(content) > _LARGEST:
+        raise refusal(file_name, "file", "it is larger than 1 MB", "文件大于 1 MB")
+    if not content.strip():
+        raise refusal(file_name, "file", "it is empty", "文件为空")
+    try:
+        return tomllib.loads(content.decode("utf-8"))
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        why = str(error) if isinstance(error, tomllib.TOMLDecodeError) else "it is not UTF-8"
+        if isinstance(error, RecursionError):
+            why = "it is nested too deeply"
+        raise refusal(file_name, "TOML", why, "不是有效的 UTF-8 TOML 文件") from error
+
+
+def _check_as_of(file_name: str, rules: Mapping[str, Mapping[str, Rule]], as_of: str) -> None:
+    for resource_type, paths in rules.items():
+        for path, rule in paths.items():
+            if rule.action == "age-band" and not as_of:
+                raise refusal(
+                    file_name,
+                    f"[{resource_type}] {path}",
+                    'age-band needs a line such as as_of = "2026-01-01"',
+                    '使用 age-band 须写明基准日，如 as_of = "2026-01-01"',
+                )
+
+
+def _check_paths(file_name: str, rules: Mapping[str, Mapping[str, Rule]], dropped: Iterable[str]) -> None:
+    from deidentify.fhir_paths import element_at, is_resource_type
+
+    for resource_type in sorted({*rules, *dropped}):
+        if not is_resource_type(resource_type):
+            raise refusal(
+                file_name,
+                f"[{resource_type}]",
+                f"FHIR R4 has no resource type {resource_type}",
+                f"FHIR R4 没有资源类型 {resource_type}",
             )
-
-    def _paths(self, section: str, table: dict[str, Any]) -> dict[str, Rule]:
-        paths: dict[str, Rule] = {}
-        for path, text in _flat(table):
-            where = f"[{section}] {path}"
-            names = path.split(".")
-            if not all(_ELEMENT.fullmatch(name) for name in names):
-                raise self._no(where, "this is no path of element names", "这不是由元素名组成的路径")
-            if _NEVER_NAMED.intersection(names):
-                raise self._no(where, "this element has its own rules", "该元素另有专门规则，不能写在这里")
-            for full, rule in self._expanded(where, path, text):
-                if full in paths:
-                    raise self._no(where, "this path is named twice", "该路径重复出现")
-                paths[full] = rule
-        if not paths:
-            raise self._no(f"[{section}]", "this section is empty", "该节为空")
-        for path in paths:
-            steps = path.split(".")
-            if any(".".join(steps[:depth]) in paths for depth in range(1, len(steps))):
-                raise self._no(f"[{section}] {path}", "a part of it has its own action", "其上级路径另有动作")
-        return paths
-
-    def _expanded(self, where: str, path: str, text: Any) -> list[tuple[str, Rule]]:
-        if isinstance(text, str) and text.startswith(_SHAPE):
-            shape = self._shapes.get(text.removeprefix(_SHAPE))
-            if shape is None:
-                raise self._no(where, f"no shape above is called {text}", f"前文没有名为 {text} 的结构")
-            return [(f"{path}.{below}", rule) for below, rule in shape.items()]
-        return [(path, self._rule(where, text))]
-
-    def _rule(self, where: str, text: Any) -> Rule:
-        action, colon, argument = text.partition(":") if isinstance(text, str) else ("", "", "")
-        if action == "date" and argument in PRECISIONS:
-            return Rule(action, argument)
-        if action == "reference" and _TYPE.fullmatch(argument):
-            return Rule(action, argument)
-        if action in _PLAIN_ACTIONS and not colon:
-            return Rule(action)
-        raise self._no(where, f"{text!r} is no action", f"{text!r} 不是已知动作")
+        for path in rules.get(resource_type, ()):
+            if element_at(resource_type, path) is None:
+                raise refusal(
+                    file_name,
+                    f"[{resource_type}] {path}",
+                    f"FHIR R4 has no element {resource_type}.{path}",
+                    f"FHIR R4 没有元素 {resource_type}.{path}",
+                )
 
 
-def _flat(table: Mapping[str, Any], above: str = "") -> list[tuple[str, Any]]:
-    """Paths and actions: `code.text = ...` unquoted is a nested table in TOML and means the same path."""
-    found: list[tuple[str, Any]] = []
-    for key, value in table.items():
-        path = f"{above}.{key}" if above else key
-        found.extend(_flat(value, path) if isinstance(value, dict) else [(path, value)])
-    return found
+def _digest(
+    contents: list[bytes], rules: Mapping[str, Mapping[str, Rule]], systems: Mapping[str, str]
+) -> str:
+    own, *bases = contents
+    arguments = [
+        rule.argument for paths in rules.values() for rule in paths.values() if rule.action == "generalise"
+    ]
+    arguments += [
+        text.removeprefix("generalise:") for text in systems.values() if text.startswith("generalise:")
+    ]
+    names = sorted({argument.partition(":")[0] for argument in arguments})
+    below = [hashlib.sha256(base).hexdigest() for base in bases]
+    below += [hierarchy_named(name).sha256 for name in names]
+    return hashlib.sha256(own + "".join(f"\n{digest}" for digest in below).encode()).hexdigest()

@@ -1,26 +1,33 @@
-"""From the lake's tables to a study's lock: project pseudonyms, days since index, no dates, no hospital ids.
+"""From the lake's tables to a study's lock: project pseudonyms, the study's choice of dates, no hospital ids.
 
 The lake holds true dates. A lock holds, for the patients of one study only:
 
-- `subject`: subject_id, site_id, index_quarter (`1984-Q3`), age_years (completed at index, from the true
+- `subject`: subject_id, site_id, when the subject came in, age_years (completed at index, from the true
   dates), gender, and where the row came from;
-- every other table: patient_id became subject_id, organisation_id became site_id, each `<x>_date` became
-  `<x>_day`, days since the patient's index date (day 0).
+- every other table: patient_id became subject_id, organisation_id became site_id, and each `<x>_date` what
+  the study chose:
+
+    days    index_quarter (`1984-Q3`)     <x>_day, days since the subject's index date (day 0)
+    shift   index_date, shifted           <x>_date, shifted backward by the subject's own secret offset
+    month   index_month (`1984-08`)       <x>_month
 
 A date of less than day precision gives no day: inventing one would be worse than saying so, and it is
-counted. A project's subject ids are made with the project's key, so two projects' locks cannot be joined.
+counted. No true quarter stands beside a shifted date, for together they would bound the offset. A project's
+subject ids are made with the project's key, so two projects' locks cannot be joined.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
 from deidentify.account import DropCounter
+from deidentify.dates import coarsen, shift
 from deidentify.pseudonym import Pseudonymiser
 from rwd_platform.core import columns
 from rwd_platform.core.errors import Problem
@@ -29,6 +36,8 @@ SUBJECT = "subject"
 PATIENT = "patient"
 SITE_ID = "site_id"
 SUBJECT_KIND = "subject"
+
+LockDates = Literal["days", "shift", "month"]
 
 # What names a resource or a hospital's system. Where a row came from (file, line, digest) stays.
 _NEVER_LOCKED = frozenset(
@@ -74,52 +83,68 @@ SITE_UNKNOWN = Problem(
 )
 
 
+@dataclass(frozen=True)
+class _Cohort:
+    """Who is locked, under which names, and what becomes of their dates."""
+
+    index_days: Mapping[str, int]
+    subjects: Mapping[str, str]
+    sites: Mapping[str, str]
+    dates: LockDates
+    offset_of: Callable[[str], int]
+    account: DropCounter
+
+
+def _not_shifted(_patient: str) -> int:
+    raise ValueError("a lock of shifted dates needs the offset of each patient")
+
+
 def to_project(
     tables: Mapping[str, pd.DataFrame],
     index: pd.DataFrame,
     pseudonyms: Pseudonymiser,
     sites: Mapping[str, str],
     account: DropCounter | None = None,
+    *,
+    dates: LockDates = "days",
+    offset_of: Callable[[str], int] = _not_shifted,
 ) -> dict[str, pd.DataFrame]:
     """The lock's tables, for the patients in `index` (columns patient_id, index_date), rows in a fixed order.
 
     `tables` are lake tables by name; `patient` is required. `sites` gives each organisation its site id.
-    `account`, where given, counts dates that gave no day and columns that were left behind.
+    `account`, where given, counts dates that gave no day (or no date, no month) and columns that were left
+    behind. `offset_of` gives the days by which a patient's dates are shifted (deidentify.dates.shift_days).
     """
     counter = account if account is not None else DropCounter()
     index_days = _index_days(index)
     subjects = {patient: pseudonyms.token(SUBJECT_KIND, patient) for patient in index_days}
     if PATIENT not in tables:
         raise COLUMN_MISSING.error(table=PATIENT, column=columns.PATIENT_ID)
-    locked = {SUBJECT: _subjects(tables[PATIENT], index_days, subjects, sites, counter)}
+    cohort = _Cohort(index_days, subjects, sites, dates, offset_of, counter)
+    locked = {SUBJECT: _subjects(tables[PATIENT], cohort)}
     for name in sorted(tables.keys() - {PATIENT}):
-        locked[name] = _rows(name, tables[name], index_days, subjects, sites, counter)
+        locked[name] = _rows(name, tables[name], cohort)
     return locked
 
 
-def _subjects(
-    patients: pd.DataFrame,
-    index_days: Mapping[str, int],
-    subjects: Mapping[str, str],
-    sites: Mapping[str, str],
-    account: DropCounter,
-) -> pd.DataFrame:
+def _subjects(patients: pd.DataFrame, cohort: _Cohort) -> pd.DataFrame:
     _check_columns(PATIENT, patients, (columns.PATIENT_ID, columns.ORGANISATION_ID, "birth_date", "gender"))
+    subjects = cohort.subjects
     own = patients[patients[columns.PATIENT_ID].isin(list(subjects))]
     wrong = len(subjects.keys() - set(own[columns.PATIENT_ID])) + int(
         own[columns.PATIENT_ID].duplicated().sum()
     )
     if wrong:
         raise PATIENTS_UNFIT.error(patients=wrong)
-    index_dates = [date.fromordinal(index_days[patient]) for patient in own[columns.PATIENT_ID]]
+    index_dates = [date.fromordinal(cohort.index_days[patient]) for patient in own[columns.PATIENT_ID]]
     births = [_day(value) for value in own["birth_date"]]
-    account.add(f"{PATIENT}.birth_date: no day", sum(birth is None for birth in births))
+    cohort.account.add(f"{PATIENT}.birth_date: no day", sum(birth is None for birth in births))
     ages = [_completed_years(birth, at) for birth, at in zip(births, index_dates, strict=True)]
     frame = pd.DataFrame(
         {
             columns.SUBJECT_ID: own[columns.PATIENT_ID].map(subjects).to_numpy(dtype=object),
-            SITE_ID: _site_ids(own, sites),
-            "index_quarter": [f"{at.year}-Q{(at.month + 2) // 3}" for at in index_dates],
+            SITE_ID: _site_ids(own, cohort.sites),
+            **_came_in(own[columns.PATIENT_ID], index_dates, cohort),
             "age_years": pd.array(ages, dtype="Int64"),
             "gender": own["gender"].to_numpy(dtype=object),
             **{name: own[name].to_numpy() for name in columns.PROVENANCE if name in own},
@@ -128,30 +153,39 @@ def _subjects(
     return _in_order(frame)
 
 
-def _rows(
-    table: str,
-    rows: pd.DataFrame,
-    index_days: Mapping[str, int],
-    subjects: Mapping[str, str],
-    sites: Mapping[str, str],
-    account: DropCounter,
-) -> pd.DataFrame:
+def _came_in(patients: pd.Series[Any], index_dates: list[date], cohort: _Cohort) -> dict[str, list[str]]:
+    """When each subject came into the study, as finely as the study's choice of dates allows."""
+    if cohort.dates == "days":
+        return {"index_quarter": [f"{at.year}-Q{(at.month + 2) // 3}" for at in index_dates]}
+    if cohort.dates == "month":
+        return {"index_month": [at.isoformat()[:7] for at in index_dates]}
+    shifted = [
+        shift(at.isoformat(), cohort.offset_of(patient))
+        for patient, at in zip(patients, index_dates, strict=True)
+    ]
+    outside = sum(at is None for at in shifted)
+    if outside:
+        raise INDEX_UNFIT.error(patients=outside)
+    return {"index_date": [at for at in shifted if at is not None]}
+
+
+def _rows(table: str, rows: pd.DataFrame, cohort: _Cohort) -> pd.DataFrame:
     _check_columns(table, rows, (columns.PATIENT_ID, columns.ORGANISATION_ID))
-    own = rows[rows[columns.PATIENT_ID].isin(list(subjects))]
+    account = cohort.account
+    own = rows[rows[columns.PATIENT_ID].isin(list(cohort.subjects))]
     patients = own[columns.PATIENT_ID]
     kept: dict[str, Any] = {
-        columns.SUBJECT_ID: patients.map(subjects).to_numpy(dtype=object),
-        SITE_ID: _site_ids(own, sites),
+        columns.SUBJECT_ID: patients.map(cohort.subjects).to_numpy(dtype=object),
+        SITE_ID: _site_ids(own, cohort.sites),
     }
-    zero = [index_days[patient] for patient in patients]
     for name in map(str, rows.columns):
         if name in (columns.PATIENT_ID, columns.ORGANISATION_ID):
             continue
         if name.endswith("_date"):
-            days = _days_since(own[name], zero)
+            unit, found = _dates(own[name], patients, cohort)
             absent = int(own[name].isna().sum())
-            account.add(f"{table}.{name}: no day", int(days.isna().sum()) - absent)
-            kept[f"{name.removesuffix('_date')}_day"] = days
+            account.add(f"{table}.{name}: no {unit}", int(found.isna().sum()) - absent)
+            kept[f"{name.removesuffix('_date')}_{unit}"] = found
         elif name in _NEVER_LOCKED or name.endswith("_id"):
             # An id of the lake would let two projects' locks be joined through it.
             account.add(f"{table}.{name}", len(own))
@@ -169,6 +203,27 @@ def _index_days(index: pd.DataFrame) -> dict[str, int]:
     if unfit:
         raise INDEX_UNFIT.error(patients=unfit)
     return {patient: day.toordinal() for patient, day in zip(patients, days, strict=True) if day is not None}
+
+
+def _dates(dates: pd.Series[Any], patients: pd.Series[Any], cohort: _Cohort) -> tuple[str, pd.Series[Any]]:
+    """What stands in the lock for a column of dates, and what it is called: day, date or month."""
+    if cohort.dates == "days":
+        return "day", _days_since(dates, [cohort.index_days[patient] for patient in patients])
+    texts = [_text(value) for value in dates]
+    if cohort.dates == "month":
+        found = [None if text is None else coarsen(text, "month") for text in texts]
+        return "month", pd.Series(found, dtype=object)
+    moved = [
+        None if text is None else shift(text, cohort.offset_of(patient))
+        for text, patient in zip(texts, patients, strict=True)
+    ]
+    return "date", pd.Series(moved, dtype=object)
+
+
+def _text(value: object) -> str | None:
+    if isinstance(value, date):
+        return None if pd.isna(value) else value.isoformat()
+    return value if isinstance(value, str) else None
 
 
 def _days_since(dates: pd.Series[Any], zero: list[int]) -> pd.Series[Any]:

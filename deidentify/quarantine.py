@@ -10,6 +10,7 @@ from rwd_platform.core.units import Issue
 
 MODIFIER_EXTENSION = "deidentify.modifier-extension"
 NO_POLICY = "deidentify.no-policy"
+GENETIC = "deidentify.genetic"
 
 # rule -> FHIR issue type, what happened (zh, en), next step (zh, en); {where} is the element's path.
 _TEXTS: dict[str, tuple[str, str, str, str, str]] = {
@@ -52,6 +53,17 @@ _TEXTS: dict[str, tuple[str, str, str, str, str]] = {
         "请医院从该处去掉个人号码、改填代码后重新上传；确为代码的，请告知隐私专员。",
         "Ask the hospital to put a code there instead and to send it again; if it is a code, "
         "tell the privacy officer.",
+    ),
+    GENETIC: (
+        "security",
+        "{where} 含有基因或基因组信息，属于人类遗传资源信息，不按一般临床数据入库。",
+        "{where} holds gene or genome information, which is human genetic resources information and is not stored "
+        "as clinical data.",
+        "请先办理人类遗传资源手续（国际合作审批或备案、信息对外提供的事先报告与备份），由隐私专员确认后另行报送；"
+        "其余临床、影像、蛋白质和代谢数据可去掉该内容后照常上传。",
+        "Complete the procedures for human genetic resources first (approval or filing of the cooperation, prior "
+        "report and backup of information given abroad) and let the privacy officer confirm; clinical, imaging, "
+        "protein and metabolic data can be sent as usual without it.",
     ),
 }
 

@@ -8,6 +8,7 @@ from deidentify.account import Account, DropCounter
 from deidentify.policy import Policy
 from deidentify.pseudonym import Pseudonymiser
 from deidentify.scrub import Quarantine, scrub
+from deidentify.shifting import Shifts
 from rwd_platform.core.json_text import dumps
 from rwd_platform.core.units import Issue, Place, Unit
 
@@ -18,6 +19,7 @@ def deidentify_lines(
     pseudonyms: Pseudonymiser,
     write: Callable[[str], object],
     on_issue: Callable[[Place, Issue], object] | None = None,
+    shifts: Shifts | None = None,
 ) -> Account:
     """Write one line of JSON (with its newline) per resource that may stay, in the order read.
 
@@ -34,7 +36,7 @@ def deidentify_lines(
             rejected += 1
         else:
             try:
-                scrubbed = scrub(unit.resource, policy, pseudonyms)
+                scrubbed = scrub(unit.resource, policy, pseudonyms, shifts)
             except Quarantine as quarantine:
                 quarantined += 1
                 issues = (quarantine.issue,)

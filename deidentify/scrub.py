@@ -16,6 +16,7 @@ from deidentify.labels import REDACTED, with_labels
 from deidentify.policy import Policy
 from deidentify.pseudonym import Pseudonymiser
 from deidentify.quarantine import MODIFIER_EXTENSION, NO_POLICY, Quarantine, quarantine
+from deidentify.shifting import Shifts
 from deidentify.steps import NOTHING, Pass, Step, compile_type, safe_name
 from rwd_platform.core.units import Resource
 
@@ -36,16 +37,21 @@ class Scrubbed:
     dropped: tuple[str, ...]
 
 
-def scrub(resource: Resource, policy: Policy, pseudonyms: Pseudonymiser) -> Scrubbed:
+def scrub(
+    resource: Resource, policy: Policy, pseudonyms: Pseudonymiser, shifts: Shifts | None = None
+) -> Scrubbed:
     """The resource under the policy. Raises Quarantine where nothing of it may be stored yet.
 
-    The input is not changed. Values are taken over as they are: a Decimal keeps its digits.
+    The input is not changed. Values are taken over as they are: a Decimal keeps its digits. `shifts` is
+    needed by a policy that shifts dates (ValueError without).
     """
+    if shifts is None and policy.shifts_dates:
+        raise ValueError("a policy that shifts dates needs a date key")
     resource_type = resource.get("resourceType")
     copy = _compiled(policy).get(resource_type) if isinstance(resource_type, str) else None
     if copy is None:
         return _without_rules(resource_type, policy)
-    run = Pass(pseudonyms)
+    run = Pass(pseudonyms, shifts, resource)
     kept = copy(resource, run)
     if run.modifier:
         raise quarantine(MODIFIER_EXTENSION, run.modifier)

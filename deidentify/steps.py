@@ -1,28 +1,26 @@
 """A policy's rules compiled to nested closures, one step per element.
 
 A step takes an element's value and returns what may stay of it, or NOTHING. Rules act on primitive
-values only: a structure that stands where the policy expects a value is dropped whole, so that `keep`
-can never let a structure's unknown content through. A text that stays is judged by kept_texts.py.
+values only (and on ages): a structure that stands where the policy expects a value is dropped whole, so
+that `keep` can never let a structure's unknown content through. A text that stays is judged by
+kept_texts.py.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from decimal import Decimal
 from typing import Any
 
-from deidentify.dates import coarsen
+from deidentify.actions import LEFT_OUT, SHIFT, Rule
+from deidentify.generalise import Hierarchy, hierarchy_named
 from deidentify.kept_texts import SYSTEM_ELEMENTS, KeptTexts
-from deidentify.labels import ABSTRACTED, MASKED, PSEUDONYMISED, masked
-from deidentify.policy import Policy, Rule
-from deidentify.pseudonym import Pseudonymiser
-from deidentify.references import rewrite
+from deidentify.labels import ABSTRACTED, MASKED, masked
+from deidentify.policy import Policy
+from deidentify.transforms import MASK, NOTHING, PRIMITIVES, Pass, Step, compile_rule
 
-NOTHING: Any = object()
-MASK: Any = object()
+__all__ = ["NOTHING", "Pass", "Step", "compile_type", "safe_name"]
 
-_PRIMITIVES = frozenset({str, int, float, bool, Decimal})
 _ELEMENT_NAME = re.compile(r"_?[A-Za-z][A-Za-z]{0,63}(?:64Binary|[0-9]{0,2})")
 _CODE = re.compile(r"[A-Za-z][A-Za-z_\-]{0,63}")
 # An address may be made of a name and a number. Shown are those that the policy lists, and HL7's own.
@@ -33,23 +31,6 @@ _HL7_EXTENSION = re.compile(
 _EXTENSION_VALUES = frozenset(
     {"valueCode", "valueBoolean", "valueInteger", "valuePositiveInt", "valueUnsignedInt", "valueDecimal"}
 )
-
-
-class Pass:
-    """One resource on its way: whose key is used, and what was seen and left behind."""
-
-    __slots__ = ("dropped", "fault", "labels", "modifier", "pseudonyms")
-
-    def __init__(self, pseudonyms: Pseudonymiser) -> None:
-        self.pseudonyms = pseudonyms
-        self.dropped: set[str] = set()
-        self.labels: set[str] = set()
-        self.modifier = ""  # the path of something that changes the resource's meaning and is not understood
-        self.fault: tuple[str, str] | None = None  # rule and path of the first text that may not stay
-
-
-Step = Callable[[Any, Pass], Any]
-Transform = Callable[[Any, Pass], Any]
 
 
 def compile_type(resource_type: str, policy: Policy) -> Step:
@@ -73,7 +54,7 @@ def _branch(tree: Mapping[str, Any], path: str, resource_type: str, policy: Poli
     steps: dict[str, Step] = {
         name: _branch(below, f"{path}.{name}", resource_type, policy, texts)
         if isinstance(below, dict)
-        else _leaf(below, f"{path}.{name}", resource_type, texts)
+        else _leaf(below, f"{path}.{name}", resource_type, texts, policy.as_of)
         for name, below in tree.items()
     }
     values = frozenset(f"_{name}" for name, below in tree.items() if not isinstance(below, dict))
@@ -85,7 +66,7 @@ def _branch(tree: Mapping[str, Any], path: str, resource_type: str, policy: Poli
     def copy(element: dict[str, Any], run: Pass) -> dict[str, Any]:
         kept: dict[str, Any] = {}
         for name, value in element.items():
-            if name in plain and type(value) in _PRIMITIVES:
+            if name in plain and type(value) in PRIMITIVES:
                 if type(value) is str:
                     judge(name, value, element, run)
                 kept[name] = value
@@ -111,7 +92,7 @@ def _branch(tree: Mapping[str, Any], path: str, resource_type: str, policy: Poli
             run.dropped.add(path)
         return kept or NOTHING
 
-    return step
+    return _of_known_system(step, tree, path, policy)
 
 
 def _judge(path: str, texts: KeptTexts) -> Callable[[str, str, Mapping[str, Any], Pass], None]:
@@ -134,8 +115,8 @@ def _judge(path: str, texts: KeptTexts) -> Callable[[str, str, Mapping[str, Any]
     return judge
 
 
-def _leaf(rule: Rule, path: str, resource_type: str, texts: KeptTexts) -> Step:
-    if rule.action in ("drop", "text", "mask"):
+def _leaf(rule: Rule, path: str, resource_type: str, texts: KeptTexts, as_of: str) -> Step:
+    if rule.action in LEFT_OUT:
         label, result = (MASKED, MASK) if rule.action == "mask" else ("", NOTHING)
 
         def leave(_value: Any, run: Pass) -> Any:
@@ -145,13 +126,18 @@ def _leaf(rule: Rule, path: str, resource_type: str, texts: KeptTexts) -> Step:
             return result
 
         return leave
-    transform = _transform(rule, path, resource_type, texts)
+    transform = compile_rule(rule, path, resource_type, texts, as_of)
+    # What depends on the value, not on its form, may fail for a required element too: it leaves a mark.
+    marks = rule.action in ("age-band", "generalise") or rule.argument == SHIFT
 
     def step(value: Any, run: Pass) -> Any:
         if type(value) is not list:
             kept = transform(value, run)
             if kept is NOTHING:
                 run.dropped.add(path)
+                if marks and type(value) in PRIMITIVES:
+                    run.labels.add(MASKED)
+                    return MASK
             return kept
         several = [one for one in (transform(one, run) for one in value) if one is not NOTHING]
         if len(several) != len(value):
@@ -161,38 +147,54 @@ def _leaf(rule: Rule, path: str, resource_type: str, texts: KeptTexts) -> Step:
     return step
 
 
-def _transform(rule: Rule, path: str, resource_type: str, texts: KeptTexts) -> Transform:
-    """What an action does with one primitive value; NOTHING for a value it cannot make safe."""
+def _of_known_system(step: Step, tree: Mapping[str, Any], path: str, policy: Policy) -> Step:
+    """Codings whose code is made coarser: one of a system that the hierarchy does not know goes whole.
 
-    is_system = path.rpartition(".")[2] in SYSTEM_ELEMENTS
+    The rule stands at the code itself, or in the policy's [systems] for every code of a system.
+    """
+    rule = tree.get("code")
+    if not isinstance(rule, Rule):
+        return step
+    own = _level_of(rule.argument) if rule.action == "generalise" else None
+    by_system = {
+        url: _level_of(text.removeprefix("generalise:"))
+        for url, text in policy.systems.items()
+        if text.startswith("generalise:")
+    }
+    if own is None and not (by_system and rule.action == "keep" and "system" in tree):
+        return step
 
-    def keep(value: Any, run: Pass) -> Any:
-        if type(value) is str and run.fault is None:
-            fault = texts.fault_of_system(value) if is_system else texts.fault_of_code(value, False)
-            run.fault = (fault, path) if fault else None
-        return value if type(value) in _PRIMITIVES else NOTHING
-
-    def pseudonym(value: Any, run: Pass) -> Any:
-        if type(value) is not str or not value:
-            return NOTHING
-        run.labels.add(PSEUDONYMISED)
-        return run.pseudonyms.token(resource_type, value)
-
-    def reference(value: Any, run: Pass) -> Any:
-        rewritten = rewrite(value, run.pseudonyms, rule.argument) if type(value) is str else None
-        if rewritten is None:
-            return NOTHING
-        run.labels.add(PSEUDONYMISED)
-        return rewritten
-
-    def date(value: Any, run: Pass) -> Any:
-        coarse = coarsen(value, rule.argument) if type(value) is str else None
-        if coarse is None:
-            return NOTHING
+    def coarser(coding: Any, run: Pass) -> Any:
+        if type(coding) is not dict:
+            return None
+        system = coding.get("system")
+        listed = by_system.get(system) if type(system) is str else None
+        if own is not None and ("system" in coding or "system" in tree):
+            listed = own if type(system) is str and system in own[0].systems else None
+        elif own is not None or listed is None:
+            return coding
+        code = listed[0].at(coding.get("code"), listed[1]) if listed else None
+        if code is None:
+            return None
         run.labels.add(ABSTRACTED)
-        return coarse
+        return coding if own else {**coding, "code": code}
 
-    return {"keep": keep, "pseudonym": pseudonym, "reference": reference, "date": date}[rule.action]
+    def guarded(value: Any, run: Pass) -> Any:
+        several = value if type(value) is list else [value]
+        kept = [known for known in (coarser(one, run) for one in several) if known is not None]
+        if len(kept) != len(several):
+            run.dropped.add(path)
+        if type(value) is list:
+            return step(kept, run) if kept else NOTHING
+        return step(kept[0], run) if kept else masked()
+
+    return guarded
+
+
+def _level_of(argument: str) -> tuple[Hierarchy, int]:
+    name, _, level = argument.partition(":")
+    hierarchy = hierarchy_named(name)
+    return hierarchy, hierarchy.level(level)
 
 
 def _unnamed(path: str, values: frozenset[str], policy: Policy) -> Callable[[str, Any, Pass], Any]:
@@ -249,4 +251,4 @@ def _is_code_or_number(extension: dict[str, Any]) -> bool:
     if len(names) != 1 or names[0] not in _EXTENSION_VALUES:
         return False
     value = extension[names[0]]
-    return bool(_CODE.fullmatch(value)) if type(value) is str else type(value) in _PRIMITIVES
+    return bool(_CODE.fullmatch(value)) if type(value) is str else type(value) in PRIMITIVES

@@ -1,24 +1,29 @@
 """Every key of a deployment, derived from one root key file that lies outside database and backups.
 
-HKDF-SHA256 (RFC 5869); `info` names purpose, parts and version, each length-prefixed, so that no
-two purposes can meet. The demo uses a published key, which every real deployment refuses.
+HKDF (RFC 5869) by the deployment's suite; `info` names suite, purpose, parts and version, each
+length-prefixed, so that no two purposes can meet:
+
+    root -> pseudonym / hospital     a hospital's tokens in the lake
+         -> linkage                  one person at several hospitals
+         -> project / project        a project's own tokens
+         -> date / project           how far a patient's dates are shifted
+         -> wrap / purpose           what wraps the data keys of files and patients
+
+The demo uses a published key, which every real deployment refuses.
 """
 
 from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-
 from rwd_platform.core.errors import Exit, Problem
+from rwd_platform.signing import suites
+from rwd_platform.signing.suites import INTL, NONCE_BYTES, Suite
 
-KEY_BYTES = 32
-SUITE = "intl"  # HMAC-SHA256, AES-256-GCM, Ed25519
+KEY_BYTES = suites.KEY_BYTES
 DEMO_ROOT = b"published demo key: not a secret"
 
 ROOT_KEY_MISSING = Problem(
@@ -46,6 +51,19 @@ class KeyRing:
     """The root key and what is derived from it. A KMS or HSM adapter offers the same three methods."""
 
     root: bytes = field(repr=False)
+    suite: str = INTL
+
+    def __post_init__(self) -> None:
+        suites.suite(self.suite)  # refuses a name that is none
+
+    @property
+    def ciphers(self) -> Suite:
+        """The suite that everything of this ring goes through."""
+        return suites.suite(self.suite)
+
+    def of_suite(self, name: str) -> KeyRing:
+        """The same root under another suite: what was written under that one opens with it."""
+        return replace(self, suite=name)
 
     @property
     def is_demo(self) -> bool:
@@ -55,25 +73,26 @@ class KeyRing:
         """32 bytes for one purpose: `derive("pseudonym", organisation)`."""
         info = b"".join(
             len(part.encode()).to_bytes(2, "big") + part.encode()
-            for part in ("rwd", SUITE, purpose, *parts, str(version))
+            for part in ("rwd", self.suite, purpose, *parts, str(version))
         )
-        return HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=info).derive(self.root)
+        return self.ciphers.derive(self.root, info)
 
     def wrap(self, data_key: bytes, *, purpose: str, binding: bytes) -> bytes:
-        """A data key encrypted under a derived key: 12 bytes of nonce, then AES-256-GCM."""
-        nonce = os.urandom(12)
-        return nonce + AESGCM(self.derive("wrap", purpose)).encrypt(nonce, data_key, binding)
+        """A data key encrypted under a derived key: 12 bytes of nonce, then what the suite seals."""
+        nonce = os.urandom(NONCE_BYTES)
+        return nonce + self.ciphers.seal(self.derive("wrap", purpose), nonce, data_key, binding)
 
     def unwrap(self, wrapped: bytes, *, purpose: str, binding: bytes) -> bytes:
         """Raises cryptography.exceptions.InvalidTag when key, binding or bytes are not those of `wrap`."""
-        return AESGCM(self.derive("wrap", purpose)).decrypt(wrapped[:12], wrapped[12:], binding)
+        nonce, sealed = wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:]
+        return self.ciphers.open(self.derive("wrap", purpose), nonce, sealed, binding)
 
 
-def demo_key_ring() -> KeyRing:
-    return KeyRing(DEMO_ROOT)
+def demo_key_ring(suite: str = INTL) -> KeyRing:
+    return KeyRing(DEMO_ROOT, suite)
 
 
-def load_key_ring(path: Path) -> KeyRing:
+def load_key_ring(path: Path, suite: str = INTL) -> KeyRing:
     """The key ring of a deployment. Refuses a file that others can read, and the published demo key."""
     if not path.is_file():
         raise ROOT_KEY_MISSING.error(path=path)
@@ -86,7 +105,7 @@ def load_key_ring(path: Path) -> KeyRing:
         raise ROOT_KEY_UNSAFE.error(
             path=path, why="it is the published demo key", why_zh="它是公开的演示密钥"
         )
-    return KeyRing(root)
+    return KeyRing(root, suite)
 
 
 def make_root_key(path: Path) -> None:

@@ -244,3 +244,105 @@ def test_what_would_make_a_wrong_lock_is_refused(
         to_project(tables, at, PROJECT, sites)
     assert refusal.value.code == code
     assert "p9" not in refusal.value.en + refusal.value.zh
+
+
+# -- shifted dates and months --------------------------------------------------------------------------
+
+OFFSETS = {"p1": -10, "p2": -200, "p3": -1}
+MIXED = lake(
+    "visit",
+    [
+        {"patient_id": "p1", "start_date": "1984-05-06T00:30:00+08:00", "end_date": "1984-05-08"},
+        {"patient_id": "p2", "start_date": "1984-10", "end_date": None, "organisation_id": "org-b"},
+        {"patient_id": "p2", "start_date": "1984", "end_date": "soon", "organisation_id": "org-b"},
+    ],
+)
+TABLES = {"patient": PATIENTS, "condition": CONDITIONS, "visit": MIXED}
+
+
+def test_shifted_dates_move_by_the_subjects_own_offset():
+    """All of a subject's dates alike; precision, time of day and offset stay; what is no date is counted."""
+    account = DropCounter()
+    locked = to_project(TABLES, INDEX, PROJECT, SITES, account, dates="shift", offset_of=OFFSETS.__getitem__)
+    index_dates = locked["subject"].set_index("subject_id")["index_date"]
+    assert index_dates[subject("p1")] == "1984-04-25"  # ten days before 5 May
+    assert index_dates[subject("p2")] == "1984-03-14"
+    visits = locked["visit"].set_index("subject_id")
+    assert visits.loc[subject("p1"), ["start_date", "end_date"]].tolist() == [
+        "1984-04-26T00:30:00+08:00", "1984-04-28"
+    ]  # fmt: skip
+    assert set(visits.loc[subject("p2"), "start_date"]) == {"1984-03", "1983"}
+    assert visits.loc[subject("p2"), "end_date"].isna().all()
+    assert account.as_dict()["visit.end_date: no date"] == 1
+
+
+def test_beside_shifted_dates_stand_no_true_one_and_no_true_quarter():
+    """A true quarter beside a shifted index date would bound the offset to three months."""
+    locked = to_project(TABLES, INDEX, PROJECT, SITES, dates="shift", offset_of=OFFSETS.__getitem__)
+    assert "index_quarter" not in locked["subject"].columns
+    cells = {str(cell) for frame in locked.values() for cell in frame.to_numpy().ravel()}
+    assert not cells & {"1984-05-05", "1984-09-30", "1984-04-25T", "1984-10-01", "1984-Q2", "1984-Q3"}
+
+
+def test_ages_come_from_the_true_dates_whatever_the_lock_holds():
+    """A shift of up to a year must not make somebody younger."""
+    days = to_project(TABLES, INDEX, PROJECT, SITES)["subject"]
+    for choice in ("shift", "month"):
+        other = to_project(TABLES, INDEX, PROJECT, SITES, dates=choice, offset_of=OFFSETS.__getitem__)[
+            "subject"
+        ]
+        assert other["age_years"].tolist() == days["age_years"].tolist()
+
+
+def test_months_replace_dates_and_what_is_coarser_stays():
+    locked = to_project(TABLES, INDEX, PROJECT, SITES, dates="month")
+    assert sorted(locked["subject"]["index_month"]) == ["1984-05", "1984-09"]
+    visits = locked["visit"].set_index("subject_id")
+    assert visits.loc[subject("p1"), ["start_month", "end_month"]].tolist() == ["1984-05", "1984-05"]
+    assert set(visits.loc[subject("p2"), "start_month"]) == {"1984-10", "1984"}
+    cells = {str(cell) for frame in locked.values() for cell in frame.to_numpy().ravel()}
+    assert not [cell for cell in cells if re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", cell)]
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.lists(st.dates(date(1900, 1, 1)), min_size=1, max_size=6),
+    st.integers(-365, -1),
+    st.dates(date(1950, 1, 1), date(2020, 1, 1)),
+)
+def test_days_from_shifted_dates_are_the_days_of_the_true_ones(dates: list[date], offset: int, at: date):
+    """Both kinds of lock give every interval, to the day."""
+    conditions = lake("condition", [{"patient_id": "p1", "onset_date": day.isoformat()} for day in dates])
+    tables = {"patient": patients(("p1", "1930-01-01", "org-a")), "condition": conditions}
+    days = to_project(tables, index(p1=at.isoformat()), PROJECT, SITES)
+    moved = to_project(
+        tables, index(p1=at.isoformat()), PROJECT, SITES, dates="shift", offset_of=lambda _patient: offset
+    )
+    zero = date.fromisoformat(moved["subject"]["index_date"][0])
+    found = sorted((date.fromisoformat(text) - zero).days for text in moved["condition"]["onset_date"])
+    assert found == sorted(days["condition"]["onset_day"])
+
+
+def test_an_index_date_that_would_leave_the_calendar_is_refused():
+    """Year 1 is a typing error; no lock is made around it."""
+    with pytest.raises(PlatformError, match=r"project\.index_unfit"):
+        to_project(
+            {"patient": patients(("p1", "0001-01-01", "org-a"))},
+            index(p1="0001-01-05"),
+            PROJECT,
+            SITES,
+            dates="shift",
+            offset_of=lambda _patient: -10,
+        )
+
+
+def test_shifting_without_offsets_is_the_programs_mistake():
+    """It can never fall back to true dates."""
+    with pytest.raises(ValueError, match="offset"):
+        to_project(TABLES, INDEX, PROJECT, SITES, dates="shift")
+
+
+@pytest.mark.parametrize(("choice", "column"), [("shift", "onset_date"), ("month", "onset_month")])
+def test_an_empty_cohort_has_the_columns_of_its_choice(choice: Any, column: str):
+    locked = to_project(TABLES, index(), PROJECT, SITES, dates=choice, offset_of=OFFSETS.__getitem__)
+    assert column in locked["condition"].columns and len(locked["condition"]) == 0

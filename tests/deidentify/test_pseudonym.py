@@ -10,8 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deidentify.pseudonym import Pseudonymiser
-from rwd_platform.core.errors import PlatformError
+from deidentify.linkage import link_token
+from deidentify.pseudonym import Pseudonymiser, Pseudonymisers, Token, parse_token
+from rwd_platform.core.errors import Exit, PlatformError
+from rwd_platform.signing.keys import KeyRing
+from rwd_platform.signing.suites import suite
 
 KEY = bytes(range(32))
 FHIR_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
@@ -81,3 +84,142 @@ def test_the_key_shows_in_no_text():
     """A pseudonymiser printed into a log or an error names its scope, not its key."""
     key = b"not-to-be-seen-not-to-be-seen-32"
     assert repr(Pseudonymiser(key, "org-1")) == "Pseudonymiser(scope='org-1', version=1)"
+
+
+# -- suites and versions -----------------------------------------------------------------------------
+
+
+def test_a_token_of_gm_is_an_hmac_sm3_and_says_so():
+    """The same message under the other suite; tests/spec ties its HMAC to the standard."""
+    message = b"".join(len(part).to_bytes(4, "big") + part for part in (b"org-1", b"Patient", b"17"))
+    expected = base64.b32encode(suite("gm").mac(KEY, message)[:16]).decode().rstrip("=").lower()
+    token = Pseudonymiser(KEY, "org-1", suite="gm").token("Patient", "17")
+    assert token == f"p1.gm.1.{expected}"
+    assert FHIR_ID.fullmatch(token)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    values=st.lists(st.text(min_size=1, max_size=12), min_size=1, max_size=12, unique=True),
+    root=st.binary(min_size=32, max_size=32),
+    name=st.sampled_from(["intl", "gm"]),
+)
+def test_no_two_scopes_share_a_token(values: list[str], root: bytes, name: str):
+    """Two projects, two hospitals, two kinds, two versions: whatever the identifiers are, nothing can be joined."""
+    ring = KeyRing(root, name)
+    makers = [
+        Pseudonymiser(ring.derive("project", "a"), "a", suite=name),
+        Pseudonymiser(ring.derive("project", "b"), "b", suite=name),
+        Pseudonymiser(ring.derive("project", "b", version=2), "b", 2, suite=name),
+        Pseudonymiser(ring.derive("pseudonym", "org-a"), "his", suite=name),
+        Pseudonymiser(ring.derive("pseudonym", "org-b"), "his", suite=name),
+    ]
+    # Normal forms of two texts may be one: then their tokens are one in every scope alike.
+    sets = [
+        {one.token(kind, value).rpartition(".")[2] for value in values} for one in makers for kind in "PE"
+    ]
+    for at, here in enumerate(sets):
+        for other in sets[at + 1 :]:
+            assert not here & other
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (Pseudonymiser(KEY, "a").token("Patient", "1"), Token("p1", "intl", 1)),
+        (Pseudonymiser(KEY, "a", 12, "gm").token("Patient", "1"), Token("p1", "gm", 12)),
+        (
+            link_token({"identifier": [{"value": "11010519491231002X"}]}, KEY, "gm", 3),
+            Token("l1", "gm", 3),
+        ),
+    ],
+)
+def test_a_token_says_scheme_suite_and_version(text: str, said: Token):
+    """So that one knows which key to take, years later."""
+    assert parse_token(text) == said
+
+
+GOOD = Pseudonymiser(KEY, "a").token("Patient", "1")
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("", "pseudonym.token_malformed"),
+        ("p1", "pseudonym.token_malformed"),
+        ("330106199001011234", "pseudonym.token_malformed"),
+        (GOOD.upper(), "pseudonym.token_malformed"),
+        (GOOD[:-1], "pseudonym.token_malformed"),
+        (GOOD + "a", "pseudonym.token_malformed"),
+        (GOOD + "\n", "pseudonym.token_malformed"),
+        (GOOD[:-1] + "b", "pseudonym.token_malformed"),  # 130 bits, the last two not zero
+        (GOOD.replace(".1.", ".0."), "pseudonym.token_malformed"),
+        (GOOD.replace(".1.", ".01."), "pseudonym.token_malformed"),
+        (GOOD.replace(".1.", ".１."), "pseudonym.token_malformed"),
+        ("x" * 1_000_000, "pseudonym.token_malformed"),
+        (GOOD.replace("intl", "rsa"), "suite.unknown"),
+    ],
+)
+def test_what_is_no_token_is_named_so(text: str, code: str):
+    """And nothing of it is repeated: in its place may stand what a token was to hide."""
+    with pytest.raises(PlatformError) as refused:
+        parse_token(text)
+    error = refused.value
+    assert (error.code, error.exit) == (code, Exit.MALFORMED)
+    assert not text or text[:40] not in error.en + error.zh
+
+
+def test_a_version_that_the_ring_does_not_know_is_an_error_of_its_own():
+    """A token that says version 3 where versions 1 and 2 are known: another deployment's, or a newer backup's."""
+    token = Pseudonymiser(KEY, "a", 3).token("Patient", "1")
+    assert parse_token(token).version == 3
+    with pytest.raises(PlatformError) as refused:
+        parse_token(token, {1, 2})
+    assert refused.value.code == "pseudonym.version_unknown"
+    assert "3" in refused.value.en and "1, 2" in refused.value.en and "1, 2" in refused.value.zh
+
+
+RING = KeyRing(bytes(32))
+VERSIONS = {version: RING.derive("pseudonym", "org-a", version=version) for version in (1, 2)}
+
+
+def test_the_current_version_writes_and_the_older_is_recognised():
+    """After a rotation: new tokens carry the new version, and it can still be told whose an old one is."""
+    several = Pseudonymisers(VERSIONS, "his", current=2)
+    new, old = several.token("Patient", "17"), Pseudonymiser(VERSIONS[1], "his", 1).token("Patient", "17")
+    assert (parse_token(new).version, parse_token(old).version) == (2, 1)
+    assert new.rpartition(".")[2] != old.rpartition(".")[2]
+    assert several.is_token_of(new, "Patient", "17") and several.is_token_of(old, "Patient", "17")
+    assert not several.is_token_of(old, "Patient", "18")
+    assert not several.is_token_of(old, "Encounter", "17")
+    assert not several.is_token_of(
+        Pseudonymiser(VERSIONS[1], "other", 1).token("Patient", "17"), "Patient", "17"
+    )
+
+
+def test_a_token_of_another_root_suite_or_scheme_is_not_recognised():
+    """A root key of another deployment: the version exists here too, and the token is still nobody's."""
+    several = Pseudonymisers(VERSIONS, "his", current=2)
+    foreign = KeyRing(b"z" * 32).derive("pseudonym", "org-a")
+    assert not several.is_token_of(Pseudonymiser(foreign, "his").token("Patient", "17"), "Patient", "17")
+    assert not several.is_token_of(
+        Pseudonymiser(VERSIONS[1], "his", 1, "gm").token("Patient", "17"), "Patient", "17"
+    )
+    assert not several.is_token_of(GOOD.replace("p1", "l1"), "Patient", "1")
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [(GOOD.replace(".1.", ".3."), "pseudonym.version_unknown"), ("17", "pseudonym.token_malformed")],
+)
+def test_what_cannot_be_told_is_no_plain_no(text: str, code: str):
+    """ "Not this patient" and "nobody knows" are two answers."""
+    with pytest.raises(PlatformError, match=re.escape(code)):
+        Pseudonymisers(VERSIONS, "his", current=2).is_token_of(text, "Patient", "17")
+
+
+def test_a_current_version_without_a_key_is_refused_and_no_key_is_shown():
+    with pytest.raises(PlatformError, match=r"pseudonym\.version_unknown"):
+        Pseudonymisers(VERSIONS, "his", current=3)
+    shown = repr(Pseudonymisers(VERSIONS, "his", current=2))
+    assert "known=1, 2" in shown and repr(VERSIONS[1])[2:10] not in shown

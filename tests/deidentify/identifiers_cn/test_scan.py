@@ -152,7 +152,7 @@ def test_a_megabyte_without_identifiers_is_scanned_quickly():
 
 def test_the_numbers_in_labelled_clinical_sentences_are_all_found():
     """Twenty sentences labelled by hand; names, addresses, dates, WeChat and QQ are not this scan's task."""
-    suites = Path(os.environ.get("RWD_SUITES", Path(__file__).parents[2].parent / "shared" / "data"))
+    suites = Path(os.environ.get("RWD_SUITES", Path(__file__).parents[3].parent / "shared" / "data"))
     file = suites / "deidentification" / "zh_clinical_20.jsonl"
     if not file.is_file():
         pytest.skip("the labelled sentences (RWD_SUITES/deidentification) are not on this machine")

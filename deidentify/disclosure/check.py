@@ -1,0 +1,104 @@
+"""May these results go to this recipient? pass | fail | review, with reasons and a change that would pass."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from deidentify.disclosure.differencing import ReleasedTable, compare
+from deidentify.disclosure.fields import load_fields
+from deidentify.disclosure.findings import Case, Finding, Outcome, Rule, Verdict
+from deidentify.disclosure.read import Results, read_results
+from deidentify.disclosure.recipients import CONDITION_TEXTS, Recipient, missing_conditions, recipient_of
+from deidentify.disclosure.rules import FIND
+from rwd_platform.core.text import Bilingual
+
+MOST_FINDINGS = 500  # told one by one; the rest is counted in a finding of its own
+CONDITION = Rule(
+    "condition",
+    Bilingual("接收条件", "Conditions of the recipient"),
+    Bilingual("缺少条件 {name}：{what_zh}。", "The condition {name} is not met: {what}."),
+    Bilingual("补齐该条件后重新申请。", "Meet the condition and ask again."),
+)
+MORE = Rule(
+    "more",
+    Bilingual("其余发现", "Further findings"),
+    Bilingual(
+        "另有 {count} 项同类发现未逐一列出。",
+        "There are {count} more findings that are not listed one by one.",
+    ),
+    Bilingual("先处理已列出的各项，再检查一次。", "Mend those that are listed and check again."),
+)
+
+
+def check(
+    results: Mapping[str, Any],
+    recipient: str,
+    conditions: Mapping[str, Any] | None = None,
+    released: Sequence[ReleasedTable] = (),
+    *,
+    support: Mapping[str, Any] | None = None,
+    sets: Mapping[str, frozenset[str]] | None = None,
+    tokens: str = "",
+    pending: frozenset[str] = frozenset(),
+    propose: bool = True,
+) -> Verdict:
+    """The verdict on results (the mapping of `ResultSet.as_dict` or of a CSV table) for a kind of recipient.
+
+    support -- the same results as the enclave holds them, before anything was withheld or rounded
+    sets    -- name -> keyed person tokens behind the new results, of the kind `tokens`
+    pending -- conditions that are not asked for yet (two approvals come after the question)
+    propose -- whether to look for the smallest change that would pass
+
+    For a competent authority the conditions are the whole gate: nothing of its listings is suppressed.
+    Raises RESULTS_MALFORMED and RECIPIENT_UNKNOWN.
+    """
+    policy = recipient_of(recipient)
+    read = read_results(results)
+    findings = list(_conditions(policy, conditions or {}, pending))
+    if not policy.full_listings:
+        before = read_results(support) if support is not None else None
+        findings += findings_of(read, policy, before)
+        findings += compare(read, released, policy.differencing, sets=sets, tokens=tokens)
+    outcome = outcome_of(findings)
+    change: tuple[Mapping[str, str], ...] = ()
+    minimal = True
+    if propose and outcome == "fail" and not policy.full_listings:
+        from deidentify.disclosure.mitigate import mitigate  # it asks this module back
+
+        mitigated = mitigate(results, recipient, support=support)
+        change, minimal = mitigated.account, mitigated.minimal
+    return Verdict(recipient, outcome, _limited(findings), change, minimal)
+
+
+def findings_of(results: Results, recipient: Recipient, support: Results | None) -> list[Finding]:
+    """What the rules about the results themselves find, in the order of the rules."""
+    case = Case(results, recipient, load_fields(), support)
+    return [finding for find in FIND for finding in find(case)]
+
+
+def outcome_of(findings: Sequence[Finding]) -> Outcome:
+    outcomes = {finding.outcome for finding in findings}
+    return "fail" if "fail" in outcomes else "review" if outcomes else "pass"
+
+
+def _conditions(
+    policy: Recipient, conditions: Mapping[str, Any], pending: frozenset[str]
+) -> Sequence[Finding]:
+    return [
+        CONDITION.finding(
+            f"condition.{name}", name=name, what=CONDITION_TEXTS[name].en, what_zh=CONDITION_TEXTS[name].zh
+        )
+        for name in missing_conditions(policy, conditions)
+        if name not in pending
+    ]
+
+
+def _limited(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    if len(findings) <= MOST_FINDINGS:
+        return tuple(findings)
+    rest = findings[MOST_FINDINGS:]
+    return (
+        *findings[:MOST_FINDINGS],
+        MORE.finding("…", outcome=outcome_of(rest), count=len(rest)),
+    )

@@ -1,0 +1,223 @@
+"""Against everything that the same circle already holds about the same product.
+
+Two tables of the same patients, one of them without a single patient, tell that patient's values by
+subtraction. Whoever stands behind the new numbers is therefore compared with whoever stood behind the ones
+released before.
+
+With sets of person tokens (in the enclave): a new set with up to three others, released or new, each added
+or taken away. The persons whom the combination does not cancel are counted; where they are 1 to minimum - 1
+the combination isolates them, and the release is refused. That covers equal tables but for one patient,
+nested cohorts, a cohort and the union of its parts, and a cohort that grew by a few.
+
+Without sets (a table file): the same label with another total that differs by less than the minimum.
+
+Not covered: combinations of five sets and more, or with other factors than one; what a reader knows from
+elsewhere; statistics of persons who are in no row set; sets sealed under another kind of token (they are
+named in a `review` finding, and only totals are compared).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+from typing import Any
+
+from deidentify.disclosure.findings import Finding, Rule
+from deidentify.disclosure.read import Results
+from rwd_platform.core.text import Bilingual
+
+MOST_SETS = 60  # of different sets: above, triples would take too long, and a finding says so
+MOST_OTHERS = 3
+
+SETS = Rule(
+    "differencing",
+    Bilingual("与已发布结果相减", "Differencing against what was released"),
+    Bilingual(
+        "“{name}”与已给同一范围的 {others} 相比，只差 1 至 {most} 人。",
+        "“{name}” differs from {others}, which this circle already holds, by 1 to {most} persons.",
+    ),
+    Bilingual(
+        "使用与已发布结果相同的人群，或等到至少相差 {minimum} 人后再发布。",
+        "Use the same people as the released results, or wait until at least {minimum} persons differ.",
+    ),
+)
+TOTALS = Rule(
+    "differencing_totals",
+    Bilingual("与已发布合计相减", "Differencing of totals"),
+    Bilingual(
+        "“{name}”与 {others} 中同名的数只差 1 至 {most}。",
+        "“{name}” differs from the number of the same name in {others} by 1 to {most}.",
+    ),
+    Bilingual(
+        "使用与已发布结果相同的人群，或等到至少相差 {minimum} 后再发布。",
+        "Use the same people as the released results, or wait until they differ by at least {minimum}.",
+    ),
+)
+NOT_COMPARED = Rule(
+    "differencing_not_proven",
+    Bilingual("无法与已发布结果逐人比较", "Not compared person by person"),
+    Bilingual(
+        "无法与 {others} 逐人比较（人群标记不同、数量过多，或人数相同而名单不同）。",
+        "{others}: not compared person by person (other tokens, too many sets, or the same size and other people).",
+    ),
+    Bilingual(
+        "请由输出审核人员核对两次发布的人群是否相差过少。",
+        "Let an output checker see whether the two releases differ by too few people.",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class ReleasedTable:
+    """What one release left in the circle.
+
+    figures -- label -> number, as `figures_of` gives them
+    sets    -- name -> person tokens; None where nobody knows them
+    tokens  -- the kind of token: two releases are compared person by person only where it is the same
+    """
+
+    name: str
+    figures: Mapping[str, float] = field(default_factory=dict)
+    sets: Mapping[str, frozenset[str]] | None = None
+    tokens: str = ""
+    hashes: Mapping[str, str] = field(default_factory=dict)  # row set -> hash of its ids
+
+
+def figures_of(results: Results) -> dict[str, float]:
+    """The counts that a reader could subtract, by a label that is the same for the same thing in two releases."""
+    found: dict[str, float] = {}
+    for row in results.rows:
+        if row.number is None:
+            continue
+        dims = ", ".join(f"{name}={label}" for name, label in row.dims)
+        if dims or row.statistic in (
+            "subjects",
+            "events",
+            "observed",
+            "count",
+            "total",
+            "at_risk",
+            "remaining",
+        ):
+            label = f"{row.statistic}[{dims}]" if dims else row.id
+            found[label] = row.number
+    for name, (subjects, _) in results.row_sets.items():
+        found[f"people[{name}]"] = float(subjects)
+    return found
+
+
+def released_of(name: str, results: Results) -> ReleasedTable:
+    """A results file as a released table: totals and the hashes of its row sets."""
+    hashes = {one: digest for one, (_, digest) in results.row_sets.items() if digest}
+    return ReleasedTable(name, figures_of(results), hashes=hashes)
+
+
+def compare(
+    results: Results,
+    released: Sequence[ReleasedTable],
+    minimum: int,
+    *,
+    sets: Mapping[str, frozenset[str]] | None = None,
+    tokens: str = "",
+) -> Iterator[Finding]:
+    """The findings of the new results against what was released. `minimum` 0 asks nothing."""
+    if not minimum:
+        return
+    comparable = [
+        one for one in released if sets is not None and one.sets is not None and one.tokens == tokens
+    ]
+    if sets is not None:
+        yield from _by_persons(sets, comparable, minimum)
+    by_name = {one.name for one in comparable}
+    for one in released:
+        if one.name not in by_name:
+            yield from _by_totals(results, one, minimum, told_apart=sets is not None)
+
+
+# -- persons ---------------------------------------------------------------------------------------------------
+
+
+def _by_persons(
+    sets: Mapping[str, frozenset[str]], released: Sequence[ReleasedTable], minimum: int
+) -> Iterator[Finding]:
+    """Every new set with up to three others. Equal sets count once: the same table twice tells nothing new."""
+    import numpy as np
+
+    names: dict[frozenset[str], tuple[str, bool]] = {}
+    for table in released:
+        for name, people in sorted((table.sets or {}).items()):
+            if people:
+                names.setdefault(people, (f"{table.name}: {name}", False))
+    for name, people in sorted(sets.items()):
+        if people:
+            # A set that this circle holds already is no news, whatever it is called now.
+            names.setdefault(people, (name, True))
+    if not any(is_new for _, is_new in names.values()):
+        return
+    members = _members(list(names))
+    labels = list(names.values())
+    new = [place for place, (_, is_new) in enumerate(labels) if is_new]
+    most = MOST_OTHERS if len(labels) <= MOST_SETS else 1
+    if most == 1:
+        yield NOT_COMPARED.finding("row_sets", outcome="review", others=f"{len(labels)} sets, in pairs only")
+    vectors, weights = members
+    for place in new:
+        others = [other for other in range(len(labels)) if other != place]
+        culprits = _isolating(np.asarray(vectors), np.asarray(weights), place, others, most, minimum)
+        if culprits is not None:
+            shown = ", ".join(labels[other][0] for other in culprits)
+            yield SETS.finding(
+                labels[place][0], name=labels[place][0], others=shown, most=minimum - 1, minimum=minimum
+            )
+
+
+def _members(sets: list[frozenset[str]]) -> tuple[list[list[int]], list[int]]:
+    """Persons in the same sets are one column: for each set 0 or 1 a column, and the persons of each column."""
+    places: dict[str, list[int]] = {}
+    for place, people in enumerate(sets):
+        for person in people:
+            places.setdefault(person, []).append(place)
+    groups: dict[tuple[int, ...], int] = {}
+    for found in places.values():
+        groups[tuple(found)] = groups.get(tuple(found), 0) + 1
+    keys = sorted(groups)
+    vectors = [[int(place in key) for key in keys] for place in range(len(sets))]
+    return vectors, [groups[key] for key in keys]
+
+
+def _isolating(
+    vectors: Any, weights: Any, place: int, others: Sequence[int], most: int, minimum: int
+) -> tuple[int, ...] | None:
+    """The fewest others that, added or taken away, leave 1 to minimum - 1 persons of the set; None if none do."""
+    own = vectors[place].astype("int8")
+    for size in range(1, most + 1):
+        for chosen in combinations(others, size):
+            for signs in range(2**size):
+                rest = own.copy()
+                for bit, other in enumerate(chosen):
+                    rest = rest - vectors[other] if signs >> bit & 1 else rest + vectors[other]
+                left = int(weights[rest != 0].sum())
+                if 0 < left < minimum:
+                    return chosen
+    return None
+
+
+# -- totals ----------------------------------------------------------------------------------------------------
+
+
+def _by_totals(
+    results: Results, released: ReleasedTable, minimum: int, *, told_apart: bool
+) -> Iterator[Finding]:
+    own = figures_of(results)
+    for label in sorted(own.keys() & released.figures.keys()):
+        apart = abs(own[label] - released.figures[label])
+        if 0 < apart < minimum:
+            yield TOTALS.finding(label, name=label, others=released.name, most=minimum - 1, minimum=minimum)
+    changed = [
+        name
+        for name, (_, digest) in results.row_sets.items()
+        if digest and released.hashes.get(name, digest) != digest
+    ]
+    if changed or told_apart:
+        yield NOT_COMPARED.finding("row_sets", outcome="review", others=released.name)

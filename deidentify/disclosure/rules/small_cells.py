@@ -1,0 +1,88 @@
+"""Few persons or few events behind a number: below the minimum cell nothing leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from deidentify.disclosure.fields import Field
+from deidentify.disclosure.findings import Case, Finding, Rule, point
+from deidentify.disclosure.read import Row
+from rwd_platform.core.text import Bilingual
+
+RULE = Rule(
+    "small_cell",
+    Bilingual("小单元", "Small cells"),
+    Bilingual("{what_zh}为 1 至 {most} 之间。", "{what} is between 1 and {most}."),
+    Bilingual(
+        "隐藏该数，或与相邻类别合并至不少于 {minimum}。",
+        "Withhold it, or merge it with a neighbour until it is {minimum} or more.",
+    ),
+)
+_WHAT = {
+    "value": ("人数或事件数", "the number of persons or events"),
+    "others": ("其余人数", "the number of all others"),
+    "n": ("该结果所依据的人数", "the number of persons behind the result"),
+    "events": ("该结果所依据的事件数", "the number of events behind the result"),
+    "share": ("该百分比对应的人数", "the number of persons that the percentage stands for"),
+    "tail": ("分位数一侧的人数", "the number of persons on one side of the quantile"),
+    "at_risk": ("当日仍在随访的人数", "the number still followed on that day"),
+    "true": ("取整前的数", "the number before it was rounded"),
+}
+
+
+def find(case: Case) -> Iterator[Finding]:
+    at_risk = {row.id: row.number for row in case.results.rows if row.statistic == "at_risk"}
+    true = {row.id: row for row in case.support.rows} if case.support else {}
+    for row, field in case.declared():
+        for what, count in _behind(row, field, at_risk):
+            if case.is_small(count):
+                yield _finding(case, row.id, what)
+                break
+        else:
+            before = true.get(row.id)
+            if field.type == "count" and row.value is not None and before and case.is_small(before.number):
+                yield _finding(case, row.id, "true")
+    for one, field in case.curves():
+        for place, values in enumerate(one.points):
+            for name, value in zip(one.columns, values, strict=True):
+                kind = (field.columns or {})[name]
+                small = (
+                    kind in ("count", "at_risk") and isinstance(value, int | float) and case.is_small(value)
+                )
+                if small and field.minimum != "never" and not _is_exempt(case, one.columns, values):
+                    yield _finding(case, point(one.id, place, name), "value")
+
+
+def _behind(row: Row, field: Field, at_risk: dict[str, float | None]) -> Iterator[tuple[str, float | None]]:
+    """Every count that stands behind the row, and what to call it."""
+    if row.value is None and field.type != "quantile":
+        # Withheld, or not estimable: nothing is told, but `n` and `events` may be.
+        yield from (("n", row.n), ("events", row.events))
+        return
+    value = row.number
+    if field.minimum == "value" and value is not None:
+        yield "value", value
+        # The others of a level are a cell too; an arm's size has no others.
+        if field.part and row.n is not None and (row.variable or row.statistic != "subjects"):
+            yield "others", row.n - value
+    elif field.minimum == "share" and value is not None and row.n is not None:
+        yield "share", value * row.n / 100.0
+        yield "others", row.n - value * row.n / 100.0
+    elif field.minimum == "tail" and row.n is not None:
+        yield "tail", row.n * field.tail
+    elif field.minimum == "at_risk":
+        yield "at_risk", at_risk.get(row.id.replace(".survival.", ".at_risk."))
+    yield "n", row.n
+    yield "events", row.events
+
+
+def _is_exempt(case: Case, columns: tuple[str, ...], values: tuple[object, ...]) -> bool:
+    """A line of a forest plot that quotes a published result."""
+    if "result" not in columns:
+        return False
+    return str(values[columns.index("result")]).partition(".")[0] in case.fields.exempt
+
+
+def _finding(case: Case, where: str, what: str) -> Finding:
+    zh, en = _WHAT[what]
+    return RULE.finding(where, what=en, what_zh=zh, most=case.minimum - 1, minimum=case.minimum)

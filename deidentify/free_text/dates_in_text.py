@@ -1,0 +1,202 @@
+"""Dates as notes write them, and the same date shifted in the same way of writing.
+
+2023年11月5日, 2023-11-05, 2023.11.05, 2023/11/5, 20231105, 23年11月, 23.11.05, 3月12日, 11/05, 二〇二三年十一月,
+Nov 5, 2023. What is relative stays, for it names no day: 术后第3天, 3周前, 病史10年3月. A date of the lunar
+calendar is found and not shifted: it is replaced. A date without its year moves as in the year of the last
+full date before it, or in a year of 365 days; a month moves as its 15th does and a year as its 1 July
+(deidentify.dates).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from deidentify import dates
+from deidentify.identifiers_cn.found import DATE
+
+_YEAR = "(?P<y>(?:19|20)[0-9]{2})"
+_SHORT_YEAR = "(?P<y>[0-9]{2})"
+_MONTH = "(?P<m>1[0-2]|0?[1-9])"
+_DAY = "(?P<d>3[01]|[12][0-9]|0?[1-9])"
+_TWO_MONTH = "(?P<m>0[1-9]|1[0-2])"
+_TWO_DAY = "(?P<d>0[1-9]|[12][0-9]|3[01])"
+_HAN_DIGIT = "[〇零○一二三四五六七八九]"
+_HAN_MONTH = "(?P<m>十[一二]?|元|正|[一二三四五六七八九])"
+_HAN_DAY = "(?P<d>三十一?|二十[一二三四五六七八九]?|十[一二三四五六七八九]?|初?[一二三四五六七八九])"
+_NO_DIGIT = "(?<![0-9.])"
+_SAID = "(?<=[于在自至到从])|(?<=日期)|(?<=时间)|(?<=日期:)|(?<=时间:)|(?<=on )|(?<=复查)|(?<=随访)"
+_NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_ENGLISH_MONTH = (
+    "(?P<m>Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sept?(?:ember)?|Oct(?:ober)?"
+    "|Nov(?:ember)?|Dec(?:ember)?)"
+)
+_NO_YEAR = 2001  # has 365 days: in it 3月12日 moves as in three of four years
+
+# In the order of what they need: the longer form first, so that no part of it is taken for another.
+_FORMS = tuple(
+    re.compile(form, re.IGNORECASE)
+    for form in (
+        rf"{_NO_DIGIT}{_YEAR} ?年 ?{_MONTH} ?月 ?{_DAY} ?[日号]?(?![0-9])",
+        rf"{_NO_DIGIT}{_YEAR} ?年 ?{_MONTH} ?月份?",
+        rf"(?<![0-9]){_YEAR} ?([-./]) ?{_MONTH} ?\2 ?{_DAY}(?![0-9])",
+        rf"{_NO_DIGIT}{_YEAR}{_TWO_MONTH}{_TWO_DAY}(?![0-9])",
+        rf"(?<![0-9./\-]){_YEAR}([-./]){_TWO_MONTH}(?![0-9./%\-])",
+        rf"(?<![0-9./\-]){_YEAR}/{_MONTH}(?![0-9./%\-])",
+        rf"{_NO_DIGIT}{_SHORT_YEAR} ?年 ?{_MONTH} ?月 ?{_DAY} ?[日号]",
+        rf"{_NO_DIGIT}(?<![病近达已余长])(?<!病史)(?<!(?<!预)约){_SHORT_YEAR} ?年 ?{_MONTH} ?月份?"
+        r"(?![余前个内]|来(?![院诊我]))",
+        rf"(?<![0-9A-Za-z.\-/]){_SHORT_YEAR}([-./]){_MONTH}\2{_DAY}(?![0-9A-Za-z.\-/%])",
+        rf"{_NO_DIGIT}{_YEAR} ?年(?![0-9龄])",
+        rf"{_NO_DIGIT}{_MONTH} ?月 ?{_DAY} ?[日号](?![0-9])",
+        rf"{_NO_DIGIT}{_MONTH} ?月 ?{_DAY}(?![0-9.年月天周次个余余/%a-z])",
+        rf"(?<=[今去前本当]年) ?{_MONTH} ?月份?",
+        rf"{_NO_DIGIT}{_MONTH} ?月份",
+        r"(?<![0-9./\-])(?P<m>0[1-9]|1[0-2])/(?P<d>0[1-9])(?![0-9./%\-])",
+        rf"(?<![0-9./\-])(?P<m>0[1-9])/{_TWO_DAY}(?![0-9./%\-])",
+        rf"(?:{_SAID})(?P<m>1[0-2]|[1-9])[-./]{_DAY}(?![0-9./%\-])",
+        rf"(?<![一二三四五六七八九〇零])(?P<y>[一二]{_HAN_DIGIT}{{3}})年(?:{_HAN_MONTH}月(?:{_HAN_DAY}[日号])?)?",
+        rf"(?<![一二三四五六七八九十历]){_HAN_MONTH}月{_HAN_DAY}[日号]",
+        rf"(?<![A-Za-z]){_ENGLISH_MONTH}\.? {_DAY}(?:st|nd|rd|th)?,? {_YEAR}(?![0-9])",
+        rf"(?<![0-9A-Za-z]){_DAY}(?:st|nd|rd|th)?[ \-]{_ENGLISH_MONTH}\.?,?[ \-]{_YEAR}(?![0-9])",
+        rf"(?<![A-Za-z]){_ENGLISH_MONTH}\.?,? {_YEAR}(?![0-9])",
+        rf"(?<![A-Za-z]){_ENGLISH_MONTH}\.? {_DAY}(?:st|nd|rd|th)?(?![0-9A-Za-z/.])",
+    )
+)
+# The second half of 11月5日至8日.
+_RANGE_END = re.compile(r" ?(?:[-~至到]|--) ?(?P<d>3[01]|[12][0-9]|0?[1-9])(?=[日号])")
+_LUNAR = re.compile(
+    r"(?:农历|阴历|旧历)[ ]?(?:[0-9一二〇零三四五六七八九]{2,4}年)?[ ]?(?:闰)?"
+    r"(?:[0-9]{1,2}|十[一二]?|[正冬腊一二三四五六七八九])月"
+    r"(?:初[一二三四五六七八九十]|[二三]?十[一二三四五六七八九]?|廿[一二三四五六七八九]?|[0-9]{1,2})?[日号]?"
+    r"|(?:[正冬腊]月|[一二三四五六七八九十]月)(?:初[一二三四五六七八九十]|廿[一二三四五六七八九]?)"
+    r"|(?:除夕|春节|元宵节|端午节?|中秋节?|重阳节?|腊八节?|国庆节?|元旦)(?![前后间期])"
+)
+
+
+@dataclass(frozen=True)
+class WrittenDate:
+    """A date in a text: where it stands, what it says (0: not said) and where its parts stand, as (start, end)."""
+
+    start: int
+    end: int
+    year: int
+    month: int
+    day: int
+    parts: tuple[tuple[str, int, int], ...]
+    kind: str = DATE
+
+
+def find_dates(plain: str) -> Iterator[WrittenDate]:
+    """The dates of a text in normal form, by position; they do not overlap."""
+    taken = bytearray(len(plain))
+    found: list[WrittenDate] = []
+    for form in _FORMS:
+        for match in form.finditer(plain):
+            written = _read(match)
+            if not any(taken[written.start : written.end]):
+                found.append(written)
+                taken[written.start : written.end] = b"\x01" * (written.end - written.start)
+    for first in list(found):
+        end = _RANGE_END.match(plain, first.end)
+        if end and first.day and first.month:
+            found.append(
+                WrittenDate(
+                    *end.span("d"), first.year, first.month, int(end["d"]), (("range", *end.span("d")),)
+                )
+            )
+    for match in _LUNAR.finditer(plain):
+        if not any(taken[match.start() : match.end()]):
+            found.append(WrittenDate(*match.span(), 0, 0, 0, ()))
+    yield from sorted(found, key=lambda date: date.start)
+
+
+def shifted(plain: str, date: WrittenDate, days: int, year: int = 0) -> str | None:
+    """The date's own text with the shifted date's numbers in their places; None where that cannot be done.
+
+    `year` stands in where the date has none. The way of writing stays: order, signs, leading zeros, two
+    digits for a year, Chinese numerals.
+    """
+    known = date.year or year or _NO_YEAR
+    iso = (
+        f"{known:04}" + (f"-{date.month:02}" if date.month else "") + (f"-{date.day:02}" if date.day else "")
+    )
+    moved = dates.shift(iso, days) if date.parts else None
+    if moved is None:
+        return None
+    numbers = dict(zip("ymd", map(int, moved.split("-")), strict=False))
+    written = [plain[start:end] for name, start, end in date.parts if name in "md"]
+    padded = any(one.startswith("0") for one in written) or (
+        all(len(one) == 2 for one in written) and "月" not in plain[date.start : date.end]
+    )
+    pieces, at = [], date.start
+    for name, start, end in date.parts:
+        old = plain[start:end]
+        # 5日至8日: the month may no longer be that of the first day
+        new = (
+            f"{numbers['m']}月{numbers['d']}"
+            if name == "range"
+            else _written_as(old, name, numbers[name], padded)
+        )
+        pieces += [plain[at:start], new]
+        at = end
+    return "".join(pieces) + plain[at : date.end]
+
+
+def _read(match: re.Match[str]) -> WrittenDate:
+    groups = match.groupdict()
+    numbers = {name: _number(groups[name]) for name in ("y", "m", "d") if groups.get(name)}
+    year = numbers.get("y", 0)
+    if 0 < year < 100:
+        year += 2000 if year < 50 else 1900
+    iso = f"{year or 2000:04}-{numbers.get('m', 1):02}-{numbers.get('d', 1):02}"
+    if dates.shift(iso, 0) is None:  # 2024年2月30日 is a date that somebody mistyped: replaced, not shifted
+        return WrittenDate(*match.span(), year, numbers.get("m", 0), 0, ())
+    parts = sorted((match.start(name), match.end(name), name) for name in numbers)
+    return WrittenDate(
+        *match.span(), year, numbers.get("m", 0), numbers.get("d", 0), tuple((n, s, e) for s, e, n in parts)
+    )
+
+
+_HAN_NUMBERS = {one: value for value, one in enumerate("〇一二三四五六七八九")} | {
+    "零": 0,
+    "○": 0,
+    "元": 1,
+    "正": 1,
+}
+
+
+def _number(text: str) -> int:
+    """5, 05, 十一, 二十三, 二〇二三, 初五, Nov as a number."""
+    if text.isdigit() and text.isascii():
+        return int(text)
+    if text[:3].lower() in _NAMES:
+        return _NAMES.index(text[:3].lower()) + 1
+    text = text.removeprefix("初")
+    if "十" in text:
+        tens, ones = text.split("十")
+        return _HAN_NUMBERS.get(tens, 1) * 10 + (_HAN_NUMBERS[ones] if ones else 0)
+    return int("".join(str(_HAN_NUMBERS[one]) for one in text))
+
+
+def _written_as(old: str, name: str, number: int, padded: bool) -> str:
+    if old[:3].lower() in _NAMES:
+        short = _NAMES[number - 1].capitalize()
+        return short if len(old) <= 4 else _LONG[number - 1]
+    if old.isascii():
+        if name == "y":
+            return f"{number % 100:02}" if len(old) == 2 else f"{number:04}"
+        return f"{number:02}" if padded else str(number)
+    if name == "y":
+        return "".join("〇一二三四五六七八九"[int(digit)] for digit in f"{number:04}")
+    tens, ones = divmod(number, 10)
+    return ("" if tens == 0 else "十" if tens == 1 else "二三"[tens - 2] + "十") + (
+        "一二三四五六七八九"[ones - 1] if ones else ""
+    )
+
+
+_LONG = (
+    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "December",
+)  # fmt: skip

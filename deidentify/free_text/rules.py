@@ -1,0 +1,60 @@
+"""The rules: every detector of `identifiers_cn`, the hospital's registry, and the dates."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from itertools import chain
+
+from deidentify.free_text.dates_in_text import find_dates
+from deidentify.free_text.detector import Span, TextContext
+from deidentify.free_text.lexicon import clinical_word_end
+from deidentify.identifiers_cn import Found, NormalText, find_numbers
+from deidentify.identifiers_cn.addresses import find_addresses
+from deidentify.identifiers_cn.found import NAME
+from deidentify.identifiers_cn.hospital_numbers import find_beds
+from deidentify.identifiers_cn.names import find_names
+
+_SEX = re.compile("[,;、 ]{1,3}[男女]")
+RULES = "rules"
+VERSION = "1"
+
+
+class Rules:
+    """Numbers, addresses, bodies, names after roles and before titles, dates; each by its form and its words."""
+
+    name = RULES
+    version = VERSION
+
+    def find(self, text: str, context: TextContext) -> Sequence[Span]:
+        normal = NormalText(text)
+        plain = normal.plain
+        found = chain(
+            find_numbers(plain),
+            find_addresses(plain),
+            (one for one in find_names(plain) if not _is_clinical(plain, one)),
+            find_beds(plain),
+            (Found(date.kind, date.start, date.end) for date in find_dates(plain)),
+        )
+        spans = {Span(one.kind, *normal.place(one.start, one.end), RULES) for one in found}
+        spans.update(Span(one.kind, one.start, one.end, RULES) for one in context.registry.find(text))
+        return sorted(spans, key=lambda span: (span.start, span.end))
+
+
+def _is_clinical(plain: str, found: Found) -> bool:
+    """麻醉：全麻 names no one: a word of the lexicon as long as the name or longer begins at its place."""
+    return (
+        found.kind == NAME
+        and clinical_word_end(plain, found.start) >= found.end
+        and not _is_person(plain, found)
+    )
+
+
+def _is_person(plain: str, found: Found) -> bool:
+    """姓名：何首乌 is a person's name whatever else it means."""
+    before = plain[max(0, found.start - 8) : found.start].rstrip(" :：为是叫")
+    if _SEX.match(plain, found.end):
+        return True
+    return before.endswith(
+        ("姓名", "名字", "名", "联系人", "签字", "签名", "先生", "女士")
+    ) or plain.startswith(("先生", "女士", "小姐"), found.end)

@@ -1,0 +1,1 @@
+"""Re-identification risk of a table, computed: the measures, estimates and attacks, and the report made of them."""

@@ -1,0 +1,49 @@
+"""The last look for identifiers: counts by column and kind, never a value."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from deidentify.risk.residual import scan_frames, scan_table
+from tests.deidentify.risk.tables import opened
+
+MOBILE = "13800138000"
+EMAIL = "wang@example.org"
+
+
+def test_identifiers_are_counted_by_column_and_kind(tmp_path: Path) -> None:
+    """A text counts once for each record that holds it, also when it names the same kind twice."""
+    text = f"note,code\n电话{MOBILE}、{MOBILE},C50\n电话{MOBILE}、{MOBILE},C50\n{EMAIL},C50\n无,C50\n"
+    with opened(tmp_path, text) as table:
+        found = scan_table(table)
+    assert found.found == {"note": {"email": 1, "mobile": 2}}
+    assert (found.records, found.columns, found.total) == (4, 2, 3)
+
+
+def test_no_value_is_in_what_is_found(tmp_path: Path) -> None:
+    with opened(tmp_path, f"note\n{MOBILE}\n{EMAIL}\n") as table:
+        told = json.dumps(scan_table(table).as_dict()) + repr(scan_table(table))
+    assert MOBILE not in told and EMAIL not in told
+
+
+def test_a_clean_table_lists_no_column(tmp_path: Path) -> None:
+    with opened(tmp_path, "a,b\nC50.9,2024-01-01\nC61,12.5\n") as table:
+        assert scan_table(table).found == {}
+
+
+def test_every_table_of_a_release_is_looked_at() -> None:
+    """Digests of files and lines are nobody's words. An address of a code system is no person's address,
+    where the policy lists it; in any other column it is one."""
+    address = "https://example.org/patients/7"
+    frames = {
+        "subject": pd.DataFrame({"note": [MOBILE], "source_file_sha256": ["13800138000" * 6]}),
+        "condition": pd.DataFrame({"code_system": [address], "code": [address]}),
+        "visit": pd.DataFrame({"start_day": pd.array([1, None], dtype="Int64")}),
+        "empty": pd.DataFrame({"a": []}),
+    }
+    found = scan_frames(frames)
+    assert set(found.found) == {"subject.note", "condition.code"}
+    assert found.columns == 4
