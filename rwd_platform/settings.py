@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -38,6 +39,7 @@ class Settings(BaseSettings):
     home: Path = Path("var/home")
     database_url: str = ""  # empty: SQLite inside home
     root_key_file: Path | None = None
+    suite: Literal["intl", "gm"] = "intl"  # HMAC-SHA256 with AES-256-GCM, or HMAC-SM3 with SM4-GCM (国密)
     demo: bool = False  # use the published demo key; refused together with a root key file
     log_origin: str = "rwd-platform.example/log"  # the log's name, in every entry and checkpoint
     operator: str = "org-operator"
@@ -62,10 +64,10 @@ class Settings(BaseSettings):
     def key_ring(self) -> KeyRing:
         """The deployment's keys. Refuses (`settings.demo_with_key`) to prefer the published key to a named one."""
         if not self.demo:
-            return load_key_ring(self.key_file)
+            return load_key_ring(self.key_file, self.suite)
         if self.root_key_file is not None:
             raise DEMO_WITH_KEY.error()
-        return demo_key_ring()
+        return demo_key_ring(self.suite)
 
 
 def load_settings() -> Settings:

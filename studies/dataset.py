@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from rwd_platform.core.columns import SUBJECT_ID
+from rwd_platform.core.errors import Exit, Problem
 from rwd_platform.core.text import Bilingual
 from studies.attrition import Attrition, AttritionStep
 from studies.covariates import derive_covariate
@@ -15,10 +16,21 @@ from studies.exposure import derive_exposure
 from studies.outcome import EVENT, TIME, derive_outcome
 from studies.populations import restricted
 from studies.protocol import COMPARATOR, EXPOSED, Protocol
-from studies.tables import LINEAGE_COLUMNS, SUBJECT_TABLE, lineage_of, lock_rows, table
+from studies.tables import LINEAGE_COLUMNS, SUBJECT_TABLE, in_days, lineage_of, lock_rows, table
 
 INDEX = "index"
 SITE = "site_id"
+INDEX_MONTH = "index_month"  # of a subject, in a lock by month only
+
+MONTHS_ONLY = Problem(
+    code="study.months_only",
+    zh="该数据锁定的日期只精确到月，无法计算随访天数，不能运行分析。",
+    en="This data lock holds months instead of days, so no follow-up can be computed and nothing analysed.",
+    next_zh="如需分析，请登记 lock.dates 为 days 或 shift 的方案并重新锁定。",
+    next_en="To analyse, register a protocol whose lock.dates is days or shift, and lock again.",
+    http=409,
+    exit=Exit.REFUSED,
+)
 
 _POPULATION = Bilingual("不属于主要分析人群：{title}", "Not in the population of the main analysis: {title}")
 _START = Bilingual("数据锁定中的受试者", "Subjects in the data lock")
@@ -49,7 +61,13 @@ class StudyDataset:
 def build(
     lock: Mapping[str, pd.DataFrame], protocol: Protocol, before: Sequence[AttritionStep] = ()
 ) -> StudyDataset:
-    """Derive exposure, outcome and covariates. `before` are the cohort's steps, put in front of ours."""
+    """Derive exposure, outcome and covariates. `before` are the cohort's steps, put in front of ours.
+
+    A lock of days and one of shifted dates give the same table; one of months is refused.
+    """
+    lock = in_days(lock)
+    if INDEX_MONTH in lock.get(SUBJECT_TABLE, ()):
+        raise MONTHS_ONLY.error()
     subjects = table(lock, SUBJECT_TABLE, (SUBJECT_ID, SITE))
     sites = dict(zip(subjects[SUBJECT_ID], subjects[SITE], strict=True))
     attrition = Attrition.of(sorted(sites), _START)

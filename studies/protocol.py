@@ -21,6 +21,7 @@ Days = tuple[int, int]  # from, to: days since the index date, both included
 Method = Literal["cox", "balance", "overlap", "kaplan_meier", "log_rank", "follow_up", "forest"]
 Weights = Literal["none", "overlap"]
 State = Literal["event", "free"]
+LockDates = Literal["days", "shift", "month"]
 
 
 @dataclass(frozen=True)
@@ -246,6 +247,41 @@ class OverseasResult:
 
 
 @dataclass(frozen=True)
+class CalendarRule:
+    """Records that can only lie on one side of a day that the world fixed: a licence, an approval, a recall.
+
+    Checked on the true dates, before the lock turns them into anything else. `when_broken`:
+    refuse    -- no lock is made
+    leave_out -- the rows that break the rule stay out, before the cohort is defined
+    report    -- the lock says how many there are
+    """
+
+    id: str
+    date: str  # YYYY-MM-DD; on the day itself the rule holds
+    title: Bilingual
+    records: Records
+    order: Literal["not_before", "not_after"]
+    when_broken: Literal["refuse", "leave_out", "report"] = "refuse"
+
+
+@dataclass(frozen=True)
+class LockPlan:
+    """What the lock holds in place of true dates and of columns that are too fine.
+
+    dates      -- days: days since index and the quarter of the index date; shift: dates, all of a subject's
+                  moved back by one secret number of days; month: months, from which no analysis is made
+    generalise -- lock column (`subject.age_years`) and what is done with it (`age-band:5`)
+    free_text  -- whether texts that people wrote may be prepared for this study: cleaned, and then released one
+                  by one by a privacy officer; without it nobody can ask for them
+    """
+
+    dates: LockDates = "days"
+    generalise: tuple[tuple[str, str], ...] = ()
+    calendar: tuple[CalendarRule, ...] = ()
+    free_text: bool = False
+
+
+@dataclass(frozen=True)
 class Protocol:
     """A protocol and the SHA-256 of the exact text it was read from."""
 
@@ -268,6 +304,7 @@ class Protocol:
     diagnostics: Diagnostics
     overseas: OverseasResult | None
     limits: tuple[Bilingual, ...]
+    lock: LockPlan = LockPlan()
 
     def covariate(self, name: str) -> Covariate:
         return next(one for one in self.covariates if one.name == name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from studies.protocol import PlannedAnalysis, Protocol
+from studies.protocol_lock import check_lock_plan
 from studies.yaml_reader import refused
 
 # Columns of the analysis table and words of result ids that a covariate's name must not take.
@@ -20,6 +21,7 @@ def check_references(protocol: Protocol) -> None:
     _check_populations(protocol)
     for number, analysis in enumerate(protocol.analyses):
         _check_analysis(protocol, analysis, f"analyses[{number}]")
+    check_lock_plan(protocol)
 
 
 def _check_names(protocol: Protocol) -> None:

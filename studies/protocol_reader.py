@@ -16,6 +16,7 @@ from studies.protocol import (
     Exposure,
     IntercurrentEvent,
     Level,
+    LockPlan,
     Method,
     Outcome,
     OutcomeRule,
@@ -24,13 +25,13 @@ from studies.protocol import (
     PlannedAnalysis,
     Population,
     Protocol,
-    Records,
     Restriction,
     State,
     Weights,
 )
 from studies.protocol_checks import check_references
-from studies.tables import EVENT_TABLES, OUTCOME_TABLE
+from studies.protocol_lock import BASELINE_TABLES, read_lock_plan, read_records
+from studies.tables import OUTCOME_TABLE
 from studies.yaml_reader import Node, read_yaml, refused
 
 _TEXTS = ("title", "question", "why_real_world_data", "prior_knowledge")
@@ -41,7 +42,7 @@ _KEYS = (
 
 
 def read_protocol(text: str) -> Protocol:
-    root = read_yaml(text).keys(_KEYS, ("overseas_result",))
+    root = read_yaml(text).keys(_KEYS, ("overseas_result", "lock"))
     if root.at("format_version").integer() != FORMAT_VERSION:
         raise refused(
             "format_version", f"只支持版本 {FORMAT_VERSION}", f"only version {FORMAT_VERSION} is read"
@@ -63,10 +64,11 @@ def read_protocol(text: str) -> Protocol:
         outcome=_outcome(root.at("outcome")),
         covariates=tuple(_covariate(item) for item in root.at("covariates").items()),
         populations=tuple(_population(item) for item in root.at("populations").items(least=1)),
-        analyses=tuple(_analysis(item) for item in root.at("analyses").items(least=1)),
+        analyses=tuple(_analysis(item) for item in root.at("analyses").items()),
         diagnostics=_diagnostics(root.at("diagnostics")),
         overseas=_overseas(root.at("overseas_result")) if root.has("overseas_result") else None,
         limits=tuple(item.bilingual() for item in root.at("limits").items()),
+        lock=read_lock_plan(root.at("lock")) if root.has("lock") else LockPlan(),
     )
     check_references(protocol)
     return protocol
@@ -92,26 +94,11 @@ def _emulation(node: Node) -> Emulation:
     return Emulation(*(node.at(key).bilingual() for key in ("element", "trial", "emulation")))
 
 
-def _records(node: Node, *tables: str, extra: tuple[str, ...] = ()) -> Records:
-    """The four fields that select rows; `extra` are the caller's own keys in the same mapping."""
-    node.keys(("table", "code_system", "codes", "statuses"), extra)
-    return Records(
-        table=node.at("table").choice(*tables),
-        code_system=node.at("code_system").text(),
-        codes=node.at("codes").texts(least=1),
-        statuses=node.at("statuses").texts(least=1),
-    )
-
-
-# The cohort and the baseline never see outcomes: the protocol cannot even name that table there.
-_BASELINE_TABLES = tuple(name for name in EVENT_TABLES if name != OUTCOME_TABLE)
-
-
 def _cohort(node: Node) -> Cohort:
     node.keys(("source", "index_title", "index", "criteria"))
     return Cohort(
         source=node.at("source").bilingual(),
-        index=_records(node.at("index"), *_BASELINE_TABLES),
+        index=read_records(node.at("index"), *BASELINE_TABLES),
         index_title=node.at("index_title").bilingual(),
         criteria=tuple(_criterion(item) for item in node.at("criteria").items()),
     )
@@ -142,7 +129,7 @@ def _criterion(node: Node) -> Criterion:
         id=node.at("id").word(),
         kind="record",
         reason=node.at("reason").bilingual(),
-        records=_records(node.at("records"), *_BASELINE_TABLES),
+        records=read_records(node.at("records"), *BASELINE_TABLES),
         days=node.at("days").window(),
         present=node.at("present").truth(),
     )
@@ -158,13 +145,13 @@ def _exposure(node: Node) -> Exposure:
         title=node.at("title").bilingual(),
         exposed=node.at("exposed_title").bilingual(),
         comparator_title=node.at("comparator_title").bilingual(),
-        records=_records(node.at("records"), *_BASELINE_TABLES),
+        records=read_records(node.at("records"), *BASELINE_TABLES),
         grace_days=node.at("grace_days").window(),
         contradicting_statuses=(
             node.at("contradicting_statuses").texts() if node.has("contradicting_statuses") else ()
         ),
         washout_days=_not_negative(node.at("washout_days")) if node.has("washout_days") else None,
-        comparator=_records(node.at("comparator"), *_BASELINE_TABLES) if node.has("comparator") else None,
+        comparator=read_records(node.at("comparator"), *BASELINE_TABLES) if node.has("comparator") else None,
     )
 
 
@@ -182,7 +169,7 @@ def _source(node: Node) -> OutcomeSource:
     node.keys(("name", "records", "event_values", "free_values", "final"))
     return OutcomeSource(
         name=node.at("name").word(),
-        records=_records(node.at("records"), OUTCOME_TABLE),
+        records=read_records(node.at("records"), OUTCOME_TABLE),
         event_values=node.at("event_values").texts(least=1),
         free_values=node.at("free_values").texts(),
         final=node.at("final").truth(),
@@ -219,7 +206,7 @@ def _covariate(node: Node) -> Covariate:
         )
     if kind == "record":
         node.keys(("name", "title", "kind", "records", "days"))
-        records = _records(node.at("records"), *_BASELINE_TABLES)
+        records = read_records(node.at("records"), *BASELINE_TABLES)
         return Covariate(
             name, title, kind="record", type="record", records=records, days=node.at("days").window()
         )
@@ -231,7 +218,7 @@ def _covariate(node: Node) -> Covariate:
         kind="measurement",
         type="levels" if levels else "number",
         unit=_unit(node),
-        records=_records(node.at("records"), "measurement"),
+        records=read_records(node.at("records"), "measurement"),
         days=node.at("days").window(),
         levels=levels,
     )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 
 import pandas as pd
 
@@ -57,6 +59,8 @@ EVENT_TABLES: Mapping[str, EventTable] = {
 }
 OUTCOME_TABLE = "outcome_event"
 PATIENT_TABLE, SUBJECT_TABLE = "patient", "subject"
+INDEX_DATE = "index_date"  # of a subject, in a lock of shifted dates only
+_TO_THE_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:T.*)?")
 
 LINEAGE_COLUMNS = (SUBJECT_ID, "variable", *PROVENANCE)
 
@@ -99,6 +103,50 @@ def lock_rows(
     chosen = chosen[[SUBJECT_ID, "day", "status", *PROVENANCE, *values]].astype({"day": "int64"})
     order = [SUBJECT_ID, "day", SOURCE_FILE, SOURCE_LINE, LINE_DIGEST]
     return chosen.sort_values(order, kind="stable", ignore_index=True)
+
+
+def selected(lake: Mapping[str, pd.DataFrame], records: Records) -> pd.DataFrame:
+    """The lake rows that `records` selects, with every column and their own index, and `date` beside them."""
+    spec = EVENT_TABLES[records.table]
+    table(lake, records.table, (spec.system, spec.code, spec.date, spec.status))
+    frame = lake[records.table]
+    chosen = frame[_matches(frame, records)]
+    return chosen.assign(date=chosen[spec.date])
+
+
+def in_days(lock: Mapping[str, pd.DataFrame]) -> Mapping[str, pd.DataFrame]:
+    """A lock whose dates are shifted, as one of days: `<x>_day` since the subject's index date for `<x>_date`.
+
+    All dates of a subject were shifted alike, so the days are those of the true dates. A date of less
+    than day precision gives none. A lock that holds days already is given back as it is.
+    """
+    subjects = lock.get(SUBJECT_TABLE)
+    if subjects is None or INDEX_DATE not in subjects.columns:
+        return lock
+    zero = dict(zip(subjects[SUBJECT_ID], subjects[INDEX_DATE].map(_day_number), strict=True))
+    return {name: frame if name == SUBJECT_TABLE else _with_days(frame, zero) for name, frame in lock.items()}
+
+
+def _with_days(frame: pd.DataFrame, zero: Mapping[str, int | None]) -> pd.DataFrame:
+    origins = [zero.get(subject) for subject in frame[SUBJECT_ID]]
+    columns: dict[str, object] = {}
+    for name in map(str, frame.columns):
+        if not name.endswith("_date"):
+            columns[name] = frame[name].array
+            continue
+        days = [
+            None if at is None or origin is None else at - origin
+            for at, origin in zip(map(_day_number, frame[name]), origins, strict=True)
+        ]
+        columns[f"{name.removesuffix('_date')}_day"] = pd.array(days, dtype="Int64")
+    return pd.DataFrame(columns)
+
+
+def _day_number(value: object) -> int | None:
+    """The day of a FHIR date with at least day precision, as a number; it is that of the date's own offset."""
+    if not isinstance(value, str) or not _TO_THE_DAY.fullmatch(value):
+        return None
+    return date.fromisoformat(value[:10]).toordinal()
 
 
 def lineage_of(rows: pd.DataFrame, variable: str) -> pd.DataFrame:

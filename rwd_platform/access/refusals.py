@@ -6,6 +6,9 @@ own organisation's entries, so a difference there would tell them which of the t
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from rwd_platform.core.errors import PlatformError
 from rwd_platform.log.entry import Act, Actor, Object
 from rwd_platform.records.records import Records
@@ -28,3 +31,13 @@ def record_refusal(
         actor, "access.refused", Object(kind, shown), reason=error.code, purpose=action, outcome="refused"
     )
     records.record(act)
+
+
+@contextmanager
+def refusals_recorded(records: Records, actor: Actor, action: str, kind: str, id: str) -> Iterator[None]:
+    """Whatever is refused inside is in the log before it goes on."""
+    try:
+        yield
+    except PlatformError as error:
+        record_refusal(records, actor, action, kind, id, error)
+        raise

@@ -87,8 +87,7 @@ def deidentify(
 ) -> int:
     """Write DIR/<input stem>.ndjson. Rejected and quarantined resources are counted, never written."""
     from deidentify.policy import load_policy
-    from deidentify.pseudonym import Pseudonymiser
-    from rwd_platform.flows.deidentify_files import deidentify_file, output_name
+    from rwd_platform.flows.deidentify_files import deidentify_file, expand_key, names_a_person, output_name
 
     loaded = load_policy(policy)
     for name, times in Counter(map(output_name, existing(files))).items():
@@ -104,12 +103,18 @@ def deidentify(
         key = existing([key_file])[0].read_bytes()
         if len(key) < 32:
             raise KEY_FILE_SHORT.error(name=key_file.name)
-    pseudonyms = Pseudonymiser(key, scope="file")
+    if any(map(names_a_person, files)):
+        say(
+            "警告：有输入文件名形似含个人号码，而输出沿用该文件名，请先改名。\n"
+            "Warning: an input file's name looks as if it held a person's number, and the output is named "
+            "after it: rename it first."
+        )
+    pseudonyms, shifts = expand_key(key)
     total = {"read": 0, "written": 0, "rejected": 0, "quarantined": 0}
     dropped: dict[str, int] = {}
     writable_folder(out)
     for path in existing(files):
-        account = deidentify_file(path, out, loaded, pseudonyms)
+        account = deidentify_file(path, out, loaded, pseudonyms, shifts)
         for name in total:
             total[name] += getattr(account, name)
         for element, times in account.dropped.items():

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rwd_platform.flows.platform import Platform
+    from rwd_platform.log.entry import Actor
 
 
 def caller() -> str:
@@ -41,3 +42,22 @@ def deployment() -> Iterator[Platform]:
         if platform.records.log_entries(limit=1):
             make_checkpoint(platform.records, platform.log_signer, "command")
         platform.records.engine.dispose()
+
+
+@contextmanager
+def person(login: str) -> Iterator[tuple[Platform, Actor]]:
+    """The deployment and who logged in with their password; the login ends with the command.
+
+    For what takes two people: an account of the operating system may be several people's, or one's second.
+    """
+    import typer
+
+    from rwd_platform.access.sessions import log_in, log_out
+
+    password = typer.prompt("密码 · password", hide_input=True, err=True)
+    with deployment() as platform:
+        found = log_in(platform.records, login=login, password=password)
+        try:
+            yield platform, found.actor
+        finally:
+            log_out(platform.records, found.token)

@@ -139,9 +139,35 @@ def _plainly(error: OSError) -> PlatformError | None:
 def _register() -> None:
     if app.registered_commands:
         return
-    from rwd_platform.cli import checking, documents, operating, studying, verifying
+    from rwd_platform.cli import (
+        break_glass,
+        checking,
+        documents,
+        keys,
+        operating,
+        policies,
+        recoding,
+        releases,
+        risk,
+        studying,
+        texts,
+        verifying,
+    )
 
-    for module in (checking, documents, operating, studying, verifying):
+    for module in (
+        break_glass,
+        checking,
+        documents,
+        keys,
+        operating,
+        policies,
+        recoding,
+        releases,
+        risk,
+        studying,
+        texts,
+        verifying,
+    ):
         module.register(app)
 
 

@@ -15,15 +15,17 @@ from rwd_platform.core.clock import shanghai_date
 from rwd_platform.core.errors import Exit, Problem
 from rwd_platform.core.text import Bilingual
 from rwd_platform.demo import people
+from rwd_platform.demo.decisions import ask_who_one_patient_is, release_package
 from rwd_platform.demo.exporter import DemoFiles, HospitalFiles, export
 from rwd_platform.demo.questions import facts_of_transfer
 from rwd_platform.flows.check_quality import check_quality
-from rwd_platform.flows.evidence import assemble_evidence
+from rwd_platform.flows.evidence import assemble_evidence, package_path
 from rwd_platform.flows.jobs import work_once
 from rwd_platform.flows.platform import Platform, open_platform
 from rwd_platform.flows.receipts import account_of, files_of
 from rwd_platform.flows.receive_upload import UploadTerms, receive_upload
 from rwd_platform.flows.review_anonymity import is_reviewed_as_anonymous, review_anonymity
+from rwd_platform.flows.risk import report_on_lock
 from rwd_platform.flows.study import (
     freeze_protocol,
     lock_data,
@@ -34,7 +36,14 @@ from rwd_platform.flows.transfer import decide_transfer
 from rwd_platform.flows.verify_log import verify_records
 from rwd_platform.flows.verify_package import verify_package_at
 from rwd_platform.log.entry import Actor
-from rwd_platform.records.tables import AnalysisRun, EvidencePackage, TransferRecord
+from rwd_platform.records.tables import (
+    AnalysisRun,
+    BreakGlassRequest,
+    EvidencePackage,
+    OutputRelease,
+    RiskRun,
+    TransferRecord,
+)
 from rwd_platform.settings import Settings
 
 PROTOCOL = Path(__file__).resolve().parents[2] / "studies/protocols/rotterdam.yaml"
@@ -82,6 +91,9 @@ class Journey:
     aggregate: EvidencePackage
     transfers: tuple[TransferRecord, ...]
     package_path: Path
+    risk: RiskRun
+    release: OutputRelease
+    request: BreakGlassRequest
 
 
 def _nobody(_name: str) -> None:
@@ -96,7 +108,7 @@ def run_demo(out: Path, say: Say, begin: Say = _nobody) -> Path:
     (platform.layout.home / DEMO_MARK).touch()
     journey = make_journey(platform, out / "hospitals", say, begin)
     shown = out / journey.package.file_name
-    shutil.copyfile(journey.package_path, shown)
+    shutil.copyfile(package_path(platform, RESEARCHER, journey.package.id), shown)
     (out / "package.pub").write_text(platform.package_signer.public_key.hex() + "\n", encoding="utf-8")
     say(_summary(journey, shown, time.monotonic() - began))
     return shown
@@ -105,7 +117,7 @@ def run_demo(out: Path, say: Say, begin: Say = _nobody) -> Path:
 def make_journey(platform: Platform, hospitals: Path, say: Say, begin: Say = _nobody) -> Journey:
     """Every step of the main job, each a flow of its own, each leaving its entry in the log."""
     steps = _Steps(say, begin)
-    people.register_organisations(platform)
+    staff = people.register_people(platform)
     files = steps("三家医院导出 · three hospitals export", lambda: export(hospitals))
     accounts = {
         hospital.organisation_id: steps(
@@ -118,6 +130,7 @@ def make_journey(platform: Platform, hospitals: Path, say: Say, begin: Say = _no
     study = register_study(platform, RESEARCHER, PROTOCOL.read_text(encoding="utf-8"))
     freeze_protocol(platform, RESEARCHER, study.id, "方案经审定 · protocol approved")
     lock = steps("锁定数据 · lock", lambda: lock_data(platform, RESEARCHER, study.id))
+    risk = steps("识别风险 · risk of the lock", lambda: report_on_lock(platform, RESEARCHER, lock.id))
     run = steps("分析 · analyse", lambda: run_study(platform, RESEARCHER, study.id))
     package = steps(
         "证据包（监管） · package for the authority",
@@ -127,11 +140,18 @@ def make_journey(platform: Platform, hospitals: Path, say: Say, begin: Say = _no
         "证据包（仅汇总） · aggregate package",
         lambda: assemble_evidence(platform, RESEARCHER, study.id, "registration", "aggregate"),
     )
+    release = steps(
+        "发布给主管部门 · release to the authority",
+        lambda: release_package(platform, RESEARCHER, package, staff),
+    )
+    request = ask_who_one_patient_is(platform, staff)
     subjects = lock.manifest["content"]["tables"]["subject"]["rows"]
     transfers = steps("出境判定 · decide about leaving", lambda: _ask_to_leave(platform, aggregate, subjects))
     path = platform.layout.packages / package.file_name
     steps("核验 · verify", lambda: _verify(platform, path))
-    return Journey(platform, files, accounts, run, package, aggregate, transfers, path)
+    return Journey(
+        platform, files, accounts, run, package, aggregate, transfers, path, risk, release, request
+    )
 
 
 def _send(platform: Platform, hospital: HospitalFiles) -> Accounting:

@@ -10,7 +10,7 @@ from rwd_platform.access.passwords import generate_password, hash_password
 from rwd_platform.core.clock import as_text
 from rwd_platform.core.ids import new_id
 from rwd_platform.flows.platform import Platform
-from rwd_platform.log.entry import Act, Object
+from rwd_platform.log.entry import Act, Actor, Object
 from rwd_platform.records.tables import Organisation, User
 
 OPERATOR = "org-operator"
@@ -42,15 +42,16 @@ def register_organisations(platform: Platform) -> None:
             platform.records.write(Organisation(**organisation.model_dump()), audit=act)
 
 
-def give_new_passwords(platform: Platform) -> Iterator[tuple[str, str, str]]:
-    """Every person of the demo with a password made up now: (login, role, password). The old ones stop working."""
+def register_people(platform: Platform) -> dict[str, User]:
+    """Every person of the demo by login. Who is new gets an account that nobody can log in to yet."""
     register_organisations(platform)
     actor = platform.operator("demo")
     existing = {user.login: user for user in platform.records.all(select(User))}
     for login, role, organisation_id, name in PEOPLE:
-        password = generate_password()
+        if login in existing:
+            continue
         now = platform.clock()
-        user = existing.get(login) or User(
+        user = User(
             id=new_id("user", now),
             organisation_id=organisation_id,
             login=login,
@@ -59,6 +60,20 @@ def give_new_passwords(platform: Platform) -> Iterator[tuple[str, str, str]]:
             password_hash="",
             created_at=as_text(now),
         )
+        platform.records.write(user, audit=Act(actor, "user.registered", Object("user", user.id)))
+        existing[login] = user
+    return {login: existing[login] for login, *_ in PEOPLE}
+
+
+def actor_of(user: User) -> Actor:
+    return Actor(user.id, user.role, user.organisation_id)
+
+
+def give_new_passwords(platform: Platform) -> Iterator[tuple[str, str, str]]:
+    """Every person of the demo with a password made up now: (login, role, password). The old ones stop working."""
+    actor = platform.operator("demo")
+    for login, user in register_people(platform).items():
+        password = generate_password()
         user.password_hash = hash_password(password)
         platform.records.write(user, audit=Act(actor, "user.password_given", Object("user", user.id)))
-        yield login, role, password
+        yield login, user.role, password

@@ -14,6 +14,7 @@ from typing import Any
 
 from rwd_platform.core.accounting import Accounting, Outcome
 from rwd_platform.core.units import Flat, Issue, Place
+from rwd_platform.flows.vault import Sighting
 
 ResourceKey = tuple[str, str]  # resource type, pseudonym of its id
 
@@ -72,12 +73,14 @@ class Judged:
     content_sha256: str = ""
     flat: tuple[Flat, ...] = ()
     dropped: tuple[str, ...] = ()
+    seen: Sighting | None = None  # what a Patient says of the person: for the vault alone
 
     def refused(self, outcome: Outcome, issue: Issue) -> Judged:
-        """The same unit, kept out after all: nothing of it reaches the lake."""
-        return replace(self.as_duplicate(), outcome=outcome, issues=(*self.issues, issue))
+        """The same unit, kept out after all: nothing of it reaches lake or vault."""
+        return replace(self.as_duplicate(), outcome=outcome, issues=(*self.issues, issue), seen=None)
 
     def as_duplicate(self) -> Judged:
+        """The lake has it. The vault takes it all the same: a new telephone number changes nothing else."""
         return replace(
             self, outcome=Outcome.DUPLICATE, key=None, patient_id="", content_sha256="", flat=(), dropped=()
         )

@@ -9,37 +9,24 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 
 from sqlmodel import Session, SQLModel, col, select
 
-from deidentify.policy import Policy, load_policy
-from deidentify.pseudonym import Pseudonymiser
-from deidentify.scrub import Quarantine, scrub
 from ingestion.intake import read_units
 from ingestion.mapping import TableMapping, load_mapping
-from ingestion.terminology import check_terms
-from ingestion.validate import check
-from ingestion.views import View, flatten, load_views
-from rwd_platform.core import json_text
+from ingestion.views import load_views
 from rwd_platform.core.accounting import Accounting, Outcome
-from rwd_platform.core.canonical import sha256_file, sha256_hex
+from rwd_platform.core.canonical import sha256_file
 from rwd_platform.core.errors import Exit, PlatformError, Problem
 from rwd_platform.core.ids import new_id
-from rwd_platform.core.units import Issue, Resource, Unit
-from rwd_platform.flows.admission import (
-    ID_MISSING,
-    PATIENT_MISSING,
-    FileFindings,
-    Judged,
-    lake_rows,
-    place_fields,
-    settle,
-)
+from rwd_platform.core.units import Unit
+from rwd_platform.flows.admission import FileFindings, Judged, lake_rows, place_fields, settle
+from rwd_platform.flows.judging import LAKE_POLICY, Judge
 from rwd_platform.flows.leases import LeaseLostError
 from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.receipts import files_of
 from rwd_platform.flows.uploads import is_admitted
+from rwd_platform.flows.vault import Sighting, put_in_vault
 from rwd_platform.log.entry import Act, Actor, Object
 from rwd_platform.records.lifecycles import UPLOAD, UploadState, check_transition
 from rwd_platform.records.tables import DroppedElement, UnitIssue, Upload, UploadFile
@@ -48,7 +35,6 @@ from rwd_platform.store.lake import Lake
 from rwd_platform.store.receipts import ReceiptLine, line_digest, write_receipt
 
 Progress = Callable[[str, int, int], None]  # stage, done, total (0 when unknown)
-LAKE_POLICY = "lake"
 _REPORT_EVERY = 500
 
 
@@ -134,77 +120,10 @@ def _check_order(platform: Platform, upload: Upload) -> None:
 # -- judging ---------------------------------------------------------------------------------------
 
 
-class _Judge:
-    """Everything one upload's units are judged with, loaded once."""
-
-    def __init__(self, platform: Platform, upload: Upload) -> None:
-        self.policy: Policy = load_policy(LAKE_POLICY)
-        self.views: tuple[View, ...] = load_views()
-        key = platform.keys.derive("pseudonym", upload.organisation_id)
-        self.pseudonyms = Pseudonymiser(key, scope=upload.source_system)
-        self.fhir_version = upload.fhir_version
-
-    def judge(self, unit: Unit, number: int, digest: str) -> Judged:
-        resource_type = str((unit.resource or {}).get("resourceType", ""))
-        judged = Judged(unit.place, unit.group, number, resource_type, Outcome.ACCEPTED, digest=digest)
-        issues = unit.issues or check(unit, self.fhir_version)
-        if issues or unit.resource is None:
-            return replace(judged, outcome=Outcome.REJECTED, issues=issues)
-        if "id" not in unit.resource:
-            return judged.refused(Outcome.REJECTED, ID_MISSING)
-        unknown_terms = check_terms(unit.resource)
-        if unknown_terms:
-            return replace(judged, outcome=Outcome.QUARANTINED, issues=unknown_terms)
-        try:
-            scrubbed = scrub(unit.resource, self.policy, self.pseudonyms)
-        except Quarantine as quarantine:
-            return judged.refused(Outcome.QUARANTINED, quarantine.issue)
-        return self._accepted(judged, scrubbed.resource, scrubbed.dropped)
-
-    def _accepted(self, judged: Judged, resource: Resource | None, dropped: tuple[str, ...]) -> Judged:
-        if resource is None:  # a type that the policy leaves behind whole: valid, counted, never stored
-            return replace(judged, dropped=dropped)
-        try:
-            flat = tuple(flatten(resource, self.views))
-        except PlatformError as problem:  # valid FHIR that no table has a place for, e.g. two values for one
-            return judged.refused(Outcome.QUARANTINED, _as_issue(problem, judged.resource_type))
-        if any(row.get("patient_id", "") is None for one in flat for row in one.rows):
-            return judged.refused(Outcome.QUARANTINED, PATIENT_MISSING)
-        return replace(
-            judged,
-            key=(judged.resource_type, str(resource["id"])),
-            patient_id=_patient_of(resource),
-            content_sha256=sha256_hex(json_text.dumps(resource).encode()),
-            flat=flat,
-            dropped=dropped,
-        )
-
-
-def _as_issue(problem: PlatformError, resource_type: str) -> Issue:
-    return Issue(
-        code="value",
-        expression=resource_type,
-        zh=problem.zh,
-        en=problem.en,
-        next_zh=problem.next_zh,
-        next_en=problem.next_en,
-        rule=problem.code,
-    )
-
-
-def _patient_of(resource: Resource) -> str:
-    """The pseudonym of the patient a scrubbed resource is about; a Patient is about itself."""
-    if resource.get("resourceType") == "Patient":
-        return str(resource["id"])
-    subject = resource.get("subject") or resource.get("patient") or {}
-    reference = subject.get("reference", "") if isinstance(subject, dict) else ""
-    return reference.removeprefix("Patient/") if reference.startswith("Patient/") else ""
-
-
 def _judge_files(
     platform: Platform, upload: Upload, files: Sequence[UploadFile], progress: Progress
 ) -> list[FileFindings]:
-    judge = _Judge(platform, upload)
+    judge = Judge(platform, upload)
     mapping = load_mapping(upload.mapping) if upload.mapping else None
     findings: list[FileFindings] = []
     by_id: dict[str, FileFindings] = {}
@@ -234,7 +153,7 @@ def _judge_file(
     upload: Upload,
     file: UploadFile,
     mapping: TableMapping | None,
-    judge: _Judge,
+    judge: Judge,
     progress: Progress,
 ) -> list[Judged]:
     key = platform.keys.derive("line-digest", upload.organisation_id, file.sha256)
@@ -311,7 +230,13 @@ def _put_on_record(
             session.merge(file)
             session.add_all(_issue_rows(platform, file, found))
         session.add_all(_dropped_rows(upload, findings))
+        put_in_vault(platform, session, current, _seen(findings))
     return total
+
+
+def _seen(findings: Sequence[FileFindings]) -> Iterator[Sighting]:
+    """What the upload says of persons, in its order: the last one counts."""
+    return (one.seen for found in findings for one in found.judged if one.seen is not None)
 
 
 def _rows_of_an_earlier_try(session: Session, upload_id: str) -> Iterator[SQLModel]:

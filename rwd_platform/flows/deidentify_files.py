@@ -7,13 +7,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from deidentify.account import Account
+from deidentify.identifiers_cn import scan
 from deidentify.policy import Policy
-from deidentify.pseudonym import Pseudonymiser
+from deidentify.pseudonym import KEY_BYTES, KEY_UNFIT, Pseudonymiser
 from deidentify.run import deidentify_lines
+from deidentify.shifting import Shifts
 from ingestion.intake import read_units
 from ingestion.validate import check
 from rwd_platform.core.units import Unit
+from rwd_platform.signing.keys import KeyRing
 
+SCOPE = "file"
 _ENDINGS = (".gz", ".ndjson", ".jsonl", ".json")
 
 
@@ -25,7 +29,25 @@ def output_name(path: Path) -> str:
     return f"{stem}.ndjson"
 
 
-def deidentify_file(path: Path, out_dir: Path, policy: Policy, pseudonyms: Pseudonymiser) -> Account:
+def expand_key(key: bytes) -> tuple[Pseudonymiser, Shifts]:
+    """A pseudonym key and a date key out of one key, by HKDF: neither tells anything of the other.
+
+    Raises `pseudonym.key_unfit` for fewer than 32 bytes.
+    """
+    if len(key) < KEY_BYTES:
+        raise KEY_UNFIT.error(needed=KEY_BYTES, found=len(key))
+    ring = KeyRing(key)
+    return Pseudonymiser(ring.derive("pseudonym", SCOPE), SCOPE), Shifts(ring.derive("date", SCOPE), SCOPE)
+
+
+def names_a_person(path: Path) -> bool:
+    """Whether a file's name holds what looks like a person's number: the output is named after it."""
+    return bool(scan(output_name(path).removesuffix(".ndjson")))
+
+
+def deidentify_file(
+    path: Path, out_dir: Path, policy: Policy, pseudonyms: Pseudonymiser, shifts: Shifts | None = None
+) -> Account:
     """Write `out_dir/<stem>.ndjson`, in the order of the input, and return the account.
 
     The output appears only when the whole input was read: a file that breaks off leaves nothing.
@@ -34,7 +56,7 @@ def deidentify_file(path: Path, out_dir: Path, policy: Policy, pseudonyms: Pseud
     part = target.with_name(f"{target.name}.part")
     try:
         with part.open("w", encoding="utf-8", newline="\n") as out:
-            account = deidentify_lines(_checked(path), policy, pseudonyms, write=out.write)
+            account = deidentify_lines(_checked(path), policy, pseudonyms, out.write, shifts=shifts)
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)

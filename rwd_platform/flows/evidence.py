@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from rwd_platform.core.errors import Problem
 from rwd_platform.core.text import Bilingual
 from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.receipts import account_of
+from rwd_platform.flows.release_gate import pass_gate
 from rwd_platform.flows.study import (
     dataset_of,
     frozen_protocol,
@@ -35,6 +37,7 @@ from rwd_platform.records.tables import (
     Upload,
     UploadFile,
 )
+from rwd_platform.signing.suites import GM, INTL
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,6 +46,7 @@ if TYPE_CHECKING:
 
 PURPOSES = ("registration", "insurance", "post_market")
 AUDIENCES = ("authority", "aggregate")
+_KEYED_HASH = {INTL: "HMAC-SHA256", GM: "HMAC-SM3"}
 ROOT = Path(__file__).resolve().parents[2]
 
 CHOICE_UNKNOWN = Problem(
@@ -99,8 +103,9 @@ def assemble_evidence(
 
 
 def package_path(platform: Platform, actor: Actor, package_id: str) -> Path:
-    """Where the package lies, for a download; the download is in the log."""
+    """Where the package lies, for a download or a copy. It passes the gate first; that it left is in the log."""
     package = get_visible(platform.records, actor, "package.download", EvidencePackage, package_id)
+    pass_gate(platform, actor, package)
     platform.records.record(Act(actor, "package.downloaded", Object("package", package_id, package.sha256)))
     return platform.layout.packages / package.file_name
 
@@ -123,6 +128,7 @@ def _next_version(platform: Platform, study_id: str, purpose: str, audience: str
 def _inputs(
     platform: Platform, study: Study, run: AnalysisRun, purpose: str, audience: str, version: int
 ) -> PackageInputs:
+    from deidentify.classification import labels_of_package
     from studies.evidence.bag import PackageSigner
     from studies.evidence.code import result_code
     from studies.evidence.inputs import PackageInputs
@@ -145,7 +151,7 @@ def _inputs(
         attrition=dataset.attrition,
         quality=_without_record_ids(quality.report),
         quality_lines=_quality_lines(platform, quality),
-        deidentified=_deidentified(platform, uploads),
+        deidentified=_deidentified(platform, uploads, lock.manifest["content"]["facts"]),
         sources=_sources(platform, uploads),
         lineage=dataset.lineage,
         code=result_code(),
@@ -157,6 +163,7 @@ def _inputs(
         dated=protocol.dated,
         audience=audience,  # type: ignore[arg-type]  # checked against AUDIENCES above
         demo=platform.keys.is_demo,
+        labels=partial(labels_of_package, lock_labels=lock.manifest["content"]["facts"].get("labels")),
     )
 
 
@@ -213,10 +220,10 @@ def _sources(platform: Platform, uploads: Iterable[Upload]) -> tuple[Source, ...
     return tuple(sources)
 
 
-def _deidentified(platform: Platform, uploads: Iterable[Upload]) -> dict[str, Any]:
+def _deidentified(platform: Platform, uploads: Iterable[Upload], locked: Mapping[str, Any]) -> dict[str, Any]:
     """The policy that made the lake, how often each element was left behind, and what the lock did."""
     from deidentify.policy import load_policy
-    from rwd_platform.flows.admit_upload import LAKE_POLICY
+    from rwd_platform.flows.judging import LAKE_POLICY
 
     policy = load_policy(LAKE_POLICY)
     dropped: dict[str, int] = {}
@@ -227,8 +234,10 @@ def _deidentified(platform: Platform, uploads: Iterable[Upload]) -> dict[str, An
         "policy": {"name": policy.name, "version": policy.version, "sha256": policy.sha256},
         "dropped": dict(sorted(dropped.items())),
         "project": {
-            "pseudonyms": "HMAC-SHA256 under the project's own key",
-            "dates": "days since the index date; the index date itself as a quarter",
+            # A lock of before there were two suites says nothing of its own.
+            "pseudonyms": f"{_KEYED_HASH[locked.get('suite', INTL)]} under the project's own key",
+            "dates": locked["dates"],
+            "generalised": locked.get("generalised", {}),
             "age": "completed years at the index date",
         },
     }

@@ -14,6 +14,7 @@ from sqlalchemy.exc import OperationalError
 from rwd_platform.core.errors import Exit, PlatformError, Problem
 from rwd_platform.flows.leases import LeaseLostError
 from rwd_platform.flows.platform import Platform
+from rwd_platform.flows.uploads import is_admitted
 from rwd_platform.jobs import queue
 from rwd_platform.log.entry import Actor
 from rwd_platform.records.records import Records
@@ -37,10 +38,17 @@ _LOGGER = logging.getLogger("rwd.jobs")
 def _admit(platform: Platform, actor: Actor, payload: Mapping[str, Any], progress: Progress) -> None:
     from rwd_platform.flows.admit_upload import admit_upload
     from rwd_platform.flows.check_quality import check_quality
+    from rwd_platform.flows.risk import refresh_lake_risk
+    from rwd_platform.flows.segment_upload import segment_upload
 
-    admit_upload(platform, actor, payload["upload_id"], progress)
+    # A worker that died after the admission left the steps behind it to the next one.
+    if not is_admitted(platform, payload["upload_id"]):
+        admit_upload(platform, actor, payload["upload_id"], progress)
+    segment_upload(platform, actor, payload["upload_id"], progress)
     progress("quality", 0, 0)
     check_quality(platform, actor)
+    progress("risk", 0, 0)
+    refresh_lake_risk(platform, actor, payload["upload_id"])
 
 
 def _quality(platform: Platform, actor: Actor, payload: Mapping[str, Any], progress: Progress) -> None:
@@ -71,6 +79,20 @@ def _assemble(platform: Platform, actor: Actor, payload: Mapping[str, Any], prog
     assemble_evidence(platform, actor, payload["study_id"], payload["purpose"], payload["audience"])
 
 
+def _risk(platform: Platform, actor: Actor, payload: Mapping[str, Any], progress: Progress) -> None:
+    from rwd_platform.flows.risk import report_on_lock
+
+    progress("risk", 0, 0)
+    report_on_lock(platform, actor, payload["lock_id"])
+
+
+def _texts(platform: Platform, actor: Actor, payload: Mapping[str, Any], progress: Progress) -> None:
+    from rwd_platform.flows.free_text import prepare_texts
+
+    progress("texts", 0, 0)
+    prepare_texts(platform, actor, payload["study_id"], progress)
+
+
 # Each kind's work is imported when it is done: the web process queues jobs and must stay light.
 KINDS: Mapping[str, Work] = {
     "admit": _admit,
@@ -78,6 +100,8 @@ KINDS: Mapping[str, Work] = {
     "lock": _lock,
     "run": _run,
     "assemble": _assemble,
+    "risk": _risk,
+    "texts": _texts,
 }
 
 

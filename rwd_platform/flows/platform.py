@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rwd_platform.core.clock import Clock, system_clock
+from rwd_platform.flows.key_versions import check_suite
+from rwd_platform.flows.patient_keys import PatientKeys
 from rwd_platform.log.entry import Actor
 from rwd_platform.records.database import migrate, open_database
 from rwd_platform.records.records import Records
@@ -27,6 +29,10 @@ class Platform:
     clock: Clock
 
     @property
+    def patient_keys(self) -> PatientKeys:
+        return PatientKeys(self.records, self.keys)
+
+    @property
     def log_signer(self) -> Signer:
         return signer(self.keys, "log", self.settings.log_origin)
 
@@ -47,5 +53,6 @@ def open_platform(settings: Settings, clock: Clock = system_clock) -> Platform:
     engine = open_database(settings.database)
     migrate(engine)
     records = Records(engine, log=settings.log_origin, keys=keys, clock=clock)
-    landing = Landing(layout, keys, max_bytes=settings.max_file_bytes)
+    check_suite(records, Actor("platform", "operator", settings.operator), keys.suite)
+    landing = Landing(layout, keys, settings.max_file_bytes, PatientKeys(records, keys).find)
     return Platform(settings, records, layout, landing, keys, clock)

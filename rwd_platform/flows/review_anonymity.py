@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import zipfile
-from typing import Any
-
 from sqlmodel import select
 
 from rwd_platform.access.permissions import get_visible
 from rwd_platform.compliance.facts import small_cells
 from rwd_platform.core.errors import Exit, Problem
 from rwd_platform.flows.platform import Platform
+from rwd_platform.flows.release_ledger import results_in
 from rwd_platform.log.entry import Act, Actor, Object
 from rwd_platform.records.tables import AuditEntry, EvidencePackage
 
@@ -40,7 +37,7 @@ def review_anonymity(platform: Platform, actor: Actor, package_id: str, statemen
     ):
         if entry.actor_id == actor.id:
             raise REVIEWER_ASSEMBLED.error(package=package_id)
-    found = small_cells(_results_in(platform, package)["rows"])
+    found = small_cells(results_in(platform, package)["rows"])
     anonymous = package.audience == "aggregate" and not found
     platform.records.record(
         Act(
@@ -63,11 +60,3 @@ def is_reviewed_as_anonymous(platform: Platform, package_id: str) -> bool:
         .order_by(AuditEntry.sequence)  # type: ignore[arg-type]  # SQLModel types columns as values
     )
     return bool(entries) and entries[-1].outcome == "done"
-
-
-def _results_in(platform: Platform, package: EvidencePackage) -> dict[str, Any]:
-    """The results as the package holds them, not as the platform does."""
-    with zipfile.ZipFile(platform.layout.packages / package.file_name) as archive:
-        root = package.file_name.removesuffix(".zip")
-        results: dict[str, Any] = json.loads(archive.read(f"{root}/data/05_results/ard.json"))
-    return results

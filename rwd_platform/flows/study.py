@@ -4,31 +4,29 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sqlmodel import col, select
 
 from rwd_platform.access.permissions import check_can, get_visible
 from rwd_platform.core.canonical import canonical_json, sha256_hex
 from rwd_platform.core.clock import as_text
-from rwd_platform.core.errors import Exit, Problem
+from rwd_platform.core.errors import Exit, PlatformError, Problem
 from rwd_platform.core.ids import new_id
+from rwd_platform.flows.ledger_map import seal_person_map
+from rwd_platform.flows.lock_rows import check_generalisation, rows_to_lock
 from rwd_platform.flows.platform import Platform
-from rwd_platform.flows.uploads import is_admitted
 from rwd_platform.log.entry import Act, Actor, Object
 from rwd_platform.records.lifecycles import STUDY, StudyState, check_transition
-from rwd_platform.records.tables import AnalysisRun, AuditEntry, DataLockRecord, QualityRun, Study
+from rwd_platform.records.tables import AnalysisRun, AuditEntry, DataLockRecord, Study
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from rwd_platform.store.lake import Lake
     from rwd_platform.store.lock import OpenedLock
     from studies.dataset import StudyDataset
     from studies.protocol import Protocol
     from studies.results import ResultSet
-
-OUTCOME_TABLES = frozenset({"outcome_event"})
 
 ALREADY_REGISTERED = Problem(
     code="study.already_registered",
@@ -53,24 +51,6 @@ PROTOCOL_CHANGED = Problem(
     en="The protocol of study {study} is not the one that was frozen; nothing was done.",
     next_zh="请运行 `rwd audit verify`，保全数据库，并由审计人员调查是谁改动了记录。",
     next_en="Run `rwd audit verify`, keep the database as it is, and let an auditor find who changed the record.",
-    http=409,
-    exit=Exit.REFUSED,
-)
-QUALITY_MISSING = Problem(
-    code="study.quality_missing",
-    zh="研究数据库在最近一次入库后尚未做质量检查。",
-    en="The study store has not been checked since data last came in.",
-    next_zh="请先运行质量检查（`rwd quality check`），再锁定数据。",
-    next_en="Run the quality check (`rwd quality check`), then lock the data.",
-    http=409,
-    exit=Exit.REFUSED,
-)
-QUALITY_GATE = Problem(
-    code="study.quality_gate",
-    zh="质量门未放行：{tables}。",
-    en="The quality gate holds back: {tables}.",
-    next_zh="请查看质量评分卡，由医院改正后重传，再检查一次。",
-    next_en="See the quality scorecard; let the hospital mend and send again, then check once more.",
     http=409,
     exit=Exit.REFUSED,
 )
@@ -100,6 +80,7 @@ def register_study(platform: Platform, actor: Actor, protocol_text: str) -> Stud
 
     check_can(actor, "study.register", actor.organisation)
     protocol = load_protocol(protocol_text)
+    check_generalisation(protocol)
     now = platform.clock()
     study = Study(
         id=new_id("study", now),
@@ -134,7 +115,7 @@ def freeze_protocol(platform: Platform, actor: Actor, study_id: str, reason: str
 
 
 def lock_data(platform: Platform, actor: Actor, study_id: str) -> DataLockRecord:
-    """Copy the study's rows out of the lake: project pseudonyms, days since index, checked and immutable."""
+    """Copy the study's rows out of the lake: project pseudonyms, the protocol's dates, checked and immutable."""
     from rwd_platform.store.lock import write_lock
 
     study = _study(platform, actor, "study.lock", study_id)
@@ -146,14 +127,22 @@ def lock_data(platform: Platform, actor: Actor, study_id: str) -> DataLockRecord
     protocol = frozen_protocol(platform, study)
     # Patients' rows are read from here on: on record first, whatever comes of it.
     platform.records.record(Act(actor, "study.lock_started", Object("study", study_id), purpose=protocol.id))
-    quality, tables, facts = _project_tables(platform, study, protocol)
-    lock = write_lock(platform.layout, tables, facts)
+    try:
+        rows = rows_to_lock(platform, study, protocol)
+    except PlatformError as error:
+        refused = Act(
+            actor, "study.lock_refused", Object("study", study_id), outcome="refused", reason=error.code
+        )
+        platform.records.record(refused)
+        raise
+    lock = write_lock(platform.layout, rows.tables, rows.facts)
+    seal_person_map(platform, lock.id, rows.persons)
     record = DataLockRecord(
         id=lock.id,
         organisation_id=study.organisation_id,
         project_id=study.project_id,
         study_id=study_id,
-        quality_run_id=quality.id,
+        quality_run_id=rows.quality.id,
         made_at=as_text(platform.clock()),
         manifest=dict(lock.manifest),
     )
@@ -213,41 +202,6 @@ def frozen_protocol(platform: Platform, study: Study) -> Protocol:
 
 def _next_state(study: Study, wanted: StudyState) -> StudyState:
     return check_transition(STUDY, "study", study.id, StudyState(study.state), wanted)
-
-
-def _project_tables(
-    platform: Platform, study: Study, protocol: Protocol
-) -> tuple[QualityRun, dict[str, pd.DataFrame], dict[str, Any]]:
-    """The study's rows with the project's pseudonyms and days, as of one moment that quality has seen."""
-    from deidentify.account import DropCounter
-    from deidentify.project import to_project
-    from deidentify.pseudonym import Pseudonymiser
-    from rwd_platform.store.admission_guard import steady_lake
-    from studies.cohort import index_dates
-
-    with steady_lake(platform.layout, lambda upload: is_admitted(platform, upload)) as lake:
-        quality = _fresh_quality(platform, lake)
-        tables, held_back = _admitted_tables(lake)
-    cohort = index_dates({n: t for n, t in tables.items() if n not in OUTCOME_TABLES}, protocol)
-    key = platform.keys.derive("project", study.project_id)
-    sites = _sites(tables)
-    left_behind = DropCounter()
-    locked = to_project(tables, cohort.frame, Pseudonymiser(key, scope=study.project_id), sites, left_behind)
-    facts = {
-        "project": study.project_id,
-        "protocol_sha256": study.protocol_sha256,
-        "pseudonyms": "project",
-        "dates": "days since index, quarter of index",
-        "sites": {site: organisation for organisation, site in sites.items()},
-        "quality_verdict": quality.verdict,
-        "rows_held_back_by_quality": held_back,
-        "left_behind": left_behind.as_dict(),
-        "attrition": [
-            {**step.reason._asdict(), "left": step.left, "remaining": step.remaining}
-            for step in cohort.attrition
-        ],
-    }
-    return quality, locked, facts
 
 
 # -- what the later steps read ---------------------------------------------------------------------
@@ -329,33 +283,6 @@ def _keep_row_sets(
 
 def _study(platform: Platform, actor: Actor, action: str, study_id: str) -> Study:
     return get_visible(platform.records, actor, action, Study, study_id)
-
-
-def _fresh_quality(platform: Platform, lake: Lake) -> QualityRun:
-    """The newest quality run, when it saw the lake as it is now and let every table through."""
-    runs = platform.records.all(select(QualityRun).order_by(col(QualityRun.made_at).desc()).limit(1))
-    if not runs or runs[0].report["lake_versions"] != lake.versions():
-        raise QUALITY_MISSING.error()
-    held = [one["table"] for one in runs[0].report["gate"]["tables"] if one["verdict"] == "quarantine"]
-    if held:
-        raise QUALITY_GATE.error(tables=", ".join(held))
-    return runs[0]
-
-
-def _admitted_tables(lake: Lake) -> tuple[dict[str, pd.DataFrame], dict[str, int]]:
-    """The lake's tables without the rows that quality quarantined, and how many were held back."""
-    from quality.gate import quarantined_rows, without
-    from quality.suite import load_suites
-
-    tables = {name: lake.read(name) for name in lake.tables() if name != "resource"}
-    held = quarantined_rows(tables, load_suites())
-    return without(tables, held), {name: len(rows) for name, rows in sorted(held.items()) if len(rows)}
-
-
-def _sites(tables: dict[str, pd.DataFrame]) -> dict[str, str]:
-    """Organisations as sites S1, S2, ... in the order of their ids."""
-    organisations = sorted(tables["patient"]["organisation_id"].unique()) if "patient" in tables else []
-    return {organisation: f"S{number}" for number, organisation in enumerate(organisations, start=1)}
 
 
 def _checkpoint(platform: Platform, why: str) -> None:

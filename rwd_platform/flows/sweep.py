@@ -54,12 +54,12 @@ def _remove_unrecorded(platform: Platform, places: Iterable[Path]) -> int:
 
 
 def _files_received(platform: Platform) -> list[Path]:
-    """Raw files that no upload names."""
+    """Raw files that no upload names, whole or in segments."""
     known = {(one.organisation_id, one.sha256) for one in platform.records.all(select(UploadFile))}
     return [
         path
-        for path in sorted(platform.layout.landing.glob("*/*/*.raw"))
-        if (path.parent.parent.name, path.stem) not in known
+        for path in sorted(platform.layout.landing.glob("*/*/*"))
+        if path.suffix in (".raw", ".seg") and (path.parent.parent.name, path.stem) not in known
     ]
 
 

@@ -13,6 +13,7 @@ from sqlmodel import col, select
 from rwd_platform.access.permissions import get_visible
 from rwd_platform.core.errors import Problem
 from rwd_platform.flows.platform import Platform
+from rwd_platform.flows.release_gate import check_reader
 from rwd_platform.flows.study import lineage_of, results_of
 from rwd_platform.log.entry import Act, Actor, Object
 from rwd_platform.records.lifecycles import UploadState
@@ -78,8 +79,9 @@ class Trace:
 
 
 def numbers_of(platform: Platform, actor: Actor, package_id: str) -> list[dict[str, Any]]:
-    """Every number of the package's report: id, place, text in both languages, result id."""
+    """Every number of the package's report: id, place, text in both languages, result id. Asks the release gate."""
     package = get_visible(platform.records, actor, "package.read", EvidencePackage, package_id)
+    check_reader(platform, actor, package)
     with zipfile.ZipFile(platform.layout.packages / package.file_name) as archive:
         root = package.file_name.removesuffix(".zip")
         numbers: list[dict[str, Any]] = json.loads(archive.read(f"{root}/{NUMBERS}"))["numbers"]

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import func
 from sqlmodel import Session, select
 
@@ -18,6 +17,7 @@ from rwd_platform.log.merkle import nodes_completed_by
 from rwd_platform.records.database import hold_log_lock
 from rwd_platform.records.tables import AuditDetail, AuditEntry, AuditNode
 from rwd_platform.signing.keys import KeyRing
+from rwd_platform.signing.suites import NONCE_BYTES
 
 _SALT_BYTES = 32
 
@@ -73,9 +73,9 @@ def append(
 
 
 def _seal_detail(session: Session, sequence: int, detail: Mapping[str, Any], keys: KeyRing) -> str:
-    salt, nonce = os.urandom(_SALT_BYTES), os.urandom(12)
-    sealed = nonce + AESGCM(keys.derive("audit-detail")).encrypt(
-        nonce, canonical_json(dict(detail)), str(sequence).encode()
+    salt, nonce = os.urandom(_SALT_BYTES), os.urandom(NONCE_BYTES)
+    sealed = nonce + keys.ciphers.seal(
+        keys.derive("audit-detail"), nonce, canonical_json(dict(detail)), str(sequence).encode()
     )
     session.add(AuditDetail(sequence=sequence, salt=salt, sealed=sealed))
     return detail_digest(salt, detail)

@@ -163,7 +163,7 @@ class _Changes:
                 self._rows[key] = row
                 if row not in session.new:
                     was = dict(sa_inspect(row).committed_state)  # only the attributes that changed
-                    self._before[key] = {**row.model_dump(mode="json"), **was}
+                    self._before[key] = {**_plain(row), **_bytes_as_hex(was)}
             if row in session.deleted:
                 self._deleted.add(key)
 
@@ -171,7 +171,7 @@ class _Changes:
         """Over all rows before and after; empty text where there was nothing."""
         before = [[str(self._rows[key].__tablename__), was] for key, was in self._before.items()]
         after = [
-            [str(row.__tablename__), row.model_dump(mode="json")]
+            [str(row.__tablename__), _plain(row)]
             for key, row in self._rows.items()
             if key not in self._deleted
         ]
@@ -198,6 +198,16 @@ def _refuse_statements(session: Session) -> None:
             raise TypeError("change rows, not tables: a statement would pass by the log")
 
     event.listen(session, "do_orm_execute", check)
+
+
+def _plain(row: SQLModel) -> dict[str, Any]:
+    """A row as JSON. Sealed columns stand as hex: they are no text in any encoding."""
+    blobs = {name: value for name in type(row).model_fields if type(value := getattr(row, name)) is bytes}
+    return {**row.model_dump(mode="json", exclude=set(blobs)), **_bytes_as_hex(blobs)}
+
+
+def _bytes_as_hex(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value.hex() if type(value) is bytes else value for name, value in values.items()}
 
 
 def _hash_of(rows: list[list[Any]]) -> str:

@@ -11,29 +11,51 @@ from rwd_platform import __doc__ as about
 from rwd_platform.flows.platform import Platform, open_platform
 from rwd_platform.server import errors
 from rwd_platform.server.api import (
+    break_glass,
     health,
     jobs,
     log,
     packages,
     quality,
+    releases,
+    risk,
     sessions,
     studies,
     transfers,
     uploads,
 )
+from rwd_platform.server.pages import break_glass as break_glass_pages
+from rwd_platform.server.pages import classification as classification_pages
 from rwd_platform.server.pages import home, language, login
 from rwd_platform.server.pages import jobs as job_pages
 from rwd_platform.server.pages import log as log_pages
 from rwd_platform.server.pages import packages as package_pages
+from rwd_platform.server.pages import policies as policy_pages
 from rwd_platform.server.pages import quality as quality_pages
+from rwd_platform.server.pages import releases as release_pages
+from rwd_platform.server.pages import risk as risk_pages
 from rwd_platform.server.pages import studies as study_pages
+from rwd_platform.server.pages import texts as text_pages
 from rwd_platform.server.pages import transfers as transfer_pages
 from rwd_platform.server.pages import uploads as upload_pages
 from rwd_platform.server.security import MAX_FORM_BYTES, SecurityHeaders
 from rwd_platform.settings import load_settings
 
 STATIC = Path(__file__).parent / "static"
-API = (health, sessions, uploads, jobs, quality, studies, packages, transfers, log)
+API = (
+    health,
+    sessions,
+    uploads,
+    jobs,
+    quality,
+    risk,
+    studies,
+    packages,
+    releases,
+    transfers,
+    break_glass,
+    log,
+)
 PAGES = (
     login,
     language,
@@ -41,9 +63,15 @@ PAGES = (
     upload_pages,
     job_pages,
     quality_pages,
+    risk_pages,
     study_pages,
+    text_pages,
     package_pages,
+    release_pages,
     transfer_pages,
+    policy_pages,
+    classification_pages,
+    break_glass_pages,
     log_pages,
 )
 

@@ -56,6 +56,15 @@ def outline(text: str) -> Outline:
     )
 
 
+def plans_texts(text: str) -> bool:
+    """Whether the protocol plans to use free texts, so that the page can offer it; the flow decides."""
+    try:
+        protocol = yaml.safe_load(text)
+    except yaml.YAMLError:
+        return False
+    return _at(protocol, "lock.free_text") is True
+
+
 def _at(protocol: Any, key: str) -> Any:
     for part in key.split("."):
         protocol = protocol.get(part) if isinstance(protocol, Mapping) else None

@@ -10,7 +10,7 @@ from typing import Any
 from rwd_platform.core.errors import Exit, Problem
 from rwd_platform.flows.jobs import enqueue
 from rwd_platform.flows.platform import Platform
-from rwd_platform.records.tables import Job, Study
+from rwd_platform.records.tables import DataLockRecord, Job, Study
 from rwd_platform.server import queries
 from rwd_platform.server.deps import Visitor
 
@@ -47,6 +47,11 @@ def start_assemble(platform: Platform, visitor: Visitor, study: Study, purpose: 
         raise NO_RUN_YET.error(study=study.id)
     wanted = {"purpose": purpose, "audience": audience}
     return _start(platform, visitor, study, "assemble", wanted, f"{runs[0].id}/{purpose}/{audience}")
+
+
+def start_texts(platform: Platform, visitor: Visitor, study: Study, lock: DataLockRecord, made: int) -> Job:
+    """`made`: how often texts of this lock were prepared already."""
+    return _start(platform, visitor, study, "texts", {}, f"{lock.id}/{made}")
 
 
 def _start(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from rwd_platform.server.deps import Visitor, language_of, platform_of
 FOLDER = Path(__file__).parent / "templates"
 Menu = tuple[tuple[str, str, Bilingual, str], ...]
 
-# address, icon, words, and the permission without which the entry is not shown: at most six a role.
+# address, icon, words, and the permission without which the entry is not shown.
 MENU: Menu = (
     ("/", "home", Bilingual("今天要处理", "To do today"), ""),
     ("/uploads", "inbox", Bilingual("数据批次", "Batches"), "upload.read"),
@@ -28,9 +28,21 @@ MENU: Menu = (
     ("/studies", "flask", Bilingual("研究", "Studies"), "study.read"),
     ("/packages", "package", Bilingual("证据包", "Packages"), "package.read"),
     ("/transfers", "border", Bilingual("数据出境", "Transfers"), "transfer.read"),
+    ("/releases", "send", Bilingual("发布审批", "Releases"), "release.read"),
+    ("/break-glass", "key", Bilingual("应急查看", "Break-glass"), "break_glass.read"),
+    ("/risk", "risk", Bilingual("识别风险", "Risk"), "risk.read"),
+    ("/texts", "search", Bilingual("文本审阅", "Texts"), "text.review"),
+    ("/policies", "funnel", Bilingual("策略", "Policies"), "policy.read"),
     ("/log", "book", Bilingual("操作日志", "Log"), "log.read"),
 )
-MENU_LENGTH = 6
+# Which six a role works with; what else it may open is reached from its home and from the things themselves.
+MENU_OF_ROLE: Mapping[str, tuple[str, ...]] = {
+    "hospital": ("/", "/uploads", "/quality", "/policies", "/break-glass", "/log"),
+    "researcher": ("/", "/quality", "/studies", "/packages", "/transfers", "/log"),
+    "regulator": ("/", "/quality", "/studies", "/packages", "/transfers", "/log"),
+    "privacy": ("/", "/releases", "/break-glass", "/risk", "/policies", "/log"),
+    "operator": ("/", "/uploads", "/quality", "/studies", "/policies", "/log"),
+}
 
 
 @pass_context
@@ -81,10 +93,22 @@ def environment() -> Environment:
 
 
 def menu_for(visitor: Visitor | None) -> Menu:
-    """What the visitor's role may open, at most six."""
+    """The entries of the visitor's role, of those that it may open."""
+    return _entries(visitor, in_menu=True)
+
+
+def beside_menu(visitor: Visitor) -> Menu:
+    """What the visitor may open besides: the home links to it."""
+    return _entries(visitor, in_menu=False)
+
+
+def _entries(visitor: Visitor | None, *, in_menu: bool) -> Menu:
     if visitor is None:
         return ()
-    return tuple(entry for entry in MENU if not entry[3] or visitor.may(entry[3]))[:MENU_LENGTH]
+    own = MENU_OF_ROLE.get(visitor.user.role, ())
+    return tuple(
+        entry for entry in MENU if (entry[0] in own) is in_menu and (not entry[3] or visitor.may(entry[3]))
+    )
 
 
 def render(request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:

@@ -52,6 +52,7 @@ STATES: Mapping[str, tuple[Bilingual, str]] = {
     "pass": (Bilingual("通过", "Pass"), "good"),
     "fail": (Bilingual("未通过", "Fail"), "bad"),
     "warn": (Bilingual("提示", "Note"), "held"),
+    "review": (Bilingual("需人工判断", "Needs a person's eye"), "held"),
     "not_applicable": (Bilingual("不适用", "Not applicable"), "quiet"),
 }
 
@@ -67,6 +68,8 @@ JOB_KINDS: Mapping[str, Bilingual] = {
     "lock": Bilingual("数据锁定", "Data lock"),
     "run": Bilingual("运行计划中的分析", "Planned analyses"),
     "assemble": Bilingual("生成证据包", "Evidence package"),
+    "risk": Bilingual("识别风险评估", "Risk report"),
+    "texts": Bilingual("准备自由文本", "Preparing free texts"),
 }
 
 # The stages that a job of each kind reports, in order (rwd_platform.flows.jobs and the flows it calls).
@@ -75,12 +78,16 @@ JOB_STAGES: Mapping[str, tuple[tuple[str, Bilingual], ...]] = {
         ("validate", Bilingual("校验与去标识", "Validate and de-identify")),
         ("store", Bilingual("入库", "Store")),
         ("receipt", Bilingual("回执", "Receipt")),
+        ("segments", Bilingual("按患者分段加密", "Seal by patient")),
         ("quality", Bilingual("质量", "Quality")),
+        ("risk", Bilingual("识别风险", "Re-identification risk")),
     ),
     "quality": (("quality", Bilingual("逐表检查", "Check each table")),),
     "lock": (("lock", Bilingual("选出队列并锁定", "Select the cohort and lock")),),
     "run": (("analyse", Bilingual("分析", "Analyse")),),
     "assemble": (("assemble", Bilingual("编排、签名、核对", "Assemble, sign, check")),),
+    "risk": (("risk", Bilingual("计算指标与攻击试验", "Measure and attack")),),
+    "texts": (("texts", Bilingual("逐条清洗并密封", "Clean and seal one by one")),),
 }
 
 PURPOSES: Mapping[str, Bilingual] = {
@@ -92,6 +99,26 @@ PURPOSES: Mapping[str, Bilingual] = {
 AUDIENCES: Mapping[str, Bilingual] = {
     "authority": Bilingual("监管部门", "Authority"),
     "aggregate": Bilingual("仅汇总结果", "Aggregate only"),
+}
+
+# Whom results may be released to (deidentify/disclosure/recipients.toml).
+RECIPIENTS: Mapping[str, Bilingual] = {
+    "public": Bilingual("公众", "the public"),
+    "insurer": Bilingual("保险机构", "an insurer"),
+    "sponsor": Bilingual("申办者", "a sponsor"),
+    "researcher": Bilingual("研究者", "a researcher"),
+    "competent_authority": Bilingual("主管部门", "the competent authority"),
+}
+
+# The widest form of sharing that a risk report lets pass.
+RISK_VERDICTS: Mapping[str, tuple[Bilingual, str]] = {
+    "public": (Bilingual("可公开共享", "Fit for public sharing"), "good"),
+    "controlled": (Bilingual("可受控公开共享", "Fit for controlled sharing"), "good"),
+    "enclave": (Bilingual("只能在安全分析环境内使用", "For the enclave only"), "held"),
+    "none": (
+        Bilingual("逐例数据不得共享，只能发布汇总结果", "No sharing of rows: release aggregates only"),
+        "bad",
+    ),
 }
 
 # The duties and paths of the transfer rules, in short; the decision's own text says more.
@@ -126,6 +153,18 @@ PATHS: Mapping[str, Bilingual] = {
     ),
     "COVERED_BY_COOP": Bilingual("国际合作备案已涵盖", "Covered by a filed cooperation"),
     "EXIT_CERT": Bilingual("出境证明", "Exit certificate"),
+}
+
+
+# FHIR R4 value set contact-point-system.
+CONTACT_SYSTEMS: Mapping[str, Bilingual] = {
+    "phone": Bilingual("电话", "phone"),
+    "sms": Bilingual("短信", "text message"),
+    "fax": Bilingual("传真", "fax"),
+    "pager": Bilingual("寻呼", "pager"),
+    "email": Bilingual("电子邮箱", "e-mail"),
+    "url": Bilingual("网址", "web address"),
+    "other": Bilingual("其他", "other"),
 }
 
 

@@ -49,6 +49,14 @@ def all_tables_or_none(layout: Layout, upload_id: str, finished: Finished) -> It
 
 
 @contextlib.contextmanager
+def quiet_lake(layout: Layout, finished: Finished) -> Iterator[Lake]:
+    """The lake with nobody reading several tables of it and nobody admitting: to remove what is old."""
+    with _lake_guard(layout, fcntl.LOCK_EX):
+        _settle(layout, finished)
+        yield Lake(layout)
+
+
+@contextlib.contextmanager
 def steady_lake(layout: Layout, finished: Finished) -> Iterator[Lake]:
     """Read several tables as of one moment: no admission writes meanwhile, none is half done."""
     if (layout.lake / _NOTE).exists():

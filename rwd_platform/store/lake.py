@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from itertools import islice
 from pathlib import Path
@@ -204,6 +204,26 @@ class Lake:
                     orphan.unlink()
                     removed += 1
         return removed
+
+    def rewrite(self, table: str, change: Callable[[Any], Any], note: str) -> None:
+        """Put `change` of a table's rows (an Arrow table) in their place, in one commit. Same columns."""
+        from deltalake import DeltaTable, write_deltalake
+
+        path = self._path(table)
+        with _one_writer(path):
+            delta = DeltaTable(path)
+            rows = _dataset(delta, path).to_table()
+            changed = change(rows).cast(rows.schema)
+            write_deltalake(delta, changed, mode="overwrite", commit_properties=_commit_note(note))
+
+    def forget_history(self, table: str) -> int:
+        """Remove the files that only earlier versions of a table name: how many. They can never be read again."""
+        from deltalake import DeltaTable
+
+        path = self._path(table)
+        with _one_writer(path):
+            gone = DeltaTable(path).vacuum(retention_hours=0, dry_run=False, enforce_retention_duration=False)
+        return len(gone)
 
     def folder_of(self, table: str) -> Path:
         """Where a table's Delta folder lies."""

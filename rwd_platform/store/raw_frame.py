@@ -1,13 +1,14 @@
 """The encrypted raw frame, format 1: a file as received, at rest.
 
     header   one line of JSON: format_version, suite, key_id, wrapped_key (base64), chunk_bytes
-    chunk    AES-256-GCM of `chunk_bytes` bytes of plaintext, then its 16-byte tag; repeated
+    chunk    the suite's cipher (AES-256-GCM, SM4-GCM) of `chunk_bytes` bytes, then its 16-byte tag; repeated
     chunk    the last one: 0 to `chunk_bytes` bytes of plaintext
 
 Every file has its own random data key, wrapped by the key ring for the hospital that sent it. A chunk's
 nonce holds its index and whether it is the last (the STREAM construction of Hoang, Reyhanitabar, Rogaway
 and Vizar, 2015), and its associated data holds the header's hash. So a chunk that was changed, left out,
-repeated, moved or added does not decrypt, nor does a file that was cut at a chunk's edge.
+repeated, moved or added does not decrypt, nor does a file that was cut at a chunk's edge. A frame is opened
+with the suite that its header names, whichever the deployment writes with.
 """
 
 from __future__ import annotations
@@ -21,15 +22,14 @@ from collections.abc import Mapping
 from typing import Any, BinaryIO
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from rwd_platform.core.canonical import canonical_json
 from rwd_platform.core.errors import Exit, Problem
-from rwd_platform.signing.keys import KEY_BYTES, SUITE, KeyRing
+from rwd_platform.signing.keys import KEY_BYTES, KeyRing
+from rwd_platform.signing.suites import SUITE_NAMES, TAG_BYTES
 
 FORMAT_VERSION = 1
 CHUNK_BYTES = 1 << 20
-TAG_BYTES = 16
 _LONGEST_HEADER = 4096
 _FACTS = ("format_version", "suite", "key_id", "chunk_bytes")
 
@@ -81,7 +81,7 @@ class RawWriter:
     def __init__(self, sink: BinaryIO, keys: KeyRing, organisation_id: str, chunk_bytes: int = CHUNK_BYTES):
         facts = {
             "format_version": FORMAT_VERSION,
-            "suite": SUITE,
+            "suite": keys.suite,
             "key_id": _key_id(keys),
             "chunk_bytes": chunk_bytes,
         }
@@ -89,7 +89,7 @@ class RawWriter:
         wrapped = keys.wrap(data_key, purpose=_purpose(organisation_id), binding=canonical_json(facts))
         header = canonical_json({**facts, "wrapped_key": base64.b64encode(wrapped).decode()}) + b"\n"
         self._sink = sink
-        self._cipher = AESGCM(data_key)
+        self._ciphers, self._data_key = keys.ciphers, data_key
         self._header_hash = hashlib.sha256(header).digest()
         self._chunk_bytes = chunk_bytes
         self._pending = bytearray()
@@ -108,7 +108,8 @@ class RawWriter:
         self._pending.clear()
 
     def _seal(self, plain: bytes, last: bool) -> None:
-        self._sink.write(self._cipher.encrypt(_nonce(self._index, last), plain, self._header_hash))
+        nonce = _nonce(self._index, last)
+        self._sink.write(self._ciphers.seal(self._data_key, nonce, plain, self._header_hash))
         self._index += 1
 
 
@@ -135,11 +136,12 @@ class RawReader(io.RawIOBase):
         self._header_hash = hashlib.sha256(header).digest()
         self._chunk_bytes: int = facts["chunk_bytes"]
         binding = canonical_json({fact: facts[fact] for fact in _FACTS})
+        keys = keys.of_suite(facts["suite"])
         try:
-            data_key = keys.unwrap(wrapped, purpose=_purpose(organisation_id), binding=binding)
+            self._data_key = keys.unwrap(wrapped, purpose=_purpose(organisation_id), binding=binding)
         except InvalidTag:
             raise NOT_OUR_KEY.error(name=name) from None
-        self._cipher = AESGCM(data_key)
+        self._ciphers = keys.ciphers
         self._plaintext = hashlib.sha256()
         self._expected = expected_sha256
         self._ahead = source.read(self._chunk_bytes + TAG_BYTES)
@@ -167,8 +169,9 @@ class RawReader(io.RawIOBase):
         sealed, self._ahead = self._ahead, self._source.read(self._chunk_bytes + TAG_BYTES)
         last = not self._ahead
         try:
-            plain = self._cipher.decrypt(_nonce(self._index, last), sealed, self._header_hash)
-        except (InvalidTag, ValueError):
+            nonce = _nonce(self._index, last)
+            plain = self._ciphers.open(self._data_key, nonce, sealed, self._header_hash)
+        except InvalidTag:
             where = {"where": f"chunk {self._index}", "where_zh": f"第 {self._index} 块"}
             raise DAMAGED.error(name=self._name, **where) from None
         self._index += 1
@@ -193,6 +196,6 @@ def _read_header(source: BinaryIO, name: str) -> tuple[bytes, Mapping[str, Any],
             raise ValueError
     except (ValueError, KeyError, TypeError, RecursionError):
         raise DAMAGED.error(name=name, where="its header", where_zh="文件头") from None
-    if (version, suite) != (FORMAT_VERSION, SUITE):
+    if version != FORMAT_VERSION or suite not in SUITE_NAMES:
         raise VERSION_UNKNOWN.error(name=name)
     return header, facts, wrapped

@@ -10,6 +10,7 @@ another one by a few people.
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,7 +28,10 @@ ROUNDED_DAYS = 30  # a median and its limits are days on which single patients h
 SMALLEST_CELL = 10  # a protocol may ask for more, never for less
 # One person's own value: the extremes of a distribution.
 _EXTREMES = frozenset({"propensity_minimum", "propensity_maximum", "weight_maximum"})
-_OF_A_VARIABLE = frozenset({"subjects", "percent", "smd_unweighted"})
+_OF_A_VARIABLE = frozenset({"subjects", "percent", "weighted_percent", "smd_unweighted"})
+_DAY = re.compile(r"\.day_([0-9]+)\Z")
+Arm = tuple[str, str]
+"""analysis, group"""
 
 
 @dataclass(frozen=True)
@@ -104,25 +108,47 @@ def _both(one: Bilingual, other: Bilingual) -> Bilingual:
 # --- curves ---------------------------------------------------------------------------------------------
 
 
-def coarse_curve(curve: Series, steps: Series, cell: int) -> Series:
+def coarse_curve(curve: Series, steps: Series, cell: int, planned: Sequence[int] = ()) -> Series:
     """Points on the grid only, while enough are at risk, and only where enough events (or none) came between.
 
-    `steps` holds who stands behind each point of `curve` after day 0: time_days, at_risk, events.
+    `steps` holds who stands behind each point of `curve` after day 0: time_days, at_risk, events. `planned`
+    are the days whose survival is told in a row beside the curve: a point that lies too near to one is left out.
     """
-    points: list[tuple[Value, ...]] = [curve.points[0]]
-    events, place, day = 0, 0, GRID_DAYS
-    while True:
-        while place < len(steps.points) and _number(steps.points[place][0]) <= day:
-            events += int(_number(steps.points[place][2]))
-            place += 1
-        # Those at risk at the next step: never more than those at risk on the day of the grid.
-        if place >= len(steps.points) or _number(steps.points[place][1]) < cell:
-            break
-        if events == 0 or events >= cell:
-            points.append((float(day), *curve.points[place][1:]))
-            events = 0
-        day += GRID_DAYS
+    kept = kept_days(steps, cell, planned)
+    points = [curve.points[0]]
+    points += [(float(day), *curve.points[_reached(steps, day)][1:]) for day in kept if day % GRID_DAYS == 0]
     return dataclasses.replace(curve, points=tuple(points))
+
+
+def kept_days(steps: Series, cell: int, planned: Sequence[int] = ()) -> list[int]:
+    """The days at which a survival may be told: between two neighbours no event, or at least `cell`.
+
+    Days of the grid and planned days are one row of days, since their difference tells the events between
+    them. A day of the grid gives way to a planned day; of two planned days the later one does.
+    """
+    grid, day = [], GRID_DAYS
+    # Those at risk at the next step: never more than those at risk on the day of the grid.
+    while (place := _reached(steps, day)) < len(steps.points) and _number(steps.points[place][1]) >= cell:
+        grid.append(day)
+        day += GRID_DAYS
+    kept = [0]
+    for day in sorted({*grid, *planned}):
+        while is_small(_events_until(steps, day) - _events_until(steps, kept[-1]), cell):
+            if day not in planned or kept[-1] in (0, *planned):
+                break
+            kept.pop()
+        else:
+            kept.append(day)
+    return kept[1:]
+
+
+def _reached(steps: Series, day: int) -> int:
+    """How many steps lie on or before the day."""
+    return sum(_number(step[0]) <= day for step in steps.points)
+
+
+def _events_until(steps: Series, day: int) -> int:
+    return sum(int(_number(step[2])) for step in steps.points if _number(step[0]) <= day)
 
 
 def _number(value: Value) -> float:
@@ -138,6 +164,8 @@ class _Results:
     def __init__(self, results: ResultSet, cell: int) -> None:
         self.results = results
         self.cell = cell
+        self.told_days = self._told_days()
+        self.told_at_risk = self._told_at_risk()
         self.small_sets = self._small_sets()
         self.closed = self._closed()
         self.small_variables = {
@@ -194,15 +222,51 @@ class _Results:
             return False
         if row.statistic in _OF_A_VARIABLE and (row.analysis, _first(row.variable)) in self.small_variables:
             return False
+        day = _planned_day(row)
         if row.statistic == "at_risk":
-            return not is_small(row.value, self.cell)
+            return day in self.told_at_risk.get((row.analysis, row.group), ())
         if row.statistic == "survival" and row.value is not None:
-            at_risk = self._at_risk(row.id.replace(".survival.", ".at_risk."))
-            return at_risk is not None and at_risk >= self.cell
+            return day in self.told_days.get((row.analysis, row.group), ())
         return True
 
-    def _at_risk(self, ard_id: str) -> float | None:
-        return next((_number(row.value) for row in self.results.rows if row.id == ard_id), None)
+    def _planned(self, statistic: str) -> dict[Arm, dict[int, Value]]:
+        """The values at planned days, by analysis and arm, in the order of days."""
+        found: dict[Arm, dict[int, Value]] = {}
+        for row in self.results.rows:
+            day = _planned_day(row)
+            if row.statistic == statistic and day is not None:
+                found.setdefault((row.analysis, row.group), {})[day] = row.value
+        return {arm: dict(sorted(days.items())) for arm, days in found.items()}
+
+    def _told_at_risk(self) -> dict[Arm, list[int]]:
+        """Days whose number at risk is told: it is not small, nor fell by a few since the one told before."""
+        everybody = {
+            (row.analysis, row.group): row.n for row in self.results.rows if row.statistic == "at_risk"
+        }
+        told: dict[Arm, list[int]] = {}
+        for arm, days in self._planned("at_risk").items():
+            before = _number(everybody[arm])
+            told[arm] = []
+            for day, at_risk in days.items():
+                fell = before - _number(at_risk)
+                if not is_small(at_risk, self.cell) and not is_small(fell, self.cell):
+                    told[arm].append(day)
+                    before = _number(at_risk)
+        return told
+
+    def _told_days(self) -> dict[Arm, list[int]]:
+        """Planned days whose survival is told: enough are at risk, and it lies far enough from every other."""
+        steps = {one.id: one for one in self.results.series}
+        at_risk = self._planned("at_risk")
+        told: dict[Arm, list[int]] = {}
+        for arm, days in self._planned("survival").items():
+            behind = steps.get(f"{arm[0]}.steps.{arm[1]}")
+            if behind is None:  # nobody can say how many events lie between two days
+                continue
+            enough = [day for day in days if _number(at_risk.get(arm, {}).get(day)) >= self.cell]
+            kept = kept_days(behind, self.cell, enough)
+            told[arm] = [day for day in enough if day in kept]
+        return told
 
     def _series(self) -> Iterable[Series]:
         """Curves on the grid; numbers at risk without the small ones; no step, no single person's difference."""
@@ -214,9 +278,11 @@ class _Results:
             if kind == "curve":
                 steps = by_id.get(series.id.replace(".curve.", ".steps."))
                 if steps is not None:  # without its steps nobody can say who stands behind a point
-                    yield coarse_curve(series, steps, self.cell)
+                    arm = (series.analysis, series.id.rpartition(".")[2])
+                    yield coarse_curve(series, steps, self.cell, self.told_days.get(arm, ()))
             elif kind == "at_risk":
-                yield dataclasses.replace(series, points=tuple(map(self._shown, series.points)))
+                points = tuple(self._shown(series, point) for point in series.points)
+                yield dataclasses.replace(series, points=points)
             elif kind == "love":
                 yield dataclasses.replace(series, points=tuple(self._love(series)))
             elif kind == "lines":
@@ -224,8 +290,18 @@ class _Results:
             elif kind != "histogram" or not self._has_small_bins(series):
                 yield series
 
-    def _shown(self, point: tuple[Value, ...]) -> tuple[Value, ...]:
-        return (point[0], *(None if is_small(count, self.cell) else count for count in point[1:]))
+    def _shown(self, series: Series, point: tuple[Value, ...]) -> tuple[Value, ...]:
+        """A line of the table under a curve: at day 0 everybody, then what the rows tell of the same days."""
+        day, *counts = point
+        told = (
+            count
+            if (day == 0
+            and not is_small(count, self.cell))
+            or day in self.told_at_risk.get((series.analysis, arm), ())
+            else None
+            for arm, count in zip(series.columns[1:], counts, strict=True)
+        )
+        return (day, *told)
 
     def _love(self, series: Series) -> Iterable[tuple[Value, ...]]:
         return (point for point in series.points if (series.analysis, point[0]) not in self.small_variables)
@@ -246,6 +322,11 @@ def _in_round_days(row: ArdRow) -> ArdRow:
         for one in (row.value, row.ci_low, row.ci_high)
     )
     return dataclasses.replace(row, value=value, ci_low=low, ci_high=high)
+
+
+def _planned_day(row: ArdRow) -> int | None:
+    day = _DAY.search(row.id)
+    return int(day[1]) if day else None
 
 
 def _first(variable: str) -> str:

@@ -30,6 +30,7 @@ INPUTS_JSON = "data/08_trace/inputs.json"
 PROTOCOL_JSON = "data/01_protocol/protocol.json"
 FREEZE_JSON = "data/01_protocol/freeze.json"
 SIGNOFF_JSON = "data/10_signoff/signoff.json"
+LABELS_JSON = "data/05_results/labels.json"
 LINEAGE = "data/08_trace/lineage.csv.gz"
 ROW_SETS_JSON = "data/08_trace/row_sets.json"
 LOG_DOCUMENT = "data/09_audit/log_extract.json"  # for `rwd audit verify --extract`

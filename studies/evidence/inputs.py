@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -16,6 +16,8 @@ from studies.protocol import Protocol
 from studies.results import ResultSet
 
 Audience = Literal["authority", "aggregate"]
+# The labels document of a package, given its files' names and its audience (deidentify.classification).
+Labelling = Callable[[Iterable[str], str], Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,7 @@ class PackageInputs:
     dated: str
     audience: Audience = "authority"
     demo: bool = False
+    labels: Labelling | None = None
     platform: Bilingual = field(
         default=Bilingual("乐城真实世界数据研究平台", "Boao Lecheng real-world-data research platform")
     )

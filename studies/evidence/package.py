@@ -11,7 +11,14 @@ from rwd_platform.core.canonical import sha256_file, sha256_of
 from rwd_platform.core.text import LANGUAGES, Language
 from studies.evidence.aggregate import Coarsened, coarsened
 from studies.evidence.bag import bag, write_archive, write_folder
-from studies.evidence.documents import VOLATILE, fixed_files, json_bytes, json_documents, page_trace
+from studies.evidence.documents import (
+    LABELS_JSON,
+    VOLATILE,
+    fixed_files,
+    json_bytes,
+    json_documents,
+    page_trace,
+)
 from studies.evidence.figures import Drawing
 from studies.evidence.inputs import PackageInputs
 from studies.evidence.numbers import NumberBook
@@ -23,6 +30,11 @@ from studies.evidence.templates import verify as standalone
 
 FORMAT_VERSION = 1
 REPORT_JSON = "data/06_report/report.json"
+RENDERED_REPORTS = {
+    (language, kind): f"data/06_report/report_{language}.{kind}"
+    for language in LANGUAGES
+    for kind in ("pdf", "docx")
+}
 _SHORT = 11  # "EP-" and eight hex digits
 
 
@@ -49,6 +61,7 @@ def build(inputs: PackageInputs, out_dir: Path) -> BuiltPackage:
     documents = json_documents(inputs)
     report, book, drawings = content.make_report(inputs, documents)
     files = fixed_files(inputs, documents) | _report_files(report, book, drawings)
+    files |= _labels(inputs, files)
     identifying = sorted(name for name in files if name not in VOLATILE)
     content_sha256 = standalone.content_sha256(files, identifying)
     package_id = f"EP-{content_sha256[:32]}"
@@ -76,6 +89,22 @@ def _report_files(report: Report, book: NumberBook, drawings: Mapping[str, Drawi
     return files | csv_files(report)
 
 
+def _labels(inputs: PackageInputs, files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Class and level of every file that the package will have, those that are rendered or sealed later too."""
+    if inputs.labels is None:
+        return {}
+    later = {
+        LABELS_JSON,
+        standalone.INDEX_HTML,
+        standalone.PACKAGE_JSON,
+        *RENDERED_REPORTS.values(),
+        *standalone.BAG_FILES,
+        standalone.TAG_MANIFEST,
+        standalone.SIGNATURE,
+    }
+    return {LABELS_JSON: json_bytes(inputs.labels(sorted({*files, *later}), inputs.audience))}
+
+
 def _rendered(
     inputs: PackageInputs, report: Report, book: NumberBook, drawings: Mapping[str, Drawing], package_id: str
 ) -> dict[str, bytes]:
@@ -87,8 +116,8 @@ def _rendered(
     files = {standalone.INDEX_HTML: html.render(report, svg, trace, package_id)}
     for language in LANGUAGES:
         running = _running(inputs, phrases, language, package_id)
-        files[f"data/06_report/report_{language}.pdf"] = pdf.render(report, language, svg, running)
-        files[f"data/06_report/report_{language}.docx"] = docx.render(report, language, png, running)
+        files[RENDERED_REPORTS[language, "pdf"]] = pdf.render(report, language, svg, running)
+        files[RENDERED_REPORTS[language, "docx"]] = docx.render(report, language, png, running)
     return files
 
 

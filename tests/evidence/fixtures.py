@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from deidentify.classification import labels_of_package
 from rwd_platform.core.accounting import Accounting
 from rwd_platform.core.canonical import sha256_of
 from rwd_platform.core.text import Bilingual
@@ -189,6 +190,7 @@ def rotterdam_inputs_without_results() -> PackageInputs:
         version=1,
         dated="2026-01-05",
         demo=True,
+        labels=labels_of_package,
     )
 
 

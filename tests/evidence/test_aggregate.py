@@ -15,7 +15,7 @@ import pytest
 
 from rwd_platform.core.text import Bilingual
 from studies.attrition import AttritionStep
-from studies.evidence.aggregate import GRID_DAYS, coarse_curve, coarsened, merged_steps
+from studies.evidence.aggregate import GRID_DAYS, coarse_curve, coarsened, kept_days, merged_steps
 from studies.evidence.package import BuiltPackage, build
 from studies.evidence.templates import verify as standalone
 from studies.evidence.verify import verify_package
@@ -154,6 +154,28 @@ def test_a_curve_steps_on_the_grid_and_only_over_enough_events(steps, days):
     """Too few events are told with the next ones; too few at risk end the curve."""
     behind = Series("a.steps.x", "a", ("time_days", "at_risk", "events"), tuple(steps))
     assert [point[0] for point in coarse_curve(CURVE, behind, 10).points] == days
+
+
+BESIDE_365 = [(85, 100, 10), (88, 90, 10), (350, 80, 20), (362, 60, 3), (500, 50, 10)]
+
+
+@pytest.mark.parametrize(
+    ("steps", "planned", "days"),
+    [
+        ([(85, 100, 10), (88, 90, 10), (350, 80, 20), (500, 60, 10)], [], [90, 180, 270, 360, 450]),
+        (BESIDE_365, [365], [90, 180, 270, 365, 450]),
+        (BESIDE_365, [365, 366], [90, 180, 270, 365, 366, 450]),
+        ([(30, 100, 9), (500, 90, 10)], [30, 60], []),
+        ([(30, 100, 20), (40, 80, 2), (500, 70, 10)], [35, 45], [35]),
+    ],
+)  # fmt: skip
+def test_two_days_that_are_told_have_enough_events_between_them_or_none(steps, planned, days):
+    """The survival at a planned day stands beside the curve's grid, so the two are looked at as one row of days.
+
+    The grid gives way (360 beside 365, with three events between); of two planned days the later one does.
+    """
+    behind = Series("a.steps.x", "a", ("time_days", "at_risk", "events"), tuple(steps))
+    assert kept_days(behind, 10, planned) == days
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from rwd_platform.flows.admit_upload import admit_upload
 from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.receipts import account_of, files_of
 from rwd_platform.flows.receive_upload import UploadTerms, receive_upload
+from rwd_platform.flows.segment_upload import segment_upload
 from rwd_platform.log.entry import Actor
 from rwd_platform.records.tables import AuditEntry, UnitIssue
 from rwd_platform.store.lake import Lake
@@ -70,9 +71,10 @@ def received(platform: Platform, files: Files, actor: Actor = CLERK, **terms: st
 
 
 def sent(platform: Platform, files: Files, actor: Actor = CLERK, **terms: str) -> str:
-    """An upload that was received and admitted: its id."""
+    """An upload that was received, admitted and sealed by patient, as the job does it: its id."""
     upload_id = received(platform, files, actor, **terms)
     admit_upload(platform, actor, upload_id)
+    segment_upload(platform, actor, upload_id)
     return upload_id
 
 

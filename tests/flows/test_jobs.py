@@ -24,12 +24,14 @@ def doing(monkeypatch: pytest.MonkeyPatch, work: Any) -> None:
     monkeypatch.setattr(jobs, "KINDS", {"quality": work})
 
 
-def test_a_worker_admits_an_upload_and_checks_quality(platform: Platform) -> None:
+def test_a_worker_admits_seals_by_patient_checks_quality_and_measures_risk(platform: Platform) -> None:
     upload_id = received(platform, {"a.ndjson": ndjson(patient())})
     (job,) = drain(platform, "w1")
-    assert (job.state, job.stage, job.problem) == ("done", "quality", None)
+    assert (job.state, job.stage, job.problem) == ("done", "risk", None)
     assert platform.records.get(Upload, upload_id).state == "admitted"
-    assert actions(platform)[-1] == "quality.checked"
+    told = actions(platform)
+    steps = ["upload.admitted", "upload.file_segmented", "quality.checked", "risk.computed"]
+    assert [one for one in told if one in steps] == steps
     assert work_once(platform, "w1") is None
 
 

@@ -14,9 +14,9 @@ from rwd_platform.demo.patients import demo_patients
 from rwd_platform.demo.resources import resources
 from rwd_platform.flows.admit_upload import admit_upload
 from rwd_platform.flows.check_quality import check_quality
+from rwd_platform.flows.lock_rows import OUTCOME_TABLES
 from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.study import (
-    OUTCOME_TABLES,
     freeze_protocol,
     lock_data,
     newest_lock,

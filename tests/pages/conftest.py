@@ -62,6 +62,7 @@ def full_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     platform = open_platform(Settings(home=tmp_path_factory.mktemp("full") / "home", demo=True))
     settle_people(platform)
     held = seed.seed_everything(platform)
+    seed.seed_decisions(platform)
     url, server = _serve(platform)
     yield Site(platform, url, held)
     server.should_exit = True

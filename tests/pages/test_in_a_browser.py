@@ -19,11 +19,13 @@ PAGES = {
     "researcher": ("/", "/studies", "/studies/new", f"/studies/{seed.STUDY}", "/transfers/new", f"/packages/{seed.PACKAGE}"),
     "regulator": ("/packages", f"/packages/{seed.PACKAGE}/numbers/{seed.NUMBER}", "/transfers", "HELD", "/log", "/no-such-page"),
     "operator": ("/", "/quality", f"/studies/{seed.STUDY}"),
+    "privacy": ("/", "/policies", "/policies/lake", "/policies/limited_dataset", "/classification", "/classification?zone=package"),
 }  # fmt: skip
 EMPTY = {
     "hospital-a": ("/", "/uploads", "/quality", "/log"),
     "researcher": ("/", "/studies", "/packages", "/transfers"),
     "regulator": ("/",),
+    "privacy": ("/", "/policies"),
 }
 
 

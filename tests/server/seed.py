@@ -20,11 +20,15 @@ from rwd_platform.flows.transfer import decide_transfer
 from rwd_platform.log.entry import Act, Actor, Object
 from rwd_platform.records.tables import (
     AnalysisRun,
+    BreakGlassRequest,
     DataLockRecord,
     DroppedElement,
     EvidencePackage,
+    OutputRelease,
     QualityRun,
+    RiskRun,
     Study,
+    TextReview,
     UnitIssue,
     Upload,
     UploadFile,
@@ -337,6 +341,21 @@ def seed_package(platform: Platform, *, organisation: str = "org-operator") -> N
     ))  # fmt: skip
 
 
+def seed_release(platform: Platform, *, organisation: str = "org-operator") -> str:
+    """The package, released to the authority: its conditions were met and two officers agreed. Its id."""
+    package = platform.records.get(EvidencePackage, PACKAGE)
+    at = as_text(platform.clock())
+    conditions = {"purpose": "再评价", "authorisation": "药监函〔2026〕12号", "encryption": "ab" * 32}
+    verdict = {"recipient": "competent_authority", "outcome": "pass", "findings": [], "smallest_change": [], "minimal": True}
+    _write(platform, OutputRelease(
+        id="release-done", organisation_id=organisation, project_id="demo", package_id=PACKAGE, product="urn:dev|LC-1",
+        recipient_kind="competent_authority", circle="org-authority", content_sha256=package.sha256,
+        conditions=conditions, verdict=verdict, state="released", requested_by="user-researcher", requested_at=at,
+        decided_at=at,
+    ))  # fmt: skip
+    return "release-done"
+
+
 def seed_transfer(platform: Platform, *, persons: int = 0, package_id: str = "") -> str:
     """A decision of the real rules: nobody in it is allowed, 100,000 people without any duty done are not."""
     return decide_transfer(
@@ -375,11 +394,68 @@ def case(persons: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def seed_decisions(platform: Platform, *, requested_by: str = "user-hospital-a") -> None:
+    """What waits for a privacy officer: a break-glass request, a release, a text; and a lock's risk report."""
+    at = as_text(platform.clock())
+    _write(
+        platform,
+        BreakGlassRequest(
+            id="bg-1",
+            organisation_id="hospital-a",
+            patient_id="p1.intl.1.abcdefghijklmnop",
+            requested_by=requested_by,
+            requester_organisation_id="hospital-a",
+            reason="随访中出现严重不良事件，须联系患者",
+            minutes=30,
+            state="requested",
+            requested_at=at,
+        ),
+        OutputRelease(
+            id="release-1",
+            organisation_id="org-operator",
+            project_id="demo",
+            package_id=PACKAGE,
+            product="LC-0173",
+            recipient_kind="competent_authority",
+            circle="org-authority",
+            content_sha256="0" * 64,
+            conditions={},
+            verdict={"outcome": "review", "findings": []},
+            state="requested",
+            requested_by="user-researcher",
+            requested_at=at,
+        ),
+        TextReview(
+            id="text-1",
+            organisation_id="org-operator",
+            project_id="demo",
+            lock_id=LOCK,
+            state="cleaned",
+            sealed=b"sealed",
+            spans=2,
+            detectors="rules 1",
+            made_at=at,
+        ),
+        RiskRun(
+            id="risk-1",
+            organisation_id="org-operator",
+            project_id="demo",
+            of_kind="lock",
+            of_id=LOCK,
+            level=2,
+            verdict="enclave",
+            made_at=at,
+            report={},
+        ),
+    )
+
+
 def seed_everything(platform: Platform) -> str:
     """All of it; the id of a transfer on hold."""
     seed_upload(platform)
     seed_upload(platform, organisation="hospital-b", id="upload-b")
     seed_study(platform)
     seed_package(platform)
+    seed_release(platform)
     seed_transfer(platform)
     return seed_transfer(platform, persons=100_000, package_id=PACKAGE)

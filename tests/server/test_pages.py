@@ -7,15 +7,20 @@ import re
 
 import pytest
 
+from rwd_platform.access.permissions import scope_of
 from rwd_platform.flows.platform import Platform
+from rwd_platform.log.entry import Act, Actor, Object
+from rwd_platform.records.tables import ReleaseVote
+from rwd_platform.server.templating import MENU
 from tests.server import seed
-from tests.server.conftest import LogIn
+from tests.server.conftest import PEOPLE, LogIn
 
 LISTS = {
     "hospital-a": ("/", "/uploads", "/uploads/new", "/quality", "/log"),
     "researcher": ("/", "/quality", "/studies", "/studies/new", "/packages", "/transfers", "/transfers/new", "/log"),
     "regulator": ("/", "/quality", "/studies", "/packages", "/transfers", "/log"),
-    "operator": ("/", "/uploads", "/quality", "/studies", "/log"),
+    "operator": ("/", "/uploads", "/quality", "/studies", "/policies", "/log"),
+    "privacy": ("/", "/policies", "/classification", "/quality", "/studies", "/packages", "/transfers", "/log"),
 }  # fmt: skip
 CASES = [(login, path) for login, paths in LISTS.items() for path in paths]
 _CJK = re.compile(r"[\u4e00-\u9fff]")
@@ -89,6 +94,67 @@ def test_a_page_in_english_is_english(platform: Platform, as_user: LogIn):
             for name in given:
                 text = text.replace(name, "")
             assert not _CJK.search(text), (login, path, _CJK.findall(text)[:20])
+
+
+def test_the_privacy_officers_home_names_what_waits_for_their_vote(platform: Platform, as_user: LogIn):
+    """First the votes, then how sure we are about the newest lock, then what was left behind last."""
+    seed.seed_everything(platform)
+    seed.seed_decisions(platform)
+    page = as_user("privacy").get("/").text
+    for wanted in (
+        "/break-glass/bg-1",
+        "/releases/release-1",
+        "/risk/risk-1",
+        "只能在安全分析环境内使用",
+        "第 2 级",
+    ):
+        assert wanted in page, wanted
+    assert "演示医院甲申请查看一名患者的身份，限 30 分钟" in page and "提供给主管部门" in page
+    assert "1 段清理过的自由文本待审阅" in page and "Patient.name" in page
+    assert "今天要处理的 4 件事" in page, "three decisions and the transfer on hold"
+    english = as_user("privacy", language="en").get("/").text
+    assert "Level 2 of GB/T 42460" in english and "1 cleaned free texts" in english
+    assert "p1.intl.1." not in page and "严重不良事件" not in page, (
+        "whose and why is told on the request's own page"
+    )
+
+
+def test_nobody_is_asked_twice_nor_about_what_they_asked_for_themselves(platform: Platform, as_user: LogIn):
+    """A vote that was given, and one's own request, are not offered; the second officer still sees both."""
+    seed.seed_everything(platform)
+    seed.seed_decisions(platform, requested_by="user-privacy")
+    vote = ReleaseVote(
+        release_id="release-1", approver_id="user-privacy", organisation_id="org-operator", approved=True,
+        reason="demo", voted_at="2026-11-02T08:00:00Z",
+    )  # fmt: skip
+    platform.records.write(vote, audit=Act(seed.SEED, "seed.written", Object("release_vote", "release-1")))
+    mine, other = (as_user(login).get("/").text for login in ("privacy", "privacy-2"))
+    assert "/break-glass/bg-1" not in mine and "/releases/release-1" not in mine
+    assert "/break-glass/bg-1" in other and "/releases/release-1" in other
+    for login in ("hospital-a", "researcher", "regulator", "operator"):
+        assert "待您表决" not in as_user(login).get("/").text, login
+
+
+def test_every_role_has_a_menu_of_six_at_most_and_every_entry_opens(as_user: LogIn):
+    """What a role may open and does not stand in its menu is linked from its home: no page is out of reach."""
+    for login in LISTS:
+        client = as_user(login)
+        home = client.get("/").text
+        menu = re.findall(r'<a href="([^"]+)"', home[home.index('<nav class="side"') : home.index("</nav>")])
+        _, _, below = home.partition('<nav class="besides"')
+        besides = re.findall(r'<a href="([^"]+)"', below)
+        assert 1 < len(menu) <= 6 and not set(menu) & set(besides), login
+        for address in (*menu, *besides):
+            assert client.get(address).status_code == 200, (login, address)
+        allowed = {entry[0] for entry in MENU if not entry[3] or _may(login, entry[3])}
+        assert allowed == {*menu, *[one for one in besides if one.startswith("/")]} & {e[0] for e in MENU}, (
+            login
+        )
+
+
+def _may(login: str, action: str) -> bool:
+    role, organisation = PEOPLE[login]
+    return scope_of(Actor("a", role, organisation), action) is not None
 
 
 def test_what_is_anothers_looks_like_what_is_not_there(platform: Platform, as_user: LogIn):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
+
 import pandas as pd
 import pytest
 
@@ -218,3 +220,70 @@ def test_a_subject_with_rows_in_no_subject_table_is_not_invented():
     tables = lock("subject | age\nB | 70", HEAD + WHOLE)
     dataset = build(tables, small_protocol())
     assert dataset.frame.empty and pd.Index(dataset.lineage["subject_id"]).empty
+
+
+# -- locks of shifted dates and of months --------------------------------------------------------------
+
+
+def shifted(
+    days: dict[str, pd.DataFrame], index_dates: dict[str, date], mess: bool = False
+) -> dict[str, pd.DataFrame]:
+    """The same lock as a lock of shifted dates would hold it: an index date each, and dates in place of days."""
+    made = {}
+    for name, frame in days.items():
+        if name == "subject":
+            made[name] = frame.assign(
+                index_date=[index_dates[one].isoformat() for one in frame["subject_id"]]
+            )
+            continue
+        column = next(one for one in frame.columns if one.endswith("_day"))
+        texts = [
+            None if pd.isna(day) else (index_dates[who] + timedelta(days=int(day))).isoformat()
+            for who, day in zip(frame["subject_id"], frame[column], strict=True)
+        ]
+        if mess:  # a time of day changes nothing; a month gives no day
+            texts = [f"{text}T23:30:00-08:00" if text else "1990-05" for text in texts]
+        renamed = frame.rename(columns={column: column.removesuffix("_day") + "_date"})
+        made[name] = renamed.assign(**{column.removesuffix("_day") + "_date": pd.Series(texts, dtype=object)})
+    return made
+
+
+@pytest.mark.parametrize("mess", [False, True])
+def test_a_lock_of_shifted_dates_gives_the_same_analysis_as_one_of_days(mess: bool):
+    """Every value, every reason to leave and every source line: which dates a lock holds decides no result."""
+    more = """
+        procedure | B | P1 | 0 | - | - | - | 20
+        drug_exposure | B | OLD | 2 | - | - | - | 21
+        drug_exposure | B | NEW | -50 | - | - | - | 22
+        measurement | A | WEIGHT | - | 80 | kg | - | 23
+        measurement | B | WEIGHT | -30 | 64 | kg | - | 24
+        measurement | B | FRAIL | -3 | F0 | - | - | 25
+        outcome_event | B | VITAL | 9000 | dead | - | - | 26"""
+    days = lock("subject | age\nA | 70\nB | 44", HEAD + WHOLE + more)
+    dates = shifted(days, {"A": date(1984, 2, 29), "B": date(2001, 12, 31)}, mess)
+    one, two = build(days, small_protocol()), build(dates, small_protocol())
+    pd.testing.assert_frame_equal(one.frame, two.frame)
+    pd.testing.assert_frame_equal(one.lineage, two.lineage)
+    assert one.attrition == two.attrition and one.exposure == two.exposure
+
+
+def test_the_demonstrations_analysis_is_the_same_from_shifted_dates():
+    """All 2,982 subjects of the published table, each with an index date of its own."""
+    from tests.studies.rotterdam_lock import rotterdam_lock, rotterdam_protocol
+
+    days = rotterdam_lock()
+    index_dates = {
+        one: date(1978, 1, 1) + timedelta(days=37 * number % 5000)
+        for number, one in enumerate(days["subject"]["subject_id"])
+    }
+    one, two = build(days, rotterdam_protocol()), build(shifted(days, index_dates), rotterdam_protocol())
+    pd.testing.assert_frame_equal(one.frame, two.frame)
+    assert one.attrition == two.attrition
+
+
+def test_a_lock_of_months_is_refused_before_anything_is_derived():
+    """The protocol would have been refused already; a lock from elsewhere is too."""
+    days = lock("subject | age\nA | 70", HEAD + WHOLE)
+    months = {**days, "subject": days["subject"].assign(index_month="1984-05")}
+    with pytest.raises(PlatformError, match=r"study\.months_only"):
+        build(months, small_protocol())

@@ -177,3 +177,114 @@ def test_looking_up_parts_of_a_protocol():
     assert protocol.population("old").restrictions[0].at_least == 65
     assert protocol.analysis("all.weighted").weights == "overlap"
     assert protocol.exposure.arm_title("comparator").en == "Old stent"
+
+
+# -- the lock's section ------------------------------------------------------------------------------
+
+LICENCE = """
+    - id: licence
+      date: "2024-03-15"
+      title: {zh: 获准使用, en: Licensed}
+      records: {table: drug_exposure, code_system: urn:dev, codes: [NEW], statuses: [completed]}
+      order: not_before
+"""
+
+
+def with_lock(section: str, *changes: tuple[str, str]) -> str:
+    text = small_text()
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    return f"{text}\nlock:\n{section}"
+
+
+def test_without_the_section_a_lock_holds_days_and_generalises_nothing():
+    """Protocols of before there was a choice mean what they always meant."""
+    plan = small_protocol().lock
+    assert (plan.dates, plan.generalise, plan.calendar) == ("days", (), ())
+    assert plan.free_text is False, "no text of a patient is released by default"
+    assert rotterdam_protocol().lock == plan
+
+
+def test_the_section_is_read_as_it_stands():
+    plan = load_protocol(
+        with_lock(
+            "  dates: shift\n"
+            "  generalise: {subject.gender: drop, condition.onset_text: 'generalise:icd10:chapter'}\n"
+            f"  calendar:{LICENCE}      when_broken: leave_out\n"
+        )
+    ).lock
+    assert plan.dates == "shift"
+    assert dict(plan.generalise) == {
+        "subject.gender": "drop",
+        "condition.onset_text": "generalise:icd10:chapter",
+    }
+    (rule,) = plan.calendar
+    assert (rule.id, rule.date, rule.order, rule.when_broken) == (
+        "licence",
+        "2024-03-15",
+        "not_before",
+        "leave_out",
+    )
+    assert (rule.records.table, rule.records.codes, rule.title.zh) == ("drug_exposure", ("NEW",), "获准使用")
+
+
+@pytest.mark.parametrize("written", ["true", "false"])
+def test_whether_texts_may_be_prepared_is_the_protocols_own_word(written: str):
+    """Said with the protocol, so that it is frozen, reviewed and hashed with everything else that is planned."""
+    assert load_protocol(with_lock(f"  free_text: {written}")).lock.free_text is (written == "true")
+
+
+def test_a_broken_calendar_refuses_unless_the_protocol_says_otherwise():
+    assert load_protocol(with_lock(f"  calendar:{LICENCE}")).lock.calendar[0].when_broken == "refuse"
+
+
+@pytest.mark.parametrize(
+    ("section", "place"),
+    [
+        ("  dates: weeks", "lock.dates"),
+        ("  dates: 7", "lock.dates"),
+        ("  shift: true", "lock.shift"),
+        ("  free_text: yes please", "lock.free_text"),
+        ('  free_text: "true"', "lock.free_text"),
+        ("  free_text:", "lock.free_text"),
+        ("  []", "lock"),
+        ("  generalise: {gender: drop}", "lock.generalise.gender"),
+        ("  generalise: {subject.gender: blur}", "lock.generalise.subject.gender"),
+        ("  generalise: {subject.gender: 'age-band:0'}", "lock.generalise.subject.gender"),
+        ("  generalise: {subject.gender: 'age-band:31'}", "lock.generalise.subject.gender"),
+        ("  generalise: {subject.gender: 'generalise:icd10'}", "lock.generalise.subject.gender"),
+        ("  generalise: {subject.subject_id: drop}", "lock.generalise.subject.subject_id"),
+        ("  generalise: {visit.site_id: drop}", "lock.generalise.visit.site_id"),
+        ("  generalise: {visit.source_line: drop}", "lock.generalise.visit.source_line"),
+        ("  generalise: {subject.age_years: 'age-band:5'}", "lock.generalise.subject.age_years"),
+        ("  generalise: {measurement.value: drop}", "lock.generalise.measurement.value"),
+        ("  generalise: {procedure.performed_day: drop}", "lock.generalise.procedure.performed_day"),
+        (
+            "  dates: shift\n  generalise: {procedure.performed_date: drop}",
+            "lock.generalise.procedure.performed_date",
+        ),
+        ("  generalise: {outcome_event.code: drop}", "lock.generalise.outcome_event.code"),
+        (f"  calendar:{LICENCE}{LICENCE}", "lock.calendar[1].id"),
+        ("  calendar:" + LICENCE.replace("2024-03-15", "2024-02-30"), "lock.calendar[0].date"),
+        ("  calendar:" + LICENCE.replace('"2024-03-15"', "2024-03-15"), "lock.calendar[0].date"),
+        ("  calendar:" + LICENCE.replace("not_before", "before"), "lock.calendar[0].order"),
+        ("  calendar:" + LICENCE.replace("drug_exposure", "outcome_event"), "lock.calendar[0].records.table"),
+        (f"  calendar:{LICENCE}      when_broken: cap\n", "lock.calendar[0].when_broken"),
+    ],
+)
+def test_what_is_wrong_in_the_section_is_named_by_its_place(section: str, place: str):
+    """An unknown choice, a column that joins rows or that an analysis reads, a rule that sees outcomes."""
+    error = refusal(with_lock(section))
+    assert f"{place}:" in error.en and place in error.zh
+
+
+def test_a_lock_by_month_is_refused_when_analyses_are_planned_and_says_why():
+    """No arm can be told and nobody followed up in months: found out when the protocol is read, not after the lock."""
+    error = refusal(with_lock("  dates: month"))
+    assert "lock.dates" in error.en and "no days" in error.en and "all.crude" in error.en
+    assert "按月" in error.zh and "all.crude" in error.zh
+    text = small_text()
+    without = text[: text.index("analyses:")] + "analyses: []\n" + text[text.index("diagnostics:") :]
+    assert load_protocol(f"{without}\nlock: {{dates: month}}\n").analyses == ()
+    assert "analyses" in refusal(without).en, "a lock of days without an analysis has no purpose"

@@ -235,8 +235,11 @@ class LockOut(Out):
     manifest: dict[str, Any]
 
     @classmethod
-    def of(cls, lock: DataLockRecord) -> LockOut:
-        return cls.model_validate(lock)
+    def of(cls, lock: DataLockRecord, *, whole: bool) -> LockOut:
+        """Its manifest counts people step by step: to whom no result was released, it is empty."""
+        return cls(
+            id=lock.id, study_id=lock.study_id, made_at=lock.made_at, manifest=lock.manifest if whole else {}
+        )
 
 
 class RunOut(Out):

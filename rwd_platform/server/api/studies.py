@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 
 from rwd_platform.flows import study as study_flow
+from rwd_platform.flows.release_gate import readable_locks, readable_runs
 from rwd_platform.records.tables import Study
 from rwd_platform.server import queries, steps
 from rwd_platform.server.api.models import (
@@ -65,8 +66,11 @@ def post_lock(visitor: LocksData, platform: PlatformDep, study_id: str) -> JobOu
 
 @router.get("/{study_id}/locks", response_model=list[LockOut])
 def get_locks(visitor: ReadsStudies, platform: PlatformDep, study_id: str) -> list[LockOut]:
+    """The study's locks, newest first; the manifest for its own organisation and where results were released."""
     queries.owned(platform.records, visitor, "study.read", Study, study_id)
-    return [LockOut.of(lock) for lock in queries.locks(platform.records, study_id)]
+    locks = queries.locks(platform.records, study_id)
+    readable = readable_locks(platform, visitor.actor, locks)
+    return [LockOut.of(lock, whole=lock.id in readable) for lock in locks]
 
 
 @router.post("/{study_id}/runs", response_model=JobOut, status_code=202)
@@ -78,9 +82,10 @@ def post_run(visitor: RunsStudies, platform: PlatformDep, study_id: str) -> JobO
 
 @router.get("/{study_id}/runs", response_model=list[RunOut])
 def get_runs(visitor: ReadsResults, platform: PlatformDep, study_id: str) -> list[RunOut]:
-    """Runs with their results, newest first."""
+    """Runs with their results, newest first; to another organisation those that were released to it."""
     queries.owned(platform.records, visitor, "results.read", Study, study_id)
-    return [RunOut.of(run) for run in queries.runs(platform.records, study_id)]
+    runs = readable_runs(platform, visitor.actor, queries.runs(platform.records, study_id))
+    return [RunOut.of(run) for run in runs]
 
 
 @router.post("/{study_id}/packages", response_model=JobOut, status_code=202)

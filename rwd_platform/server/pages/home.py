@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from rwd_platform.core.text import Bilingual
 from rwd_platform.flows.platform import Platform
-from rwd_platform.server import queries, scorecards
+from rwd_platform.server import decisions, policies, queries, scorecards, texts
 from rwd_platform.server.deps import LoggedIn, PlatformDep, Visitor
 from rwd_platform.server.queries import UploadSummary
-from rwd_platform.server.templating import render
+from rwd_platform.server.templating import beside_menu, render
 
 router = APIRouter()
 
@@ -45,6 +46,7 @@ def get_home(visitor: LoggedIn, request: Request, platform: PlatformDep) -> Resp
         todos=[
             *_uploads_to_do(visitor, recent),
             *_studies_to_do(platform, visitor),
+            *_to_vote(platform, visitor),
             *_to_decide(platform, visitor),
         ],
         uploads=recent,
@@ -55,6 +57,8 @@ def get_home(visitor: LoggedIn, request: Request, platform: PlatformDep) -> Resp
         if visitor.may("transfer.read")
         else [],
         next_steps={state: words for state, (words, _) in _NEXT_STEP.items()},
+        privacy=_privacy(platform, visitor) if visitor.user.role == "privacy" else None,
+        besides=beside_menu(visitor),
     )
 
 
@@ -102,6 +106,48 @@ def _to_decide(platform: Platform, visitor: Visitor) -> list[Todo]:
                 Todo("held", text, f"/transfers/{one.id}", Bilingual("查看缺什么", "See what is missing"))
             )
     return todos
+
+
+def _to_vote(platform: Platform, visitor: Visitor) -> list[Todo]:
+    """What waits for this person's word, and nobody else's."""
+    records, organisations = platform.records, {}
+    requests = decisions.break_glass_to_vote(records, visitor)
+    if requests:
+        organisations = queries.visible_organisations(records, visitor, "break_glass.read")
+    todos = []
+    for request in requests:
+        asker = organisations.get(request.requester_organisation_id)
+        words = Bilingual(asker.name_zh, asker.name_en) if asker else Bilingual("?", "?")
+        text = Bilingual(
+            f"应急查看申请待您表决：{words.zh}申请查看一名患者的身份，限 {request.minutes} 分钟",
+            f"Break-glass waits for your vote: {words.en} asks who one patient is, for {request.minutes} minutes",
+        )
+        todos.append(Todo("held", text, f"/break-glass/{request.id}", Bilingual("去表决", "Vote")))
+    for release in decisions.releases_to_vote(records, visitor):
+        kind = texts.RECIPIENTS.get(release.recipient_kind, Bilingual(*[release.recipient_kind] * 2))
+        text = Bilingual(
+            f"发布待您表决：证据包 {release.package_id[:11]}… 提供给{kind.zh}",
+            f"A release waits for your vote: package {release.package_id[:11]}… to {kind.en}",
+        )
+        todos.append(Todo("held", text, f"/releases/{release.id}", Bilingual("去表决", "Vote")))
+    waiting = decisions.texts_to_review(records, visitor)
+    if waiting:
+        text = Bilingual(
+            f"{waiting:,} 段清理过的自由文本待审阅",
+            f"{waiting:,} cleaned free texts wait for a reviewer",
+        )
+        todos.append(Todo("held", text, "/texts", Bilingual("去审阅", "Review")))
+    return todos
+
+
+def _privacy(platform: Platform, visitor: Visitor) -> dict[str, Any]:
+    """The privacy officer's second look: how sure we are, and what was left behind last."""
+    runs = policies.last_runs(platform.records, visitor)
+    return {
+        "risk": decisions.risk_of_newest_lock(platform.records, visitor),
+        "runs": runs,
+        "dropped": policies.by_path(runs)[: policies.PATHS_SHOWN],
+    }
 
 
 def _scorecard(platform: Platform, visitor: Visitor) -> scorecards.Scorecard | None:

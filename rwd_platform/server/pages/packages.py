@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import FileResponse, Response
 
 from rwd_platform.flows import trace
+from rwd_platform.flows.release_gate import may_read
 from rwd_platform.records.tables import EvidencePackage, Study
 from rwd_platform.server import package_files, queries
 from rwd_platform.server.api.packages import DownloadsPackages, ReadsPackages, TracesNumbers
@@ -36,13 +37,16 @@ def get_package(
     page: Annotated[int, Query(ge=1, le=100_000)] = 1,
 ) -> Response:
     package = _package(visitor, platform, package_id)
-    numbers = package_files.numbers(platform, visitor, package)
+    package_files.check_present(platform, package)
+    released = may_read(platform, visitor.actor, package)
+    numbers = package_files.numbers(platform, visitor, package) if released else []
     wanted = [one for one in numbers if find.lower() in one.searchable] if find else numbers
     first = (page - 1) * NUMBERS_PAGE
     return render(
         request,
         "package.html",
         package=package,
+        released=released,
         study=platform.records.find(Study, package.study_id),
         folders=package_files.contents(platform, package),
         numbers=wanted[first : first + NUMBERS_PAGE],

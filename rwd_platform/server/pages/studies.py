@@ -12,8 +12,9 @@ from rwd_platform.core.errors import PlatformError
 from rwd_platform.flows import study as study_flow
 from rwd_platform.flows.evidence import AUDIENCES, PURPOSES
 from rwd_platform.flows.platform import Platform
+from rwd_platform.flows.release_gate import readable_locks, readable_runs
 from rwd_platform.records.tables import AnalysisRun, Study
-from rwd_platform.server import protocols, queries, results, steps
+from rwd_platform.server import free_texts, protocols, queries, results, steps
 from rwd_platform.server.api.studies import (
     AssemblesPackages,
     FreezesStudies,
@@ -73,6 +74,7 @@ def get_study(visitor: ReadsStudies, request: Request, platform: PlatformDep, st
     records = platform.records
     study = queries.owned(records, visitor, "study.read", Study, study_id)
     locks, runs = queries.locks(records, study_id), _runs(visitor, platform, study_id)
+    readable = readable_locks(platform, visitor.actor, locks)
     jobs = queries.jobs_with_key(records, f"study/{study_id}/")
     return render(
         request,
@@ -81,10 +83,11 @@ def get_study(visitor: ReadsStudies, request: Request, platform: PlatformDep, st
         protocol=protocols.outline(study.protocol),
         frozen_by=queries.name_of(records, study.frozen_by) if study.frozen_by else "",
         lock=locks[0] if locks else None,
-        attrition=results.attrition(locks[0].manifest) if locks else (),
+        attrition=results.attrition(locks[0].manifest) if locks and locks[0].id in readable else (),
         run=runs[0] if runs else None,
         shown=results.read(runs[0].results) if runs else None,
         packages=queries.packages(records, visitor, study_id) if visitor.may("package.read") else [],
+        free_texts=free_texts.of_study(platform, visitor, study, locks[0]) if locks else None,
         job=next((job for job in jobs[:1] if job.state != "done"), None),
         purposes=PURPOSES,
         audiences=AUDIENCES,
@@ -147,4 +150,6 @@ def _back(study_id: str) -> Response:
 
 def _runs(visitor: Visitor, platform: Platform, study_id: str) -> Sequence[AnalysisRun]:
     """Runs for those who may read results; the operator sees that a study is analysed, not what it found."""
-    return queries.runs(platform.records, study_id) if visitor.may("results.read") else ()
+    if not visitor.may("results.read"):
+        return ()
+    return readable_runs(platform, visitor.actor, queries.runs(platform.records, study_id))

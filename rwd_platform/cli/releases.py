@@ -1,0 +1,191 @@
+"""Disclosure control: release check (no database, no key), and release request, vote, complete, list."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rwd_platform.cli.deployment import caller, deployment, person
+from rwd_platform.cli.main import Json, existing, text_of
+from rwd_platform.cli.output import answer, say
+from rwd_platform.core.errors import Exit, Problem
+
+if TYPE_CHECKING:
+    from deidentify.disclosure.findings import Verdict
+    from rwd_platform.flows.platform import Platform
+    from rwd_platform.log.entry import Actor
+    from rwd_platform.records.tables import OutputRelease
+
+MOST_SHOWN = 20
+
+CONDITIONS_NOT_JSON = Problem(
+    code="release.conditions_not_json",
+    zh="{name} 不是一个 JSON 对象。",
+    en="{name} is not a JSON object.",
+    next_zh="按 docs/reference/commands.md 写出 purpose、authorisation、encryption、approvers、requester。",
+    next_en="Write purpose, authorisation, encryption, approvers and requester as docs/reference/commands.md says.",
+)
+
+
+def register(app: typer.Typer) -> None:
+    release = typer.Typer(help="结果发布 · releases of results", no_args_is_help=True)
+    release.command("check", help="输出检查 · may these results go to this recipient")(check_results)
+    release.command("request", help="申请发布 · ask for a release")(request)
+    release.command("vote", help="审批 · a privacy officer's word")(cast_vote)
+    release.command("complete", help="执行已批准的发布 · carry out an approved release")(complete)
+    release.command("list", help="列出发布 · list the releases")(list_releases)
+    app.add_typer(release, name="release")
+
+
+def check_results(
+    file: Annotated[Path, typer.Argument(help="结果 JSON 或 CSV 表 · results JSON or a CSV table")],
+    recipient: Annotated[
+        str, typer.Option("--recipient", help="public | insurer | sponsor | researcher | competent_authority")
+    ],
+    conditions: Annotated[Path | None, typer.Option("--conditions", help="JSON")] = None,
+    released: Annotated[
+        list[Path] | None, typer.Option("--released", help="该范围已有的结果 · what this circle holds")
+    ] = None,
+    as_json: Json = False,
+) -> int:
+    """Exit 0 pass, 1 fail or review, 2 malformed, 3 a condition of the recipient is not met."""
+    from deidentify.disclosure.check import CONDITION, check
+    from deidentify.disclosure.differencing import released_of
+    from deidentify.disclosure.read import read_file, read_results
+
+    results = read_file(existing([file])[0])
+    before = [released_of(path.name, read_results(read_file(path))) for path in existing(released or [])]
+    verdict = check(results, recipient, _conditions(conditions), before)
+    if as_json:
+        answer(verdict.as_dict())
+    _tell(verdict)
+    if any(finding.rule == CONDITION.id for finding in verdict.findings):
+        return Exit.REFUSED
+    return Exit.YES if verdict.outcome == "pass" else Exit.NO
+
+
+def _conditions(path: Path | None) -> Mapping[str, Any]:
+    if path is None:
+        return {}
+    try:
+        found = json.loads(text_of(path))
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise CONDITIONS_NOT_JSON.error(name=path.name)
+    return found
+
+
+def _tell(verdict: Verdict) -> None:
+    """For a person: the outcome, the first findings with their remedy, and how many changes would pass."""
+    for finding in verdict.findings[:MOST_SHOWN]:
+        where = "".join(letter if letter.isprintable() else "?" for letter in finding.where)
+        say(
+            f"✗ {finding.rule}  {where}\n  {finding.zh}{finding.remedy_zh}\n  {finding.en} {finding.remedy_en}"
+        )
+    if len(verdict.findings) > MOST_SHOWN:
+        rest = Counter(finding.rule for finding in verdict.findings[MOST_SHOWN:])
+        say("  … " + " · ".join(f"{rule} {count:,}" for rule, count in rest.items()))
+    if verdict.smallest_change:
+        done = Counter((change["action"], change["rule"]) for change in verdict.smallest_change)
+        say("→ " + " · ".join(f"{action} ({rule}) {count:,}" for (action, rule), count in done.items()))
+    say(verdict.outcome)
+
+
+# -- with the deployment -------------------------------------------------------------------------------------------
+
+
+def _as(role: str, platform: Platform) -> Actor:
+    """Whoever may use this command line works here for the operator, under their own account's name."""
+    from rwd_platform.log.entry import Actor
+
+    return Actor(caller(), role, platform.settings.operator)
+
+
+def request(
+    package_id: Annotated[str, typer.Argument(help="证据包编号 · package id")],
+    recipient: Annotated[str, typer.Option("--recipient")],
+    circle: Annotated[str, typer.Option("--circle", help="接收机构 · who will hold it")] = "",
+    purpose: Annotated[str, typer.Option("--purpose")] = "",
+    authorisation: Annotated[str, typer.Option("--authorisation")] = "",
+    encryption: Annotated[str, typer.Option("--encryption")] = "",
+    as_json: Json = False,
+) -> int:
+    """Exit 1 when the check refuses it: the findings stand in the release."""
+    from rwd_platform.flows.release import request_release
+
+    given = {"purpose": purpose, "authorisation": authorisation, "encryption": encryption}
+    conditions = {name: text for name, text in given.items() if text}
+    with deployment() as platform:
+        asked = request_release(
+            platform, _as("researcher", platform), package_id, recipient, circle, conditions
+        )
+    _say_release(asked, as_json)
+    return Exit.NO if asked.verdict["outcome"] == "fail" else Exit.YES
+
+
+def cast_vote(
+    release_id: Annotated[str, typer.Argument(help="发布编号 · release id")],
+    approve: Annotated[bool, typer.Option("--approve/--refuse")],
+    reason: Annotated[str, typer.Option("--reason")],
+    login: Annotated[
+        str, typer.Option("--login", help="本人登录名，随后输入密码 · your login; the password is asked for")
+    ],
+    as_json: Json = False,
+) -> int:
+    """A vote is a person's: under their own account, with its password."""
+    from rwd_platform.flows.release import vote
+
+    with person(login) as (platform, officer):
+        asked = vote(platform, officer, release_id, approve, reason)
+    _say_release(asked, as_json)
+    return Exit.YES
+
+
+def complete(
+    release_id: Annotated[str, typer.Argument(help="发布编号 · release id")], as_json: Json = False
+) -> int:
+    from rwd_platform.flows.release import release
+
+    with deployment() as platform:
+        asked = release(platform, _as("researcher", platform), release_id)
+    _say_release(asked, as_json)
+    return Exit.YES
+
+
+def list_releases(as_json: Json = False) -> int:
+    from sqlmodel import col, select
+
+    from rwd_platform.flows.platform import open_platform
+    from rwd_platform.records.tables import OutputRelease
+    from rwd_platform.settings import load_settings
+
+    query = select(OutputRelease).order_by(
+        col(OutputRelease.requested_at).desc(), col(OutputRelease.id).desc()
+    )
+    for asked in open_platform(load_settings()).records.all(query):
+        _say_release(asked, as_json)
+    return Exit.YES
+
+
+def _say_release(asked: OutputRelease, as_json: bool) -> None:
+    if as_json:
+        answer(
+            {
+                "id": asked.id,
+                "package": asked.package_id,
+                "recipient": asked.recipient_kind,
+                "circle": asked.circle,
+                "state": asked.state,
+                "verdict": asked.verdict,
+            }
+        )
+    say(
+        f"{asked.id}  {asked.state}  {asked.recipient_kind} · {asked.circle}  {asked.package_id}"
+        f"  {asked.verdict.get('outcome', '')} ({len(asked.verdict.get('findings', []))})"
+    )

@@ -1,0 +1,243 @@
+"""From the lake to the rows of a study's lock: whose they are, checked, under the project's names and dates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlmodel import col, select
+
+from rwd_platform.core.errors import Exit, Problem
+from rwd_platform.flows.key_versions import DATE, PROJECT, current_version
+from rwd_platform.flows.platform import Platform
+from rwd_platform.flows.uploads import is_admitted
+from rwd_platform.records.tables import PersonLink, QualityRun, Study
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from deidentify.account import DropCounter
+    from deidentify.pseudonym import Pseudonymiser
+    from rwd_platform.store.lake import Lake
+    from studies.cohort import IndexDates
+    from studies.protocol import Protocol
+
+Tables = dict[str, "pd.DataFrame"]
+
+OUTCOME_TABLES = frozenset({"outcome_event"})
+_DATES: Mapping[str, str] = {
+    "days": "days since index, quarter of index",
+    "shift": "shifted backward, each subject by an offset of its own; intervals are kept",
+    "month": "months",
+}
+
+QUALITY_MISSING = Problem(
+    code="study.quality_missing",
+    zh="研究数据库在最近一次入库后尚未做质量检查。",
+    en="The study store has not been checked since data last came in.",
+    next_zh="请先运行质量检查（`rwd quality check`），再锁定数据。",
+    next_en="Run the quality check (`rwd quality check`), then lock the data.",
+    http=409,
+    exit=Exit.REFUSED,
+)
+QUALITY_GATE = Problem(
+    code="study.quality_gate",
+    zh="质量门未放行：{tables}。",
+    en="The quality gate holds back: {tables}.",
+    next_zh="请查看质量评分卡，由医院改正后重传，再检查一次。",
+    next_en="See the quality scorecard; let the hospital mend and send again, then check once more.",
+    http=409,
+    exit=Exit.REFUSED,
+)
+
+
+@dataclass(frozen=True)
+class LockRows:
+    """What goes into a lock, and the facts that go with it.
+
+    persons -- subject_id -> who that is to the release ledger (flows.ledger_map); it never goes into the lock
+    """
+
+    quality: QualityRun
+    tables: Tables
+    facts: dict[str, Any]
+    persons: dict[str, str]
+
+
+def rows_to_lock(platform: Platform, study: Study, protocol: Protocol) -> LockRows:
+    """The study's rows as of one moment that quality has seen.
+
+    One person's rows are brought together, then the calendar is checked on true dates, then the cohort is
+    defined, and only what is left gets the project's names and its choice of dates.
+    """
+    from deidentify.account import DropCounter
+    from deidentify.classification import labels_of
+    from deidentify.linkage import link_persons
+    from rwd_platform.store.admission_guard import steady_lake
+    from studies.cohort import index_dates
+
+    left_behind, linked = DropCounter(), DropCounter()
+    with steady_lake(platform.layout, lambda upload: is_admitted(platform, upload)) as lake:
+        quality = _fresh_quality(platform, lake)
+        tables, held_back = _admitted_tables(lake)
+        links = link_tokens(platform)
+    sites = _sites(tables)
+    tables = link_persons(tables, links, linked)
+    tables, calendar = _by_the_calendar(tables, protocol)
+    cohort = index_dates({n: t for n, t in tables.items() if n not in OUTCOME_TABLES}, protocol)
+    names = _project_names(platform, study)
+    locked = _under_project_names(platform, study, protocol, tables, cohort, sites, names, left_behind)
+    facts = {
+        "project": study.project_id,
+        "protocol_sha256": study.protocol_sha256,
+        "pseudonyms": "project",
+        "suite": platform.keys.suite,
+        "key_versions": {
+            purpose: current_version(platform.records, purpose, study.project_id)
+            for purpose in (PROJECT, DATE)
+        },
+        "dates": _DATES[protocol.lock.dates],
+        "generalised": dict(protocol.lock.generalise),
+        "calendar": calendar,
+        "linkage": linked.as_dict(),
+        "labels": labels_of(locked),
+        "sites": {site: organisation for organisation, site in sites.items()},
+        "quality_verdict": quality.verdict,
+        "rows_held_back_by_quality": held_back,
+        "left_behind": left_behind.as_dict(),
+        "attrition": [
+            {**step.reason._asdict(), "left": step.left, "remaining": step.remaining}
+            for step in cohort.attrition
+        ],
+    }
+    return LockRows(quality, locked, facts, _persons(tables, cohort, names, links))
+
+
+def link_tokens(platform: Platform) -> dict[tuple[str, str], str]:
+    """Linkage tokens of the lake's patients: (organisation, patient_id) -> token."""
+    with platform.records.reading() as session:
+        query = select(PersonLink.organisation_id, PersonLink.patient_id, PersonLink.link_token)
+        return {(organisation, patient): token for organisation, patient, token in session.exec(query)}
+
+
+def _by_the_calendar(tables: Tables, protocol: Protocol) -> tuple[Tables, list[dict[str, Any]]]:
+    """The tables without the rows that a rule leaves out, and what every rule found.
+
+    Raises `lock.calendar_broken` when a rule that refuses is broken. Rows of all patients are looked at, not
+    of the cohort alone: a row with an impossible date may be what would bring somebody into it.
+    """
+    from deidentify.calendar import check_order, find_order
+    from studies.tables import selected
+
+    found = [
+        (rule, find_order(selected(tables, rule.records), rule.id, rule.date, rule.order))
+        for rule in protocol.lock.calendar
+    ]
+    check_order([finding for rule, finding in found if rule.when_broken == "refuse"])
+    kept = dict(tables)
+    for rule, finding in found:
+        if rule.when_broken == "leave_out":
+            # Two rules may find the same row.
+            kept[rule.records.table] = kept[rule.records.table].drop(
+                index=list(finding.rows), errors="ignore"
+            )
+    return kept, [{**finding.as_dict(), "when_broken": rule.when_broken} for rule, finding in found]
+
+
+def _under_project_names(
+    platform: Platform,
+    study: Study,
+    protocol: Protocol,
+    tables: Tables,
+    cohort: IndexDates,
+    sites: Mapping[str, str],
+    names: Pseudonymiser,
+    left_behind: DropCounter,
+) -> Tables:
+    """Project pseudonyms, the protocol's choice of dates, then its generalisation of what is still too fine."""
+    from deidentify.dates import shift_days
+    from deidentify.generalise import generalise_frame
+    from deidentify.project import to_project
+
+    project, suite = study.project_id, platform.keys.suite
+    date_key = platform.keys.derive(DATE, project, version=current_version(platform.records, DATE, project))
+    locked = to_project(
+        tables,
+        cohort.frame,
+        names,
+        sites,
+        left_behind,
+        dates=protocol.lock.dates,
+        offset_of=lambda person: shift_days(date_key, project, person, suite=suite),
+    )
+    plan = dict(protocol.lock.generalise)
+    return {name: generalise_frame(frame, plan, left_behind, name) for name, frame in locked.items()}
+
+
+def _project_names(platform: Platform, study: Study) -> Pseudonymiser:
+    from deidentify.pseudonym import Pseudonymiser
+
+    version = current_version(platform.records, PROJECT, study.project_id)
+    key = platform.keys.derive(PROJECT, study.project_id, version=version)
+    return Pseudonymiser(key, study.project_id, version, platform.keys.suite)
+
+
+def _persons(
+    tables: Tables, cohort: IndexDates, names: Pseudonymiser, links: Mapping[tuple[str, str], str]
+) -> dict[str, str]:
+    """Each subject's person id: the linkage token where there is one, else hospital and lake pseudonym."""
+    from deidentify.project import SUBJECT_KIND
+
+    hospital = dict(zip(tables["patient"]["patient_id"], tables["patient"]["organisation_id"], strict=True))
+    # A lake pseudonym is made with its hospital's key, so it is nobody else's; the row that stands for a
+    # linked person may be another hospital's.
+    tokens = {patient: token for (_, patient), token in links.items()}
+    return {
+        names.token(SUBJECT_KIND, patient): tokens.get(patient, f"{hospital[patient]}|{patient}")
+        for patient in cohort.frame["patient_id"]
+    }
+
+
+def check_generalisation(protocol: Protocol) -> None:
+    """Refuses a plan whose action or table nobody knows, before the protocol is on record.
+
+    A misspelt table would otherwise leave the column as fine as it is.
+    """
+    from deidentify.generalise import PLAN_UNFIT, column_action
+    from deidentify.project import PATIENT, SUBJECT
+    from ingestion.views import load_views
+
+    known = {view.name for view in load_views()} - {PATIENT} | {SUBJECT}
+    for column, action in protocol.lock.generalise:
+        table = column.partition(".")[0]
+        if table not in known:
+            raise PLAN_UNFIT.error(column=column, why="a lock has no such table", why_zh="数据锁定中没有该表")
+        column_action(column, action)
+
+
+def _fresh_quality(platform: Platform, lake: Lake) -> QualityRun:
+    """The newest quality run, when it saw the lake as it is now and let every table through."""
+    runs = platform.records.all(select(QualityRun).order_by(col(QualityRun.made_at).desc()).limit(1))
+    if not runs or runs[0].report["lake_versions"] != lake.versions():
+        raise QUALITY_MISSING.error()
+    held = [one["table"] for one in runs[0].report["gate"]["tables"] if one["verdict"] == "quarantine"]
+    if held:
+        raise QUALITY_GATE.error(tables=", ".join(held))
+    return runs[0]
+
+
+def _admitted_tables(lake: Lake) -> tuple[Tables, dict[str, int]]:
+    """The lake's tables without the rows that quality quarantined, and how many were held back."""
+    from quality.gate import quarantined_rows, without
+    from quality.suite import load_suites
+
+    tables = {name: lake.read(name) for name in lake.tables() if name != "resource"}
+    held = quarantined_rows(tables, load_suites())
+    return without(tables, held), {name: len(rows) for name, rows in sorted(held.items()) if len(rows)}
+
+
+def _sites(tables: Tables) -> dict[str, str]:
+    """Organisations as sites S1, S2, ... in the order of their ids."""
+    organisations = sorted(tables["patient"]["organisation_id"].unique()) if "patient" in tables else []
+    return {organisation: f"S{number}" for number, organisation in enumerate(organisations, start=1)}

@@ -1,0 +1,335 @@
+"""Results leave by a release: asked for, checked for that recipient, approved by two officers, let go.
+
+    request_release   the disclosure check for this kind of recipient; what fails is refused on the spot
+    vote              two privacy officers; whoever asked for, assembled or computed it may not vote
+    release           checked again against everything that the circle holds by now, then on the ledger
+
+and then through the one gate, flows/release_gate.py, which every door that hands a package out asks first.
+
+Reading results on the platform, as a study's own team or as an inspector, is not leaving: nothing of this
+is asked there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlmodel import Session, col, select
+
+from deidentify.disclosure.check import check
+from deidentify.disclosure.findings import Verdict
+from deidentify.disclosure.recipients import APPROVERS, CONDITION_TEXTS, missing_conditions, recipient_of
+from rwd_platform.access.accounts import check_account
+from rwd_platform.access.permissions import get_visible
+from rwd_platform.access.refusals import record_refusal
+from rwd_platform.core.clock import as_text
+from rwd_platform.core.errors import Exit, PlatformError, Problem
+from rwd_platform.core.ids import new_id
+from rwd_platform.flows.platform import Platform
+from rwd_platform.flows.release_gate import AUTHORITY, below_threshold
+from rwd_platform.flows.release_ledger import (
+    PUBLIC,
+    circle_name,
+    figures_row,
+    people_behind,
+    product_of,
+    released_to,
+    results_behind,
+    results_in,
+)
+from rwd_platform.log.entry import Act, Actor, Object
+from rwd_platform.records.lifecycles import RELEASE, ReleaseState, check_transition
+from rwd_platform.records.tables import (
+    AuditEntry,
+    EvidencePackage,
+    OutputRelease,
+    ReleaseVote,
+    Study,
+)
+
+VOTES_NEEDED = 2
+_LONGEST_CIRCLE = 200
+
+CONDITION_MISSING = Problem(
+    code="release.condition_missing",
+    zh="向“{recipient_zh}”发布还缺少条件 {name}：{what_zh}。",
+    en="A release to {recipient} lacks the condition {name}: {what}.",
+    next_zh="补齐该条件后重新申请；任何一项条件缺失都不会放行。",
+    next_en="Meet the condition and ask again; with any one missing nothing is released.",
+    http=422,
+    exit=Exit.REFUSED,
+)
+CIRCLE_MISSING = Problem(
+    code="release.circle_missing",
+    zh="没有写明结果将由谁掌握。",
+    en="It is not said who will hold the results.",
+    next_zh="填写接收机构的编号或名称（不超过 200 字）；公开发布不需要填写。",
+    next_en="Name the receiving organisation (200 characters at most); a public release needs none.",
+    http=422,
+)
+NOT_A_VOTER = Problem(
+    code="release.not_a_voter",
+    zh="申请、组装或分析过该结果的人不能审批发布 {release}。",
+    en="Whoever asked for, assembled or computed the results may not vote on release {release}.",
+    next_zh="请由另一位隐私专员审批。",
+    next_en="Let another privacy officer vote.",
+    http=403,
+    exit=Exit.REFUSED,
+)
+VOTED_ALREADY = Problem(
+    code="release.voted_already",
+    zh="您已对发布 {release} 表决。",
+    en="You have voted on release {release} already.",
+    next_zh="每人只表决一次；请由第二位隐私专员表决。",
+    next_en="A person votes once; a second privacy officer is needed.",
+    http=409,
+    exit=Exit.REFUSED,
+)
+CONTENT_CHANGED = Problem(
+    code="release.content_changed",
+    zh="证据包 {package} 的内容与申请发布 {release} 时不同。",
+    en="Package {package} is not what release {release} was asked for.",
+    next_zh="请为现在的内容重新申请发布。",
+    next_en="Ask for a release of the present content.",
+    http=409,
+    exit=Exit.REFUSED,
+)
+# -- asking ------------------------------------------------------------------------------------------------------
+
+
+def request_release(
+    platform: Platform,
+    actor: Actor,
+    package_id: str,
+    recipient_kind: str,
+    circle: str,
+    conditions: Mapping[str, Any],
+) -> OutputRelease:
+    """Ask for a package to be released. What fails the check is put on record as refused, with its findings.
+
+    `conditions`: purpose, authorisation, encryption, as the kind of recipient asks for them. Approvers come
+    by votes; what is written there about them is not believed. Raises CONDITION_MISSING, CIRCLE_MISSING.
+    """
+    package = get_visible(platform.records, actor, "release.request", EvidencePackage, package_id)
+    policy = recipient_of(recipient_kind)
+    whose = PUBLIC if recipient_kind == "public" else circle_name(circle)
+    if not 0 < len(whose) <= _LONGEST_CIRCLE:
+        raise _refused(platform, actor, package_id, CIRCLE_MISSING.error())
+    stated = {name: conditions[name] for name in CONDITION_TEXTS if name in conditions and name != APPROVERS}
+    for name in missing_conditions(policy, {**stated, "requester": actor.id}):
+        if name != APPROVERS:
+            text = CONDITION_TEXTS[name]
+            raise _refused(
+                platform,
+                actor,
+                package_id,
+                CONDITION_MISSING.error(
+                    recipient=policy.title.en,
+                    recipient_zh=policy.title.zh,
+                    name=name,
+                    what=text.en,
+                    what_zh=text.zh,
+                ),
+            )
+    product = product_of(platform.records.get(Study, package.study_id))
+    now = platform.clock()
+    asked = OutputRelease(
+        id=new_id("release", now),
+        organisation_id=package.organisation_id,
+        project_id=package.project_id,
+        package_id=package.id,
+        product=product,
+        recipient_kind=recipient_kind,
+        circle=whose,
+        content_sha256=package.sha256,
+        conditions=stated,
+        verdict={},
+        state=ReleaseState.REQUESTED,
+        requested_by=actor.id,
+        requested_at=as_text(now),
+    )
+
+    def act() -> Act:
+        refused = asked.state == ReleaseState.REFUSED
+        return _act(actor, "release.refused" if refused else "release.requested", asked, refused=refused)
+
+    with platform.records.transaction(audit=act) as session:
+        verdict = _verdict(platform, session, asked, package, pending=frozenset({APPROVERS}))
+        asked.verdict = verdict.as_dict()
+        if verdict.outcome == "fail":
+            asked.state, asked.decided_at = ReleaseState.REFUSED, as_text(now)
+        session.add(asked)
+    return asked
+
+
+def _verdict(
+    platform: Platform,
+    session: Session,
+    asked: OutputRelease,
+    package: EvidencePackage,
+    *,
+    pending: frozenset[str] = frozenset(),
+    approvers: Sequence[str] = (),
+) -> Verdict:
+    """The check of what the package holds, against what the circle holds at this moment."""
+    results = results_in(platform, package)
+    people = people_behind(platform, package, asked.product, results)
+    return check(
+        results,
+        asked.recipient_kind,
+        {**asked.conditions, APPROVERS: list(approvers), "requester": asked.requested_by},
+        released_to(session, platform, asked.product, asked.circle),
+        support=results_behind(platform, package),
+        sets=people.sets,
+        tokens=people.tokens,
+        pending=pending,
+    )
+
+
+def _act(actor: Actor, action: str, asked: OutputRelease, *, refused: bool = False, reason: str = "") -> Act:
+    """The log's entry: whom it is for and what the check said, by rule; never a number of the results."""
+    findings = asked.verdict.get("findings", [])
+    return Act(
+        actor,
+        action,
+        Object("release", asked.id, asked.content_sha256),
+        reason=reason,
+        purpose=f"{asked.recipient_kind}, {asked.circle}",
+        outcome="refused" if refused else "done",
+        decision={
+            "package": asked.package_id,
+            "outcome": asked.verdict.get("outcome", ""),
+            "rules": sorted({one["rule"] for one in findings}),
+            "findings": len(findings),
+        },
+    )
+
+
+def _refused(platform: Platform, actor: Actor, package_id: str, error: PlatformError) -> PlatformError:
+    record_refusal(
+        platform.records, actor, "release.request", EvidencePackage.__tablename__, package_id, error
+    )
+    return error
+
+
+# -- voting ------------------------------------------------------------------------------------------------------
+
+
+def vote(platform: Platform, actor: Actor, release_id: str, approved: bool, reason: str) -> OutputRelease:
+    """One officer's word, under an account of their own. The second approval approves; one refusal refuses."""
+    asked = get_visible(platform.records, actor, "release.approve", OutputRelease, release_id)
+    if actor.id in involved_in(platform, asked):
+        error = NOT_A_VOTER.error(release=release_id)
+        record_refusal(platform.records, actor, "release.approve", "output_release", release_id, error)
+        raise error
+    now = as_text(platform.clock())
+    act = _act(actor, "release.approved" if approved else "release.voted_down", asked, reason=reason)
+    with platform.records.transaction(audit=act) as session:
+        check_account(session, actor)
+        current = session.get_one(OutputRelease, release_id)
+        votes = _votes(session, release_id)
+        if any(one.approver_id == actor.id for one in votes):
+            raise VOTED_ALREADY.error(release=release_id)
+        approvals = sum(one.approved for one in votes) + approved
+        state = ReleaseState(current.state)
+        if not approved or approvals >= VOTES_NEEDED:
+            wanted = ReleaseState.APPROVED if approved else ReleaseState.REFUSED
+            current.state = check_transition(RELEASE, "release", release_id, state, wanted)
+            current.decided_at = now
+        elif state != ReleaseState.REQUESTED:
+            check_transition(RELEASE, "release", release_id, state, ReleaseState.APPROVED)
+        session.add(
+            ReleaseVote(
+                release_id=release_id,
+                approver_id=actor.id,
+                organisation_id=actor.organisation,
+                approved=approved,
+                reason=reason,
+                voted_at=now,
+            )
+        )
+    return platform.records.get(OutputRelease, release_id)
+
+
+def involved_in(platform: Platform, asked: OutputRelease) -> frozenset[str]:
+    """Who asked for it, assembled the package or ran its analyses: they may not vote on it."""
+    package = platform.records.get(EvidencePackage, asked.package_id)
+    entries = platform.records.all(
+        select(AuditEntry)
+        .where(col(AuditEntry.object_id).in_([package.id, package.run_id]))
+        .where(col(AuditEntry.action).in_(["package.assembled", "study.analysed"]))
+    )
+    return frozenset({asked.requested_by, *(entry.actor_id for entry in entries)})
+
+
+def votes_of(platform: Platform, release_id: str) -> Sequence[ReleaseVote]:
+    with platform.records.reading() as session:
+        return _votes(session, release_id)
+
+
+def _votes(session: Session, release_id: str) -> Sequence[ReleaseVote]:
+    return session.exec(
+        select(ReleaseVote)
+        .where(ReleaseVote.release_id == release_id)
+        .order_by(col(ReleaseVote.voted_at), col(ReleaseVote.approver_id))
+    ).all()
+
+
+# -- letting go --------------------------------------------------------------------------------------------------
+
+
+def release(platform: Platform, actor: Actor, release_id: str) -> OutputRelease:
+    """Let approved results go. Between asking and now the circle may have received something: checked again.
+
+    Two releases to one circle cannot pass side by side: the check and the ledger's row are one transaction.
+    """
+    asked = get_visible(platform.records, actor, "release.request", OutputRelease, release_id)
+    package = platform.records.get(EvidencePackage, asked.package_id)
+    if package.sha256 != asked.content_sha256:
+        raise CONTENT_CHANGED.error(package=package.id, release=release_id)
+    now = as_text(platform.clock())
+    current = asked
+
+    def act() -> Act:
+        refused = current.state == ReleaseState.REFUSED
+        return _act(actor, "release.refused" if refused else "release.released", current, refused=refused)
+
+    with platform.records.transaction(audit=act) as session:
+        current = session.get_one(OutputRelease, release_id)
+        state = ReleaseState(current.state)
+        check_transition(RELEASE, "release", release_id, state, ReleaseState.RELEASED)
+        approvers = [one.approver_id for one in _votes(session, release_id) if one.approved]
+        verdict = _verdict(platform, session, current, package, approvers=approvers)
+        current.verdict = verdict.as_dict()
+        if verdict.outcome == "fail":
+            current.state, current.decided_at = ReleaseState.REFUSED, now
+        else:
+            current.state = ReleaseState.RELEASED
+            results = results_in(platform, package)
+            people = people_behind(platform, package, current.product, results)
+            session.add(figures_row(platform, current, results, people, now))
+    done = platform.records.get(OutputRelease, release_id)
+    if done.state == ReleaseState.REFUSED:
+        raise below_threshold(done)
+    return done
+
+
+def release_to_authority(
+    platform: Platform,
+    package_id: str,
+    *,
+    requester: Actor,
+    officers: tuple[Actor, Actor],
+    authority: str,
+    conditions: Mapping[str, str],
+    reasons: tuple[str, str],
+) -> OutputRelease:
+    """A package to a competent authority, all the way: asked for, approved by two officers, released.
+
+    `authority` is the organisation's id; `conditions` are purpose, authorisation and encryption.
+    """
+    asked = request_release(platform, requester, package_id, AUTHORITY, authority, conditions)
+    for officer, reason in zip(officers, reasons, strict=True):
+        vote(platform, officer, asked.id, approved=True, reason=reason)
+    return release(platform, requester, asked.id)

@@ -1,0 +1,190 @@
+"""The one gate: every door that hands a package out asks here first, whoever stands at it.
+
+- the study's own team, in the enclave: no release is asked for;
+- a regulator: a release of this very content to their organisation as competent authority;
+- everybody else: a release of this very content to their organisation.
+
+A number shown on a page or by the API to another organisation has left as much as a file has, so these doors
+ask too. The privacy officers read what they decide about. A refusal names what is missing, and stands in the log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlmodel import col, select
+
+from deidentify.disclosure.recipients import recipient_of
+from rwd_platform.access.refusals import record_refusal
+from rwd_platform.access.roles import Role
+from rwd_platform.core.errors import Exit, PlatformError, Problem
+from rwd_platform.flows.platform import Platform
+from rwd_platform.flows.release_ledger import circle_name
+from rwd_platform.flows.review_anonymity import is_reviewed_as_anonymous
+from rwd_platform.log.entry import Actor
+from rwd_platform.records.lifecycles import ReleaseState
+from rwd_platform.records.tables import AnalysisRun, DataLockRecord, EvidencePackage, OutputRelease
+
+AUTHORITY = "competent_authority"
+ENCLAVE = "enclave"
+DOWNLOAD = "package.download"
+
+RELEASE_NEEDED = Problem(
+    code="release.needed",
+    zh="证据包 {package} 尚未发布给 {circle}。",
+    en="Package {package} has not been released to {circle}.",
+    next_zh="请由研究团队申请发布；通过检查并经两位隐私专员批准后即可取得。",
+    next_en="Let the study's team ask for a release; after the check and two officers' approval it can be had.",
+    http=403,
+    exit=Exit.REFUSED,
+)
+BELOW_THRESHOLD = Problem(
+    code="release.below_threshold",
+    zh="证据包 {package} 未达到“{recipient_zh}”的要求，不能发布。规则 {rule}：{why_zh}",
+    en="Package {package} does not meet what {recipient} asks for and is not released. Rule {rule}: {why}",
+    next_zh="{remedy_zh}修改后重新申请发布。",
+    next_en="{remedy} Then ask for the release again.",
+    http=403,
+    exit=Exit.REFUSED,
+)
+CLAIM_UNFOUNDED = Problem(
+    code="release.claim_unfounded",
+    zh="事实写明“已匿名化并经复核”，但证据包 {package} 没有通过的匿名复核，也没有通过检查的发布。",
+    en="The facts say anonymised and reviewed, and package {package} has neither a review that found it anonymous"
+    " nor a release that passed its check.",
+    next_zh="请先完成匿名复核或发布，或将该项改为“否”。",
+    next_en="Have it reviewed or released first, or answer no.",
+    http=409,
+    exit=Exit.REFUSED,
+)
+
+
+@dataclass(frozen=True)
+class RecipientOf:
+    """Whom something is handed to: a kind of recipient, and who will be able to put results side by side."""
+
+    kind: str
+    circle: str
+
+
+def pass_gate(
+    platform: Platform, actor: Actor, package: EvidencePackage, recipient: RecipientOf | None = None
+) -> str:
+    """Why the package may be handed out: `enclave`, or the id of the release. Else a refusal, on record.
+
+    `recipient` is whom the actor hands it to; None where the actor takes it for their own organisation.
+    """
+    own = actor.role == Role.RESEARCHER and actor.organisation == package.organisation_id
+    if recipient is None and own:
+        return ENCLAVE
+    taker = recipient or RecipientOf(
+        AUTHORITY if actor.role == Role.REGULATOR else "", circle_name(actor.organisation)
+    )
+    circle = circle_name(taker.circle)
+    asked = _asked_for(platform, package, taker.kind, circle)
+    released = _released(asked, package)
+    if released is not None:
+        return released.id
+    newest = asked[0] if asked else None
+    error = (
+        below_threshold(newest)
+        if newest is not None and newest.verdict.get("outcome") == "fail"
+        else RELEASE_NEEDED.error(package=package.id, circle=circle)
+    )
+    record_refusal(platform.records, actor, DOWNLOAD, "evidence_package", package.id, error)
+    raise error
+
+
+def may_read(platform: Platform, actor: Actor, package: EvidencePackage) -> bool:
+    """Whether the package's numbers may be shown to the actor on the platform."""
+    if actor.organisation == package.organisation_id or actor.role == Role.PRIVACY:
+        return True
+    kind = AUTHORITY if actor.role == Role.REGULATOR else ""
+    asked = _asked_for(platform, package, kind, circle_name(actor.organisation))
+    return _released(asked, package) is not None
+
+
+def check_reader(platform: Platform, actor: Actor, package: EvidencePackage) -> None:
+    """Raises, and puts on record, what `pass_gate` would to somebody who may not read the numbers."""
+    if not may_read(platform, actor, package):
+        pass_gate(platform, actor, package)
+
+
+def readable_runs(platform: Platform, actor: Actor, runs: Sequence[AnalysisRun]) -> list[AnalysisRun]:
+    """Of a study's runs those whose results the actor may see: one's own, or those released in a package."""
+    packages = platform.records.all(
+        select(EvidencePackage).where(col(EvidencePackage.run_id).in_([run.id for run in runs]))
+    )
+    released = {package.run_id for package in packages if may_read(platform, actor, package)}
+    return [run for run in runs if run.organisation_id == actor.organisation or run.id in released]
+
+
+def readable_locks(platform: Platform, actor: Actor, locks: Sequence[DataLockRecord]) -> set[str]:
+    """The locks whose manifest, which counts people step by step, the actor may see: as for their results."""
+    runs = platform.records.all(
+        select(AnalysisRun).where(col(AnalysisRun.lock_id).in_([lock.id for lock in locks]))
+    )
+    own = {lock.id for lock in locks if lock.organisation_id == actor.organisation}
+    return own | {run.lock_id for run in readable_runs(platform, actor, runs)}
+
+
+def _released(asked: Sequence[OutputRelease], package: EvidencePackage) -> OutputRelease | None:
+    """The newest release that let this very content go."""
+    fits = (
+        one for one in asked if one.state == ReleaseState.RELEASED and one.content_sha256 == package.sha256
+    )
+    return next(fits, None)
+
+
+def _asked_for(platform: Platform, package: EvidencePackage, kind: str, circle: str) -> list[OutputRelease]:
+    """The requests for this package and circle, the newest first; `kind` "" is any kind of recipient."""
+    query = (
+        select(OutputRelease)
+        .where(OutputRelease.package_id == package.id, OutputRelease.circle == circle)
+        .order_by(col(OutputRelease.requested_at).desc(), col(OutputRelease.id).desc())
+    )
+    if kind:
+        query = query.where(OutputRelease.recipient_kind == kind)
+    return list(platform.records.all(query))
+
+
+def check_claim(platform: Platform, actor: Actor, package: EvidencePackage, facts: Mapping[str, Any]) -> None:
+    """A transfer request that calls a package anonymised must rest on a review or a release on record."""
+    claimed = facts.get("data")
+    if not isinstance(claimed, Mapping) or claimed.get("anonymised_and_reviewed") is not True:
+        return
+    if is_reviewed_as_anonymous(platform, package.id) or _passed_for_others(platform, package):
+        return
+    error = CLAIM_UNFOUNDED.error(package=package.id)
+    record_refusal(platform.records, actor, "transfer.decide", "evidence_package", package.id, error)
+    raise error
+
+
+def _passed_for_others(platform: Platform, package: EvidencePackage) -> bool:
+    """Whether this content was released under thresholds: full listings to an authority are not anonymous."""
+    released = platform.records.all(
+        select(OutputRelease)
+        .where(OutputRelease.package_id == package.id)
+        .where(OutputRelease.state == ReleaseState.RELEASED, OutputRelease.recipient_kind != AUTHORITY)
+    )
+    return any(
+        one.content_sha256 == package.sha256 and one.verdict.get("outcome") == "pass" for one in released
+    )
+
+
+def below_threshold(asked: OutputRelease) -> PlatformError:
+    """The refusal in words: the first rule that failed, and its remedy."""
+    found = next(one for one in asked.verdict["findings"] if one["outcome"] == "fail")
+    title = recipient_of(asked.recipient_kind).title
+    return BELOW_THRESHOLD.error(
+        package=asked.package_id,
+        recipient=title.en,
+        recipient_zh=title.zh,
+        rule=found["rule"],
+        why=found["en"],
+        why_zh=found["zh"],
+        remedy=found["remedy_en"],
+        remedy_zh=found["remedy_zh"],
+    )

@@ -1,0 +1,176 @@
+"""The ledger of releases: what a circle already holds about a product, and who stands behind it.
+
+Figures are kept as they left; the sets of persons are kept sealed, as tokens under the ledger's own key for
+the product, so that two projects' releases about one product can be compared and nothing else can.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import unicodedata
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlmodel import Session, col, select
+
+from deidentify.disclosure.differencing import ReleasedTable, figures_of
+from deidentify.disclosure.read import read_results
+from rwd_platform.core.canonical import canonical_json
+from rwd_platform.core.errors import Exit, Problem
+from rwd_platform.flows.ledger_map import LEDGER, person_map
+from rwd_platform.flows.platform import Platform
+from rwd_platform.records.tables import AnalysisRun, EvidencePackage, OutputRelease, ReleasedFigures, Study
+from rwd_platform.signing.suites import NONCE_BYTES
+
+PUBLIC = "public"
+ARD = "data/05_results/ard.json"
+_TOKEN_BYTES = 16
+
+PACKAGE_UNREADABLE = Problem(
+    code="release.package_unreadable",
+    zh="证据包 {package} 的结果文件缺失或不可读。",
+    en="The results file of package {package} is missing or cannot be read.",
+    next_zh="请核验该证据包（`rwd verify`）；未通过时从备份恢复，或重新组装。",
+    next_en="Verify the package (`rwd verify`); if it does not hold, restore it from the backup or assemble it again.",
+    http=503,
+    exit=Exit.BROKEN_ENVIRONMENT,
+)
+
+
+@dataclass(frozen=True)
+class People:
+    """Who stands behind results: row set -> tokens, and what kind of tokens they are."""
+
+    sets: Mapping[str, frozenset[str]]
+    tokens: str
+
+
+def circle_name(circle: str) -> str:
+    """One circle, however somebody writes it: full-width and case are no difference."""
+    return " ".join(unicodedata.normalize("NFKC", circle).split()).casefold()
+
+
+def product_of(study: Study) -> str:
+    """The licensed product that a study is about: the codes of its exposure. The same in every project."""
+    from studies.protocol import load_protocol
+
+    records = load_protocol(study.protocol).exposure.records
+    return f"{records.code_system}|{'+'.join(sorted(records.codes))}"
+
+
+def results_in(platform: Platform, package: EvidencePackage) -> dict[str, Any]:
+    """The results as the package holds them, not as the platform does."""
+    try:
+        with zipfile.ZipFile(platform.layout.packages / package.file_name) as archive:
+            found = json.loads(archive.read(f"{package.file_name.removesuffix('.zip')}/{ARD}"))
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile):
+        raise PACKAGE_UNREADABLE.error(package=package.id) from None
+    if not isinstance(found, dict):
+        raise PACKAGE_UNREADABLE.error(package=package.id)
+    return found
+
+
+def results_behind(platform: Platform, package: EvidencePackage) -> dict[str, Any]:
+    """The run's own results, before anything was withheld: they stay in the enclave."""
+    return platform.records.get(AnalysisRun, package.run_id).results
+
+
+def people_behind(
+    platform: Platform, package: EvidencePackage, product: str, results: Mapping[str, Any]
+) -> People:
+    """Tokens of the persons in each row set that the results name.
+
+    With the lock's sealed map the tokens are of persons, and comparable across projects; without it they
+    are of the project's subjects, and `tokens` says so.
+    """
+    run = platform.records.get(AnalysisRun, package.run_id)
+    path = platform.layout.results / run.id / "row_sets.json"
+    try:
+        subjects = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        raise PACKAGE_UNREADABLE.error(package=package.id) from None
+    persons = person_map(platform, run.lock_id)
+    key, ciphers = platform.keys.derive(LEDGER, product), platform.keys.ciphers
+
+    def token(subject: str) -> str:
+        named = f"person|{persons[subject]}" if persons else f"subject|{package.project_id}|{subject}"
+        return ciphers.mac(key, named.encode())[:_TOKEN_BYTES].hex()
+
+    wanted = results.get("row_sets", {})
+    if persons is not None and not persons.keys() >= {
+        one for name in wanted for one in subjects.get(name, ())
+    }:
+        persons = None  # a map of another lock's subjects would compare nobody with nobody
+    memo = {one: token(one) for name in wanted for one in subjects.get(name, ())}
+    sets = {name: frozenset(memo[one] for one in subjects.get(name, ())) for name in wanted}
+    kind = "person" if persons else f"subject/{package.project_id}"
+    return People(sets, f"{ciphers.name}/{kind}")
+
+
+def released_to(session: Session, platform: Platform, product: str, circle: str) -> list[ReleasedTable]:
+    """Everything that the circle holds about the product; what is public, everybody holds."""
+    rows = session.exec(
+        select(ReleasedFigures)
+        .where(ReleasedFigures.product == product)
+        .where(col(ReleasedFigures.circle).in_([circle, PUBLIC]))
+        .order_by(col(ReleasedFigures.released_at), col(ReleasedFigures.release_id))
+    ).all()
+    return [_table(platform, row) for row in rows]
+
+
+def figures_row(
+    platform: Platform, asked: OutputRelease, results: Mapping[str, Any], people: People, at: str
+) -> ReleasedFigures:
+    """The ledger's row of a release."""
+    read = read_results(results)
+    return ReleasedFigures(
+        release_id=asked.id,
+        organisation_id=asked.organisation_id,
+        product=asked.product,
+        circle=asked.circle,
+        figures={
+            "figures": figures_of(read),
+            "hashes": {name: digest for name, (_, digest) in read.row_sets.items()},
+            "tokens": people.tokens,
+            "suite": platform.keys.suite,
+        },
+        sealed_sets=_sealed(platform, asked, people),
+        released_at=at,
+    )
+
+
+def _sealed(platform: Platform, asked: OutputRelease, people: People) -> bytes:
+    """Every token once, and each set as the bits of its members."""
+    tokens = sorted(set().union(*people.sets.values()))
+    place = {token: number for number, token in enumerate(tokens)}
+    bits = {name: f"{sum(1 << place[one] for one in members):x}" for name, members in people.sets.items()}
+    nonce = os.urandom(NONCE_BYTES)
+    plain = canonical_json({"tokens": tokens, "sets": bits})
+    key = platform.keys.derive(LEDGER, asked.product)
+    return nonce + platform.keys.ciphers.seal(key, nonce, plain, _bound(asked.id, asked.circle))
+
+
+def _table(platform: Platform, row: ReleasedFigures) -> ReleasedTable:
+    keys = platform.keys.of_suite(row.figures["suite"])
+    key = keys.derive(LEDGER, row.product)
+    nonce, sealed = row.sealed_sets[:NONCE_BYTES], row.sealed_sets[NONCE_BYTES:]
+    opened = json.loads(keys.ciphers.open(key, nonce, sealed, _bound(row.release_id, row.circle)))
+    return ReleasedTable(
+        row.release_id,
+        row.figures["figures"],
+        {name: _members(opened["tokens"], bits) for name, bits in opened["sets"].items()},
+        row.figures["tokens"],
+        row.figures["hashes"],
+    )
+
+
+def _members(tokens: Sequence[str], bits: str) -> frozenset[str]:
+    number = int(bits, 16)
+    return frozenset(token for place, token in enumerate(tokens) if number >> place & 1)
+
+
+def _bound(release_id: str, circle: str) -> bytes:
+    return f"{release_id}|{circle}".encode()

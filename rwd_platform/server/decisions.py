@@ -1,0 +1,88 @@
+"""What waits for one officer's word: releases and break-glass requests without their vote, texts to review.
+
+Nobody votes on what they asked for themselves, and nobody votes twice: neither is offered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlmodel import col, func, select
+
+from rwd_platform.access.permissions import can
+from rwd_platform.records.lifecycles import BreakGlassState, ReleaseState, TextState
+from rwd_platform.records.records import Records
+from rwd_platform.records.tables import (
+    BreakGlassRequest,
+    BreakGlassVote,
+    DataLockRecord,
+    OutputRelease,
+    ReleaseVote,
+    RiskRun,
+    TextReview,
+)
+from rwd_platform.server.deps import Visitor
+
+
+def releases_to_vote(records: Records, visitor: Visitor) -> list[OutputRelease]:
+    """The oldest first."""
+    if not visitor.may("release.approve"):
+        return []
+    mine = select(ReleaseVote.release_id).where(ReleaseVote.approver_id == visitor.user.id)
+    waiting = records.all(
+        select(OutputRelease)
+        .where(
+            OutputRelease.state == ReleaseState.REQUESTED,
+            OutputRelease.requested_by != visitor.user.id,
+            col(OutputRelease.id).not_in(mine),
+        )
+        .order_by(col(OutputRelease.requested_at))
+    )
+    return [one for one in waiting if can(visitor.actor, "release.approve", one.organisation_id)]
+
+
+def break_glass_to_vote(records: Records, visitor: Visitor) -> list[BreakGlassRequest]:
+    """The oldest first."""
+    if not visitor.may("break_glass.approve"):
+        return []
+    mine = select(BreakGlassVote.request_id).where(BreakGlassVote.approver_id == visitor.user.id)
+    waiting = records.all(
+        select(BreakGlassRequest)
+        .where(
+            BreakGlassRequest.state == BreakGlassState.REQUESTED,
+            BreakGlassRequest.requested_by != visitor.user.id,
+            col(BreakGlassRequest.id).not_in(mine),
+        )
+        .order_by(col(BreakGlassRequest.requested_at))
+    )
+    return [one for one in waiting if can(visitor.actor, "break_glass.approve", one.organisation_id)]
+
+
+def texts_to_review(records: Records, visitor: Visitor) -> int:
+    """How many cleaned texts nobody has read yet."""
+    if not visitor.may("text.review"):
+        return 0
+    with records.reading() as session:
+        waiting = session.exec(
+            select(TextReview.organisation_id, func.count())
+            .where(TextReview.state == TextState.CLEANED)
+            .group_by(TextReview.organisation_id)
+        ).all()
+    return sum(count for owner, count in waiting if can(visitor.actor, "text.review", owner))
+
+
+def risk_of_newest_lock(records: Records, visitor: Visitor) -> tuple[DataLockRecord, RiskRun | None] | None:
+    """The newest lock that the visitor may see the risk of, and its newest report; None without a lock."""
+    if not visitor.may("risk.read"):
+        return None
+    locks = records.all(select(DataLockRecord).order_by(col(DataLockRecord.made_at).desc()))
+    lock = next((one for one in locks if can(visitor.actor, "risk.read", one.organisation_id)), None)
+    if lock is None:
+        return None
+    reports: Sequence[RiskRun] = records.all(
+        select(RiskRun)
+        .where(RiskRun.of_kind == "lock", RiskRun.of_id == lock.id)
+        .order_by(col(RiskRun.made_at).desc())
+        .limit(1)
+    )
+    return lock, reports[0] if reports else None

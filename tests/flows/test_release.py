@@ -1,0 +1,375 @@
+"""Results leave by a release: asked, checked for that recipient, approved by two, through one gate."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from sqlmodel import select
+
+from rwd_platform.core.errors import PlatformError
+from rwd_platform.core.text import Bilingual
+from rwd_platform.demo.questions import facts_of_transfer
+from rwd_platform.flows.evidence import package_path
+from rwd_platform.flows.ledger_map import person_map, seal_person_map
+from rwd_platform.flows.platform import Platform
+from rwd_platform.flows.release import release, release_to_authority, request_release, vote, votes_of
+from rwd_platform.flows.release_gate import ENCLAVE, RecipientOf, pass_gate
+from rwd_platform.flows.review_anonymity import review_anonymity
+from rwd_platform.flows.transfer import decide_transfer
+from rwd_platform.log.entry import Act, Actor, Object
+from rwd_platform.records.tables import AuditEntry, EvidencePackage, OutputRelease, ReleasedFigures
+from tests.flows.releasing import (
+    ASSEMBLER,
+    CONDITIONS,
+    OFFICER,
+    OFFICER_2,
+    REGULATOR,
+    account,
+    people,
+    put_package,
+    results_of,
+)
+
+SPONSOR = {"purpose": "上市后研究"}
+STRANGER = Actor("other", "researcher", "org-hospital-a")
+
+
+def entries(platform: Platform, action: str) -> list[dict[str, Any]]:
+    found = platform.records.all(select(AuditEntry).where(AuditEntry.action == action))
+    return [json.loads(one.body) for one in found]
+
+
+def sent(
+    platform: Platform, package: str, kind: str = "sponsor", circle: str = "Sponsor Ltd"
+) -> OutputRelease:
+    """Asked for, approved by both officers, carried out."""
+    asked = request_release(platform, ASSEMBLER, package, kind, circle, SPONSOR)
+    for officer in (OFFICER, OFFICER_2):
+        vote(platform, officer, asked.id, approved=True, reason="已核对")
+    return release(platform, ASSEMBLER, asked.id)
+
+
+def to_authority(platform: Platform, package: str, **changes: str) -> OutputRelease:
+    conditions = {name: value for name, value in {**CONDITIONS, **changes}.items() if value}
+    return release_to_authority(
+        platform,
+        package,
+        requester=ASSEMBLER,
+        officers=(OFFICER, OFFICER_2),
+        authority="org-authority",
+        conditions=conditions,
+        reasons=("依据充分", "加密方式已核对"),
+    )
+
+
+def test_what_passes_is_released_by_two_officers_and_stands_on_the_ledger(platform: Platform):
+    """Four entries in the log, one row on the ledger: figures in clear, people sealed."""
+    put_package(platform, {"all": people(1, 200), "all.exposed": people(1, 60)})
+    done = sent(platform, "EP-1")
+    assert (done.state, done.verdict["outcome"]) == ("released", "pass")
+    assert [len(entries(platform, f"release.{step}")) for step in ("requested", "approved", "released")] == [
+        1,
+        2,
+        1,
+    ]
+    (row,) = platform.records.all(select(ReleasedFigures))
+    assert row.figures["figures"]["people[all.exposed]"] == 60
+    assert b"s0001" not in row.sealed_sets and "s0001" not in json.dumps(row.figures)
+    package = platform.records.get(EvidencePackage, "EP-1")
+    assert pass_gate(platform, ASSEMBLER, package, RecipientOf("sponsor", "ＳＰＯＮＳＯＲ  ltd")) == done.id
+
+
+def test_two_tables_that_differ_by_one_patient_the_second_is_refused(platform: Platform):
+    """The same circle, the same product, one patient fewer: by subtraction that patient's values are known."""
+    put_package(platform, {"all": people(1, 200)})
+    put_package(platform, {"all": people(1, 199)}, id="EP-2")
+    sent(platform, "EP-1")
+    second = request_release(platform, ASSEMBLER, "EP-2", "sponsor", "Sponsor Ltd", SPONSOR)
+    assert second.state == "refused"
+    assert [one["rule"] for one in second.verdict["findings"]] == ["differencing"]
+    (entry,) = entries(platform, "release.refused")
+    assert (entry["outcome"], entry["decision"]["rules"]) == ("refused", ["differencing"])
+    other = request_release(platform, ASSEMBLER, "EP-2", "sponsor", "Another Sponsor", SPONSOR)
+    assert other.state == "requested"
+
+
+def test_the_second_of_two_that_were_approved_side_by_side_is_refused_when_it_is_carried_out(
+    platform: Platform,
+):
+    """Both passed when they were asked for; the ledger is asked again at the moment of leaving."""
+    put_package(platform, {"all": people(1, 200)})
+    put_package(platform, {"all": people(4, 200)}, id="EP-2")
+    asked = [
+        request_release(platform, ASSEMBLER, package, "sponsor", "Sponsor Ltd", SPONSOR)
+        for package in ("EP-1", "EP-2")
+    ]
+    for one in asked:
+        for officer in (OFFICER, OFFICER_2):
+            vote(platform, officer, one.id, approved=True, reason="ok")
+    release(platform, ASSEMBLER, asked[0].id)
+    with pytest.raises(PlatformError, match="differencing") as refused:
+        release(platform, ASSEMBLER, asked[1].id)
+    assert refused.value.code == "release.below_threshold"
+    assert platform.records.get(OutputRelease, asked[1].id).state == "refused"
+    assert len(platform.records.all(select(ReleasedFigures))) == 1
+
+
+@pytest.mark.parametrize("with_map", [True, False])
+def test_two_projects_are_compared_person_by_person_where_the_lock_left_its_map(
+    platform: Platform, with_map: bool
+):
+    """Each project has its own names for the same patients. Without the map a person has to look: review."""
+    put_package(platform, {"all": people(1, 200)})
+    renamed = [f"x{number:04d}" for number in range(1, 200)]
+    put_package(platform, {"all": renamed}, id="EP-2", project="second")
+    if with_map:
+        for project, subjects in (("demo", people(1, 200)), ("second", renamed)):
+            persons = {subject: f"person-{subject[1:]}" for subject in subjects}
+            seal_person_map(platform, f"L-{project}", persons)
+    sent(platform, "EP-1")
+    second = request_release(platform, ASSEMBLER, "EP-2", "sponsor", "Sponsor Ltd", SPONSOR)
+    if with_map:
+        assert [one["rule"] for one in second.verdict["findings"]] == ["differencing"]
+    else:
+        rules = {one["rule"] for one in second.verdict["findings"]}
+        assert rules == {"differencing_totals", "differencing_not_proven"}
+
+
+def test_a_map_is_sealed_and_belongs_to_its_lock(platform: Platform):
+    """The file holds no name in clear, and does not open under another lock's name."""
+    path = seal_person_map(platform, "L-1", {"s1": "org|p1"})
+    assert b"s1" not in path.read_bytes() and path.stat().st_mode & 0o077 == 0
+    assert person_map(platform, "L-1") == {"s1": "org|p1"} and person_map(platform, "L-2") is None
+    path.with_name("L-2.persons").write_bytes(path.read_bytes())
+    from cryptography.exceptions import InvalidTag
+
+    with pytest.raises(InvalidTag):
+        person_map(platform, "L-2")
+
+
+def test_a_package_for_an_authority_is_refused_to_a_sponsor_naming_rule_and_remedy(platform: Platform):
+    """The finding is kept in the release, and the gate repeats it at every door."""
+    group = {"all": people(1, 200)}
+    put_package(platform, group, results_of(group, rare=3), audience="authority")
+    asked = request_release(platform, ASSEMBLER, "EP-1", "sponsor", "Sponsor Ltd", SPONSOR)
+    assert asked.state == "refused" and asked.verdict["smallest_change"]
+    package = platform.records.get(EvidencePackage, "EP-1")
+    with pytest.raises(PlatformError) as refused:
+        pass_gate(platform, ASSEMBLER, package, RecipientOf("sponsor", "Sponsor Ltd"))
+    assert refused.value.code == "release.below_threshold"
+    assert "small_cell" in refused.value.en and "1 and 9" in refused.value.en
+    assert "Withhold it" in refused.value.next_en and "隐藏" in refused.value.next_zh
+    (entry,) = entries(platform, "access.refused")
+    assert (entry["reason"], entry["outcome"]) == ("release.below_threshold", "refused")
+
+
+def test_the_same_package_passes_for_the_authority_with_its_conditions(platform: Platform):
+    """Full listings: small cells and safety listings are what an authority must see."""
+    group = {"all": people(1, 200)}
+    held = results_of(group, rare=3)
+    held["series"] = [
+        {
+            "id": "safety.safety_listing",
+            "analysis": "safety",
+            "columns": ["subject", "event"],
+            "points": [["s1", "x"]],
+        }
+    ]
+    put_package(platform, group, held, audience="authority")
+    with pytest.raises(PlatformError) as refused:
+        package_path(platform, REGULATOR, "EP-1")
+    assert refused.value.code == "release.needed"
+    done = to_authority(platform, "EP-1")
+    assert done.verdict == {
+        "recipient": "competent_authority", "outcome": "pass", "findings": [], "smallest_change": [], "minimal": True,
+    }  # fmt: skip
+    assert package_path(platform, REGULATOR, "EP-1").is_file()
+    stranger = Actor("inspector", "regulator", "org-elsewhere")
+    with pytest.raises(PlatformError, match="has not been released to org-elsewhere"):
+        package_path(platform, stranger, "EP-1")
+
+
+@pytest.mark.parametrize(
+    ("without", "wrong"),
+    [
+        ("purpose", ""),
+        ("authorisation", " "),
+        ("encryption", ""),
+        ("encryption", "AB" * 32),
+        ("encryption", "by courier"),
+    ],
+)
+def test_an_authority_without_one_of_its_conditions_is_refused_by_name(
+    platform: Platform, without: str, wrong: str
+):
+    """Each condition alone is enough to stop it; a key's fingerprint must have the form of one."""
+    put_package(platform, {"all": people(1, 200)}, audience="authority")
+    with pytest.raises(PlatformError, match=f"condition {without}") as refused:
+        to_authority(platform, "EP-1", **{without: wrong})
+    assert refused.value.code == "release.condition_missing"
+    assert entries(platform, "access.refused")[0]["reason"] == "release.condition_missing"
+    assert not platform.records.all(select(OutputRelease))
+
+
+def test_one_approval_is_not_enough_and_nobody_approves_what_they_made(platform: Platform):
+    """Two different officers; whoever asked, assembled or computed is none of them; nobody votes twice."""
+    put_package(platform, {"all": people(1, 200)})
+    asked = request_release(platform, ASSEMBLER, "EP-1", "sponsor", "Sponsor Ltd", SPONSOR)
+    turncoat = Actor(ASSEMBLER.id, "privacy", "org-operator")
+    for who, code in (
+        (turncoat, "release.not_a_voter"),
+        (ASSEMBLER, "access.not_allowed"),
+        (REGULATOR, "access.not_allowed"),
+    ):
+        with pytest.raises(PlatformError) as refused:
+            vote(platform, who, asked.id, approved=True, reason="ok")
+        assert refused.value.code == code
+    assert vote(platform, OFFICER, asked.id, approved=True, reason="ok").state == "requested"
+    with pytest.raises(PlatformError) as again:
+        vote(platform, OFFICER, asked.id, approved=True, reason="ok")
+    assert again.value.code == "release.voted_already"
+    with pytest.raises(PlatformError) as early:
+        release(platform, ASSEMBLER, asked.id)
+    assert early.value.code == "lifecycle.not_allowed"
+    assert vote(platform, OFFICER_2, asked.id, approved=True, reason="ok").state == "approved"
+    assert release(platform, ASSEMBLER, asked.id).state == "released"
+
+
+def test_one_refusal_refuses(platform: Platform):
+    """The reason stands in the log; what was voted down cannot be carried out."""
+    put_package(platform, {"all": people(1, 200)})
+    asked = request_release(platform, ASSEMBLER, "EP-1", "sponsor", "Sponsor Ltd", SPONSOR)
+    assert vote(platform, OFFICER, asked.id, approved=False, reason="用途不明").state == "refused"
+    (entry,) = entries(platform, "release.voted_down")
+    assert entry["reason"] == "用途不明"
+    for later in (
+        lambda: vote(platform, OFFICER_2, asked.id, approved=True, reason="ok"),
+        lambda: release(platform, ASSEMBLER, asked.id),
+    ):
+        with pytest.raises(PlatformError) as refused:
+            later()
+        assert refused.value.code == "lifecycle.not_allowed"
+
+
+def test_the_studys_own_team_needs_no_release_and_another_team_sees_nothing(platform: Platform):
+    """The enclave is where the results are; another organisation's package looks like none."""
+    put_package(platform, {"all": people(1, 200)})
+    package = platform.records.get(EvidencePackage, "EP-1")
+    assert pass_gate(platform, ASSEMBLER, package) == ENCLAVE
+    assert package_path(platform, ASSEMBLER, "EP-1").is_file()
+    for door in (
+        lambda: package_path(platform, STRANGER, "EP-1"),
+        lambda: request_release(platform, STRANGER, "EP-1", "sponsor", "x", SPONSOR),
+    ):
+        with pytest.raises(PlatformError) as hidden:
+            door()
+        assert hidden.value.code == "records.not_found"
+
+
+def test_a_release_is_for_one_content(platform: Platform):
+    """Assembled again with other bytes, it needs a release of its own; a pending one does not carry over."""
+    put_package(platform, {"all": people(1, 200)}, audience="authority")
+    to_authority(platform, "EP-1")
+    asked = request_release(platform, ASSEMBLER, "EP-1", "sponsor", "Sponsor Ltd", SPONSOR)
+    for officer in (OFFICER, OFFICER_2):
+        vote(platform, officer, asked.id, approved=True, reason="ok")
+    package = platform.records.get(EvidencePackage, "EP-1")
+    package.sha256 = "f" * 64
+    from rwd_platform.log.entry import Act, Object
+
+    platform.records.write(package, audit=Act(ASSEMBLER, "package.assembled", Object("package", "EP-1")))
+    with pytest.raises(PlatformError) as changed:
+        release(platform, ASSEMBLER, asked.id)
+    assert changed.value.code == "release.content_changed"
+    with pytest.raises(PlatformError) as needed:
+        package_path(platform, REGULATOR, "EP-1")
+    assert needed.value.code == "release.needed"
+
+
+def test_a_request_says_who_will_hold_it(platform: Platform):
+    """Without a circle there is nothing to compare with; the public needs no name."""
+    put_package(platform, {"all": people(1, 200)})
+    for circle in ("", " \u3000", "x" * 201):
+        with pytest.raises(PlatformError) as refused:
+            request_release(platform, ASSEMBLER, "EP-1", "sponsor", circle, SPONSOR)
+        assert refused.value.code == "release.circle_missing"
+    assert request_release(platform, ASSEMBLER, "EP-1", "public", "", {}).circle == "public"
+
+
+def test_what_is_public_everybody_holds(platform: Platform):
+    """A sponsor's table is compared with what was published before."""
+    put_package(platform, {"all": people(1, 200)})
+    put_package(platform, {"all": people(3, 200)}, id="EP-2")
+    sent(platform, "EP-1", kind="public", circle="")
+    second = request_release(platform, ASSEMBLER, "EP-2", "sponsor", "Sponsor Ltd", SPONSOR)
+    assert [one["rule"] for one in second.verdict["findings"]] == ["differencing"]
+
+
+def test_a_transfer_may_call_a_package_anonymised_only_where_a_review_or_a_release_says_so(
+    platform: Platform,
+):
+    """The fact is looked up, not believed: by default it is refused, a passed release or a review founds it."""
+    put_package(platform, {"all": people(1, 200)})
+    put_package(platform, {"all": people(1, 200)}, id="EP-2")
+    facts = facts_of_transfer(on="2026-11-02", sensitive_persons=200, anonymised_and_reviewed=True)
+
+    def ask(package: str) -> str:
+        title = Bilingual("向境外提供", "To abroad")
+        return decide_transfer(
+            platform, ASSEMBLER, title=title, recipient="Sponsor", facts=facts, package_id=package
+        ).verdict
+
+    with pytest.raises(PlatformError) as refused:
+        ask("EP-1")
+    assert refused.value.code == "release.claim_unfounded"
+    sent(platform, "EP-1")
+    assert ask("EP-1") == "ALLOW"
+    reviewer = Actor("second", "researcher", "org-operator")
+    assert review_anonymity(platform, reviewer, "EP-2", "无小单元")
+    assert ask("EP-2") == "ALLOW"
+
+
+@pytest.mark.parametrize("content", [b"", b"not a zip"])
+def test_a_package_that_cannot_be_read_is_named(platform: Platform, content: bytes):
+    """A spoilt or emptied archive is not released unseen."""
+    put_package(platform, {"all": people(1, 200)})
+    (platform.layout.packages / "EP-1.zip").write_bytes(content)
+    with pytest.raises(PlatformError) as refused:
+        request_release(platform, ASSEMBLER, "EP-1", "sponsor", "Sponsor Ltd", SPONSOR)
+    assert refused.value.code == "release.package_unreadable"
+
+
+def test_a_vote_is_cast_under_an_account_in_use(platform: Platform):
+    """A program, a person who left, and somebody who acts in a role that their account has not: no votes."""
+    put_package(platform, {"all": people(1, 40)})
+    asked = request_release(platform, ASSEMBLER, "EP-1", "sponsor", "Sponsor Ltd", SPONSOR)
+    left = account(Actor("left", "privacy", "org-operator"))
+    left.disabled_at = "2026-11-01T00:00:00.000000Z"
+    colleague = account(Actor("colleague", "researcher", "org-operator"))
+    for user in (left, colleague):
+        platform.records.write(user, audit=Act(ASSEMBLER, "user.registered", Object("user", user.id)))
+    for name in ("cli:root", "left", "colleague"):
+        with pytest.raises(PlatformError) as refused:
+            vote(platform, Actor(name, "privacy", "org-operator"), asked.id, approved=True, reason="ok")
+        assert refused.value.code == "access.no_account"
+    assert not votes_of(platform, asked.id)
+
+
+@pytest.mark.parametrize("whose", ["rotterdam_inputs", "small_inputs"])
+def test_an_aggregate_package_passes_for_a_sponsor(whose: str):
+    """What `studies.evidence.aggregate` leaves of a study is what a sponsor may have: two rooms, one answer.
+
+    The results before they were coarsened fail the same check.
+    """
+    from deidentify.disclosure.check import check
+    from studies.evidence.aggregate import coarsened
+    from tests.evidence import fixtures
+
+    inputs = getattr(fixtures, whose)()
+    support = inputs.results.as_dict()
+    released = coarsened(fixtures.with_changes(inputs, audience="aggregate")).inputs.results.as_dict()
+    found = check(released, "sponsor", SPONSOR, support=support, propose=False)
+    assert [(one.rule, one.where) for one in found.findings] == []
+    assert check(support, "sponsor", SPONSOR, support=support, propose=False).outcome == "fail"
