@@ -156,3 +156,21 @@ def no_network() -> Iterator[None]:
     socket.socket.connect = guarded  # type: ignore[method-assign, assignment]
     yield
     socket.socket.connect = connect  # type: ignore[method-assign]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Two workers share the tests file by file, so that a fixture that took minutes is made once, not twice.
+
+    The journeys, which share one, are together like a file. (pytest-xdist's own marker for that has no effect
+    under pytest 9: it renames tests, and pytest no longer lets it.)
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            shares = file.startswith("tests/journeys/") and not file.endswith("test_bad_files.py")
+            return "journeys" if shares else file
+
+    return ByFile(config, log)

@@ -191,7 +191,7 @@ def _prepared(
     if spans is None:
         counts["withheld"] += 1
         return None
-    return _row(platform, actor, lock, raw, cleaned, spans)
+    return sealed_row(platform, actor, lock, raw, cleaned, spans)
 
 
 def _placed(cleaned: Cleaned, raw: RawText) -> list[PlacedSpan] | None:
@@ -210,7 +210,7 @@ def _placed(cleaned: Cleaned, raw: RawText) -> list[PlacedSpan] | None:
     ]
 
 
-def _row(
+def sealed_row(
     platform: Platform,
     actor: Actor,
     lock: DataLockRecord,
@@ -218,7 +218,7 @@ def _row(
     cleaned: Cleaned,
     spans: list[PlacedSpan],
 ) -> TextReview:
-    # From content, so that the same text of the same lock is the same row.
+    """What is kept of one text. The id comes from content: the same text of the same lock is the same row."""
     id = f"text-{sha256_of([lock.id, raw.line_digest, raw.found.element])[:32]}"
     body = {
         "format_version": FORMAT_VERSION,

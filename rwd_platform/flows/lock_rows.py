@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from sqlmodel import col, select
 
 from rwd_platform.core.errors import Exit, Problem
 from rwd_platform.flows.key_versions import DATE, PROJECT, current_version
+from rwd_platform.flows.ledger_map import Person
 from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.uploads import is_admitted
 from rwd_platform.records.tables import PersonLink, QualityRun, Study
@@ -62,7 +64,7 @@ class LockRows:
     quality: QualityRun
     tables: Tables
     facts: dict[str, Any]
-    persons: dict[str, str]
+    persons: dict[str, Person]
 
 
 def rows_to_lock(platform: Platform, study: Study, protocol: Protocol) -> LockRows:
@@ -74,6 +76,7 @@ def rows_to_lock(platform: Platform, study: Study, protocol: Protocol) -> LockRo
     from deidentify.account import DropCounter
     from deidentify.classification import labels_of
     from deidentify.linkage import link_persons
+    from deidentify.project import SUBJECT_KIND
     from rwd_platform.store.admission_guard import steady_lake
     from studies.cohort import index_dates
 
@@ -83,7 +86,8 @@ def rows_to_lock(platform: Platform, study: Study, protocol: Protocol) -> LockRo
         tables, held_back = _admitted_tables(lake)
         links = link_tokens(platform)
     sites = _sites(tables)
-    tables = link_persons(tables, links, linked)
+    charts, tables = tables, link_persons(tables, links, linked)
+    persons = _persons(charts, tables, links)
     tables, calendar = _by_the_calendar(tables, protocol)
     cohort = index_dates({n: t for n, t in tables.items() if n not in OUTCOME_TABLES}, protocol)
     names = _project_names(platform, study)
@@ -111,7 +115,8 @@ def rows_to_lock(platform: Platform, study: Study, protocol: Protocol) -> LockRo
             for step in cohort.attrition
         ],
     }
-    return LockRows(quality, locked, facts, _persons(tables, cohort, names, links))
+    subjects = {names.token(SUBJECT_KIND, patient): patient for patient in cohort.frame["patient_id"]}
+    return LockRows(quality, locked, facts, {one: persons[patient] for one, patient in subjects.items()})
 
 
 def link_tokens(platform: Platform) -> dict[tuple[str, str], str]:
@@ -183,20 +188,26 @@ def _project_names(platform: Platform, study: Study) -> Pseudonymiser:
     return Pseudonymiser(key, study.project_id, version, platform.keys.suite)
 
 
-def _persons(
-    tables: Tables, cohort: IndexDates, names: Pseudonymiser, links: Mapping[tuple[str, str], str]
-) -> dict[str, str]:
-    """Each subject's person id: the linkage token where there is one, else hospital and lake pseudonym."""
-    from deidentify.project import SUBJECT_KIND
+def _persons(before: Tables, linked: Tables, links: Mapping[tuple[str, str], str]) -> dict[str, Person]:
+    """Who is behind each patient_id of the linked tables: the charts brought together, and a name for the ledger.
 
-    hospital = dict(zip(tables["patient"]["patient_id"], tables["patient"]["organisation_id"], strict=True))
-    # A lake pseudonym is made with its hospital's key, so it is nobody else's; the row that stands for a
-    # linked person may be another hospital's.
-    tokens = {patient: token for (_, patient), token in links.items()}
-    return {
-        names.token(SUBJECT_KIND, patient): tokens.get(patient, f"{hospital[patient]}|{patient}")
-        for patient in cohort.frame["patient_id"]
-    }
+    A linkage token names a person only where all its charts were brought together. Charts that share one and
+    were kept apart, because they contradict each other, are two people here too.
+    """
+    charts = set(before["patient"]["patient_id"])
+    stays = set(linked["patient"]["patient_id"])
+    of_token: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for place in sorted(links):
+        of_token[links[place]].append(place)
+    persons: dict[str, Person] = {}
+    for token, places in of_token.items():
+        names = {patient for _, patient in places}
+        if names <= charts and names & stays == {min(names)}:
+            persons[min(names)] = Person(token, tuple(places))
+    rows = zip(linked["patient"]["organisation_id"], linked["patient"]["patient_id"], strict=True)
+    for organisation, patient in rows:
+        persons.setdefault(patient, Person(f"{organisation}|{patient}", ((organisation, patient),)))
+    return persons
 
 
 def check_generalisation(protocol: Protocol) -> None:

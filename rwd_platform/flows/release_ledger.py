@@ -96,7 +96,7 @@ def people_behind(
     key, ciphers = platform.keys.derive(LEDGER, product), platform.keys.ciphers
 
     def token(subject: str) -> str:
-        named = f"person|{persons[subject]}" if persons else f"subject|{package.project_id}|{subject}"
+        named = f"person|{persons[subject].ledger_id}" if persons else f"subject|{package.project_id}|{subject}"
         return ciphers.mac(key, named.encode())[:_TOKEN_BYTES].hex()
 
     wanted = results.get("row_sets", {})

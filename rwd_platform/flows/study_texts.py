@@ -10,7 +10,7 @@ What leaves here holds patients' words and names. It stays in memory until flows
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from sqlmodel import col, select
@@ -19,7 +19,7 @@ from deidentify.account import DropCounter
 from deidentify.dates import shift_days
 from deidentify.free_text.detector import TextContext
 from deidentify.free_text.elements import FoundText, named_beside, texts_in
-from deidentify.free_text.seeds import Roster
+from deidentify.free_text.seeds import Person, Roster
 from deidentify.identifiers_cn import Registry, learn
 from deidentify.identifiers_cn.hospital_numbers import identifier_values
 from deidentify.linkage import link_persons
@@ -88,21 +88,25 @@ class _Wanted:
         return sorted({organisation for organisation, _ in self.of_place})
 
 
+Named = dict[str, tuple[str, Resource]]
+"""Content -> (which record it is a version of, the resource as received): each content stands once."""
+
+
 @dataclass
 class _Hospital:
     """What one hospital's files say: texts with their subject, clinicians, and the forms of its numbers."""
 
     texts: list[tuple[_Subject, str, str, FoundText]] = field(default_factory=list)
-    clinicians: dict[str, Resource] = field(default_factory=dict)
+    clinicians: Named = field(default_factory=dict)
     registry: Registry = field(default_factory=Registry)
 
 
 @dataclass
 class _People:
-    """Who is named in a subject's structured record, at all hospitals; keyed by content, so that each stands once."""
+    """Who is named in a subject's structured record, at all hospitals."""
 
-    own: dict[str, Resource] = field(default_factory=dict)  # the patient and relatives
-    beside: dict[str, Resource] = field(default_factory=dict)  # who is named in the subject's resources
+    patient: Named = field(default_factory=dict)
+    others: Named = field(default_factory=dict)  # relatives, and who is named in the subject's resources
 
 
 def raw_texts(platform: Platform, lock: DataLockRecord) -> Iterator[RawText]:
@@ -115,30 +119,59 @@ def raw_texts(platform: Platform, lock: DataLockRecord) -> Iterator[RawText]:
     hospitals = {one: _read_hospital(platform, one, wanted, people) for one in wanted.organisations}
     key = platform.keys.derive(TEXT_KEY, lock.project_id, "surrogates")
     for hospital in hospitals.values():
-        contexts: dict[str, tuple[TextContext, bool]] = {}
+        known: dict[str, tuple[TextContext, bool]] = {}
         for subject, digest, resource_type, found in hospital.texts:
-            if subject.id not in contexts:
+            if subject.id not in known:
                 own = people[subject.id]
-                roster = Roster.from_fhir(
-                    [*own.own.values(), *own.beside.values(), *hospital.clinicians.values()]
-                )
                 context = TextContext(
                     patient=subject.id,
                     project=lock.project_id,
                     key=key,
                     days=subject.days,
-                    roster=roster,
+                    roster=_roster(
+                        [*own.patient.values(), *own.others.values(), *hospital.clinicians.values()]
+                    ),
                     registry=hospital.registry,
                     suite=platform.keys.suite,
                 )
-                contexts[subject.id] = (context, _is_named(own))
-            context, is_known = contexts[subject.id]
-            yield RawText(digest, resource_type, found, context, is_known)
+                is_named = any(person.names for person in _roster(own.patient.values()).people)
+                known[subject.id] = (context, is_named)
+            yield RawText(digest, resource_type, found, *known[subject.id])
 
 
-def _is_named(people: _People) -> bool:
-    patients = [one for one in people.own.values() if one.get("resourceType") == "Patient"]
-    return any(person.names for person in Roster.from_fhir(patients).people)
+def _roster(named: Iterable[tuple[str, Resource]]) -> Roster:
+    """One entry a person. Versions of one record, and records that bear the same full name, are one person:
+
+    otherwise 欧阳医生 would not be known for 欧阳岭南, because two entries claim the surname.
+    """
+    groups: list[list[Person]] = []
+    home: dict[str, list[Person]] = {}  # a name, or a record -> its group
+    for record, resource in named:
+        for place, person in enumerate(Roster.from_fhir([resource]).people):
+            # The contacts that stand in a record are other people than the record's own.
+            marks = [*person.names, *([f"record {record}"] if record and place == 0 else [])]
+            group: list[Person] = []
+            for other in [home[mark] for mark in marks if mark in home]:
+                if other is not group:
+                    group += other
+                    marks += [mark for mark, of in home.items() if of is other]
+                    other.clear()
+            group.append(person)
+            groups.append(group)
+            home |= dict.fromkeys(marks, group)
+    return Roster(tuple(_joined(str(number), group) for number, group in enumerate(groups) if group))
+
+
+def _joined(subject: str, people: list[Person]) -> Person:
+    def each(values: Iterable[str]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(values))
+
+    return Person(
+        subject,
+        each(name for one in people for name in one.names),
+        each(number for one in people for number in one.numbers),
+        each(address for one in people for address in one.addresses),
+    )
 
 
 # -- whose ---------------------------------------------------------------------------------------------
@@ -215,19 +248,30 @@ def _read_hospital(
             for system, value in identifier_values(resource):
                 numbers[system].add(value)
             kind = str(resource.get("resourceType"))
-            if kind in ("Practitioner", "Person"):
-                hospital.clinicians[json_text.dumps(resource)] = resource
-            elif kind in ("Patient", "RelatedPerson"):
-                subject = wanted.of_place.get((organisation_id, owner_of(resource, names)))
-                if subject is not None:
-                    people[subject.id].own[json_text.dumps(resource)] = resource
+            if kind in ("Patient", "RelatedPerson", "Practitioner", "Person"):
+                owner = wanted.of_place.get((organisation_id, owner_of(resource, names)))
+                _note_person(hospital, people[owner.id] if owner else None, kind, organisation_id, resource)
             subject = wanted.of_line.get(digest)
             if subject is not None:
                 for name in named_beside(resource):
-                    people[subject.id].beside[name] = {"resourceType": "Person", "name": [{"text": name}]}
+                    somebody: Resource = {"resourceType": "Person", "name": [{"text": name}]}
+                    people[subject.id].others[name] = ("", somebody)
                 hospital.texts += [(subject, digest, kind, found) for found in texts_in(resource)]
     hospital.registry = learn(numbers)
     return hospital
+
+
+def _note_person(
+    hospital: _Hospital, people: _People | None, kind: str, organisation_id: str, resource: Resource
+) -> None:
+    """Keep a record where it is looked for: clinicians in all texts of the hospital, others in the subject's."""
+    content, record = json_text.dumps(resource), f"{organisation_id} {kind} {resource.get('id', '')}"
+    if kind in ("Practitioner", "Person"):
+        hospital.clinicians[content] = (record, resource)
+    elif people is not None and kind == "Patient":
+        people.patient[content] = ("patient", resource)  # one person, at however many hospitals
+    elif people is not None:
+        people.others[content] = (record, resource)
 
 
 def _resources(platform: Platform, upload: Upload) -> Iterator[tuple[str, Resource]]:

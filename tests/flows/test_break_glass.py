@@ -22,7 +22,7 @@ from rwd_platform.flows.break_glass import (
     visible_request,
     vote,
 )
-from rwd_platform.flows.ledger_map import seal_person_map
+from rwd_platform.flows.ledger_map import Person, seal_person_map
 from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.vault import Identity, Sighting, put_in_vault
 from rwd_platform.log.entry import Act, Actor, Object
@@ -32,7 +32,6 @@ from rwd_platform.records.tables import (
     BreakGlassRequest,
     BreakGlassVote,
     DataLockRecord,
-    PersonLink,
     QualityRun,
     Study,
     Upload,
@@ -73,7 +72,7 @@ def sighting(organisation: str, number: int = 0) -> Sighting:
     return Sighting(identity)
 
 
-def locked(platform: Platform, persons: dict[str, str], lock_id: str = "L-1") -> None:
+def locked(platform: Platform, persons: dict[str, Person], lock_id: str = "L-1") -> None:
     """A lock on record, and the sealed map of its subjects."""
     on_record(
         platform,
@@ -90,19 +89,14 @@ def locked(platform: Platform, persons: dict[str, str], lock_id: str = "L-1") ->
     seal_person_map(platform, lock_id, persons)
 
 
+def at_a(number: int) -> Person:
+    place = ("org-hospital-a", patient_id(number))
+    return Person("|".join(place), (place,))
+
+
 def on_record(platform: Platform, *rows: SQLModel) -> None:
     for row in rows:
         platform.records.write(row, audit=Act(FIRST, "test.prepared", Object("row", "1")))
-
-
-def linked(platform: Platform, organisation: str, number: int) -> None:
-    """Patient `number` of a hospital carries the linkage token LINK."""
-    on_record(
-        platform,
-        PersonLink(
-            organisation_id=organisation, patient_id=patient_id(number), link_token=LINK, upload_id="upload-1"
-        ),
-    )
 
 
 @pytest.fixture
@@ -187,7 +181,7 @@ def test_a_request_two_approvals_and_the_requester_sees_who_it_is(platform: Plat
 
 def test_the_name_that_a_study_gave_the_patient_does_too(platform: Platform):
     """An inspector holds a package: what names a patient there is the subject id, and nothing of the lake."""
-    locked(platform, {SUBJECT: f"org-hospital-a|{patient_id(1)}"})
+    locked(platform, {SUBJECT: at_a(1)})
     row = request(platform, INSPECTOR, SUBJECT, REASON, 30)
     assert (row.organisation_id, row.patient_id) == ("org-hospital-a", patient_id(1))
     for approver in (FIRST, SECOND):
@@ -197,17 +191,32 @@ def test_the_name_that_a_study_gave_the_patient_does_too(platform: Platform):
 
 def test_a_subject_known_at_two_hospitals_is_asked_about_at_ones_own(platform: Platform):
     """Hospital A may ask who the subject is in its own books; hospital B, whose vault is empty, may not."""
-    for organisation, number in (("org-hospital-b", 7), ("org-hospital-a", 1)):
-        linked(platform, organisation, number)
-    locked(platform, {SUBJECT: LINK})
+    locked(platform, {SUBJECT: Person(LINK, (("org-hospital-b", patient_id(7)), ("org-hospital-a", patient_id(1))))})
     assert request(platform, CLERK, SUBJECT, REASON, 30).patient_id == patient_id(1)
     assert request(platform, INSPECTOR, SUBJECT, REASON, 30).organisation_id == "org-hospital-a"
     refused("records.not_found", request, platform, STRANGER, SUBJECT, REASON, 30)
 
 
+def test_a_damaged_map_of_another_lock_does_not_stop_the_search(platform: Platform):
+    """What is damaged is named only where the subject may have stood in it, and the refusal is in the log."""
+    locked(platform, {SUBJECT: at_a(1)})
+    path = seal_person_map(platform, "L-2", {SUBJECT: at_a(0)})
+    path.write_bytes(path.read_bytes()[:-1])
+    on_record(
+        platform,
+        DataLockRecord(
+            id="L-2", organisation_id="org-operator", project_id="p", study_id="study-1", quality_run_id="q",
+            made_at="2026", manifest={},
+        ),
+    )  # fmt: skip
+    assert request(platform, INSPECTOR, SUBJECT, REASON, 30).patient_id == patient_id(1)
+    refused("ledger.map_damaged", request, platform, INSPECTOR, f"p1.intl.1.{'x' * 25}a", REASON, 30)
+    assert refusals(platform)[-1][0] == INSPECTOR.id
+
+
 def test_a_subject_of_no_lock_is_nobody(platform: Platform):
     """A token that was made up, or of a lock that was made without a map, leads to no one."""
-    locked(platform, {patient_id(5): f"org-hospital-a|{patient_id(1)}"})
+    locked(platform, {patient_id(5): at_a(1)})
     refused("records.not_found", request, platform, INSPECTOR, SUBJECT, REASON, 30)
 
 

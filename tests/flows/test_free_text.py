@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from datetime import date
@@ -25,13 +26,14 @@ from rwd_platform.flows.free_text import (
 )
 from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.rotate_keys import rotate_hospital_key
-from rwd_platform.flows.study import register_study
+from rwd_platform.flows.study import freeze_protocol, lock_data, register_study
+from rwd_platform.flows.study_texts import _roster
 from rwd_platform.log.entry import Act, Actor, Object
-from rwd_platform.records.tables import AuditDetail, AuditEntry, DataLockRecord, Study, TextReview
+from rwd_platform.records.tables import AuditDetail, AuditEntry, DataLockRecord, Study, TextReview, UnitIssue
 from rwd_platform.store.lock import open_lock
 from tests.conftest import StandingClock
 from tests.flows.sending import CLERK, REGULATOR, RESEARCHER, actions, grade, ndjson, sent
-from tests.flows.test_study import PROTOCOL, refusal
+from tests.flows.test_study import PROTOCOL, checked, refusal
 from tests.flows.texting import (
     ALLOWED,
     HE_CONCLUSION,
@@ -64,18 +66,26 @@ def locked(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> I
 
 
 @pytest.fixture(scope="module")
-def prepared(locked: Platform, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    """The texts prepared, and read by nobody. Tests that share it only read."""
-    opened = copy_of(locked, tmp_path_factory.mktemp("prepared"), StandingClock())
+def unread(locked: Platform, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """The texts prepared, and read by nobody."""
+    opened = copy_of(locked, tmp_path_factory.mktemp("unread"), StandingClock())
     assert prepare_texts(opened, RESEARCHER, the_study(opened).id) == 5
     yield opened
     opened.records.engine.dispose()
 
 
+@pytest.fixture(scope="module")
+def prepared(unread: Platform, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """The same for tests that only read, and leave in the log that they did."""
+    opened = copy_of(unread, tmp_path_factory.mktemp("prepared"), StandingClock())
+    yield opened
+    opened.records.engine.dispose()
+
+
 @pytest.fixture
-def own(prepared: Platform, tmp_path: Path, clock: StandingClock) -> Iterator[Platform]:
+def own(unread: Platform, tmp_path: Path, clock: StandingClock) -> Iterator[Platform]:
     """A copy to change."""
-    opened = copy_of(prepared, tmp_path, clock)
+    opened = copy_of(unread, tmp_path, clock)
     yield opened
     opened.records.engine.dispose()
 
@@ -106,8 +116,6 @@ def like(texts: dict[str, CleanedText], words: str) -> CleanedText:
 
 
 def decision(platform: Platform, action: str) -> dict[str, Any]:
-    import json
-
     entry = platform.records.all(select(AuditEntry).where(AuditEntry.action == action))[-1]
     found: dict[str, Any] = json.loads(entry.body)["decision"]
     return found
@@ -120,7 +128,8 @@ def test_a_protocol_that_says_nothing_of_texts_gives_none(own_locked: Platform) 
     """By default nobody can even ask: the refusal names the remedy, nothing is read, and it is in the log."""
     before = actions(own_locked)
     silent = PROTOCOL.replace("id: rotterdam-hormon", "id: rotterdam-silent", 1)
-    study, _ = lock_study(own_locked, silent)
+    study = register_study(own_locked, RESEARCHER, silent)
+    freeze_protocol(own_locked, RESEARCHER, study.id, "approved")
     error = refusal(lambda: prepare_texts(own_locked, RESEARCHER, study.id))
     assert (error.code, error.exit, study.id in error.en) == ("text.not_planned", 3, True)
     assert "free_text: true" in error.next_en and "free_text: true" in error.next_zh
@@ -204,6 +213,29 @@ def test_everybody_whom_the_record_names_is_replaced_and_the_herb_stays(prepared
         "one person is one surrogate, in every text of this patient"
     )
     assert {span.detector for span in he.spans if span.kind == "name"} == {"seeds"}
+
+
+def test_versions_of_a_record_and_bearers_of_a_name_are_one_person_to_look_for() -> None:
+    """A former name, the doctor once as Practitioner and once as an author: else a surname would have two claimants."""
+
+    def record(id: str, *names: str) -> tuple[str, dict[str, Any]]:
+        return id, {"resourceType": "Patient", "id": id, "name": [{"text": name} for name in names]}
+
+    roster = _roster(
+        [
+            record("1", "甲一"),
+            record("2", "乙二"),
+            record("", "丙三"),
+            record("1", "丁四"),
+            record("", "丙三"),
+        ]
+    )
+    assert [person.names for person in roster.people] == [("乙二",), ("甲一", "丁四"), ("丙三",)]
+    joined = _roster(
+        [record("1", "甲一"), record("2", "乙二"), record("", "甲一", "乙二"), record("2", "戊五")]
+    )
+    assert [sorted(person.names) for person in joined.people] == [sorted(["甲一", "乙二", "戊五"])]
+    assert len({person.subject for person in roster.people}) == 3
 
 
 def test_spans_stand_where_the_surrogates_are_and_the_original_is_not_kept(prepared: Platform) -> None:
@@ -300,32 +332,25 @@ def test_a_note_that_came_after_the_lock_is_not_the_locks(own_locked: Platform, 
     assert prepare_texts(own_locked, RESEARCHER, the_study(own_locked).id) == 5
 
 
-def test_a_rejected_note_and_a_genetic_one_are_never_prepared(
-    sqlite_template: Path, tmp_path: Path, clock: StandingClock, locked: Platform
-) -> None:
+def test_a_rejected_note_and_a_genetic_one_are_never_prepared(prepared: Platform) -> None:
     """What admission kept out stays out, though its line is in the files; genes take another way altogether."""
-    own = copy_of(locked, tmp_path, clock)
-    genetic = grade("gen", "patient.0", note=[{"text": "基因检测：EGFR L858R突变。"}])
-    malformed = {**grade("bad", "patient.0", note=[{"text": "这条记录不合规。"}]), "status": 7}
-    sent(own, {"more.ndjson": ndjson(genetic, malformed)})
-    study, _ = lock_study(own, ALLOWED.replace("id: rotterdam-hormon", "id: rotterdam-second", 1))
-    assert prepare_texts(own, RESEARCHER, study.id) == 5
-    own.records.engine.dispose()
+    kept_out = {(one.resource_type, one.outcome) for one in prepared.records.all(select(UnitIssue))}
+    assert kept_out == {("Observation", "rejected"), ("Observation", "quarantined")}
+    assert not any("不合规" in around or "基因" in around for around in opened_texts(prepared))
 
 
-def test_a_released_text_that_was_pasted_back_into_the_record_is_held_back(own: Platform) -> None:
+def test_a_released_text_that_was_pasted_back_into_the_record_is_held_back(
+    own: Platform, clock: StandingClock
+) -> None:
     """Surrogates of ours in what a hospital sends: which is which cannot be told, so it is counted and not kept."""
     pasted = like(opened_texts(own), "阅片").text
     sent(
         own, {"pasted.ndjson": ndjson(grade("pasted", "patient.0", note=[{"text": f"{pasted}何首乌复诊。"}]))}
     )
-    study = the_study(own)
-    from rwd_platform.flows.study import lock_data
-    from tests.flows.test_study import checked_again
-
-    checked_again(own)
-    lock_data(own, RESEARCHER, study.id)
-    prepare_texts(own, RESEARCHER, study.id)
+    checked(own)
+    clock.advance(minutes=1)
+    lock_data(own, RESEARCHER, the_study(own).id)
+    prepare_texts(own, RESEARCHER, the_study(own).id)
     assert decision(own, "text.prepared")["withheld"] == 1
 
 

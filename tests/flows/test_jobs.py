@@ -99,7 +99,7 @@ def test_a_job_of_an_unknown_kind_is_refused_at_the_door(platform: Platform) -> 
 
 
 def test_every_kind_of_the_web_pages_exists() -> None:
-    assert set(KINDS) == {"admit", "quality", "lock", "run", "assemble"}
+    assert set(KINDS) == {"admit", "quality", "lock", "run", "assemble", "risk", "texts"}
 
 
 def test_the_log_names_who_queued_the_job_and_not_the_worker(platform: Platform) -> None:

@@ -16,8 +16,8 @@ from rwd_platform.demo.people import register_organisations
 from rwd_platform.demo.resources import resources
 from rwd_platform.flows.platform import Platform, open_platform
 from rwd_platform.flows.study import freeze_protocol, lock_data, register_study
-from rwd_platform.log.entry import Actor
-from rwd_platform.records.tables import DataLockRecord, Study
+from rwd_platform.log.entry import Act, Actor, Object
+from rwd_platform.records.tables import DataLockRecord, QualityRun, Study
 from rwd_platform.settings import Settings
 from tests.conftest import StandingClock
 from tests.flows.sending import CLERK_B, RESEARCHER, Json, grade, ndjson, patient, sent
@@ -35,8 +35,8 @@ def resident_id(first_17: str) -> str:
 
 HE_ID, SU_ID = resident_id("46002519500203122"), resident_id("46900219500203122")
 HE_NOTE = (
-    f"患者何首乌，女，身份证{HE_ID}，1990年5月6日入院，住院号ZY30567971，电话138 7654 3210。其女何琼英（13911112222）陪同。"
-    "主治欧阳岭南查房：每日何首乌12g水煎服，术后第3天体温36.5℃。"
+    f"患者何首乌，女，身份证{HE_ID}，1990年5月6日入院，住院号ZY30567971，电话138 7654 3210。"
+    "其女何琼英（13911112222）陪同。主治欧阳岭南查房：每日何首乌12g水煎服，术后第3天体温36.5℃。"
 )
 HE_CONCLUSION = "欧阳医生阅片：左乳结节，与1990-04-30前片相仿。"
 SU_NOTE = "苏木兰1991年1月20日手术，家住海南省琼海市博鳌镇朝阳路8号。"
@@ -102,6 +102,8 @@ def hospital_a() -> bytes:
         daughter,
         {"resourceType": "Practitioner", "id": "d1", "name": [{"text": "欧阳岭南"}]},
         grade("g-outside", "outside", note=[{"text": OUTSIDER_NOTE}]),
+        {**grade("malformed", "patient.0", note=[{"text": "这条记录不合规。"}]), "status": 7},
+        grade("genetic", "patient.0", note=[{"text": "基因检测：EGFR L858R突变。"}]),
     )
 
 
@@ -125,6 +127,9 @@ def deployment(template: Path, folder: Path, clock: StandingClock) -> Platform:
 
 def lock_study(platform: Platform, protocol: str = ALLOWED) -> tuple[Study, DataLockRecord]:
     checked(platform)
+    seen = platform.records.get(QualityRun, "q")
+    seen.report = {**seen.report, "scorecard": {"hospitals": []}, "tables": []}  # what the home page reads
+    platform.records.write(seen, audit=Act(OFFICER, "quality.checked", Object("quality", "q")))
     study = register_study(platform, RESEARCHER, protocol)
     freeze_protocol(platform, RESEARCHER, study.id, "approved")
     return study, lock_data(platform, RESEARCHER, study.id)

@@ -16,8 +16,6 @@ from sqlalchemy import text
 
 from rwd_platform.demo.journey import Journey
 
-pytestmark = pytest.mark.xdist_group("journey")
-
 HAN = re.compile(r"[\u4e00-\u9fff]+")
 DIGITS = re.compile(r"[0-9]{6,}[0-9Xx]?")
 

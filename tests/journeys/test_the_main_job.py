@@ -36,8 +36,6 @@ from rwd_platform.store.landing import Landing
 from rwd_platform.store.lock import open_lock
 from rwd_platform.store.receipts import line_digest, read_receipt
 
-pytestmark = pytest.mark.xdist_group("journey")
-
 
 @pytest.fixture(scope="module")
 def journey(sqlite_journey: Journey) -> Journey:

@@ -13,8 +13,6 @@ from rwd_platform.demo.journey import Journey
 from rwd_platform.records.tables import BreakGlassVote, DataLockRecord, ReleaseVote, User
 from rwd_platform.store.lock import open_lock
 
-pytestmark = pytest.mark.xdist_group("journey")
-
 
 @pytest.fixture(scope="module")
 def journey(sqlite_journey: Journey) -> Journey:
