@@ -7,6 +7,7 @@ date:month, date:year         a date is cut
 date:shift                    a date moves back by 1 to 365 days, all dates of one patient alike
 age-band:<N>                  a birth date, or an age, in bands of N years; 90 and above are one
 generalise:<hierarchy>:<level>   a code or a place made coarser, see deidentify/generalise.py
+device-identifier             of a UDI the product's part (DI); serial, lot and what cannot be told apart go
 mask                          the value goes, a mark `masked` stays
 drop, text                    nothing stays; `text` says that people typed it
 """
@@ -29,7 +30,7 @@ POLICY_MALFORMED = Problem(
 )
 
 SHIFT = "shift"
-_PLAIN = frozenset({"keep", "pseudonym", "reference", "mask", "drop", "text"})
+_PLAIN = frozenset({"keep", "pseudonym", "reference", "device-identifier", "mask", "drop", "text"})
 _TYPE = re.compile(r"[A-Z][A-Za-z]{1,63}")
 _WIDTH = re.compile(r"[1-9]|[12][0-9]|30")
 LEFT_OUT = frozenset({"drop", "text", "mask"})

@@ -44,6 +44,7 @@ REASONS: Mapping[str, tuple[str, str]] = {
     ),
     "age-band": ("按年龄段保留，90 岁及以上合并", "only the age band stays; 90 and above are one"),
     "generalise": ("按层级泛化为较粗的值", "made coarser along a hierarchy"),
+    "device-identifier": ("只保留器械的产品标识", "only the product's part of the identifier stays"),
     "mask": (
         "FHIR 要求此元素，值已去除并注明 masked",
         "FHIR requires the element: its value is gone, a mark stays",
@@ -61,7 +62,9 @@ REASONS: Mapping[str, tuple[str, str]] = {
     "quarantine": ("整个资源被隔离，等待人工审阅", "the whole resource waits for a person to look"),
 }
 
-_MAY_FAIL = frozenset({"keep", "pseudonym", "reference", "date", "age-band", "generalise"})
+_MAY_FAIL = frozenset(
+    {"keep", "pseudonym", "reference", "date", "age-band", "generalise", "device-identifier"}
+)
 
 
 @dataclass(frozen=True)

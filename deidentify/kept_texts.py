@@ -3,23 +3,29 @@
 A policy that keeps `coding.code` means a code. What a hospital writes there may be anything: a name, a
 mobile number, a resident id. So every text that stays is looked at three ways:
 
-system       `system` and `issuer` must be listed in the policy's [systems]; an address can hold a name
+system       `system` and `issuer` must be listed in the policy's [systems]; an address can hold a name, so below
+             HL7's addresses only names that HL7 has given are systems
+identifier   no resident id in any spelling, no mobile, landline or bank card number; numbers are looked at too
 form         a code is short and has no Chinese character and no address in it
-identifier   no resident id in any spelling, no mobile, landline or bank card number
+grammar      a code of LOINC, ICD, UCUM … is written as that system writes its codes, see code_grammars.toml
 
 Numbers of SNOMED CT have up to 18 digits and look like phones and cards. In a system listed as `sctid`
 a number is held to be a code if it is built like one (partition and Verhoeff digit); only a resident id
 is still looked for, since its region, birth date and check digit do not come about by chance.
 
-What no rule can see: a name in Latin letters as a code (`WangXiaoming`), or a hospital's own number of
-ordinary length. Against these stand the list of systems and the checks of terms in quality and ingestion.
+What no rule can see: in a system without a grammar a name in Latin letters (`WangXiaoming`), and anywhere a
+hospital's own number that is built like a code. Against these stand the list of systems and the checks of
+terms in quality and ingestion.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from decimal import ROUND_DOWN, Decimal
 
+from deidentify.code_grammars import Grammar, grammar_of, grammars, is_sctid
+from deidentify.hl7_names import FAMILIES, is_code_system, is_resource_type
 from deidentify.identifiers_cn import (
     BANK_CARD,
     EMAIL,
@@ -34,6 +40,8 @@ from deidentify.identifiers_cn import (
 UNLISTED_SYSTEM = "deid.unlisted_system"
 UNLIKELY_CODE = "deid.unlikely_code"
 IDENTIFIER_IN_CODE = "deid.identifier_in_code"
+UNFIT_CODE = "deid.unfit_code"
+UNKNOWN_TYPE = "deid.unknown_type"
 
 SYSTEM_ELEMENTS = frozenset({"system", "issuer"})
 SCTID = "sctid"
@@ -56,16 +64,18 @@ _TAIL = re.compile(r"(?!(?:.*[0-9]){6})[A-Za-z][A-Za-z0-9-]{0,63}")
 _NUMBERS_OF_PERSONS = frozenset({RESIDENT_ID, OLD_RESIDENT_ID, MOBILE, LANDLINE, BANK_CARD, EMAIL})
 # `scan` reads texts, where a dot before digits means a decimal; in a code it may part two names.
 _MOBILE_IN_CODE = re.compile(r"(?<![0-9])1[3-9][0-9][._:/ -]?[0-9]{4}[._:/ -]?[0-9]{4}(?![0-9])")
+# A whole text that is a mobile number however it is grouped, with China's code or a zero before it.
+_MOBILE_WHOLE = re.compile(
+    r"[^0-9A-Za-z]{0,2}(?:(?:\+|00)?86|0{1,3})?[^0-9A-Za-z]{0,2}1[^0-9A-Za-z]?[3-9](?:[^0-9A-Za-z]?[0-9]){9}"
+)
+_MOST_GROUPS = 4
+_ACCOUNT = re.compile(r"(?:wxid[_-]?[a-z0-9]{4,}|qq[:_ -]?[1-9][0-9]{4,10})", re.IGNORECASE)
+# Below this a number has fewer digits than any number of a person that is looked for.
+LONG_NUMBER = 10**9
+_MOST_DIGITS = 40
 _REMEMBERED = 50_000
 
-# Verhoeff's tables: the dihedral group D5 and the permutation applied once a place.
-_D5 = tuple(
-    tuple(
-        (a + b) % 5 + (5 if b >= 5 else 0) if a < 5 else (a - b) % 5 + (0 if b >= 5 else 5) for b in range(10)
-    )
-    for a in range(10)
-)
-_PERMUTED = (1, 5, 7, 6, 2, 8, 3, 0, 9, 4)
+_SCTID = grammars()["http://snomed.info/sct"]
 
 
 class KeptTexts:
@@ -74,9 +84,11 @@ class KeptTexts:
     def __init__(self, systems: Mapping[str, str]) -> None:
         self._listed = frozenset(url for url in systems if not url.endswith("/"))
         self._families = tuple(url for url in systems if url.endswith("/"))
-        self.sctid_systems = frozenset(url for url, kind in systems.items() if kind == SCTID)
-        self._codes: tuple[dict[str, str], dict[str, str]] = ({}, {})  # of other systems, of SNOMED CT
+        self._sctid = frozenset(url for url, kind in systems.items() if kind == SCTID)
+        self._codes: dict[str, dict[str, str]] = {}  # by grammar, then by text
         self._systems: dict[str, str] = {}
+        self._grammars: dict[str, tuple[Grammar | None, dict[str, str]]] = {}
+        self._without = self._codes.setdefault("", {})
 
     def fault_of_system(self, url: str) -> str:
         """The rule that a code system's address violates, or nothing."""
@@ -86,59 +98,86 @@ class KeptTexts:
             _remember(self._systems, url, known)
         return known
 
-    def fault_of_code(self, text: str, in_sctid_system: bool) -> str:
-        """The rule that a code, date or other short text violates, or nothing."""
-        memory = self._codes[in_sctid_system]
+    def fault_of_code(self, text: str, system: object = None) -> str:
+        """The rule that a code of a system, a date or another short text violates, or nothing."""
+        grammar, memory = (None, self._without) if type(system) is not str else self._of_system(system)
         known = memory.get(text)
         if known is None:
-            known = "" if _DATE_OR_TIME.fullmatch(text) else _fault_of_code(text, in_sctid_system)
+            dated = grammar is None and _DATE_OR_TIME.fullmatch(text)
+            known = "" if dated else _fault_of_code(text, grammar)
             _remember(memory, text, known)
+        return known
+
+    def fault_of_number(self, number: int | float | Decimal) -> str:
+        """The rule that a number violates which is a person's: one of ten digits or more before its point."""
+        digits = _integer_digits(number)
+        return IDENTIFIER_IN_CODE if digits and holds_persons_number(digits) else ""
+
+    def fault_of_type(self, text: str) -> str:
+        """The rule that `Reference.type` violates: it is the name of a resource type of FHIR."""
+        return "" if is_resource_type(text) else self.fault_of_code(text) or UNKNOWN_TYPE
+
+    def _of_system(self, system: str) -> tuple[Grammar | None, dict[str, str]]:
+        known = self._grammars.get(system)
+        if known is None:
+            grammar = _SCTID if system in self._sctid else grammar_of(system)
+            known = grammar, self._codes.setdefault(grammar.name if grammar else "", {})
+            if len(self._grammars) >= _REMEMBERED:
+                self._grammars.clear()
+            self._grammars[system] = known
         return known
 
     def _is_listed(self, url: str) -> bool:
         if url in self._listed:
             return True
         return any(
-            url.startswith(family) and bool(_TAIL.fullmatch(url, len(family))) for family in self._families
+            is_code_system(url) if family in FAMILIES else bool(_TAIL.fullmatch(url, len(family)))
+            for family in self._families
+            if url.startswith(family)
         )
 
 
-def is_sctid(number: str) -> bool:
-    """Whether digits are built like a SNOMED CT concept id: 6 to 18, partition 00 or 10, Verhoeff digit."""
-    if not (number.isascii() and number.isdigit() and 6 <= len(number) <= 18 and number[0] != "0"):
-        return False
-    return number[-3:-1] in ("00", "10") and _verhoeff(number) == 0
+def holds_persons_number(text: str) -> bool:
+    """Whether a text holds a resident id, a phone, a card or an account number, in any usual spelling."""
+    return _names_a_person(text, None)
 
 
-def _verhoeff(number: str) -> int:
-    total = 0
-    for place, digit in enumerate(reversed(number)):
-        moved = int(digit)
-        for _ in range(place % 8):
-            moved = _PERMUTED[moved]
-        total = _D5[total][moved]
-    return total
-
-
-def _fault_of_code(text: str, in_sctid_system: bool) -> str:
-    if _names_a_person(text, in_sctid_system):
+def _fault_of_code(text: str, grammar: Grammar | None) -> str:
+    if _names_a_person(text, grammar):
         return IDENTIFIER_IN_CODE
     if not _FORM.fullmatch(text) or _ADDRESS.search(text):
         return UNLIKELY_CODE
-    return ""
+    return UNFIT_CODE if grammar is not None and not grammar.fits(text) else ""
 
 
-def _names_a_person(text: str, in_sctid_system: bool) -> bool:
+def _names_a_person(text: str, grammar: Grammar | None) -> bool:
     # Spaces, hyphens and dots between the digits of a resident id do not make it another number.
     closed = _SEPARATORS.sub("", text)
     if any(is_resident_id(number) for number in _EIGHTEEN.findall(closed)):
         return True
-    if in_sctid_system and all(is_sctid(number) for number in _DIGITS.findall(text)):
+    if grammar is not None and grammar.sure and all(is_sctid(number) for number in _DIGITS.findall(text)):
         return False
+    # 5-4-2 digits of an NDC are eleven; the hyphens where it has them make it no phone.
+    if grammar is not None and grammar.name == "ndc" and "-" in text and grammar.fits(text):
+        return False
+    if _ACCOUNT.fullmatch(text) or _is_mobile(text):
+        return True
     written = (text, closed) if _ONLY_DIGITS.fullmatch(text) else (text,)
     return bool(_MOBILE_IN_CODE.search(text)) or any(
         found.kind in _NUMBERS_OF_PERSONS for form in written for found in scan(form)
     )
+
+
+def _is_mobile(text: str) -> bool:
+    return bool(_MOBILE_WHOLE.fullmatch(text)) and len(_DIGITS.findall(text)) <= _MOST_GROUPS
+
+
+def _integer_digits(number: int | float | Decimal) -> str:
+    """The digits before the point; nothing for what is no finite number, or has more than any identifier."""
+    exact = number if isinstance(number, Decimal) else Decimal(number)
+    if not exact.is_finite() or exact.adjusted() >= _MOST_DIGITS:
+        return ""
+    return format(abs(exact).to_integral_value(ROUND_DOWN), "f")
 
 
 def _remember(memory: dict[str, str], text: str, answer: str) -> None:

@@ -7,7 +7,7 @@ project's token is made with; the number itself is not kept. Equal tokens are on
 
 Old and new forms of a number (GB 11643-1989, 15 digits, and GB 11643-1999, 18) give one token. Nobody is
 linked on a token alone: the Patient rows must agree in birth date and gender, because a number that was
-typed into the wrong chart would make two people one.
+typed into the wrong chart would make two people one. A row without a birth date can agree with nothing.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from rwd_platform.signing import suites
 LINK_SCHEME = "l1"
 DISAGREE = "link.disagree"  # persons whose Patient rows contradict each other
 UNDECIDED = "link.no_patient_row"  # persons of whom a Patient row is missing, so nothing can be compared
+NO_BIRTH_DATE = "link.no_birth_date"  # persons of whom a Patient row has no birth date, so too little agrees
 LINKED = "link.linked"  # persons whose rows were brought together
 MERGED_ROWS = "link.patient rows of a linked person"  # Patient rows left behind for another of the person
 
@@ -41,6 +42,7 @@ _BETWEEN = re.compile(r"[\s\-\u2010-\u2015]")
 _OLD_FORM = re.compile(r"[1-8][0-9]{14}")
 # Sequence numbers that the 15-digit form reserved for people of a hundred years and more: born 18xx.
 _CENTENARIANS = frozenset({"996", "997", "998", "999"})
+_YEAR = re.compile(r"[0-9]{4}")  # the least that a birth date says
 _UNKNOWN_GENDERS = frozenset({None, "", "unknown"})
 
 Place = tuple[str, str]
@@ -102,8 +104,8 @@ def link_persons(
 
     tables  -- lake tables by name; `patient` has patient_id, organisation_id, birth_date and gender
     links   -- (organisation_id, patient_id) -> linkage token; a patient without one stays as he or she is
-    account -- gets `link.linked` (persons), `link.disagree` and `link.no_patient_row` (persons whose token
-               is shared but who stay apart), and how many Patient rows were left behind
+    account -- gets `link.linked` (persons), `link.disagree`, `link.no_patient_row` and `link.no_birth_date`
+               (persons whose token is shared but who stay apart), and how many Patient rows were left behind
 
     The canonical patient_id is the smallest of the person's; the Patient row that stays is the one with the
     most precise birth date, then with a known gender, then the smallest place. It does not depend on the
@@ -122,8 +124,9 @@ def link_persons(
         if len(persons) != len(places):
             account.add(UNDECIDED, 1)
             continue
-        if not _agree(persons):
-            account.add(DISAGREE, 1)
+        apart = _why_apart(persons)
+        if apart is not None:
+            account.add(apart, 1)
             continue
         account.add(LINKED, 1)
         stays = min(persons, key=_rank)
@@ -155,6 +158,13 @@ def _rows_of(patients: pd.DataFrame, wanted: set[Place]) -> dict[Place, list[_Pe
             sex = gender if isinstance(gender, str) else None
             found[organisation, patient].append(_Person((organisation, patient), birth, sex, position))
     return found
+
+
+def _why_apart(persons: Sequence[_Person]) -> str | None:
+    """None where they are one person. A contradiction is the graver reason."""
+    if not _agree(persons):
+        return DISAGREE
+    return None if all(_YEAR.match(person.birth_date) for person in persons) else NO_BIRTH_DATE
 
 
 def _agree(persons: Sequence[_Person]) -> bool:

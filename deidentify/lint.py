@@ -48,9 +48,9 @@ _STRUCTURES = frozenset(
     }
     | {"Extension", "Signature", "Resource"}
 )
-# Texts of FHIR's type `string` that are codes: UDI-DI names a product (GB/T 39725 does not list it; 45 CFR
-# 164.514 speaks of device identifiers, which is why the stricter policies drop it).
-_CODES = frozenset({"Device.udiCarrier.deviceIdentifier"})
+# Where a UDI's product part may be cut out: UDI-DI names a product (GB/T 39725 does not list it; 45 CFR 164.514
+# speaks of device identifiers, which is why the stricter policies drop it). As a text it is never kept.
+_DEVICE_IDENTIFIER = ("DeviceUdiCarrier", "deviceIdentifier")
 # How fine an element's own value is; what is missing here is no geography.
 _PLACES = {
     "Address.country": "country",
@@ -130,7 +130,7 @@ def _owner(along: tuple[Element | None, ...], resource_type: str) -> str:
 def _of_rule(rule: Rule, element: Element, owner: str, resource_type: str, path: str) -> Iterator[Finding]:
     where = f"[{resource_type}] {path}"
     if rule.action == "keep":
-        if _names_people(element, owner, f"{resource_type}.{path}"):
+        if _names_people(element, owner):
             yield finding("kept_identifying", where, type=element.type)
         elif not element.is_primitive:
             yield finding("unfit_action", where, action=str(rule), type=element.type)
@@ -138,14 +138,12 @@ def _of_rule(rule: Rule, element: Element, owner: str, resource_type: str, path:
         yield finding("unfit_action", where, action=str(rule), type=element.type)
 
 
-def _names_people(element: Element, owner: str, full_path: str) -> bool:
+def _names_people(element: Element, owner: str) -> bool:
     if element.name in SYSTEM_ELEMENTS and element.type == "uri":
         return False  # must be one of the policy's [systems]
     if owner == "Reference" and element.name == "type":
         return False  # the name of a resource type
-    if element.type in _WORDS:
-        return full_path not in _CODES
-    return element.type in _IDENTIFYING or element.type in _STRUCTURES
+    return element.type in _WORDS or element.type in _IDENTIFYING or element.type in _STRUCTURES
 
 
 def _fits(rule: Rule, element: Element, owner: str, path: str) -> bool:
@@ -160,6 +158,8 @@ def _fits(rule: Rule, element: Element, owner: str, path: str) -> bool:
     if rule.action == "date":
         # FHIR has no instant of less than a second.
         return element.type in _DATES and (rule.argument == SHIFT or element.type != "instant")
+    if rule.action == "device-identifier":
+        return (owner, element.name) == _DEVICE_IDENTIFIER
     if rule.action == "age-band":
         return element.type in ("date", "Age") and not element.repeats
     return rule.action == "generalise" and element.type in ("code", "string")

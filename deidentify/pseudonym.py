@@ -31,6 +31,7 @@ _BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
 _PAIRS = tuple(first + second for first in _BASE32 for second in _BASE32)
 _SHIFTS = tuple(range(120, -1, -10))
 # The last letter carries 3 bits of the 128: the two below them are always zero.
+_UUID = re.compile(r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}")
 _TOKEN = re.compile(r"([a-z][0-9])\.([a-z]{2,16})\.([1-9][0-9]{0,8})\.[a-z2-7]{25}[aeimquy4]")
 
 KEY_UNFIT = Problem(
@@ -88,9 +89,12 @@ class Pseudonymiser:
         return f"Pseudonymiser(scope={self.scope!r}, version={self.version})"
 
     def _token(self, kind: str, value: str) -> str:
-        """The pseudonym of a value. Full-width and half-width forms of one text get one token."""
+        """The pseudonym of a value. Full-width and half-width forms of one text get one token, as a UUID's cases do."""
         normal = value if value.isascii() else unicodedata.normalize("NFKC", value)
-        message = self._beginning + framed(kind) + framed(normal.strip())
+        normal = normal.strip()
+        if _UUID.fullmatch(normal):
+            normal = normal.lower()  # RFC 9562: read in either case; `urn:uuid:` and `Patient/` must meet
+        message = self._beginning + framed(kind) + framed(normal)
         return self._prefix + letters_of(self._mac(self._key, message))
 
 

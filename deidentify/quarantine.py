@@ -5,7 +5,13 @@ Texts name the element, never its value: what stood there may be a person's name
 
 from __future__ import annotations
 
-from deidentify.kept_texts import IDENTIFIER_IN_CODE, UNLIKELY_CODE, UNLISTED_SYSTEM
+from deidentify.kept_texts import (
+    IDENTIFIER_IN_CODE,
+    UNFIT_CODE,
+    UNKNOWN_TYPE,
+    UNLIKELY_CODE,
+    UNLISTED_SYSTEM,
+)
 from rwd_platform.core.units import Issue
 
 MODIFIER_EXTENSION = "deidentify.modifier-extension"
@@ -53,6 +59,22 @@ _TEXTS: dict[str, tuple[str, str, str, str, str]] = {
         "请医院从该处去掉个人号码、改填代码后重新上传；确为代码的，请告知隐私专员。",
         "Ask the hospital to put a code there instead and to send it again; if it is a code, "
         "tell the privacy officer.",
+    ),
+    UNFIT_CODE: (
+        "code-invalid",
+        "{where} 的代码不符合其代码系统的编码规则（如位数、校验位），因此不保存该资源的任何内容。",
+        "{where} holds a code that its code system does not write so (its letters, digits or check digit), "
+        "so nothing of the resource is stored.",
+        "请核对代码与代码系统的地址是否对应；院内自编代码应使用本院的代码系统地址，由隐私专员列入策略后重新上传。",
+        "Check that code and system belong together; a local code needs the hospital's own system, which the "
+        "privacy officer lists in the policy. Then send it again.",
+    ),
+    UNKNOWN_TYPE: (
+        "code-invalid",
+        "{where} 应为 FHIR 资源类型的名称，因此不保存该资源的任何内容。",
+        "{where} should be the name of a FHIR resource type and is none, so nothing of the resource is stored.",
+        "请填写所引用资源的类型（如 Patient），或去掉该元素，然后重新上传。",
+        "Write the type of the resource pointed at, such as Patient, or leave it out, then send it again.",
     ),
     GENETIC: (
         "security",

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 
+from deidentify.hl7_names import is_resource_type
 from deidentify.pseudonym import Pseudonymiser
 
 _REST = re.compile(
@@ -28,6 +29,8 @@ def rewrite(reference: str, pseudonyms: Pseudonymiser, urn_type: str = "") -> st
     """
     match = _REST.fullmatch(reference)
     if match:
+        if not is_resource_type(match[1]):
+            return None  # a name in the place of a type could be a person's
         return f"{match[1]}/{pseudonyms.token(match[1], match[2])}"
     if urn_type:
         urn = _UUID.fullmatch(reference) or _OID.fullmatch(reference)

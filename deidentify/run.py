@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from deidentify.account import Account, DropCounter
+from deidentify.genetics import genetic_fault
 from deidentify.policy import Policy
 from deidentify.pseudonym import Pseudonymiser
-from deidentify.scrub import Quarantine, scrub
+from deidentify.quarantine import GENETIC, Quarantine, quarantine
+from deidentify.scrub import Scrubbed, scrub
 from deidentify.shifting import Shifts
 from rwd_platform.core.json_text import dumps
-from rwd_platform.core.units import Issue, Place, Unit
+from rwd_platform.core.units import Issue, Place, Resource, Unit
 
 
 def deidentify_lines(
@@ -36,10 +38,10 @@ def deidentify_lines(
             rejected += 1
         else:
             try:
-                scrubbed = scrub(unit.resource, policy, pseudonyms, shifts)
-            except Quarantine as quarantine:
+                scrubbed = _scrubbed(unit.resource, policy, pseudonyms, shifts)
+            except Quarantine as held:
                 quarantined += 1
-                issues = (quarantine.issue,)
+                issues = (held.issue,)
             else:
                 drops.count(scrubbed.dropped)
                 if scrubbed.resource is not None:
@@ -48,3 +50,13 @@ def deidentify_lines(
         for issue in issues if on_issue else ():
             on_issue(unit.place, issue)  # type: ignore[misc]  # mypy does not carry the test into the loop
     return Account(read, written, rejected, quarantined, drops.as_dict())
+
+
+def _scrubbed(
+    resource: Resource, policy: Policy, pseudonyms: Pseudonymiser, shifts: Shifts | None
+) -> Scrubbed:
+    """Genes and genomes take another way whatever the policy says: human genetic resources."""
+    genetic = genetic_fault(resource)
+    if genetic:
+        raise quarantine(GENETIC, genetic)
+    return scrub(resource, policy, pseudonyms, shifts)

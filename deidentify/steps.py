@@ -13,20 +13,18 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from deidentify.actions import LEFT_OUT, SHIFT, Rule
-from deidentify.generalise import Hierarchy, hierarchy_named
-from deidentify.kept_texts import SYSTEM_ELEMENTS, KeptTexts
+from deidentify.generalise import OLDEST_AGE, Hierarchy, hierarchy_named
+from deidentify.hl7_names import is_extension
+from deidentify.kept_texts import LONG_NUMBER, SYSTEM_ELEMENTS, KeptTexts
 from deidentify.labels import ABSTRACTED, MASKED, masked
 from deidentify.policy import Policy
-from deidentify.transforms import MASK, NOTHING, PRIMITIVES, Pass, Step, compile_rule
+from deidentify.transforms import MASK, NOTHING, NUMBERS, PRIMITIVES, Pass, Step, compile_rule, pooled_age
 
 __all__ = ["NOTHING", "Pass", "Step", "compile_type", "safe_name"]
 
 _ELEMENT_NAME = re.compile(r"_?[A-Za-z][A-Za-z]{0,63}(?:64Binary|[0-9]{0,2})")
-_CODE = re.compile(r"[A-Za-z][A-Za-z_\-]{0,63}")
-# An address may be made of a name and a number. Shown are those that the policy lists, and HL7's own.
-_HL7_EXTENSION = re.compile(
-    r"http://hl7\.org/fhir/StructureDefinition/(?!(?:.*[0-9]){6})[A-Za-z][A-Za-z0-9\-]{0,63}"
-)
+# Codes of extensions have no system: written as HL7 writes codes, in lower case or all in capitals, no digits.
+_CODE = re.compile(r"[a-z]+(?:[-_][a-z]+)*|[A-Z]{1,8}")
 # An extension that a policy knows may hold one of these: codes and numbers, never words.
 _EXTENSION_VALUES = frozenset(
     {"valueCode", "valueBoolean", "valueInteger", "valuePositiveInt", "valueUnsignedInt", "valueDecimal"}
@@ -61,14 +59,18 @@ def _branch(tree: Mapping[str, Any], path: str, resource_type: str, policy: Poli
     unnamed = _unnamed(path, values, policy)
     # Most elements are values that stay as they are: these are copied without a call.
     plain = frozenset(name for name, below in tree.items() if below == Rule("keep"))
-    judge = _judge(path, texts)
+    judge = _judge(path, texts, is_reference="reference" in tree)
 
     def copy(element: dict[str, Any], run: Pass) -> dict[str, Any]:
         kept: dict[str, Any] = {}
         for name, value in element.items():
             if name in plain and type(value) in PRIMITIVES:
-                if type(value) is str:
+                kind = type(value)
+                if kind is str:
                     judge(name, value, element, run)
+                elif kind in NUMBERS and not -LONG_NUMBER < value < LONG_NUMBER and run.fault is None:
+                    fault = texts.fault_of_number(value)
+                    run.fault = (fault, f"{path}.{name}") if fault else None
                 kept[name] = value
                 continue
             step = steps.get(name)
@@ -92,23 +94,52 @@ def _branch(tree: Mapping[str, Any], path: str, resource_type: str, policy: Poli
             run.dropped.add(path)
         return kept or NOTHING
 
+    width = _pooled_from(tree, resource_type, policy)
+    if width:
+        return _of_pooled_age(step, path, width)
     return _of_known_system(step, tree, path, policy)
 
 
-def _judge(path: str, texts: KeptTexts) -> Callable[[str, str, Mapping[str, Any], Pass], None]:
+def _pooled_from(tree: Mapping[str, Any], resource_type: str, policy: Policy) -> int:
+    """The band's years for a quantity of an Observation under a policy that pools ages; else 0."""
+    born = policy.rules.get("Patient", {}).get("birthDate")
+    if resource_type != "Observation" or born is None or born.action != "age-band":
+        return 0
+    return int(born.argument) if "value" in tree and "code" in tree else 0
+
+
+def _of_pooled_age(step: Step, path: str, width: int) -> Step:
+    """An age that a hospital records as an observation, such as LOINC 30525-0, is pooled as others are."""
+    in_range = path.endswith((".low", ".high"))
+
+    def pooled(value: Any, run: Pass) -> Any:
+        if type(value) is not dict:
+            return step(value, run)
+        age = pooled_age(value, width, in_range)
+        if age is None or (age != value and path.endswith(".high") and age["value"] == OLDEST_AGE):
+            run.dropped.add(path)  # 90 and above has no upper end
+            run.labels.add(MASKED)
+            return NOTHING if in_range else masked()
+        if age != value:
+            run.labels.add(ABSTRACTED)
+        return step(age, run)
+
+    return pooled
+
+
+def _judge(
+    path: str, texts: KeptTexts, is_reference: bool
+) -> Callable[[str, str, Mapping[str, Any], Pass], None]:
     """What looks at a text that stays as it is, and remembers the first that may not."""
-    fault_of_code, fault_of_system, sctid_systems = (
-        texts.fault_of_code,
-        texts.fault_of_system,
-        texts.sctid_systems,
-    )
+    fault_of_code, fault_of_system = texts.fault_of_code, texts.fault_of_system
 
     def judge(name: str, text: str, element: Mapping[str, Any], run: Pass) -> None:
         if name in SYSTEM_ELEMENTS:
             fault = fault_of_system(text)
+        elif is_reference and name == "type":
+            fault = texts.fault_of_type(text)
         else:
-            system = element.get("system") if name == "code" else None
-            fault = fault_of_code(text, type(system) is str and system in sctid_systems)
+            fault = fault_of_code(text, element.get("system") if name == "code" else None)
         if fault and run.fault is None:
             run.fault = (fault, f"{path}.{name}")
 
@@ -241,7 +272,7 @@ def _extensions(value: Any, known: frozenset[str], path: str, run: Pass) -> Any:
         if isinstance(url, str) and url in known and _is_code_or_number(one):
             kept.append(dict(one))
             continue
-        shown = isinstance(url, str) and (url in known or _HL7_EXTENSION.fullmatch(url))
+        shown = isinstance(url, str) and (url in known or is_extension(url))
         run.dropped.add(f"{path}('{url}')" if shown else f"{path}(unlisted extension)")
     return kept or NOTHING
 
@@ -251,4 +282,6 @@ def _is_code_or_number(extension: dict[str, Any]) -> bool:
     if len(names) != 1 or names[0] not in _EXTENSION_VALUES:
         return False
     value = extension[names[0]]
-    return bool(_CODE.fullmatch(value)) if type(value) is str else type(value) in PRIMITIVES
+    if type(value) in NUMBERS:
+        return bool(-LONG_NUMBER < value < LONG_NUMBER)
+    return bool(_CODE.fullmatch(value)) if type(value) is str else type(value) is bool

@@ -11,8 +11,9 @@ from typing import Any
 
 from deidentify.actions import SHIFT, Rule
 from deidentify.dates import coarsen, shift
+from deidentify.device_identifiers import device_identifier
 from deidentify.generalise import OLDEST_AGE, Hierarchy, band_of_age, hierarchy_named
-from deidentify.kept_texts import SYSTEM_ELEMENTS, KeptTexts
+from deidentify.kept_texts import LONG_NUMBER, SYSTEM_ELEMENTS, KeptTexts
 from deidentify.labels import ABSTRACTED, MASKED, PSEUDONYMISED, masked
 from deidentify.pseudonym import Pseudonymiser
 from deidentify.references import rewrite
@@ -21,7 +22,8 @@ from rwd_platform.core.units import Resource
 
 NOTHING: Any = object()
 MASK: Any = object()
-PRIMITIVES = frozenset({str, int, float, bool, Decimal})
+NUMBERS = frozenset({int, float, Decimal})
+PRIMITIVES = NUMBERS | {str, bool}
 
 _UCUM = "http://unitsofmeasure.org"
 # UCUM's units of an age, in years: a year is 365.25 days, a month a twelfth of it.
@@ -62,6 +64,8 @@ def compile_rule(rule: Rule, path: str, resource_type: str, texts: KeptTexts, as
         return _pseudonym(resource_type)
     if rule.action == "reference":
         return _reference(rule.argument)
+    if rule.action == "device-identifier":
+        return _device_identifier(path)
     if rule.action == "date":
         return _shifted if rule.argument == SHIFT else _date(rule.argument, as_of)
     if rule.action == "age-band":
@@ -78,9 +82,22 @@ def _keep(path: str, texts: KeptTexts) -> Step:
         if type(value) is str and run.fault is None:
             fault = texts.fault_of_system(value) if is_system else texts.fault_of_code(value, False)
             run.fault = (fault, path) if fault else None
+        elif run.fault is None and type(value) in NUMBERS and abs(value) >= LONG_NUMBER:
+            fault = texts.fault_of_number(value)
+            run.fault = (fault, path) if fault else None
         return value if type(value) in PRIMITIVES else NOTHING
 
     return keep
+
+
+def _device_identifier(path: str) -> Step:
+    def product(value: Any, run: Pass) -> Any:
+        kept = device_identifier(value) if type(value) is str else None
+        if kept != value:
+            run.dropped.add(path)  # the single device's part, or all of it
+        return NOTHING if kept is None else kept
+
+    return product
 
 
 def _pseudonym(resource_type: str) -> Step:
@@ -182,3 +199,25 @@ def _banded_age(quantity: Mapping[str, Any], width: int) -> dict[str, Any] | Non
         return {"value": width, "comparator": "<", **unit} if comparator is None else None
     open_ended = {"comparator": ">="} if comparator or low >= OLDEST_AGE else {}
     return {"value": low, **open_ended, **unit}
+
+
+def pooled_age(quantity: Mapping[str, Any], width: int, in_range: bool = False) -> dict[str, Any] | None:
+    """What stays of a quantity that may be an age, where ages are pooled: itself, its band, or nothing.
+
+    Only UCUM's units of time in which an age is told count; 90 and above are one. A unit finer than the
+    year is touched from 90 years on. In a range FHIR allows no comparator: 90 is then a lower end.
+    """
+    number, code = quantity.get("value"), quantity.get("code")
+    factor = _YEARS.get(code) if type(code) is str and quantity.get("system", _UCUM) == _UCUM else None
+    if factor is None or type(number) not in NUMBERS:
+        return dict(quantity)
+    years = Decimal(str(number)) * factor
+    if not years.is_finite():
+        return None
+    if years < OLDEST_AGE:
+        low = band_of_age(years, width) if code == "a" and width > 1 and years >= 0 else None
+        return dict(quantity) if low is None else {**quantity, "value": low}
+    if quantity.get("comparator") in ("<", "<="):
+        return None
+    open_ended = {} if in_range else {"comparator": ">="}
+    return {"value": OLDEST_AGE, **open_ended, "system": _UCUM, "code": "a"}

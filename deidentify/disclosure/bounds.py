@@ -23,17 +23,24 @@ _EPS = 1e-6
 _SOLVED, _UNBOUNDED = 0, 3  # scipy's words for how a programme ended
 
 
+class _Contradiction(Exception):
+    """No table has the printed numbers: nothing that follows from them is proven."""
+
+
 def intervals(table: Table, base: int = 0) -> dict[Key, Interval] | None:
     """For each withheld cell: the least and the greatest count. None: it cannot be
     told, because too many cells are withheld or the printed numbers contradict each other.
 
     `base` is the rounding base: a printed number then stands for anything within half of it.
     """
+    if table.contradicts_itself:
+        return None
     unknown = table.unknown()
-    if not unknown:
-        return {}
     box = {key: _printed(cell, base) for key, cell in table.cells.items()}
-    _propagate(table, box)
+    try:
+        _propagate(table, box)
+    except _Contradiction:
+        return None
     open_keys = [key for key in unknown if box[key][1] - box[key][0] > _EPS]
     if open_keys:
         exact = _programme(table, box, open_keys) if len(open_keys) <= MOST_CELLS else None
@@ -85,7 +92,9 @@ def _propagate(table: Table, box: dict[Key, Interval]) -> None:
 def _narrow(box: dict[Key, Interval], key: Key, low: float, high: float) -> bool:
     old_low, old_high = box[key]
     new = (max(old_low, low), min(old_high, high))
-    if new[0] > new[1]:  # printed numbers that contradict each other (rounded apart): keep what was known
+    if new[0] > new[1] + _EPS:
+        raise _Contradiction
+    if new[0] > new[1]:  # a rounding error of the sums
         return False
     if new[0] > old_low + _EPS or new[1] < old_high - _EPS:
         box[key] = new

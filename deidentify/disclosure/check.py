@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from deidentify.disclosure import merged
 from deidentify.disclosure.differencing import ReleasedTable, compare
 from deidentify.disclosure.fields import load_fields
 from deidentify.disclosure.findings import Case, Finding, Outcome, Rule, Verdict
-from deidentify.disclosure.read import Results, read_results
-from deidentify.disclosure.recipients import CONDITION_TEXTS, Recipient, missing_conditions, recipient_of
+from deidentify.disclosure.names import is_plain
+from deidentify.disclosure.places import shown_place
+from deidentify.disclosure.read import RESULTS_MALFORMED, Results, read_results
+from deidentify.disclosure.recipients import (
+    CONDITION_NAMES,
+    CONDITION_TEXTS,
+    Recipient,
+    missing_conditions,
+    recipient_of,
+)
 from deidentify.disclosure.rules import FIND
 from rwd_platform.core.text import Bilingual
 
@@ -17,7 +27,7 @@ MOST_FINDINGS = 500  # told one by one; the rest is counted in a finding of its 
 CONDITION = Rule(
     "condition",
     Bilingual("接收条件", "Conditions of the recipient"),
-    Bilingual("缺少条件 {name}：{what_zh}。", "The condition {name} is not met: {what}."),
+    Bilingual("缺少条件“{name_zh}”：{what_zh}。", "The condition {name} is not met: {what}."),
     Bilingual("补齐该条件后重新申请。", "Meet the condition and ask again."),
 )
 MORE = Rule(
@@ -55,10 +65,15 @@ def check(
     """
     policy = recipient_of(recipient)
     read = read_results(results)
+    if not read.rows and not read.series:
+        raise RESULTS_MALFORMED.error(
+            where="rows", why="there are no results in it", why_zh="其中没有任何结果"
+        )
     findings = list(_conditions(policy, conditions or {}, pending))
     if not policy.full_listings:
         before = read_results(support) if support is not None else None
-        findings += findings_of(read, policy, before)
+        findings += findings_of(read, policy, before, sets_are_known=sets is not None)
+        findings += merged.find(Case(read, policy, load_fields(), before), released)
         findings += compare(read, released, policy.differencing, sets=sets, tokens=tokens)
     outcome = outcome_of(findings)
     change: tuple[Mapping[str, str], ...] = ()
@@ -68,12 +83,21 @@ def check(
 
         mitigated = mitigate(results, recipient, support=support)
         change, minimal = mitigated.account, mitigated.minimal
-    return Verdict(recipient, outcome, _limited(findings), change, minimal)
+    told = tuple(_told(read, finding) for finding in _limited(findings))
+    change = tuple({**one, "where": shown_place(read, one["where"])} for one in change)
+    return Verdict(recipient, outcome, told, change, minimal)
 
 
-def findings_of(results: Results, recipient: Recipient, support: Results | None) -> list[Finding]:
+def _told(read: Results, finding: Finding) -> Finding:
+    """A row's id may be somebody's name: its place is told where it is not plain."""
+    return finding if is_plain(finding.where) else replace(finding, where=shown_place(read, finding.where))
+
+
+def findings_of(
+    results: Results, recipient: Recipient, support: Results | None, *, sets_are_known: bool = False
+) -> list[Finding]:
     """What the rules about the results themselves find, in the order of the rules."""
-    case = Case(results, recipient, load_fields(), support)
+    case = Case(results, recipient, load_fields(), support, sets_are_known)
     return [finding for find in FIND for finding in find(case)]
 
 
@@ -87,7 +111,11 @@ def _conditions(
 ) -> Sequence[Finding]:
     return [
         CONDITION.finding(
-            f"condition.{name}", name=name, what=CONDITION_TEXTS[name].en, what_zh=CONDITION_TEXTS[name].zh
+            f"condition.{name}",
+            name=CONDITION_NAMES[name].en,
+            name_zh=CONDITION_NAMES[name].zh,
+            what=CONDITION_TEXTS[name].en,
+            what_zh=CONDITION_TEXTS[name].zh,
         )
         for name in missing_conditions(policy, conditions)
         if name not in pending

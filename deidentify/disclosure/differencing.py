@@ -18,17 +18,25 @@ named in a `review` finding, and only totals are compared).
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any
 
+from deidentify.disclosure.file_tables import PERSONS, key_of, names_of
 from deidentify.disclosure.findings import Finding, Rule
-from deidentify.disclosure.read import Results
+from deidentify.disclosure.names import shown
+from deidentify.disclosure.places import shown_place
+from deidentify.disclosure.read import Results, Row
 from rwd_platform.core.text import Bilingual
 
 MOST_SETS = 60  # of different sets: above, triples would take too long, and a finding says so
 MOST_OTHERS = 3
+COUNTED = frozenset(
+    {"subjects", "events", "observed", "count", "total", "at_risk", "remaining", "patients", "persons"}
+)
+_TABLE = " of "
 
 SETS = Rule(
     "differencing",
@@ -85,25 +93,52 @@ class ReleasedTable:
 
 
 def figures_of(results: Results) -> dict[str, float]:
-    """The counts that a reader could subtract, by a label that is the same for the same thing in two releases."""
+    """The counts that a reader could subtract, by a label that is the same for the same thing in two releases.
+
+    In a table the label is the statistic and, as JSON, its dimensions and labels: spelt alike, in the order of
+    their names, and without margins, so that the total of one table is the total of another.
+    """
     found: dict[str, float] = {}
     for row in results.rows:
         if row.number is None:
             continue
-        dims = ", ".join(f"{name}={label}" for name, label in row.dims)
-        if dims or row.statistic in (
-            "subjects",
-            "events",
-            "observed",
-            "count",
-            "total",
-            "at_risk",
-            "remaining",
-        ):
-            label = f"{row.statistic}[{dims}]" if dims else row.id
-            found[label] = row.number
+        if row.dims or results.is_table:
+            found.setdefault(label_of(row), row.number)
+        elif row.statistic in COUNTED:
+            found[row.id] = row.number
     for name, (subjects, _) in results.row_sets.items():
         found[f"people[{name}]"] = float(subjects)
+    return found
+
+
+def label_of(row: Row) -> str:
+    return table_label(row.statistic, names_of(row), key_of(row))
+
+
+def table_label(statistic: str, names: Sequence[str], labels: Sequence[str]) -> str:
+    places = sorted([name, label] for name, label in zip(names, labels, strict=True) if label)
+    return f"{statistic}{_TABLE}{json.dumps(places, ensure_ascii=False)}"
+
+
+def statistic_class(label: str) -> str:
+    """What two labels must share to be compared: all counts of persons are alike."""
+    statistic, is_table, places = label.partition(_TABLE)
+    return f"persons{_TABLE}{places}" if is_table and statistic in PERSONS else label
+
+
+def parsed(label: str) -> dict[str, str] | None:
+    """Dimension -> label of a table's figure; None for any other."""
+    _, is_table, places = label.partition(_TABLE)
+    try:
+        return dict(json.loads(places)) if is_table else None
+    except ValueError:
+        return None  # a row of the platform, whose id only looks like one
+
+
+def by_class(figures: Mapping[str, float]) -> dict[str, set[float]]:
+    found: dict[str, set[float]] = {}
+    for label, value in figures.items():
+        found.setdefault(statistic_class(label), set()).add(value)
     return found
 
 
@@ -111,6 +146,10 @@ def released_of(name: str, results: Results) -> ReleasedTable:
     """A results file as a released table: totals and the hashes of its row sets."""
     hashes = {one: digest for one, (_, digest) in results.row_sets.items() if digest}
     return ReleasedTable(name, figures_of(results), hashes=hashes)
+
+
+def shown_name(name: str) -> str:
+    return shown(name, "…")
 
 
 def compare(
@@ -148,11 +187,11 @@ def _by_persons(
     for table in released:
         for name, people in sorted((table.sets or {}).items()):
             if people:
-                names.setdefault(people, (f"{table.name}: {name}", False))
+                names.setdefault(people, (f"{shown_name(table.name)}: {shown_name(name)}", False))
     for name, people in sorted(sets.items()):
         if people:
             # A set that this circle holds already is no news, whatever it is called now.
-            names.setdefault(people, (name, True))
+            names.setdefault(people, (shown_name(name), True))
     if not any(is_new for _, is_new in names.values()):
         return
     members = _members(list(names))
@@ -209,15 +248,20 @@ def _isolating(
 def _by_totals(
     results: Results, released: ReleasedTable, minimum: int, *, told_apart: bool
 ) -> Iterator[Finding]:
-    own = figures_of(results)
-    for label in sorted(own.keys() & released.figures.keys()):
-        apart = abs(own[label] - released.figures[label])
-        if 0 < apart < minimum:
-            yield TOTALS.finding(label, name=label, others=released.name, most=minimum - 1, minimum=minimum)
+    before = by_class(released.figures)
+    places = {label_of(row): row.id for row in results.rows if row.dims or results.is_table}
+    for label, value in sorted(figures_of(results).items()):
+        held = before.get(statistic_class(label), set())
+        # A number that the circle holds already is no news.
+        if value not in held and any(0 < abs(value - one) < minimum for one in held):
+            where = places.get(label, label)
+            shown = shown_place(results, where)
+            other = shown_name(released.name)
+            yield TOTALS.finding(where, name=shown, others=other, most=minimum - 1, minimum=minimum)
     changed = [
         name
         for name, (_, digest) in results.row_sets.items()
         if digest and released.hashes.get(name, digest) != digest
     ]
     if changed or told_apart:
-        yield NOT_COMPARED.finding("row_sets", outcome="review", others=released.name)
+        yield NOT_COMPARED.finding("row_sets", outcome="review", others=shown_name(released.name))

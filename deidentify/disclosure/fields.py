@@ -7,7 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from deidentify.disclosure.read import Row
 
 FIELDS = Path(__file__).parent / "fields.toml"
 MINIMA = ("value", "share", "n", "tail", "at_risk", "total", "dof", "never", "none")
@@ -34,7 +37,20 @@ class Fields:
 
     statistics: Mapping[str, Field]
     series: Mapping[str, Field]
-    exempt: frozenset[str]  # analyses of which nothing is asked
+    exempt: frozenset[str]  # analyses that quote published results
+    exempt_engine: str = ""
+    numbered: frozenset[str] = frozenset()  # dimensions whose labels may all be numbers
+
+    def is_exempt(self, row: Row) -> bool:
+        """An effect that the protocol quotes: no person of a row set of ours stands behind it."""
+        declared = self.statistics.get(row.statistic)
+        return (
+            row.analysis in self.exempt
+            and row.engine == self.exempt_engine
+            and not row.row_set
+            and declared is not None
+            and declared.type == "model_coefficient"
+        )
 
 
 @cache
@@ -45,6 +61,8 @@ def load_fields(path: Path = FIELDS) -> Fields:
         statistics={name: _field(name, entry) for name, entry in document["statistics"].items()},
         series={name: _field(name, {"minimum": "n", **entry}) for name, entry in document["series"].items()},
         exempt=frozenset(document["exempt"]["analyses"]),
+        exempt_engine=document["exempt"]["engine"],
+        numbered=frozenset(document["numbered"]["dimensions"]),
     )
 
 

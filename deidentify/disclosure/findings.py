@@ -105,6 +105,7 @@ class Case:
     recipient: Recipient
     fields: Fields
     support: Results | None = None
+    sets_are_known: bool = False  # the members of the row sets are compared elsewhere
     memo: dict[str, Any] = field(default_factory=dict)  # what several rules compute from the same results
 
     @property
@@ -119,7 +120,7 @@ class Case:
         """The rows that any question is asked of, each with its line of the table."""
         for row in self.results.rows:
             found = self.fields.statistics.get(row.statistic)
-            if found is not None and row.analysis not in self.fields.exempt:
+            if found is not None and not self.fields.is_exempt(row):
                 yield row, found
 
     def curves(self) -> Iterable[tuple[Curve, Field]]:

@@ -77,6 +77,7 @@ class _Maker:
         sets = {
             name: {**one, "subjects": _to_base(one.get("subjects", 0), self.policy.rounding_base)}
             for name, one in self.original.get("row_sets", {}).items()
+            if f"row_sets.{name}" not in gone
         }
         return {**self.original, "rows": rows, "series": series, "row_sets": sets}
 
@@ -89,9 +90,12 @@ class _Maker:
             found = self.findings()
             if not found:
                 return
+            before = len(self.withheld)
             for finding in _round(found):
                 for place in finding.withhold:
                     self.withheld.setdefault(place, finding)
+            if len(self.withheld) == before:  # what is found cannot be withheld: the check goes on saying so
+                return
 
     def put_back_what_was_not_needed(self) -> bool:
         """A later change may have made an earlier one needless. False: too many to try each."""
@@ -129,7 +133,7 @@ def _round(found: Sequence[Finding]) -> Iterable[Finding]:
 def _rounded(row: Mapping[str, Any], policy: Recipient) -> Mapping[str, Any]:
     """Quantiles in days to the recipient's days; persons and events to its base, percentages from them."""
     field = load_fields().statistics.get(row["statistic"])
-    if field is None or row.get("analysis") in load_fields().exempt:
+    if field is None or load_fields().is_exempt(read_results({"rows": [row]}).rows[0]):
         return row
     changed: dict[str, Any] = {}
     if field.type == "quantile" and row.get("unit") == "days" and policy.days:

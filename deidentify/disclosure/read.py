@@ -4,7 +4,7 @@ Two forms come in: the JSON that `studies.results.ResultSet.as_dict` writes, and
 
     arm,stage,subjects          dimensions, then columns that fields.toml declares as statistics
     exposed,I,34                a cell that is empty, `*` or `NA` was suppressed
-    exposed,Total,61            Total, All, 合计, 总计 or 全部 is a margin
+    exposed,Total,61            Total, Sum, Overall, 合计, 小计, 总数 ... (MARGINS) is a margin
     exposed,II/A,12             a slash makes levels: II is the sum of II/A, II/B, ...
 
 Nothing here repeats a value in an error: places only.
@@ -22,9 +22,13 @@ from pathlib import Path
 from typing import Any
 
 from deidentify.disclosure.fields import load_fields
+from deidentify.disclosure.names import folded, is_plain
 from rwd_platform.core.errors import PlatformError, Problem
 
-MARGINS = frozenset({"total", "all", "合计", "总计", "全部"})
+MARGINS = frozenset(
+    {"total", "subtotal", "sub-total", "grand total", "all", "sum", "overall"}
+    | {"合计", "小计", "总计", "总数", "总和", "全部", "全体"}
+)
 SUPPRESSED = frozenset({"", "*", "na", "n/a", "-", "–", "suppressed", "隐藏"})
 MOST_ROWS = 2_000_000
 LARGEST = 10**18  # no count and no amount of money is larger
@@ -59,6 +63,7 @@ class Row:
     row_set: str = ""
     dims: tuple[tuple[str, str], ...] = ()
     contributions: tuple[float, ...] | None = None  # to a sum; stays in the enclave
+    engine: str = ""  # what computed it; "protocol": quoted from a publication
 
     @property
     def number(self) -> float | None:
@@ -136,9 +141,13 @@ def read_results(mapping: Mapping[str, Any]) -> Results:
     typed = tuple(_row(place, row) for place, row in enumerate(rows))
     curves = tuple(_series(place, one) for place, one in enumerate(series))
     seen: set[str] = set()
-    for name in (*(row.id for row in typed), *(one.id for one in curves)):
+    places = (
+        *(f"rows[{place}]" for place in range(len(typed))),
+        *(f"series[{at}]" for at in range(len(curves))),
+    )
+    for where, name in zip(places, (*(row.id for row in typed), *(one.id for one in curves)), strict=True):
         if name in seen:
-            raise _malformed(name, "this id occurs twice", "编号重复")
+            raise _malformed(where, "this id occurs twice", "编号重复")
         seen.add(name)
     return Results(typed, curves, _row_sets(mapping), is_table=bool(mapping.get("table")))
 
@@ -176,6 +185,7 @@ def _row(place: int, row: Any) -> Row:
         row_set=_text(row, "row_set", where),
         dims=_dims(row, where),
         contributions=_contributions(row, where),
+        engine=_text(row, "engine", where),
     )
 
 
@@ -188,7 +198,7 @@ def _dims(row: Mapping[str, Any], where: str) -> tuple[tuple[str, str], ...]:
         for name, label in dims.items()
     ):
         raise _malformed(f"{where}.dims", "an object of texts is needed", "应为文本对象")
-    return tuple(dims.items())
+    return tuple((name, _label(label)) for name, label in dims.items())
 
 
 def _contributions(row: Mapping[str, Any], where: str) -> tuple[float, ...] | None:
@@ -228,8 +238,8 @@ def _row_sets(mapping: Mapping[str, Any]) -> dict[str, tuple[int, str]]:
     if not isinstance(found, Mapping):
         raise _malformed("row_sets", "an object is needed", "应为对象")
     sets = {}
-    for name, one in found.items():
-        where = f"row_sets.{name}"
+    for place, (name, one) in enumerate(found.items()):
+        where = f"row_sets.{name}" if is_plain(str(name)) else f"row_sets[{place}]"
         if not isinstance(one, Mapping):
             raise _malformed(where, "an object is needed", "应为对象")
         subjects = _count(one, "subjects", where)
@@ -282,10 +292,11 @@ def table_mapping(content: bytes) -> dict[str, Any]:
         raise _malformed("CSV", "the quoting is broken", "引号不配对") from None
     if not lines:
         raise _malformed("CSV", "there is no header", "没有表头")
-    header = [name.strip() for name in lines[0]]
     statistics = load_fields().statistics
+    # A statistic is known in any case and width; a dimension keeps the name that it was given.
+    header = [folded(name) if folded(name) in statistics else name.strip() for name in lines[0]]
     values = [place for place, name in enumerate(header) if name in statistics]
-    if not values or len(set(header)) != len(header):
+    if not values or len({folded(name) for name in header}) != len(header):
         raise _malformed(
             "CSV header",
             "it needs different names and a declared statistic",
@@ -298,6 +309,8 @@ def table_mapping(content: bytes) -> dict[str, Any]:
         if len(line) != len(header):
             raise _malformed(f"line {number}", "it does not fit the header", "列数与表头不符")
         rows += _cells(number, line, header, values)
+    if not rows:
+        raise _malformed("CSV", "there is no line below the header", "表头之下没有数据行")
     return {"table": True, "rows": rows, "series": [], "row_sets": {}}
 
 
@@ -320,7 +333,7 @@ def _cells(number: int, line: list[str], header: list[str], values: list[int]) -
 
 def _label(text: str) -> str:
     label = text.strip()
-    return "" if label.lower() in MARGINS else label
+    return "" if folded(label) in MARGINS else label
 
 
 def _cell(text: str, number: int, column: str) -> float | int | None:

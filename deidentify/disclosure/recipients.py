@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from deidentify.disclosure.names import folded, folded_person
 from rwd_platform.core.errors import Problem
 from rwd_platform.core.text import Bilingual
 
@@ -40,6 +41,12 @@ CONDITION_TEXTS: Mapping[str, Bilingual] = {
     APPROVERS: Bilingual(
         "两位不同的批准人，均非申请人", "two different approvers, neither of them the requester"
     ),
+}
+CONDITION_NAMES: Mapping[str, Bilingual] = {
+    "purpose": Bilingual("用途", "purpose"),
+    "authorisation": Bilingual("授权依据", "authorisation"),
+    "encryption": Bilingual("加密方式", "encryption"),
+    APPROVERS: Bilingual("批准人", "approvers"),
 }
 TRANSPORTS = ("tls-1.3", "sm2-tls", "offline-media-encrypted")
 
@@ -103,13 +110,20 @@ def _is_met(name: str, conditions: Mapping[str, Any]) -> bool:
     given = conditions.get(name)
     if name == APPROVERS:
         return isinstance(given, list | tuple) and _are_two(given, conditions.get("requester"))
-    if not isinstance(given, str) or not given.strip() or len(given) > _LONGEST:
+    if not isinstance(given, str) or not folded(given) or len(given) > _LONGEST:
         return False
     if name == "encryption":
-        return given in TRANSPORTS or bool(_FINGERPRINT.fullmatch(given))
+        return given in TRANSPORTS or _is_fingerprint(given)
     return True
 
 
+def _is_fingerprint(given: str) -> bool:
+    """64 hex digits, and no place holder: one digit over and over is the fingerprint of no key."""
+    return bool(_FINGERPRINT.fullmatch(given)) and len(set(given)) > 1
+
+
 def _are_two(approvers: Iterable[Any], requester: Any) -> bool:
-    others = {one for one in approvers if isinstance(one, str) and one.strip() and one != requester}
-    return isinstance(requester, str) and bool(requester) and len(others) >= APPROVERS_NEEDED
+    """Two persons besides the requester: spellings that look alike are one person."""
+    asked = folded_person(requester) if isinstance(requester, str) else ""
+    others = {folded_person(one) for one in approvers if isinstance(one, str)} - {"", asked}
+    return bool(asked) and len(others) >= APPROVERS_NEEDED

@@ -6,13 +6,13 @@ them. From results come
   yes/no record, has the others as a cell of its own, which is never printed and always computable);
 - the attrition, where each step splits those who were there before;
 - the bins of a histogram by arm;
-and from a file, its dimensions with their margins and slash levels.
+and from a file, its dimensions with their margins and slash levels (file_tables.py).
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
@@ -22,6 +22,8 @@ from deidentify.disclosure.read import Curve, Results, Row
 
 Key = tuple[str, ...]
 _NEAR = 0.25
+ATTRITION = "attrition"
+_ANOTHER_SET = 25  # more than any minimum and any rounding
 REST = "\x00rest"  # those of a variable who have none of its printed levels
 
 
@@ -41,18 +43,30 @@ class Table:
     cells: dict[Key, Cell] = field(default_factory=dict)
     sums: list[tuple[Key, tuple[Key, ...]]] = field(default_factory=list)
     dimensions: int = 2
+    contradicts_itself: bool = False  # one cell is printed twice, with two values
+    names: tuple[str, ...] = ()  # of a file's table: the dimensions that the labels of a key belong to
+    statistics: tuple[str, ...] = ()  # of a file's table; with several, a key begins with one of them
+    lenient: bool = False  # results of the platform print a size in several places, rounded each for itself
 
     def put(self, key: Key, value: float | None, place: str = "") -> None:
         """A count printed once more, or for the first time. A printed value wins over a withheld one."""
         old = self.cells.get(key, Cell())
         places = (*old.places, place) if place and place not in old.places else old.places
+        if (
+            value is not None
+            and old.value is not None
+            and abs(value - old.value) > _NEAR
+            and not self.lenient
+        ):
+            self.contradicts_itself = True
         self.cells[key] = replace(old, places=places, value=value if old.value is None else old.value)
 
     def within(self, whole: Table) -> Table:
         """The same table with the cells and sums that the enclave knows of, what is not printed withheld."""
         cells = {key: self.cells.get(key, Cell()) for key in whole.cells}
-        sums = [*whole.sums, *(one for one in self.sums if one not in whole.sums)]
-        return Table(self.name, {**self.cells, **cells}, sums, self.dimensions)
+        own = self.sums if self.name != ATTRITION else []  # of withheld steps only the enclave knows
+        sums = [*whole.sums, *(one for one in own if one not in whole.sums)]
+        return replace(self, cells={**self.cells, **cells}, sums=sums)
 
     def unknown(self) -> list[Key]:
         return [key for key, cell in self.cells.items() if cell.value is None]
@@ -60,8 +74,11 @@ class Table:
 
 def tables_of(results: Results, fields: Fields) -> Iterator[Table]:
     """Every table of the results, in a fixed order."""
+    if results.is_table or any(row.dims for row in results.rows):
+        from deidentify.disclosure.file_tables import tables_of_file
+
+        yield from tables_of_file(results, fields)
     if results.is_table:
-        yield from _from_file(results, fields)
         return
     yield from _levels(results, fields)
     attrition = _attrition(results)
@@ -86,13 +103,13 @@ def _levels(results: Results, fields: Fields) -> Iterator[Table]:
 
 
 def _one_variable(population: str, variable: str, rows: Iterable[Row], results: Results) -> Table:
-    table = Table(f"{population}.{variable}")
+    table = Table(f"{population}.{variable}", lenient=True)
     arms: dict[str, None] = {}
     levels: dict[str, None] = {}
     for row in rows:
         level = row.variable.partition(".")[2] or row.variable
         arms[row.group], levels[level] = None, None
-        table.put((level, row.group), _counted(row), row.id)
+        table.put((level, row.group), counted(row), row.id)
         if row.n is not None:
             table.put(("", row.group), row.n)
     for arm in arms:
@@ -109,7 +126,7 @@ def _one_variable(population: str, variable: str, rows: Iterable[Row], results: 
     return table
 
 
-def _counted(row: Row) -> float | None:
+def counted(row: Row) -> float | None:
     """The persons that the row tells: its value, or what a percentage of `n` stands for."""
     if row.number is None:
         return None
@@ -132,7 +149,7 @@ def _size(results: Results, population: str, arm: str) -> float | None:
 
 def _attrition(results: Results) -> Table | None:
     """Each step: those before = those who left + those who stayed."""
-    table = Table("attrition", dimensions=1)
+    table = Table(ATTRITION, dimensions=1, lenient=True)
     for row in results.rows:
         if row.analysis == "attrition" and row.statistic in ("left", "remaining"):
             step = row.id.removeprefix("attrition.").partition(".")[0].removeprefix("step_")
@@ -148,7 +165,9 @@ def _attrition(results: Results) -> Table | None:
             table.put(key, None)
         table.sums.append((("remaining", before), (("left", step), ("remaining", step))))
     analysed = _size(results, "analysed", "")
-    if analysed is not None and steps:
+    last = table.cells.get(("remaining", steps[-1]), Cell()).value if steps else None
+    # A last step that is far from the analysed set is another set (the matched); a little apart contradicts it.
+    if analysed is not None and steps and (last is None or abs(last - analysed) < _ANOTHER_SET):
         table.put(("analysed", ""), analysed)
         table.put(("remaining", steps[-1]), None)
         table.sums.append((("analysed", ""), (("remaining", steps[-1]),)))
@@ -174,7 +193,7 @@ def _attrition_points(table: Table, one: Curve) -> None:
 
 
 def _histogram(one: Curve, results: Results) -> Table:
-    table = Table(one.id)
+    table = Table(one.id, lenient=True)
     for arm in ("exposed", "comparator"):
         column = one.column(arm)
         if column is None:
@@ -191,53 +210,3 @@ def _histogram(one: Curve, results: Results) -> Table:
             table.put(("", arm), total)
             table.sums.append((("", arm), tuple(keys)))
     return table
-
-
-# -- a table in a file -----------------------------------------------------------------------------------------
-
-
-def _from_file(results: Results, fields: Fields) -> Iterator[Table]:
-    """One table a count statistic; the margins and slash levels of every dimension give its sums."""
-    by_statistic: dict[str, list[Row]] = defaultdict(list)
-    for row in results.rows:
-        declared = fields.statistics.get(row.statistic)
-        if declared is not None and (declared.type == "count" or row.statistic == "percent"):
-            by_statistic["count" if row.statistic == "percent" else row.statistic].append(row)
-    for statistic, rows in sorted(by_statistic.items()):
-        dimensions = len(rows[0].dims)
-        table = Table(statistic, dimensions=dimensions)
-        for row in rows:
-            table.put(tuple(label for _, label in row.dims), _counted(row), row.id)
-        table.sums = list(_margins(table, dimensions))
-        yield table
-
-
-def _margins(table: Table, dimensions: int) -> Iterator[tuple[Key, tuple[Key, ...]]]:
-    """Along each dimension: a margin is the sum of its labels, a label the sum of its slash levels.
-
-    A combination that the file does not list is a withheld cell: it may hold somebody.
-    """
-    for dimension in range(dimensions):
-        children = _children(key[dimension] for key in table.cells)
-        others = sorted({key[:dimension] + key[dimension + 1 :] for key in table.cells})
-        for parent, labels in sorted(children.items()):
-            for other in others:
-                whole = (*other[:dimension], parent, *other[dimension:])
-                if whole not in table.cells:
-                    continue
-                parts = tuple((*other[:dimension], label, *other[dimension:]) for label in labels)
-                for key in parts:
-                    table.put(key, None)
-                yield whole, parts
-
-
-def _children(labels: Iterable[str]) -> Mapping[str, list[str]]:
-    present = set(labels)
-    children: dict[str, list[str]] = defaultdict(list)
-    for label in sorted(present - {""}):
-        parent = label.rpartition("/")[0]
-        while parent and parent not in present:
-            parent = parent.rpartition("/")[0]
-        if parent in present:
-            children[parent].append(label)
-    return children

@@ -49,12 +49,14 @@ class Cleaned:
     spans       what was replaced: kind, place in the original text, detector
     surrogates  surrogate by original value
     detectors   names and versions of those that read the text
+    unsought    values of the roster that are too short to be looked for, by what they are: counts, never values
     """
 
     text: str
     spans: tuple[Span, ...]
     surrogates: Mapping[str, str] = field(repr=False)
     detectors: tuple[str, ...] = ()
+    unsought: Mapping[str, int] = field(default_factory=dict)
 
 
 def check_key(key: bytes) -> None:
@@ -83,12 +85,22 @@ def clean(text: str, context: TextContext, detectors: Sequence[Detector] = DETEC
             break
         current.replace(spans, context)
     left = find_all(current.text, context, detectors)
-    if left:
-        raise WITHHELD.error(count=len(left), kinds=", ".join(sorted({span.kind for span in left})))
+    kinds = sorted({span.kind for span in left})
+    count = len(left) or _dates_left_over(current, context)
+    if count:
+        raise WITHHELD.error(count=count, kinds=", ".join(kinds or [DATE]))
     names = tuple(f"{detector.name} {detector.version}" for detector in detectors)
-    return Cleaned(
-        current.text, tuple(sorted(current.spans, key=lambda s: s.start)), current.surrogates, names
-    )
+    spans = sorted(current.spans, key=lambda span: span.start)
+    unsought = context.roster.unsought if context.roster else {}
+    return Cleaned(current.text, tuple(spans), current.surrogates, names, unsought)
+
+
+def _dates_left_over(current: _Pieces, context: TextContext) -> int:
+    """True dates beside replaced ones: one pair of the two would tell how far the patient's dates were moved."""
+    if not any(span.kind == DATE for span in current.spans):
+        return 0
+    masked, _ = _without_surrogates(current.text, context)
+    return dates_in_text.left_over(NormalText(masked).plain)
 
 
 class _Pieces:

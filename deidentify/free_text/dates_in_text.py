@@ -1,10 +1,13 @@
 """Dates as notes write them, and the same date shifted in the same way of writing.
 
 2023年11月5日, 2023-11-05, 2023.11.05, 2023/11/5, 20231105, 23年11月, 23.11.05, 3月12日, 11/05, 二〇二三年十一月,
-Nov 5, 2023. What is relative stays, for it names no day: 术后第3天, 3周前, 病史10年3月. A date of the lunar
-calendar is found and not shifted: it is replaced. A date without its year moves as in the year of the last
-full date before it, or in a year of 365 days; a month moves as its 15th does and a year as its 1 July
-(deidentify.dates).
+Nov 5, 2023, 29/02/2024, 20240229103000. What is relative stays, for it names no day: 术后第3天, 3周前, 病史10年3月.
+A date of the lunar calendar is found and not shifted: it is replaced. A date without its year moves as in the
+year of the last full date before it, or in a year of 365 days; a month moves as its 15th does and a year as its
+1 July (deidentify.dates). 02.03.2024 may be the second of March or the third of February: it is replaced.
+
+One true date beside a shifted one gives the patient's offset away, so `left_over` tells what still looks like
+a date with a year after everything was found.
 """
 
 from __future__ import annotations
@@ -32,6 +35,13 @@ _ENGLISH_MONTH = (
     "(?P<m>Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sept?(?:ember)?|Oct(?:ober)?"
     "|Nov(?:ember)?|Dec(?:ember)?)"
 )
+# What happens on a day: after it, digits that could be a measure are a date.
+_EVENT = (
+    "(?:行(?![走动])|因|确诊|诊断|手术|术后|切除|化疗|放疗|透析|移植|复查|随访|入院|出院|住院|转院|就诊|门诊|发病|起病|复发|去世|死亡|"
+    "出生|生于|开始|至今|以来|[春夏秋冬][季天]?|年?[底初末中](?![次期])|上半年|下半年)"
+)
+_HOUR = "(?:(?:[01][0-9]|2[0-3])(?:[0-5][0-9](?:[0-5][0-9])?)?)"
+_NO_UNIT = "(?! ?(?:[a-z%‰×℃°μ]|毫|微|克|升|单位|国际|次|例|元|万|米|厘|倍|步|个))"
 _NO_YEAR = 2001  # has 365 days: in it 3月12日 moves as in three of four years
 
 # In the order of what they need: the longer form first, so that no part of it is taken for another.
@@ -41,31 +51,57 @@ _FORMS = tuple(
         rf"{_NO_DIGIT}{_YEAR} ?年 ?{_MONTH} ?月 ?{_DAY} ?[日号]?(?![0-9])",
         rf"{_NO_DIGIT}{_YEAR} ?年 ?{_MONTH} ?月份?",
         rf"(?<![0-9]){_YEAR} ?([-./]) ?{_MONTH} ?\2 ?{_DAY}(?![0-9])",
-        rf"{_NO_DIGIT}{_YEAR}{_TWO_MONTH}{_TWO_DAY}(?![0-9])",
-        rf"(?<![0-9./\-]){_YEAR}([-./]){_TWO_MONTH}(?![0-9./%\-])",
-        rf"(?<![0-9./\-]){_YEAR}/{_MONTH}(?![0-9./%\-])",
+        rf"{_NO_DIGIT}{_YEAR}{_TWO_MONTH}{_TWO_DAY}{_HOUR}?(?![0-9])",
+        # Which of the first two is the day, `_read` tells by what it can be.
+        rf"(?<![0-9./\-])(?P<one>[0-3]?[0-9]) ?([-./]) ?(?P<two>[0-3]?[0-9]) ?\2 ?{_YEAR}(?![0-9])",
+        rf"(?<![0-9./])(?<![^0-9 月]-){_YEAR} ?[./] ?{_MONTH}(?: ?月份?)?(?![0-9/%])(?!\.[0-9]){_NO_UNIT}",
+        rf"(?<![0-9./])(?<![^0-9 月]-){_YEAR} ?- ?{_MONTH}(?: ?月份?)?(?![0-9./%])"
+        rf"(?! ?-(?! ?(?:19|20)[0-9]{{2}})){_NO_UNIT}",
+        rf"{_NO_DIGIT}{_YEAR} ?年 ?{_MONTH}(?=(?: ?[-~至到、,和及] ?[0-9]{{1,2}}){{1,6}} ?月)",
         rf"{_NO_DIGIT}{_SHORT_YEAR} ?年 ?{_MONTH} ?月 ?{_DAY} ?[日号]",
         rf"{_NO_DIGIT}(?<![病近达已余长])(?<!病史)(?<!(?<!预)约){_SHORT_YEAR} ?年 ?{_MONTH} ?月份?"
         r"(?![余前个内]|来(?![院诊我]))",
         rf"(?<![0-9A-Za-z.\-/]){_SHORT_YEAR}([-./]){_MONTH}\2{_DAY}(?![0-9A-Za-z.\-/%])",
         rf"{_NO_DIGIT}{_YEAR} ?年(?![0-9龄])",
+        rf"(?<![0-9A-Za-z.\-/]){_YEAR}(?= ?{_EVENT})",
+        rf"(?<![0-9A-Za-z.\-/]){_YEAR}(?= ?[-~至到、/和及] ?(?:19|20)[0-9]{{2}} ?年)",
         rf"{_NO_DIGIT}{_MONTH} ?月 ?{_DAY} ?[日号](?![0-9])",
         rf"{_NO_DIGIT}{_MONTH} ?月 ?{_DAY}(?![0-9.年月天周次个余余/%a-z])",
-        rf"(?<=[今去前本当]年) ?{_MONTH} ?月份?",
+        rf"(?<=[今去前本当次翌]年) ?{_MONTH} ?月份?",
         rf"{_NO_DIGIT}{_MONTH} ?月份",
         r"(?<![0-9./\-])(?P<m>0[1-9]|1[0-2])/(?P<d>0[1-9])(?![0-9./%\-])",
         rf"(?<![0-9./\-])(?P<m>0[1-9])/{_TWO_DAY}(?![0-9./%\-])",
         rf"(?:{_SAID})(?P<m>1[0-2]|[1-9])[-./]{_DAY}(?![0-9./%\-])",
+        rf"(?:^|(?<=[\s,;、(]))(?P<m>1[0-2]|[1-9])\.{_DAY}(?={_EVENT})",
         rf"(?<![一二三四五六七八九〇零])(?P<y>[一二]{_HAN_DIGIT}{{3}})年(?:{_HAN_MONTH}月(?:{_HAN_DAY}[日号])?)?",
         rf"(?<![一二三四五六七八九十历]){_HAN_MONTH}月{_HAN_DAY}[日号]",
         rf"(?<![A-Za-z]){_ENGLISH_MONTH}\.? {_DAY}(?:st|nd|rd|th)?,? {_YEAR}(?![0-9])",
         rf"(?<![0-9A-Za-z]){_DAY}(?:st|nd|rd|th)?[ \-]{_ENGLISH_MONTH}\.?,?[ \-]{_YEAR}(?![0-9])",
         rf"(?<![A-Za-z]){_ENGLISH_MONTH}\.?,? {_YEAR}(?![0-9])",
+        rf"{_NO_DIGIT}{_YEAR}[ \-]{_ENGLISH_MONTH}(?:[ \-]{_DAY}(?![0-9]))?(?![A-Za-z])",
         rf"(?<![A-Za-z]){_ENGLISH_MONTH}\.? {_DAY}(?:st|nd|rd|th)?(?![0-9A-Za-z/.])",
     )
 )
-# The second half of 11月5日至8日.
-_RANGE_END = re.compile(r" ?(?:[-~至到]|--) ?(?P<d>3[01]|[12][0-9]|0?[1-9])(?=[日号])")
+# What goes on from a date: the second half of 11月5日至8日, 2024.5.1-5.3 and 2024.5-6, and 5月1日、3日.
+_TO = " ?(?:--?|[~至到])(?: ?(?:19|20)?[0-9]{2}年)? ?"
+_ON = rf"[日号]?(?:{_TO}| ?[、,和及] ?)"
+_NEXT_DAY = (
+    re.compile(rf"{_ON}(?P<d>3[01]|[12][0-9]|0?[1-9])(?= ?[日号])"),
+    re.compile(rf"(?:{_TO}|、){_MONTH}([-./]){_DAY}(?![0-9%/])(?!\.[0-9]){_NO_UNIT}"),
+    re.compile(rf"{_TO}(?P<d>3[01]|[12][0-9]|0?[1-9])(?![0-9./%年月天周次个])(?!-[0-9]){_NO_UNIT}"),
+)
+_NEXT_MONTH = (
+    re.compile(rf"{_ON}{_MONTH}(?: ?月份?(?!{_DAY}[日号])|(?=(?: ?[、,和及] ?[0-9]{{1,2}}){{1,6}} ?月))"),
+    re.compile(rf"{_TO}{_MONTH}(?![0-9./%年天周次个\-]){_NO_UNIT}"),
+)
+# What still looks like a date with its year when all that is a date has been taken out.
+_LEFT_OVER = re.compile(
+    r"(?<![0-9A-Za-z.])(?:19|20)[0-9]{2}(?: ?年(?!龄)| ?[-./~] ?(?:1[0-2]|0?[1-9])(?![0-9])(?! ?(?:mg|ml|g|cm|mm|%))"
+    rf"|(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])?(?:[0-9]{{2,6}})?(?![0-9])(?! ?(?:mg|ml|g|%))| ?{_EVENT})"
+    r"|(?<![0-9.])[0-9]{1,2} ?[-./] ?[0-9]{1,2} ?[-./] ?(?:19|20)[0-9]{2}(?![0-9])"
+    r"|(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]{0,6}[ .,'\-]{0,3}(?:19|20)[0-9]{2}(?![0-9])",
+    re.IGNORECASE,
+)
 _LUNAR = re.compile(
     r"(?:农历|阴历|旧历)[ ]?(?:[0-9一二〇零三四五六七八九]{2,4}年)?[ ]?(?:闰)?"
     r"(?:[0-9]{1,2}|十[一二]?|[正冬腊一二三四五六七八九])月"
@@ -99,17 +135,41 @@ def find_dates(plain: str) -> Iterator[WrittenDate]:
                 found.append(written)
                 taken[written.start : written.end] = b"\x01" * (written.end - written.start)
     for first in list(found):
-        end = _RANGE_END.match(plain, first.end)
-        if end and first.day and first.month:
-            found.append(
-                WrittenDate(
-                    *end.span("d"), first.year, first.month, int(end["d"]), (("range", *end.span("d")),)
-                )
-            )
+        following = _following(plain, first)
+        while following and not any(taken[following.start : following.end]):
+            found.append(following)
+            taken[following.start : following.end] = b"\x01" * (following.end - following.start)
+            following = _following(plain, following)
     for match in _LUNAR.finditer(plain):
         if not any(taken[match.start() : match.end()]):
             found.append(WrittenDate(*match.span(), 0, 0, 0, ()))
     yield from sorted(found, key=lambda date: date.start)
+
+
+def _following(plain: str, first: WrittenDate) -> WrittenDate | None:
+    """The date that goes on from another one and leaves out what the two share: its year, or year and month."""
+    if not first.month or not first.parts:
+        return None
+    for form in _NEXT_DAY if first.day else _NEXT_MONTH:
+        match = form.match(plain, first.end)
+        if match is None:
+            continue
+        named = match.groupdict()
+        month, day = int(named.get("m") or first.month), int(named.get("d") or 0)
+        if dates.shift(f"{first.year or 2000:04}-{month:02}-{day or 1:02}", 0) is None:
+            continue
+        if "m" in named:
+            parts = tuple((name, *match.span(name)) for name in "md" if named.get(name))
+        else:
+            sign = plain[first.parts[-1][1] - 1]
+            parts = ((f"range{sign if sign in '-./' else '月'}", *match.span("d")),)
+        return WrittenDate(parts[0][1], match.end(), first.year, month, day, parts)
+    return None
+
+
+def left_over(plain: str) -> int:
+    """How many date expressions with a year stand in a text in normal form, whatever their way of writing."""
+    return sum(1 for _ in _LEFT_OVER.finditer(plain))
 
 
 def shifted(plain: str, date: WrittenDate, days: int, year: int = 0) -> str | None:
@@ -134,11 +194,10 @@ def shifted(plain: str, date: WrittenDate, days: int, year: int = 0) -> str | No
     for name, start, end in date.parts:
         old = plain[start:end]
         # 5日至8日: the month may no longer be that of the first day
-        new = (
-            f"{numbers['m']}月{numbers['d']}"
-            if name == "range"
-            else _written_as(old, name, numbers[name], padded)
-        )
+        if name.startswith("range"):
+            new = f"{numbers['m']}{name[-1]}{numbers['d']}"
+        else:
+            new = _written_as(old, name, numbers[name], padded)
         pieces += [plain[at:start], new]
         at = end
     return "".join(pieces) + plain[at : date.end]
@@ -146,6 +205,8 @@ def shifted(plain: str, date: WrittenDate, days: int, year: int = 0) -> str | No
 
 def _read(match: re.Match[str]) -> WrittenDate:
     groups = match.groupdict()
+    if groups.get("one"):
+        return _read_day_first(match)
     numbers = {name: _number(groups[name]) for name in ("y", "m", "d") if groups.get(name)}
     year = numbers.get("y", 0)
     if 0 < year < 100:
@@ -157,6 +218,21 @@ def _read(match: re.Match[str]) -> WrittenDate:
     return WrittenDate(
         *match.span(), year, numbers.get("m", 0), numbers.get("d", 0), tuple((n, s, e) for s, e, n in parts)
     )
+
+
+def _read_day_first(match: re.Match[str]) -> WrittenDate:
+    """29/02/2024 is day first, 02/29/2024 month first; 02.03.2024 may be either and has no parts."""
+    one, two, year = int(match["one"]), int(match["two"]), int(match["y"])
+    read = {}
+    for day, month in ((one, two), (two, one)):
+        if 1 <= month <= 12 and dates.shift(f"{year:04}-{month:02}-{day:02}", 0) is not None:
+            read[month, day] = ("d", "m") if day == one and month == two else ("m", "d")
+    if len(read) != 1:
+        return WrittenDate(*match.span(), year, 0, 0, ())
+    ((month, day), order) = read.popitem()
+    places = (match.span("one"), match.span("two"), match.span("y"))
+    parts = tuple((name, *place) for name, place in zip((*order, "y"), places, strict=True))
+    return WrittenDate(*match.span(), year, month, day, parts)
 
 
 _HAN_NUMBERS = {one: value for value, one in enumerate("〇一二三四五六七八九")} | {

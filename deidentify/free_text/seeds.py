@@ -10,6 +10,7 @@ and it is quick: one automaton (Aho-Corasick) reads a note once, however many na
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,6 +18,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from deidentify.free_text.detector import Span, TextContext
 from deidentify.free_text.lexicon import is_clinical_word, is_in_clinical_word
+from deidentify.free_text.people import ROSTER_UNFIT, Person, people_of, read_person
+from deidentify.free_text.spelling import HAN, folded, is_quick, kept_places, squashed
 from deidentify.identifiers_cn import HOSPITAL_NUMBER, MOBILE, RESIDENT_ID, NormalText
 from deidentify.identifiers_cn.found import ADDRESS, EMAIL, LANDLINE, NAME
 from deidentify.identifiers_cn.names import surname_at, words
@@ -28,34 +31,25 @@ from rwd_platform.core.errors import Problem
 if TYPE_CHECKING:
     from ahocorasick_rs import AhoCorasick
 
+__all__ = ["ROSTER_EMPTY", "ROSTER_UNFIT", "SEEDS", "Person", "Roster", "SeededMatching"]
+
 SEEDS = "seeds"
-VERSION = "1"
+VERSION = "2"
 _SHORTEST_NUMBER = 4
 _EMBEDDED_NUMBER = 8  # a number this long is found inside a longer one too
+_SHORTEST_BARE = 5  # digits of a record number that may stand without its prefix
+_TAIL = 4  # digits that people call a number by
+_SHORTEST_WITH_TAIL = 7
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _SHORTEST_LATIN = 4  # `Li` alone is a unit, an element and half of English
-# What people put between the characters of a name or number. A comma is none: 主张，伟大 is not 张伟.
-_BETWEEN = " \t\r\n\u3000\\-·._'’()（）—…－．＇＿"
-_DROPPED = re.compile(f"[{_BETWEEN}]+")
-_KEPT = re.compile(f"[^{_BETWEEN}]")
-# Ordinary notes, whose characters are searched as they are; all others are brought to their normal form first.
-_QUICK = re.compile("[ -~\n\u3000\u4e00-\u9fff，。、；：？！“”‘’（）《》【】％＋－～．—…·℃°±×÷≥≤μ→↑↓]*")
-_SPELLED = re.compile("[〇零一二三四五六七八九幺]{7}")
-_HAN = re.compile("[\u3400-\u9fff\U00020000-\U0003ffff]")
 _ADDRESS_PARTS = re.compile(
     "[,，;；、()（）\\s]+|(?<=省)|(?<=自治区)|(?<=市)|(?<=自治州)|(?<=区)|(?<=县)|(?<=旗)|(?<=镇)|(?<=乡)|(?<=街道)|(?<=村)"
 )
-_DOSE = re.compile(" ?[0-9０-９.]{1,6} ?(?:g|mg|克|毫克|钱|两)(?![A-Za-z])", re.IGNORECASE)
-_FAMILIES = ("Patient", "RelatedPerson", "Practitioner", "Person")
-
-ROSTER_UNFIT = Problem(
-    code="text.roster_unfit",
-    zh="名册中第 {number} 个人的写法不对。",
-    en="Person {number} of the roster is not written as it should be.",
-    next_zh='每个人写作 {{"names": [...], "numbers": [...], "addresses": [...]}}，各项均为文本列表；'
-    "也可直接给出 FHIR 资源或 Bundle。",
-    next_en='Write each as {{"names": [...], "numbers": [...], "addresses": [...]}}, every one a list of texts; '
-    "FHIR resources or a Bundle will do as well.",
+_TAIL_SAID = re.compile(
+    "(?:[尾末]号|尾数|[后末最][后末]?[四4]位(?:数字?|号码?)?)[^0-9A-Za-z\n。；]{0,4}(?P<tail>[0-9]{3}[0-9Xx])(?![0-9])"
 )
+_DOSE = re.compile(" ?[0-9０-９.]{1,6} ?(?:g|mg|克|毫克|钱|两)(?![A-Za-z])", re.IGNORECASE)
+
 ROSTER_EMPTY = Problem(
     code="text.roster_empty",
     zh="名册里没有任何可用于匹配的姓名、号码或地址。",
@@ -63,15 +57,6 @@ ROSTER_EMPTY = Problem(
     next_zh="请提供患者、亲属和医务人员的结构化记录；没有名册的文本不得清洗。",
     next_en="Give the structured record of the patient, relatives and clinicians: no text is cleaned without it.",
 )
-
-
-class Person(NamedTuple):
-    """Somebody of the structured record. `subject` tells people apart and shows nowhere."""
-
-    subject: str
-    names: tuple[str, ...] = ()
-    numbers: tuple[str, ...] = ()  # phones, ids, record numbers, e-mail addresses
-    addresses: tuple[str, ...] = ()
 
 
 class _Seed(NamedTuple):
@@ -90,14 +75,7 @@ class Roster:
     @staticmethod
     def from_fhir(resources: Iterable[Mapping[str, Any]]) -> Roster:
         """The people of Patient, RelatedPerson, Practitioner and Person resources, and a patient's contacts."""
-        people = []
-        for number, resource in enumerate(resources):
-            if resource.get("resourceType") not in _FAMILIES:
-                continue
-            for place, part in enumerate((resource, *_list(resource.get("contact")))):
-                if isinstance(part, Mapping):
-                    people.append(_person(f"{number}.{place}", part))
-        return Roster(tuple(people))
+        return Roster(tuple(people_of(resources)))
 
     @staticmethod
     def from_dict(content: Any) -> Roster:
@@ -107,9 +85,7 @@ class Roster:
         """
         match content:
             case {"people": list(people)}:
-                roster = Roster(
-                    tuple(_read_person(number, one) for number, one in enumerate(people, start=1))
-                )
+                roster = Roster(tuple(read_person(number, one) for number, one in enumerate(people, start=1)))
             case {"resourceType": "Bundle", "entry": list(entries)}:
                 roster = Roster.from_fhir(
                     entry["resource"]
@@ -133,19 +109,57 @@ class Roster:
     def find_many(self, texts: Iterable[str]) -> Iterator[list[Span]]:
         """`find` for each text, in their order; 28,000 names are no slower than one."""
         whole, bounded = self._automata
+        tails = self._tails
         nothing: list[tuple[int, int, int]] = []
         search = whole.find_matches_as_indexes if whole else lambda _squashed: nothing
         for text in texts:
-            squashed = _squashed(text)
-            matches = search(squashed)
+            letters = squashed(text)
+            matches = search(letters)
             if bounded:  # told from the others by numbers below 0
-                inside = bounded.find_matches_as_indexes(squashed, overlapping=True)
+                inside = bounded.find_matches_as_indexes(letters, overlapping=True)
                 matches = [*matches, *((-1 - number, start, end) for number, start, end in inside)]
-            yield self._spans(text, matches) if matches else []
+            spans = self._spans(text, matches) if matches else []
+            if tails and ("位" in text or "尾" in text or "末" in text):
+                spans = _largest([*spans, *self._tail_spans(text)])
+            yield spans
 
     def holds(self, text: str) -> bool:
         """Whether a text, squashed, is one of the values looked for."""
-        return _squashed(text) in self._seeds
+        return squashed(text) in self._seeds
+
+    @cached_property
+    def unsought(self) -> Mapping[str, int]:
+        """How many values are too short to be looked for (Kim, 王, A12), by what they are; nothing where none is."""
+        counts: Counter[str] = Counter()
+        for person in self.people:
+            for name in person.names:
+                counts["names"] += next(_seeds_of_name(name, ""), None) is None
+            for number in person.numbers:
+                counts["numbers"] += next(_seeds_of_number(number, ""), None) is None
+            for address in person.addresses:
+                counts["addresses"] += next(_seeds_of_address(address, ""), None) is None
+        return {what: count for what, count in counts.items() if count}
+
+    @cached_property
+    def _tails(self) -> dict[str, tuple[str, str]]:
+        """The last four digits of every number -> its kind and whose it is."""
+        tails: dict[str, tuple[str, str]] = {}
+        for person in self.people:
+            for number in person.numbers:
+                digits = squashed(number)
+                if len(digits) >= _SHORTEST_WITH_TAIL and re.fullmatch("[0-9]{3}[0-9x]", digits[-_TAIL:]):
+                    kind = _kind_of_number(number, digits)
+                    known = tails.setdefault(digits[-_TAIL:], (kind, person.subject))
+                    if known[1] != person.subject:
+                        tails[digits[-_TAIL:]] = (known[0], "")
+        return tails
+
+    def _tail_spans(self, text: str) -> Iterator[Span]:
+        normal = NormalText(text)
+        for match in _TAIL_SAID.finditer(normal.plain):
+            known = self._tails.get(match["tail"].lower())
+            if known:
+                yield Span(known[0], *normal.place(*match.span("tail")), SEEDS, known[1])
 
     @cached_property
     def _seeds(self) -> dict[str, _Seed]:
@@ -184,14 +198,15 @@ class Roster:
 
     def _spans(self, text: str, matches: Sequence[tuple[int, int, int]]) -> list[Span]:
         whole, bounded = self._patterns
-        normal = None if _is_quick(text) else NormalText(text)
+        normal = None if is_quick(text) else NormalText(text)
         plain = normal.plain if normal else text
-        places = [kept.start() for kept in _KEPT.finditer(plain)]
+        letters = folded(plain) if normal else plain  # ordinary notes have no letters with marks
+        places = kept_places(letters)
         spans = []
         for number, start, end in matches:
             seed = self._seeds[whole[number] if number >= 0 else bounded[-1 - number]]
             first, last = places[start], places[start + seed.covers - 1]
-            if not (seed.bounded and _is_inside(plain, first, places[end - 1])):
+            if not (seed.bounded and _is_inside(letters, first, places[end - 1])):
                 place = normal.place(first, last + 1) if normal else (first, last + 1)
                 spans.append(Span(seed.kind, *place, SEEDS, seed.subject))
         return _largest(spans) if len(spans) > 1 else spans
@@ -226,26 +241,6 @@ def _largest(spans: list[Span]) -> list[Span]:
     return kept
 
 
-def _squashed(text: str) -> str:
-    """A text as patterns are written: normal form, small letters, nothing between the characters."""
-    plain = text if _is_quick(text) else NormalText(text).plain
-    return _small(_DROPPED.sub("", plain))
-
-
-def _is_quick(text: str) -> bool:
-    return bool(_QUICK.fullmatch(text)) and not _SPELLED.search(text)
-
-
-def _small(text: str) -> str:
-    """In small letters, and as long as before: İ would become two characters."""
-    small = text.lower()
-    return (
-        small
-        if len(small) == len(text)
-        else "".join(one.lower() if len(one.lower()) == 1 else one for one in text)
-    )
-
-
 def _is_inside(plain: str, first: int, last: int) -> bool:
     """Whether a letter or digit of the same sort stands right before or right after."""
     before, after = plain[first - 1 : first], plain[last + 1 : last + 2]
@@ -261,37 +256,38 @@ def _is_inside(plain: str, first: int, last: int) -> bool:
 
 def _seeds_of(person: Person) -> Iterator[tuple[str, _Seed]]:
     for name in person.names:
-        yield from _seeds_of_name(NormalText(name).plain.strip(), person.subject)
+        yield from _seeds_of_name(name, person.subject)
     for number in person.numbers:
         yield from _seeds_of_number(number, person.subject)
     for address in person.addresses:
-        yield from _seeds_of_address(NormalText(address).plain, person.subject)
+        yield from _seeds_of_address(address, person.subject)
 
 
-def _seeds_of_name(name: str, subject: str) -> Iterator[tuple[str, _Seed]]:
-    squashed = _squashed(name)
-    if not _HAN.search(squashed):
+def _seeds_of_name(written: str, subject: str) -> Iterator[tuple[str, _Seed]]:
+    name = NormalText(written).plain.strip()
+    letters = squashed(name)
+    if not HAN.search(letters):
         yield from _seeds_of_latin_name(name, subject)
         return
-    if len(squashed) < 2:
+    if len(letters) < 2:
         return
-    yield squashed, _Seed(NAME, subject, len(squashed), False)
+    yield letters, _Seed(NAME, subject, len(letters), False)
     if "·" in name:
         for part in name.split("·"):
             if len(part) >= 3:
                 yield part, _Seed(NAME, subject, len(part), False)
         return
-    given = squashed[len(_surname(name)) :]
+    given = letters[len(_surname(name)) :]
     if len(given) == 2 and not _is_common(given):
         yield given, _Seed(NAME, subject, 2, False)
 
 
 def _surname(name: str) -> str:
     """The surname of a Chinese name; nothing for a dotted or a Latin one."""
-    squashed = _squashed(name)
-    if "·" in NormalText(name).plain or not _HAN.match(squashed) or len(squashed) < 2:
+    letters = squashed(name)
+    if "·" in NormalText(name).plain or not HAN.match(letters) or len(letters) < 2:
         return ""
-    return squashed[: surname_at(squashed, 0) or 1]
+    return letters[: surname_at(letters, 0) or 1]
 
 
 def _seeds_of_latin_name(name: str, subject: str) -> Iterator[tuple[str, _Seed]]:
@@ -300,26 +296,30 @@ def _seeds_of_latin_name(name: str, subject: str) -> Iterator[tuple[str, _Seed]]
         return
     orders = [parts, parts[::-1], [*parts[1:], *parts[:1]], [*parts[-1:], *parts[:-1]]]
     for order in orders:
-        for comma in ("", ",", "，"):  # Zhang, Wei
-            squashed = _squashed(order[0]) + comma + _squashed("".join(order[1:]))
-            if len(squashed) >= _SHORTEST_LATIN:
-                yield squashed, _Seed(NAME, subject, len(squashed), True)
+        for comma in ("", ",", "，") if len(parts) > 1 else ("",):  # Zhang, Wei
+            letters = squashed(order[0]) + comma + squashed("".join(order[1:]))
+            if len(letters) >= _SHORTEST_LATIN:
+                yield letters, _Seed(NAME, subject, len(letters), True)
     for part in parts:
-        squashed = _squashed(part)
-        if len(parts) > 1 and len(squashed) > _SHORTEST_LATIN:
-            yield squashed, _Seed(NAME, subject, len(squashed), True)
+        letters = squashed(part)
+        if len(parts) > 1 and len(letters) > _SHORTEST_LATIN:
+            yield letters, _Seed(NAME, subject, len(letters), True)
 
 
 def _seeds_of_number(number: str, subject: str) -> Iterator[tuple[str, _Seed]]:
-    squashed = _squashed(number)
-    kind = _kind_of_number(number, squashed)
+    letters = squashed(number)
+    kind = _kind_of_number(number, letters)
     if kind in (MOBILE, LANDLINE):
-        squashed = re.sub(r"^\+86|^0086", "", squashed)
-    if len(squashed) < _SHORTEST_NUMBER or not any(one.isdigit() or one == "@" for one in squashed):
+        letters = re.sub(r"^\+86|^0086", "", letters)
+    if len(letters) < _SHORTEST_NUMBER or not any(one.isdigit() or one == "@" for one in letters):
         return
-    yield squashed, _Seed(kind, subject, len(squashed), len(squashed) < _EMBEDDED_NUMBER)
+    yield letters, _Seed(kind, subject, len(letters), len(letters) < _EMBEDDED_NUMBER)
+    if kind == HOSPITAL_NUMBER:  # ZY20240318025 is written 20240318025 too, and 00123456 is 123456
+        for bare in dict.fromkeys((letters.lstrip(_LETTERS), letters.lstrip(_LETTERS).lstrip("0"))):
+            if bare != letters and len(bare) >= _SHORTEST_BARE and bare.isdigit():
+                yield bare, _Seed(kind, subject, len(bare), True)
     if kind == RESIDENT_ID:  # the birth date and tail are often written apart from the region
-        yield squashed[6:], _Seed(kind, subject, len(squashed) - 6, True)
+        yield letters[6:], _Seed(kind, subject, len(letters) - 6, True)
 
 
 def _kind_of_number(number: str, squashed: str) -> str:
@@ -334,9 +334,10 @@ def _kind_of_number(number: str, squashed: str) -> str:
 
 def _seeds_of_address(address: str, subject: str) -> Iterator[tuple[str, _Seed]]:
     names = place_names()
+    address = NormalText(address).plain
     parts = [part for part in _ADDRESS_PARTS.split(address) if part]
     for place in range(len(parts)):
-        for pattern in {_squashed(parts[place]), _squashed("".join(parts[place:]))}:
+        for pattern in {squashed(parts[place]), squashed("".join(parts[place:]))}:
             province = pattern in names["province"] or short_name(pattern) in names["province"]
             if len(pattern) >= 3 and not province:
                 yield pattern, _Seed(ADDRESS, subject, len(pattern), pattern.isascii())
@@ -345,53 +346,3 @@ def _seeds_of_address(address: str, subject: str) -> Iterator[tuple[str, _Seed]]
 def _is_common(given: str) -> bool:
     """健康, 建国: a given name that is a word is looked for with its surname only."""
     return is_in_clinical_word(given) or given in words().after
-
-
-# -- the structured record ---------------------------------------------------------------------------
-
-
-def _person(subject: str, part: Mapping[str, Any]) -> Person:
-    names = [name for written in _list(part.get("name")) for name in _written_names(written)]
-    numbers = [
-        value["value"]
-        for value in (*_list(part.get("telecom")), *_list(part.get("identifier")))
-        if isinstance(value, Mapping) and isinstance(value.get("value"), str)
-    ]
-    addresses = [line for written in _list(part.get("address")) for line in _written_addresses(written)]
-    return Person(subject, tuple(names), tuple(numbers), tuple(addresses))
-
-
-def _written_names(name: object) -> Iterator[str]:
-    if not isinstance(name, Mapping):
-        return
-    family, given = name.get("family"), [one for one in _list(name.get("given")) if isinstance(one, str)]
-    if isinstance(name.get("text"), str):
-        yield name["text"]
-    if isinstance(family, str) and given:
-        yield (f"{family}{''.join(given)}" if _HAN.search(family) else " ".join([family, *given]))
-
-
-def _written_addresses(address: object) -> Iterator[str]:
-    if not isinstance(address, Mapping):
-        return
-    lines = [one for one in _list(address.get("line")) if isinstance(one, str)]
-    levels = [address.get(level) for level in ("state", "city", "district")]
-    yield from (
-        text for text in (address.get("text"), *lines, address.get("postalCode")) if isinstance(text, str)
-    )
-    if lines:
-        yield "".join([*(one for one in levels if isinstance(one, str)), *lines])
-
-
-def _read_person(number: int, one: object) -> Person:
-    if not isinstance(one, Mapping) or not one.keys() <= {"names", "numbers", "addresses", "role"}:
-        raise ROSTER_UNFIT.error(number=number)
-    lists = [one.get(name, []) for name in ("names", "numbers", "addresses")]
-    if not all(isinstance(texts, list) and all(isinstance(text, str) for text in texts) for texts in lists):
-        raise ROSTER_UNFIT.error(number=number)
-    names, numbers, addresses = (tuple(texts) for texts in lists)
-    return Person(str(number), names, numbers, addresses)
-
-
-def _list(value: object) -> list[Any]:
-    return value if isinstance(value, list) else [] if value is None else [value]

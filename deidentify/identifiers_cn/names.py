@@ -1,4 +1,5 @@
-"""People's names by rules: after a role (术者：), before a title (张先生), with a middle dot, in Latin letters.
+"""People's names by rules: after a role (术者：), before a title (张先生), with a middle dot, in Latin letters, and
+what people call one another (老张).
 
 The lists are names.toml. Rules alone find few names in sentences that nobody foresaw, and a seeded roster
 all that it knows: this is the net below it.
@@ -54,6 +55,8 @@ class Words(NamedTuple):
     titles: tuple[str, ...]
     roles: tuple[str, ...]
     after: frozenset[str]
+    callers: tuple[str, ...]  # 老师: a name may follow without a mark
+    nicknamed: str  # surnames that 老 and 小 make a nickname of, and no other word
     not_before_titles: frozenset[str]
 
 
@@ -73,6 +76,8 @@ def words() -> Words:
         longest_first("titles"),
         longest_first("roles"),
         frozenset(lists["after"].split()),
+        longest_first("callers"),
+        "".join(lists["nicknamed"].split()),
         frozenset(lists["not_before_titles"].split()),
     )
 
@@ -126,12 +131,52 @@ def find_names(plain: str) -> Iterator[Found]:
     for match in _titles().finditer(plain):
         if (start := _name_before(plain, match.start())) < match.start():
             yield Found(NAME, start, match.start())
+    yield from _nicknames(plain)
+    yield from _after_callers(plain)
     for match in _LATIN_AFTER_WORD.finditer(plain):
         if not _ABBREVIATION.fullmatch(match["value"]):
             yield Found(NAME, *match.span("value"))
     for match in _TWO_WORDS.finditer(plain):
         if _is_pinyin(match["first"], match["second"]) or _is_pinyin(match["second"], match["first"]):
             yield Found(NAME, *match.span("value"))
+
+
+def _nicknames(plain: str) -> Iterator[Found]:
+    """老张 and 小李 after a mark, a role or a word like 嘱, and before a mark or a word that follows names."""
+    for match in _nickname().finditer(plain):
+        if _ends_like_a_name(plain, match.end()):
+            yield Found(NAME, *match.span("value"))
+
+
+@cache
+def _nickname() -> re.Pattern[str]:
+    roles = "|".join(f"(?<={re.escape(role)})" for role in words().roles if len(role) > 1)
+    return re.compile(
+        f"(?:(?<![{_HAN}])|(?<=[由与请和给向随同为叫找让嘱对将把])|{roles})(?P<value>[老小][{words().nicknamed}])"
+    )
+
+
+def _after_callers(plain: str) -> Iterator[Found]:
+    """经理张伟, 老师王芳说: no mark between the title and the whole name, and nothing after it that goes on."""
+    for match in _callers().finditer(plain):
+        start = match.end()
+        if plain[start : start + 1] in words().doubtful or plain.startswith("老师傅", match.start()):
+            continue
+        end = name_end(plain, start)
+        if end - start >= 2 and _ends_like_a_name(plain, end):
+            yield Found(NAME, start, end)
+
+
+@cache
+def _callers() -> re.Pattern[str]:
+    return re.compile("(?:" + "|".join(words().callers) + ")")
+
+
+def _ends_like_a_name(plain: str, end: int) -> bool:
+    return not _HAN_CHARACTER.match(plain, end) or any(
+        plain[end : end + length] in words().after or plain[end : end + length] in words().titles
+        for length in (1, 2, 3)
+    )
 
 
 def _dotted(plain: str) -> Iterator[Found]:

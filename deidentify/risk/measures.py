@@ -12,8 +12,9 @@ prosecutor      1 / class size: the attacker knows that the person is in the tab
 marketer        classes / records: the mean of the former over all records
 
 A sensitive column is numeric when every value that is there is a finite decimal number (`12`, `-3.5`, `1e6`);
-codes written in digits therefore are numbers, unless the caller says `categorical`. An absent value is a
-category of its own; among numbers it stands before the smallest.
+codes written in digits therefore are numbers, unless the caller says `categorical`. Numbers are told apart and put
+in order by their exact decimal value, however many digits they have. An absent value is a category of its own;
+among numbers it stands before the smallest.
 """
 
 from __future__ import annotations
@@ -31,8 +32,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 SIZE_BANDS = ((1, 1), (2, 4), (5, 10), (11, 19), (20, 99), (100, None))
-_NUMBER = r"\s*[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?\s*"
+_NUMBER = r"\s*[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,18})?\s*"
 _BATCH = 500_000  # cells held in memory at once while the distances are taken
+_WIDEST = 38  # digits of DuckDB's widest decimal
 _VECTOR = 2048  # rows in one of DuckDB's vectors
 
 
@@ -144,21 +146,17 @@ def _is_numeric(connection: duckdb.DuckDBPyConnection) -> bool:
 def _order_values(connection: duckdb.DuckDBPyConnection, keys: Sequence[str], *, numeric: bool) -> str:
     """Gives each sensitive value its rank from 0 and its share; returns the table of cells by rank.
 
-    Texts that write one number differently (`1`, `1.0`) are one value. Whole numbers are compared as whole
-    numbers: as decimals, two long codes could fall together.
+    Texts that write one number differently (`1`, `1.0`) are one value, and no two numbers fall together.
     """
-    value = "s"
-    if numeric:
-        whole = connection.execute(
-            "SELECT count(*) = count(TRY_CAST(s AS HUGEINT)) AND NOT coalesce(bool_or(regexp_matches(s, '[.eE]')), "
-            "false) FROM (SELECT DISTINCT s FROM cells WHERE s IS NOT NULL)"
-        ).fetchone()
-        value = f"CAST(trim(s) AS {'HUGEINT' if whole and whole[0] else 'DOUBLE'})"
-    connection.execute(
-        "CREATE OR REPLACE TEMP TABLE spellings AS SELECT s, "  # noqa: S608 - fixed texts
-        f"CAST(dense_rank() OVER (ORDER BY {value} NULLS FIRST) - 1 AS BIGINT) AS place "
-        "FROM (SELECT DISTINCT s FROM cells)"
-    )
+    value = _exact_kind(connection) if numeric else "s"
+    if value is None:
+        _rank_by_digits(connection)
+    else:
+        connection.execute(
+            "CREATE OR REPLACE TEMP TABLE spellings AS SELECT s, "  # noqa: S608 - fixed texts
+            f"CAST(dense_rank() OVER (ORDER BY {value} NULLS FIRST) - 1 AS BIGINT) AS place "
+            "FROM (SELECT DISTINCT s FROM cells)"
+        )
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE shares AS SELECT place, CAST(sum(n) AS BIGINT) AS n, "
         "sum(n) / (SELECT sum(n) FROM cells) AS share FROM cells "
@@ -174,6 +172,63 @@ def _order_values(connection: duckdb.DuckDBPyConnection, keys: Sequence[str], *,
     if spelled != distinct:
         joined = f"SELECT {', '.join(keys)}, place, CAST(sum(n) AS BIGINT) AS n FROM ({joined}) GROUP BY ALL"  # noqa: S608
     return f"({joined})"
+
+
+def _exact_kind(connection: duckdb.DuckDBPyConnection) -> str | None:
+    """The sensitive values as whole numbers or decimals of fixed places where all fit exactly; None otherwise."""
+    values = "(SELECT DISTINCT trim(s) AS v FROM cells WHERE s IS NOT NULL)"
+    whole, before, after, powers = connection.execute(
+        "SELECT coalesce(bool_and(TRY_CAST(v AS HUGEINT) IS NOT NULL AND NOT regexp_matches(v, '[.eE]')), false), "  # noqa: S608
+        "max(length(regexp_extract(v, '^[+-]?([0-9]*)', 1))), max(length(regexp_extract(v, '[.]([0-9]*)', 1))), "
+        f"coalesce(bool_or(regexp_matches(v, '[eE]')), false) FROM {values}"
+    ).fetchone() or (False, 0, 0, True)
+    if whole:
+        return "CAST(trim(s) AS HUGEINT)"
+    if powers or before + after > _WIDEST:
+        return None
+    kind = f"DECIMAL({_WIDEST}, {after})"
+    fits = connection.execute(f"SELECT count(*) = count(TRY_CAST(v AS {kind})) FROM {values}").fetchone()  # noqa: S608
+    return f"CAST(trim(s) AS {kind})" if fits and fits[0] else None
+
+
+def _rank_by_digits(connection: duckdb.DuckDBPyConnection) -> None:
+    """`spellings` for numbers that no type of the database holds: their order is that of their digits."""
+    import pyarrow as pa
+
+    spelled = [text for (text,) in connection.execute("SELECT DISTINCT s FROM cells").fetchall()]
+    keys = {text: _decimal_order(text) for text in spelled}
+    places = {key: place for place, key in enumerate(sorted(set(keys.values())))}
+    ranked = pa.table(
+        {
+            "s": pa.array(spelled, pa.string()),
+            "place": pa.array([places[keys[text]] for text in spelled], pa.int64()),
+        }
+    )
+    connection.register("ranked", ranked)
+    connection.execute("CREATE OR REPLACE TEMP TABLE spellings AS SELECT s, place FROM ranked")
+    connection.unregister("ranked")
+
+
+_NINES = str.maketrans("0123456789", "9876543210")
+
+
+def _decimal_order(text: str | None) -> tuple[int, int, str]:
+    """Compares as the decimal number itself, and equal for equal numbers: sign, magnitude, digits.
+
+    0.d1d2... times ten to the magnitude, without zeros at either end. Below zero all is turned round: digits to
+    their complement of nine, and `~` after them, for -0.12 is above -0.123. What is absent comes first of all.
+    """
+    if text is None:
+        return -2, 0, ""
+    mantissa, _, power = text.strip().lower().partition("e")
+    sign = -1 if mantissa.startswith("-") else 1
+    before, _, after = mantissa.lstrip("+-").partition(".")
+    digits = (before + after).lstrip("0")
+    if not digits.rstrip("0"):
+        return 0, 0, ""
+    magnitude = int(power or 0) + len(before) - (len(before + after) - len(digits))
+    digits = digits.rstrip("0")
+    return (1, magnitude, digits) if sign > 0 else (-1, -magnitude, digits.translate(_NINES) + "~")
 
 
 def _count_classes(

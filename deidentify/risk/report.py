@@ -172,7 +172,7 @@ def findings_of(
         uniqueness=uniqueness,
         outside=outside,
         fingerprint=fingerprint,
-        residual=scan_table(table),
+        residual=scan_table(table, (*measures.quasi, measures.sensitive)),
         attacks=_attacks(table, measures, seed),
     )
 

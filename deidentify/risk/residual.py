@@ -6,19 +6,22 @@ Counts by column and kind; never a value, and never where in a value it stood.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from deidentify.identifiers_cn import scan
 from deidentify.identifiers_cn.found import URL
+from deidentify.risk.column_forms import is_typed_text, kinds_by_form
 from deidentify.risk.persons import DIGESTS
 from deidentify.risk.table import Table, frame_table
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_ROWS = 10_000
+_ROWS = 10_000  # distinct texts read at once; the first of them are what a column's form is judged by
+_FEWEST = 20  # records; fewer say nothing about how many values a column would have
+_NEARLY_ALL = 0.9
 _SYSTEM = "system"  # code_system, product_system
 
 
@@ -29,6 +32,9 @@ class Residual:
     records: int
     columns: int  # how many were looked at: all of the table's
     found: Mapping[str, Mapping[str, int]]
+    near_unique: tuple[
+        str, ...
+    ] = ()  # text columns that nobody declared and that nearly tell each record apart
 
     @property
     def total(self) -> int:
@@ -36,27 +42,59 @@ class Residual:
 
     def as_dict(self) -> dict[str, Any]:
         found = {column: dict(kinds) for column, kinds in self.found.items()}
-        return {"records": self.records, "columns": self.columns, "found": found, "total": self.total}
+        return {
+            "records": self.records,
+            "columns": self.columns,
+            "found": found,
+            "total": self.total,
+            "near_unique": list(self.near_unique),
+        }
 
 
-def scan_table(table: Table) -> Residual:
-    """Every value of every column, a distinct text once. A find counts the records that hold the text."""
+def scan_table(table: Table, declared: Sequence[str] | None = None) -> Residual:
+    """Every value of every column, a distinct text once. A find counts the records that hold the text.
+
+    Each value is scanned by itself; a column is judged as a whole too, by the share of its values that have the
+    form of a name or a number of people. `declared` are the quasi-identifiers and the sensitive column: of the
+    others, texts that are nearly all different are named in `near_unique`. None: no column is asked for that.
+    """
     found: dict[str, dict[str, int]] = {}
+    near_unique = []
+    records = _records(table)
     for place, column in enumerate(table.columns):
         kinds: Counter[str] = Counter()
+        sample: dict[str, int] = {}
+        distinct = filled = 0
         with table.reading() as connection:
             rows = connection.execute(
                 f"SELECT c{place}, count(*) FROM ({table.select}) WHERE c{place} IS NOT NULL GROUP BY c{place}"  # noqa: S608
             )
             while batch := rows.fetchmany(_ROWS):
+                if not distinct:
+                    sample = dict(batch)
+                distinct, filled = distinct + len(batch), filled + sum(times for _, times in batch)
                 for text, times in batch:
                     for kind in {one.kind for one in scan(text)}:
                         kinds[kind] += times
+        for kind, share in kinds_by_form(column, sample).items():
+            kinds[kind] = max(kinds[kind], round(share * filled))
         if kinds:
             found[column] = dict(sorted(kinds.items()))
+        is_undeclared = declared is not None and column not in declared
+        if (
+            is_undeclared
+            and records >= _FEWEST
+            and distinct >= _NEARLY_ALL * records
+            and is_typed_text(sample)
+        ):
+            near_unique.append(column)
+    return Residual(records, len(table.columns), found, tuple(near_unique))
+
+
+def _records(table: Table) -> int:
     with table.reading() as connection:
         row = connection.execute(f"SELECT count(*) FROM ({table.select})").fetchone()  # noqa: S608
-    return Residual(int(row[0]) if row else 0, len(table.columns), found)
+    return int(row[0]) if row else 0
 
 
 def scan_frames(tables: Mapping[str, pd.DataFrame]) -> Residual:

@@ -1,6 +1,5 @@
 """The report in words, in the order of GB/T 42460-2023 §6: preparation, qualitative, quantitative, conclusion,
-consultation, documents. A section is blocks of text and tables, each in Chinese and English; every door
-(page, Markdown, HTML) shows these same words."""
+consultation, documents. A section is text and tables, in Chinese and English; every door shows these same words."""
 
 from __future__ import annotations
 
@@ -147,6 +146,11 @@ def _qualitative(findings: Findings, direct: Sequence[str]) -> Section:
                 "Counts only; no value is shown.",
             )
         )
+        if residual.near_unique:
+            zh, en = "、".join(residual.near_unique), ", ".join(residual.near_unique)
+            paragraphs.append(
+                Bilingual(f"未声明而几乎逐条不同的文本列：{zh}。", f"Undeclared, nearly unique: {en}.")
+            )
     grids = []
     if residual is not None and residual.found:
         grids.append(

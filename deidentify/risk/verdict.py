@@ -155,11 +155,15 @@ def judge(form: Form, evidence: Evidence) -> FormVerdict:
 def level_of(
     forms: Sequence[FormVerdict], residual: Residual | None, *, aggregate: bool, direct: bool
 ) -> int:
-    """1 where a direct identifier is declared or found; 4 for aggregates; 3 where a form passes; else 2."""
+    """1 where a direct identifier is declared or found; 4 for aggregates; 3 where a form passes; else 2.
+
+    2 at most where a column that nobody declared tells nearly every record apart."""
     if direct or (residual is not None and residual.total):
         return 1
     if aggregate:
         return 4
+    if residual is not None and residual.near_unique:
+        return 2
     return 3 if any(one.verdict == PASS for one in forms) else 2
 
 
@@ -178,6 +182,11 @@ def strictest(forms: Sequence[FormVerdict]) -> str:
 
 def _held(holds: bool, otherwise: str = FAIL) -> str:
     return PASS if holds else otherwise
+
+
+def _undone(limit: float) -> str:
+    """What was not computed has not passed, unless the form asks for nothing: no share is above 1."""
+    return PASS if limit >= 1 else REVIEW
 
 
 def _class_reasons(form: Form, measures: Measures) -> list[Reason]:
@@ -213,8 +222,12 @@ def _class_reasons(form: Form, measures: Measures) -> list[Reason]:
 
 def _diversity_reasons(form: Form, measures: Measures) -> list[Reason]:
     if measures.sensitive in measures.quasi:
-        # An attacker who knows it learns nothing new from the class.
-        return []
+        words = Bilingual(
+            f"敏感列“{measures.sensitive}”同时列为准标识符：每类只有一个取值，l 与 t 无从判断；请另行指定敏感列",
+            f"the sensitive column “{measures.sensitive}” is a quasi-identifier too: every class has one value of it, "
+            "and l and t say nothing; name a sensitive column of its own",
+        )
+        return [Reason("l", REVIEW, words), Reason("t", REVIEW, words)]
     return [
         Reason(
             "l",
@@ -241,17 +254,29 @@ def _residual_reasons(evidence: Evidence) -> list[Reason]:
     if residual is None:
         words = Bilingual("未扫描残留标识符", "residual identifiers were not looked for")
         return [Reason("residual", REVIEW, words)]
+    columns = "、".join(residual.found), ", ".join(residual.found)
     words = Bilingual(
-        f"残留标识符扫描：{residual.columns} 列中发现 {residual.total:,} 处",
-        f"residual identifiers: {residual.total:,} found in {residual.columns} columns",
+        f"残留标识符扫描：{residual.columns} 列中发现 {residual.total:,} 处"
+        + (f"（{columns[0]}）" if columns[0] else ""),
+        f"residual identifiers: {residual.total:,} found in {residual.columns} columns"
+        + (f" ({columns[1]})" if columns[1] else ""),
     )
-    return [Reason("residual", _held(not residual.total), words)]
+    reasons = [Reason("residual", _held(not residual.total), words)]
+    if residual.near_unique:
+        words = Bilingual(
+            f"未声明的列几乎逐条不同，可能识别个人：{'、'.join(residual.near_unique)}",
+            "undeclared columns have a value of its own for nearly every record and may identify: "
+            + ", ".join(residual.near_unique),
+        )
+        reasons.append(Reason("near_unique", REVIEW, words))
+    return reasons
 
 
 def _fingerprint_reasons(form: Form, evidence: Evidence) -> list[Reason]:
     found = evidence.fingerprint
     if found is None:
-        return []
+        words = Bilingual("未评估纵向指纹", "the longitudinal fingerprint was not assessed")
+        return [Reason("fingerprint", _undone(form.fingerprint), words)]
     words = Bilingual(
         f"罕见品种或器械加日期可唯一确定 {found.by_rare_item:.1%} 的人，要求不超过 {form.fingerprint:.0%}",
         f"a rare product or device and its date single out {found.by_rare_item:.1%} of persons, "
@@ -264,13 +289,24 @@ def _fingerprint_reasons(form: Form, evidence: Evidence) -> list[Reason]:
 
 def _attack_reasons(form: Form, evidence: Evidence) -> list[Reason]:
     if evidence.attacks is None:
-        return []
-    highest = max((one.interval[1] for one in evidence.attacks.attacks if one.interval), default=0.0)
+        words = Bilingual("未进行攻击试验", "no attack was carried out")
+        return [Reason("excess", _undone(form.excess), words)]
+    highs = [one.interval[1] for one in evidence.attacks.attacks if one.interval]
+    reasons = []
+    if len(highs) < len(evidence.attacks.attacks) or not highs:
+        words = Bilingual(
+            "攻击试验的超额成功率无法计算：对照组全部成功",
+            "the attacks' excess success is undefined: the attack always succeeds on the control group",
+        )
+        reasons.append(Reason("excess", _undone(form.excess), words))
+    if not highs:
+        return reasons
+    highest = max(highs)
     words = Bilingual(
         f"攻击试验的超额成功率上限 {highest:.1%}，提示阈值 {form.excess:.0%}",
         f"upper limit of the attacks' excess success {highest:.1%}; noted above {form.excess:.0%}",
     )
-    return [Reason("excess", _held(highest <= form.excess, form.excess_verdict), words)]
+    return [*reasons, Reason("excess", _held(highest <= form.excess, form.excess_verdict), words)]
 
 
 # -- what would help ---------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Annotated
@@ -34,6 +35,15 @@ OWN_INPUT = Problem(
     en="The output would be written over the input {name}.",
     next_zh="请用 --out 指定另一个目录。",
     next_en="Name another folder with --out.",
+)
+NAME_HOLDS_NUMBER = Problem(
+    code="deidentify.name_holds_number",
+    zh="有 {number} 个输入文件的文件名形似含个人号码（如身份证号、手机号），而输出沿用该文件名，故未处理任何文件。",
+    en="The names of {number} input files look as if they held a person's number (such as a resident ID or a mobile "
+    "number); the output is named after its input, so nothing was processed.",
+    next_zh="请先给输入文件改名（不含个人号码和姓名），然后重试。",
+    next_en="Rename the inputs, without numbers and names of persons, and run it again.",
+    exit=Exit.REFUSED,
 )
 CASE_NOT_JSON = Problem(
     code="transfer.case_not_json",
@@ -87,8 +97,12 @@ def deidentify(
 ) -> int:
     """Write DIR/<input stem>.ndjson. Rejected and quarantined resources are counted, never written."""
     from deidentify.policy import load_policy
-    from rwd_platform.flows.deidentify_files import deidentify_file, expand_key, names_a_person, output_name
+    from rwd_platform.flows.deidentify_files import deidentify_file, expand_key, output_name
 
+    # First of all: any other refusal would repeat the name.
+    numbered = sum(map(_holds_number, files))
+    if numbered:
+        raise NAME_HOLDS_NUMBER.error(number=numbered)
     loaded = load_policy(policy)
     for name, times in Counter(map(output_name, existing(files))).items():
         if times > 1:
@@ -103,11 +117,11 @@ def deidentify(
         key = existing([key_file])[0].read_bytes()
         if len(key) < 32:
             raise KEY_FILE_SHORT.error(name=key_file.name)
-    if any(map(names_a_person, files)):
+    if any(map(_may_be_name, files)):
         say(
-            "警告：有输入文件名形似含个人号码，而输出沿用该文件名，请先改名。\n"
-            "Warning: an input file's name looks as if it held a person's number, and the output is named "
-            "after it: rename it first."
+            "警告：有输入文件名形似含人名，而输出沿用该文件名，请核对。\n"
+            "Warning: an input file's name looks as if it held a person's name, and the output is named after it: "
+            "check it."
         )
     pseudonyms, shifts = expand_key(key)
     total = {"read": 0, "written": 0, "rejected": 0, "quarantined": 0}
@@ -123,6 +137,23 @@ def deidentify(
         answer({**total, "dropped": dict(sorted(dropped.items()))})
     say(" · ".join(f"{name} {count:,}" for name, count in total.items()))
     return Exit.YES
+
+
+def _holds_number(path: Path) -> bool:
+    from deidentify.kept_texts import holds_persons_number
+    from rwd_platform.flows.deidentify_files import names_a_person, output_name
+
+    stem = output_name(path).removesuffix(".ndjson")
+    return names_a_person(path) or holds_persons_number(stem)
+
+
+def _may_be_name(path: Path) -> bool:
+    """Chinese characters of which some begin like a name: no more can be told of a few characters alone."""
+    from deidentify.identifiers_cn.names import name_end
+
+    return any(
+        name_end(part, 0, marked=True) == len(part) > 0 for part in re.findall("[\u4e00-\u9fff]+", path.name)
+    )
 
 
 def conform(

@@ -1,4 +1,4 @@
-"""Verbs of the people who hold the keys: keys status, keys rotate."""
+"""Verbs of the people who hold the keys: keys status, keys rotate, keys backfill."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ def register(app: typer.Typer) -> None:
     keys = typer.Typer(help="密钥 · keys", no_args_is_help=True)
     keys.command("status", help="各密钥的版本 · which version each key has")(status)
     keys.command("rotate", help="轮换医院的假名密钥 · rotate a hospital's pseudonym key")(rotate)
+    keys.command("backfill", help="为升级前入库的患者补建身份保管库 · a vault for patients of before")(
+        backfill
+    )
     app.add_typer(keys, name="keys")
 
 
@@ -51,3 +54,17 @@ def rotate(
     say(f"{hospital}: v{done.old_version} {said} v{done.new_version}")
     say(f"假名 · names {done.names:,}, 行 · rows {sum(done.rows.values()):,}, 文件 · files {done.files:,}")
     return Exit.YES
+
+
+def backfill(as_json: Json = False) -> int:
+    """After an upgrade from version 0.1. May be done again at any time. Exit 1 while an upload is left."""
+    from rwd_platform.flows.backfill import backfill as fill
+
+    with deployment() as platform:
+        done = fill(platform, platform.operator(caller()))
+    if as_json:
+        answer(done.as_dict())
+    say(f"上传 · uploads {done.uploads:,}, 患者 · patients {done.entries:,}, 文件 · files {done.files:,}")
+    for upload, code in sorted(done.left.items()):
+        say(f"{upload}: 未完成 · left ({code})")
+    return Exit.NO if done.left else Exit.YES

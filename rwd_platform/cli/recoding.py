@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rwd_platform.cli.files import check_not_an_input
 from rwd_platform.cli.main import CANNOT_WRITE, Json, existing, text_of
 from rwd_platform.cli.output import answer, say
 from rwd_platform.core.errors import Exit, Problem
@@ -103,6 +104,8 @@ def recode(
     from deidentify.risk import recode as recoding
 
     existing([file, hierarchies])
+    if out is not None:
+        check_not_an_input(out, [file, hierarchies])
     if cells and (distinct_l, entropy_l, t) != (None, None, None):
         raise CELLS_ONLY_FOR_K.error()
     names = next(csv.reader([quasi]), [])

@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rwd_platform.cli.deployment import caller, deployment, person
+from rwd_platform.cli.deployment import person
 from rwd_platform.cli.main import Json, existing, text_of
 from rwd_platform.cli.output import answer, say
 from rwd_platform.core.errors import Exit, Problem
 
 if TYPE_CHECKING:
     from deidentify.disclosure.findings import Verdict
-    from rwd_platform.flows.platform import Platform
-    from rwd_platform.log.entry import Actor
     from rwd_platform.records.tables import OutputRelease
 
 MOST_SHOWN = 20
@@ -97,19 +95,17 @@ def _tell(verdict: Verdict) -> None:
     say(verdict.outcome)
 
 
-# -- with the deployment -------------------------------------------------------------------------------------------
+# -- with the deployment: under a person's own account, so that whoever asks is known not to be who approves -------
 
-
-def _as(role: str, platform: Platform) -> Actor:
-    """Whoever may use this command line works here for the operator, under their own account's name."""
-    from rwd_platform.log.entry import Actor
-
-    return Actor(caller(), role, platform.settings.operator)
+Login = Annotated[
+    str, typer.Option("--login", help="本人登录名，随后输入密码 · your login; the password is asked for")
+]
 
 
 def request(
     package_id: Annotated[str, typer.Argument(help="证据包编号 · package id")],
     recipient: Annotated[str, typer.Option("--recipient")],
+    login: Login,
     circle: Annotated[str, typer.Option("--circle", help="接收机构 · who will hold it")] = "",
     purpose: Annotated[str, typer.Option("--purpose")] = "",
     authorisation: Annotated[str, typer.Option("--authorisation")] = "",
@@ -121,10 +117,8 @@ def request(
 
     given = {"purpose": purpose, "authorisation": authorisation, "encryption": encryption}
     conditions = {name: text for name, text in given.items() if text}
-    with deployment() as platform:
-        asked = request_release(
-            platform, _as("researcher", platform), package_id, recipient, circle, conditions
-        )
+    with person(login) as (platform, requester):
+        asked = request_release(platform, requester, package_id, recipient, circle, conditions)
     _say_release(asked, as_json)
     return Exit.NO if asked.verdict["outcome"] == "fail" else Exit.YES
 
@@ -133,9 +127,7 @@ def cast_vote(
     release_id: Annotated[str, typer.Argument(help="发布编号 · release id")],
     approve: Annotated[bool, typer.Option("--approve/--refuse")],
     reason: Annotated[str, typer.Option("--reason")],
-    login: Annotated[
-        str, typer.Option("--login", help="本人登录名，随后输入密码 · your login; the password is asked for")
-    ],
+    login: Login,
     as_json: Json = False,
 ) -> int:
     """A vote is a person's: under their own account, with its password."""
@@ -148,28 +140,35 @@ def cast_vote(
 
 
 def complete(
-    release_id: Annotated[str, typer.Argument(help="发布编号 · release id")], as_json: Json = False
+    release_id: Annotated[str, typer.Argument(help="发布编号 · release id")],
+    login: Login,
+    as_json: Json = False,
 ) -> int:
     from rwd_platform.flows.release import release
 
-    with deployment() as platform:
-        asked = release(platform, _as("researcher", platform), release_id)
+    with person(login) as (platform, requester):
+        asked = release(platform, requester, release_id)
     _say_release(asked, as_json)
     return Exit.YES
 
 
-def list_releases(as_json: Json = False) -> int:
+def list_releases(login: Login, as_json: Json = False) -> int:
+    """Those that the person may read, the newest first."""
     from sqlmodel import col, select
 
-    from rwd_platform.flows.platform import open_platform
+    from rwd_platform.access.permissions import can, check_may
+    from rwd_platform.access.refusals import refusals_recorded
     from rwd_platform.records.tables import OutputRelease
-    from rwd_platform.settings import load_settings
 
     query = select(OutputRelease).order_by(
         col(OutputRelease.requested_at).desc(), col(OutputRelease.id).desc()
     )
-    for asked in open_platform(load_settings()).records.all(query):
-        _say_release(asked, as_json)
+    with person(login) as (platform, reader):
+        with refusals_recorded(platform.records, reader, "release.read", "output_release", ""):
+            check_may(reader, "release.read")
+        for asked in platform.records.all(query):
+            if can(reader, "release.read", asked.organisation_id):
+                _say_release(asked, as_json)
     return Exit.YES
 
 

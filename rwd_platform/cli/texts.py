@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rwd_platform.cli.deployment import caller, deployment
+from rwd_platform.cli.files import check_not_an_input
 from rwd_platform.cli.main import CANNOT_WRITE, Json, existing, text_of
 from rwd_platform.cli.output import answer, say
 from rwd_platform.core.errors import Exit, Problem
@@ -27,13 +28,6 @@ NOT_JSON = Problem(
     en="Line {line} of the file {name} is not JSON.",
     next_zh="名册应为 JSON 文件，结构化数据应为每行一个 FHIR 资源的 NDJSON 文件。",
     next_en="A roster is a JSON file; a structured feed is NDJSON, one FHIR resource a line.",
-)
-OWN_INPUT = Problem(
-    code="text.own_input",
-    zh="输出会覆盖输入文件 {name}。",
-    en="The output would be written over the input {name}.",
-    next_zh="请用 --out 指定另一个文件。",
-    next_en="Name another file with --out.",
 )
 _Registry = Annotated[
     Path | None, typer.Option("--registry", help="医院号码规则 TOML · the hospital's registry")
@@ -95,8 +89,7 @@ def clean(
     from deidentify.free_text.detector import TextContext
     from deidentify.free_text.seeds import Roster
 
-    if out.resolve() == file.resolve():
-        raise OWN_INPUT.error(name=file.name)
+    check_not_an_input(out, [file, roster, key_file])
     text = text_of(file)
     people = Roster.from_dict(_json_of(text_of(roster), roster.name, 1))
     key = existing([key_file])[0].read_bytes()
@@ -107,6 +100,9 @@ def clean(
     if as_json:
         spans = _places(cleaned.spans)
         answer({"file": file.name, "out": out.name, "spans": spans, "detectors": list(cleaned.detectors)})
+    if cleaned.unsought:
+        counts = ", ".join(f"{kind} {number}" for kind, number in cleaned.unsought.items())
+        say(f"名册中过短而未查找的值 · roster values too short to be sought: {counts}")
     count = len(cleaned.spans)
     say(f"已替换 {count} 处；发布前须经隐私专员审阅 · {count} replaced; a privacy officer reviews it first")
     return Exit.YES

@@ -34,6 +34,10 @@ PEOPLE = (  # login, role, organisation, name
 )
 
 
+# The journey acts as this researcher before anybody can log in, and asks for a release, which takes an account.
+_IDS = {"researcher": "demo-researcher"}
+
+
 def register_organisations(platform: Platform) -> None:
     actor = platform.operator("demo")
     for organisation in ORGANISATIONS:
@@ -52,7 +56,7 @@ def register_people(platform: Platform) -> dict[str, User]:
             continue
         now = platform.clock()
         user = User(
-            id=new_id("user", now),
+            id=_IDS.get(login) or new_id("user", now),
             organisation_id=organisation_id,
             login=login,
             role=role,

@@ -30,13 +30,14 @@ from rwd_platform.core.clock import as_text
 from rwd_platform.core.errors import PlatformError
 from rwd_platform.core.ids import new_id
 from rwd_platform.flows import break_glass_problems as problems
+from rwd_platform.flows.first_names import current_name
 from rwd_platform.flows.ledger_map import lake_names
 from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.vault import Identity, holder_of, open_entry
 from rwd_platform.log.entry import Act, Actor, Object
 from rwd_platform.records.lifecycles import BREAK_GLASS, BreakGlassState, check_transition
 from rwd_platform.records.records import NOT_FOUND
-from rwd_platform.records.tables import AuditEntry, BreakGlassRequest, BreakGlassVote
+from rwd_platform.records.tables import AuditEntry, BreakGlassRequest, BreakGlassVote, User
 
 KIND = "break_glass_request"
 _REQUESTED, _APPROVED = BreakGlassState.REQUESTED, BreakGlassState.APPROVED
@@ -132,7 +133,10 @@ def vote(platform: Platform, actor: Actor, request_id: str, approved: bool, reas
 
 
 def open_identity(platform: Platform, actor: Actor, request_id: str) -> Identity:
-    """Who it is: for the requester alone, once, in time. Of two who open at once one gets the answer."""
+    """Who it is: for the requester alone, once, in time. Of two who open at once one gets the answer.
+
+    The approvals are counted again: one by somebody whose account was disabled or changed since is none.
+    """
     told = _Told()
 
     def act() -> Act:
@@ -149,7 +153,7 @@ def open_identity(platform: Platform, actor: Actor, request_id: str) -> Identity
             if row.requested_by != actor.id:
                 raise problems.REQUESTER_ONLY.error()
             if not _ends_here(row, now, told):
-                _check_openable(row)
+                _check_openable(session, row)
                 row.state, row.opened_at = _next(row, BreakGlassState.OPENED), as_text(now)
                 session.add(row)
                 identity = open_entry(platform, session, row.organisation_id, row.patient_id)
@@ -244,8 +248,10 @@ def _in_the_lake(
     platform: Platform, session: Session, pseudonym: str, organisation: str | None
 ) -> tuple[str, str]:
     """The hospital and its lake pseudonym; of a subject at several hospitals the first that may be asked about."""
-    names = lake_names(platform, session, pseudonym)
-    for _, patient in names or [("", pseudonym)]:
+    # A lock keeps the names of its day; the hospital's key may have been rotated since.
+    places = lake_names(platform, session, pseudonym)
+    names = [current_name(platform, hospital, patient) for hospital, patient in places]
+    for patient in names or [pseudonym]:
         holder = holder_of(session, patient, organisation)
         if holder is not None:
             return holder, patient
@@ -266,13 +272,28 @@ def _check_not_too_many(session: Session, actor: Actor, now: datetime) -> None:
         raise problems.TOO_MANY.error(limit=limits().requests_in_30_days)
 
 
-def _check_openable(row: BreakGlassRequest) -> None:
+def _check_openable(session: Session, row: BreakGlassRequest) -> None:
     if row.state == BreakGlassState.OPENED:
         raise problems.ALREADY_OPENED.error()
     if row.state == BreakGlassState.EXPIRED:
         raise problems.EXPIRED.error()
-    if row.state != _APPROVED:
+    standing = sum(_stands(session, vote) for vote in _votes(session, row.id))
+    if row.state != _APPROVED or standing < limits().approvals:
         raise problems.NOT_APPROVED.error(approvals=limits().approvals)
+
+
+def _stands(session: Session, vote: BreakGlassVote) -> bool:
+    """Whether it is a yes of somebody who could still say it."""
+    user = session.get(User, vote.approver_id)
+    if user is None or not vote.approved:
+        return False
+    approver = Actor(user.id, user.role, vote.organisation_id)
+    try:
+        check_account(session, approver)
+        check_may(approver, Action.BREAK_GLASS_APPROVE)
+    except PlatformError:
+        return False
+    return True
 
 
 def _count_vote(

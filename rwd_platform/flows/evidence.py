@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 from sqlmodel import col, func, select
 
 from rwd_platform.access.permissions import get_visible
+from rwd_platform.access.refusals import refusals_recorded
 from rwd_platform.core.clock import as_text
 from rwd_platform.core.errors import Problem
 from rwd_platform.core.text import Bilingual
 from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.receipts import account_of
-from rwd_platform.flows.release_gate import pass_gate
+from rwd_platform.flows.release_gate import DOWNLOAD, check_content, pass_gate
 from rwd_platform.flows.study import (
     dataset_of,
     frozen_protocol,
@@ -103,9 +104,13 @@ def assemble_evidence(
 
 
 def package_path(platform: Platform, actor: Actor, package_id: str) -> Path:
-    """Where the package lies, for a download or a copy. It passes the gate first; that it left is in the log."""
-    package = get_visible(platform.records, actor, "package.download", EvidencePackage, package_id)
+    """Where the package lies, for a download or a copy. It passes the gate first, and the file is the one that
+    is on record; that it left is in the log.
+    """
+    package = get_visible(platform.records, actor, DOWNLOAD, EvidencePackage, package_id)
     pass_gate(platform, actor, package)
+    with refusals_recorded(platform.records, actor, DOWNLOAD, "evidence_package", package_id):
+        check_content(platform, package)
     platform.records.record(Act(actor, "package.downloaded", Object("package", package_id, package.sha256)))
     return platform.layout.packages / package.file_name
 

@@ -5,7 +5,9 @@ Everything here is kept in memory until the whole upload is decided; nothing is 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 from deidentify.genetics import genetic_fault
 from deidentify.policy import Policy, load_policy
@@ -29,8 +31,40 @@ from rwd_platform.records.tables import Upload
 
 LAKE_POLICY = "lake"
 _PATIENT = "Patient/"
-# Where a resource says whom it is about. FHIR's compartment of the patient has more, none of a lake's type.
+# Where a resource says whom it is about. It goes before every other way to name a patient.
 _ABOUT = ("subject", "patient", "beneficiary", "individual")
+# The other elements by which R4 puts a resource into a patient's compartment
+# (https://hl7.org/fhir/R4/compartmentdefinition-patient.html), for types in which they may stand alone.
+_IN_COMPARTMENT = {
+    "Appointment": ("participant.actor",),
+    "AppointmentResponse": ("actor",),
+    "AuditEvent": ("agent.who", "entity.what"),
+    "Basic": ("author",),
+    "CareTeam": ("participant.member",),
+    "Claim": ("payee.party",),
+    "Communication": ("sender", "recipient"),
+    "CommunicationRequest": ("sender", "recipient", "requester"),
+    "Composition": ("author", "attester.party"),
+    "Coverage": ("policyHolder", "subscriber", "payor"),
+    "DeviceRequest": ("performer",),
+    "DocumentManifest": ("author", "recipient"),
+    "DocumentReference": ("author",),
+    "ExplanationOfBenefit": ("payee.party",),
+    "Group": ("member.entity",),
+    "Invoice": ("recipient",),
+    "List": ("source",),
+    "MedicationAdministration": ("performer.actor",),
+    "MedicationDispense": ("receiver",),
+    "Observation": ("performer",),
+    "Person": ("link.target",),
+    "Procedure": ("performer.actor",),
+    "Provenance": ("target",),
+    "QuestionnaireResponse": ("author", "source"),
+    "RequestGroup": ("action.participant",),
+    "Schedule": ("actor",),
+    "ServiceRequest": ("performer",),
+    "SupplyRequest": ("requester",),
+}
 
 
 def lake_pseudonyms(platform: Platform, upload: Upload) -> Pseudonymiser:
@@ -43,7 +77,8 @@ def lake_pseudonyms(platform: Platform, upload: Upload) -> Pseudonymiser:
 def owner_of(resource: Resource | None, pseudonyms: Pseudonymiser) -> str:
     """The pseudonym of the patient whom a resource as received is about, valid or not; "" where none is named.
 
-    For what was accepted it is the patient_id of the lake.
+    For what was accepted it is the patient_id of the lake. A resource that is about nobody and names several
+    patients in other ways, a Group for one, is nobody's alone: "".
     """
     if resource is None:
         return ""
@@ -51,12 +86,25 @@ def owner_of(resource: Resource | None, pseudonyms: Pseudonymiser) -> str:
         id = resource.get("id")
         return pseudonyms.token("Patient", id) if isinstance(id, str) and id else ""
     for name in _ABOUT:
-        link = resource.get(name)
-        reference = link.get("reference") if isinstance(link, dict) else None
-        rewritten = rewrite(reference, pseudonyms, "Patient") if isinstance(reference, str) else None
+        for patient in _patients_at(resource, name, pseudonyms, "Patient"):
+            return patient
+    paths = _IN_COMPARTMENT.get(str(resource.get("resourceType")), ())
+    named = {patient for path in paths for patient in _patients_at(resource, path, pseudonyms)}
+    return named.pop() if len(named) == 1 else ""
+
+
+def _patients_at(element: Any, path: str, pseudonyms: Pseudonymiser, urn_type: str = "") -> Iterator[str]:
+    """The patients whom the references at a path (`participant.actor`) name; several where it repeats."""
+    name, _, rest = path.partition(".")
+    found = element.get(name) if isinstance(element, dict) else None
+    for one in found if isinstance(found, list) else [found]:
+        if rest:
+            yield from _patients_at(one, rest, pseudonyms, urn_type)
+            continue
+        reference = one.get("reference") if isinstance(one, dict) else None
+        rewritten = rewrite(reference, pseudonyms, urn_type) if isinstance(reference, str) else None
         if rewritten is not None and rewritten.startswith(_PATIENT):
-            return rewritten.removeprefix(_PATIENT)
-    return ""
+            yield rewritten.removeprefix(_PATIENT)
 
 
 class Judge:

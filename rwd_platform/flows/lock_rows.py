@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sqlmodel import col, select
 
 from rwd_platform.core.errors import Exit, Problem
+from rwd_platform.flows.first_names import first_names
 from rwd_platform.flows.key_versions import DATE, PROJECT, current_version
 from rwd_platform.flows.ledger_map import Person
 from rwd_platform.flows.platform import Platform
@@ -87,7 +88,7 @@ def rows_to_lock(platform: Platform, study: Study, protocol: Protocol) -> LockRo
         links = link_tokens(platform)
     sites = _sites(tables)
     charts, tables = tables, link_persons(tables, links, linked)
-    persons = _persons(charts, tables, links)
+    persons = _persons(charts, tables, links, {one: first_names(platform, one) for one in sites})
     tables, calendar = _by_the_calendar(tables, protocol)
     cohort = index_dates({n: t for n, t in tables.items() if n not in OUTCOME_TABLES}, protocol)
     names = _project_names(platform, study)
@@ -188,7 +189,12 @@ def _project_names(platform: Platform, study: Study) -> Pseudonymiser:
     return Pseudonymiser(key, study.project_id, version, platform.keys.suite)
 
 
-def _persons(before: Tables, linked: Tables, links: Mapping[tuple[str, str], str]) -> dict[str, Person]:
+def _persons(
+    before: Tables,
+    linked: Tables,
+    links: Mapping[tuple[str, str], str],
+    firsts: Mapping[str, Mapping[str, str]],
+) -> dict[str, Person]:
     """Who is behind each patient_id of the linked tables: the charts brought together, and a name for the ledger.
 
     A linkage token names a person only where all its charts were brought together. Charts that share one and
@@ -206,7 +212,8 @@ def _persons(before: Tables, linked: Tables, links: Mapping[tuple[str, str], str
             persons[min(names)] = Person(token, tuple(places))
     rows = zip(linked["patient"]["organisation_id"], linked["patient"]["patient_id"], strict=True)
     for organisation, patient in rows:
-        persons.setdefault(patient, Person(f"{organisation}|{patient}", ((organisation, patient),)))
+        first = firsts.get(organisation, {}).get(patient, patient)
+        persons.setdefault(patient, Person(f"{organisation}|{first}", ((organisation, patient),)))
     return persons
 
 

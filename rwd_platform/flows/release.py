@@ -19,18 +19,29 @@ from sqlmodel import Session, col, select
 
 from deidentify.disclosure.check import check
 from deidentify.disclosure.findings import Verdict
-from deidentify.disclosure.recipients import APPROVERS, CONDITION_TEXTS, missing_conditions, recipient_of
+from deidentify.disclosure.recipients import (
+    APPROVERS,
+    CONDITION_TEXTS,
+    Recipient,
+    missing_conditions,
+    recipient_of,
+)
 from rwd_platform.access.accounts import check_account
-from rwd_platform.access.permissions import get_visible
-from rwd_platform.access.refusals import record_refusal
+from rwd_platform.access.permissions import can, get_visible
+from rwd_platform.access.refusals import refusals_recorded
 from rwd_platform.core.clock import as_text
-from rwd_platform.core.errors import Exit, PlatformError, Problem
+from rwd_platform.core.errors import Exit, Problem
 from rwd_platform.core.ids import new_id
 from rwd_platform.flows.platform import Platform
-from rwd_platform.flows.release_gate import AUTHORITY, below_threshold
+from rwd_platform.flows.release_gate import (
+    AUTHORITY,
+    CONTENT_CHANGED,
+    below_threshold,
+    check_audience,
+    check_content,
+    circle_of,
+)
 from rwd_platform.flows.release_ledger import (
-    PUBLIC,
-    circle_name,
     figures_row,
     people_behind,
     product_of,
@@ -46,10 +57,10 @@ from rwd_platform.records.tables import (
     OutputRelease,
     ReleaseVote,
     Study,
+    User,
 )
 
 VOTES_NEEDED = 2
-_LONGEST_CIRCLE = 200
 
 CONDITION_MISSING = Problem(
     code="release.condition_missing",
@@ -59,14 +70,6 @@ CONDITION_MISSING = Problem(
     next_en="Meet the condition and ask again; with any one missing nothing is released.",
     http=422,
     exit=Exit.REFUSED,
-)
-CIRCLE_MISSING = Problem(
-    code="release.circle_missing",
-    zh="没有写明结果将由谁掌握。",
-    en="It is not said who will hold the results.",
-    next_zh="填写接收机构的编号或名称（不超过 200 字）；公开发布不需要填写。",
-    next_en="Name the receiving organisation (200 characters at most); a public release needs none.",
-    http=422,
 )
 NOT_A_VOTER = Problem(
     code="release.not_a_voter",
@@ -86,15 +89,27 @@ VOTED_ALREADY = Problem(
     http=409,
     exit=Exit.REFUSED,
 )
-CONTENT_CHANGED = Problem(
-    code="release.content_changed",
-    zh="证据包 {package} 的内容与申请发布 {release} 时不同。",
-    en="Package {package} is not what release {release} was asked for.",
-    next_zh="请为现在的内容重新申请发布。",
-    next_en="Ask for a release of the present content.",
+APPROVAL_LAPSED = Problem(
+    code="release.approval_lapsed",
+    zh="发布 {release} 的批准人账号已停用或变更，有效同意票不足 {needed} 张。",
+    en="An approver of release {release} has no longer the account that they voted under: fewer than {needed}"
+    " approvals stand.",
+    next_zh="请重新申请发布，由在任的隐私专员审批。",
+    next_en="Ask for the release again, and let officers in office vote.",
     http=409,
     exit=Exit.REFUSED,
 )
+FINDINGS_UNSEEN = Problem(
+    code="release.findings_unseen",
+    zh="发布 {release} 批准之后，输出检查又有审批人没有看到的发现。规则 {rule}：{why_zh}",
+    en="Since release {release} was approved the check has found what its approvers did not see. Rule {rule}: {why}",
+    next_zh="本次申请已拒绝；请重新申请，让审批人看到新的发现。",
+    next_en="It is refused; ask again, so that the officers see what was found.",
+    http=403,
+    exit=Exit.REFUSED,
+)
+
+
 # -- asking ------------------------------------------------------------------------------------------------------
 
 
@@ -109,29 +124,32 @@ def request_release(
     """Ask for a package to be released. What fails the check is put on record as refused, with its findings.
 
     `conditions`: purpose, authorisation, encryption, as the kind of recipient asks for them. Approvers come
-    by votes; what is written there about them is not believed. Raises CONDITION_MISSING, CIRCLE_MISSING.
+    by votes; what is written there about them is not believed. A refusal without a release stands in the log.
+    Raises AUDIENCE_NOT_ALLOWED, CIRCLE_MISSING, NOT_AN_AUTHORITY, CONDITION_MISSING, CONTENT_CHANGED, NO_ACCOUNT.
     """
-    package = get_visible(platform.records, actor, "release.request", EvidencePackage, package_id)
-    policy = recipient_of(recipient_kind)
-    whose = PUBLIC if recipient_kind == "public" else circle_name(circle)
-    if not 0 < len(whose) <= _LONGEST_CIRCLE:
-        raise _refused(platform, actor, package_id, CIRCLE_MISSING.error())
-    stated = {name: conditions[name] for name in CONDITION_TEXTS if name in conditions and name != APPROVERS}
-    for name in missing_conditions(policy, {**stated, "requester": actor.id}):
-        if name != APPROVERS:
-            text = CONDITION_TEXTS[name]
-            raise _refused(
-                platform,
-                actor,
-                package_id,
-                CONDITION_MISSING.error(
-                    recipient=policy.title.en,
-                    recipient_zh=policy.title.zh,
-                    name=name,
-                    what=text.en,
-                    what_zh=text.zh,
-                ),
-            )
+    kind = EvidencePackage.__tablename__
+    with refusals_recorded(platform.records, actor, "release.request", kind, package_id):
+        package = get_visible(platform.records, actor, "release.request", EvidencePackage, package_id)
+        policy = recipient_of(recipient_kind)
+        check_audience(package, policy.kind)
+        whose = circle_of(platform, policy.kind, circle)
+        stated = {
+            name: conditions[name] for name in CONDITION_TEXTS if name in conditions and name != APPROVERS
+        }
+        _check_conditions(policy, {**stated, "requester": actor.id})
+        check_content(platform, package)
+        return _put_forward(platform, actor, package, policy.kind, whose, stated)
+
+
+def _put_forward(
+    platform: Platform,
+    actor: Actor,
+    package: EvidencePackage,
+    kind: str,
+    circle: str,
+    stated: Mapping[str, Any],
+) -> OutputRelease:
+    """The check of what may be asked for, and its answer on record."""
     product = product_of(platform.records.get(Study, package.study_id))
     now = platform.clock()
     asked = OutputRelease(
@@ -140,10 +158,10 @@ def request_release(
         project_id=package.project_id,
         package_id=package.id,
         product=product,
-        recipient_kind=recipient_kind,
-        circle=whose,
+        recipient_kind=kind,
+        circle=circle,
         content_sha256=package.sha256,
-        conditions=stated,
+        conditions=dict(stated),
         verdict={},
         state=ReleaseState.REQUESTED,
         requested_by=actor.id,
@@ -155,12 +173,23 @@ def request_release(
         return _act(actor, "release.refused" if refused else "release.requested", asked, refused=refused)
 
     with platform.records.transaction(audit=act) as session:
+        check_account(session, actor)
         verdict = _verdict(platform, session, asked, package, pending=frozenset({APPROVERS}))
         asked.verdict = verdict.as_dict()
         if verdict.outcome == "fail":
             asked.state, asked.decided_at = ReleaseState.REFUSED, as_text(now)
         session.add(asked)
     return asked
+
+
+def _check_conditions(policy: Recipient, stated: Mapping[str, Any]) -> None:
+    """The first that is missing, by name; approvers come later, by votes."""
+    for name in missing_conditions(policy, stated):
+        if name != APPROVERS:
+            text, title = CONDITION_TEXTS[name], policy.title
+            raise CONDITION_MISSING.error(
+                recipient=title.en, recipient_zh=title.zh, name=name, what=text.en, what_zh=text.zh
+            )
 
 
 def _verdict(
@@ -206,23 +235,19 @@ def _act(actor: Actor, action: str, asked: OutputRelease, *, refused: bool = Fal
     )
 
 
-def _refused(platform: Platform, actor: Actor, package_id: str, error: PlatformError) -> PlatformError:
-    record_refusal(
-        platform.records, actor, "release.request", EvidencePackage.__tablename__, package_id, error
-    )
-    return error
-
-
 # -- voting ------------------------------------------------------------------------------------------------------
 
 
 def vote(platform: Platform, actor: Actor, release_id: str, approved: bool, reason: str) -> OutputRelease:
     """One officer's word, under an account of their own. The second approval approves; one refusal refuses."""
+    with refusals_recorded(platform.records, actor, "release.approve", "output_release", release_id):
+        return _vote(platform, actor, release_id, approved, reason)
+
+
+def _vote(platform: Platform, actor: Actor, release_id: str, approved: bool, reason: str) -> OutputRelease:
     asked = get_visible(platform.records, actor, "release.approve", OutputRelease, release_id)
     if actor.id in involved_in(platform, asked):
-        error = NOT_A_VOTER.error(release=release_id)
-        record_refusal(platform.records, actor, "release.approve", "output_release", release_id, error)
-        raise error
+        raise NOT_A_VOTER.error(release=release_id)
     now = as_text(platform.clock())
     act = _act(actor, "release.approved" if approved else "release.voted_down", asked, reason=reason)
     with platform.records.transaction(audit=act) as session:
@@ -231,7 +256,7 @@ def vote(platform: Platform, actor: Actor, release_id: str, approved: bool, reas
         votes = _votes(session, release_id)
         if any(one.approver_id == actor.id for one in votes):
             raise VOTED_ALREADY.error(release=release_id)
-        approvals = sum(one.approved for one in votes) + approved
+        approvals = len(_standing(session, current, votes)) + approved
         state = ReleaseState(current.state)
         if not approved or approvals >= VOTES_NEEDED:
             wanted = ReleaseState.APPROVED if approved else ReleaseState.REFUSED
@@ -276,6 +301,20 @@ def _votes(session: Session, release_id: str) -> Sequence[ReleaseVote]:
     ).all()
 
 
+def _standing(session: Session, asked: OutputRelease, votes: Sequence[ReleaseVote]) -> list[str]:
+    """Whose approvals count now: the account is in use, where it was, and may still approve."""
+    standing = []
+    for cast in votes:
+        user = session.get(User, cast.approver_id)
+        if not cast.approved or user is None or user.disabled_at is not None:
+            continue
+        officer = Actor(user.id, user.role, user.organisation_id)
+        same = user.organisation_id == cast.organisation_id
+        if same and can(officer, "release.approve", asked.organisation_id):
+            standing.append(user.id)
+    return standing
+
+
 # -- letting go --------------------------------------------------------------------------------------------------
 
 
@@ -283,36 +322,60 @@ def release(platform: Platform, actor: Actor, release_id: str) -> OutputRelease:
     """Let approved results go. Between asking and now the circle may have received something: checked again.
 
     Two releases to one circle cannot pass side by side: the check and the ledger's row are one transaction.
+    What the check finds and the officers did not see refuses it, as an approval that no longer stands stops it.
     """
+    with refusals_recorded(platform.records, actor, "release.request", "output_release", release_id):
+        done, unseen = _release(platform, actor, release_id)
+    if done.state != ReleaseState.REFUSED:
+        return done
+    if done.verdict["outcome"] == "fail":  # `release.refused` is in the log
+        raise below_threshold(done)
+    found = unseen[0]
+    raise FINDINGS_UNSEEN.error(release=release_id, rule=found["rule"], why=found["en"], why_zh=found["zh"])
+
+
+def _release(
+    platform: Platform, actor: Actor, release_id: str
+) -> tuple[OutputRelease, Sequence[Mapping[str, Any]]]:
+    """The release as it was decided, and what the check found that was not there when it was asked for."""
     asked = get_visible(platform.records, actor, "release.request", OutputRelease, release_id)
     package = platform.records.get(EvidencePackage, asked.package_id)
+    check_audience(package, asked.recipient_kind)
     if package.sha256 != asked.content_sha256:
-        raise CONTENT_CHANGED.error(package=package.id, release=release_id)
+        raise CONTENT_CHANGED.error(package=package.id)
+    check_content(platform, package)
     now = as_text(platform.clock())
-    current = asked
+    current, unseen = asked, list[Mapping[str, Any]]()
 
     def act() -> Act:
         refused = current.state == ReleaseState.REFUSED
         return _act(actor, "release.refused" if refused else "release.released", current, refused=refused)
 
     with platform.records.transaction(audit=act) as session:
+        check_account(session, actor)
         current = session.get_one(OutputRelease, release_id)
         state = ReleaseState(current.state)
         check_transition(RELEASE, "release", release_id, state, ReleaseState.RELEASED)
-        approvers = [one.approver_id for one in _votes(session, release_id) if one.approved]
+        approvers = _standing(session, current, _votes(session, release_id))
+        if len(approvers) < VOTES_NEEDED:
+            raise APPROVAL_LAPSED.error(release=release_id, needed=VOTES_NEEDED)
         verdict = _verdict(platform, session, current, package, approvers=approvers)
-        current.verdict = verdict.as_dict()
-        if verdict.outcome == "fail":
+        before, current.verdict = current.verdict, verdict.as_dict()
+        seen = {_told(one) for one in before["findings"]}
+        unseen = [one for one in current.verdict["findings"] if _told(one) not in seen]
+        if verdict.outcome == "fail" or unseen:
             current.state, current.decided_at = ReleaseState.REFUSED, now
         else:
             current.state = ReleaseState.RELEASED
             results = results_in(platform, package)
             people = people_behind(platform, package, current.product, results)
             session.add(figures_row(platform, current, results, people, now))
-    done = platform.records.get(OutputRelease, release_id)
-    if done.state == ReleaseState.REFUSED:
-        raise below_threshold(done)
-    return done
+    return platform.records.get(OutputRelease, release_id), unseen
+
+
+def _told(finding: Mapping[str, Any]) -> tuple[str, str, str]:
+    """What an officer reads of a finding."""
+    return finding["rule"], finding["where"], finding["en"]
 
 
 def release_to_authority(

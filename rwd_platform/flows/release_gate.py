@@ -17,19 +17,27 @@ from typing import Any
 from sqlmodel import col, select
 
 from deidentify.disclosure.recipients import recipient_of
-from rwd_platform.access.refusals import record_refusal
+from rwd_platform.access.refusals import record_refusal, refusals_recorded
 from rwd_platform.access.roles import Role
+from rwd_platform.core.canonical import sha256_file
 from rwd_platform.core.errors import Exit, PlatformError, Problem
 from rwd_platform.flows.platform import Platform
-from rwd_platform.flows.release_ledger import circle_name
+from rwd_platform.flows.release_ledger import PACKAGE_UNREADABLE, PUBLIC, circle_name
 from rwd_platform.flows.review_anonymity import is_reviewed_as_anonymous
 from rwd_platform.log.entry import Actor
 from rwd_platform.records.lifecycles import ReleaseState
-from rwd_platform.records.tables import AnalysisRun, DataLockRecord, EvidencePackage, OutputRelease
+from rwd_platform.records.tables import (
+    AnalysisRun,
+    DataLockRecord,
+    EvidencePackage,
+    Organisation,
+    OutputRelease,
+)
 
 AUTHORITY = "competent_authority"
 ENCLAVE = "enclave"
 DOWNLOAD = "package.download"
+LONGEST_CIRCLE = 200
 
 RELEASE_NEEDED = Problem(
     code="release.needed",
@@ -47,6 +55,43 @@ BELOW_THRESHOLD = Problem(
     next_zh="{remedy_zh}修改后重新申请发布。",
     next_en="{remedy} Then ask for the release again.",
     http=403,
+    exit=Exit.REFUSED,
+)
+CIRCLE_MISSING = Problem(
+    code="release.circle_missing",
+    zh="没有写明结果将由谁掌握。",
+    en="It is not said who will hold the results.",
+    next_zh="填写接收机构的编号或名称（不超过 200 字）；公开发布不需要填写。",
+    next_en="Name the receiving organisation (200 characters at most); a public release needs none.",
+    http=422,
+)
+NOT_AN_AUTHORITY = Problem(
+    code="release.not_an_authority",
+    zh="“{circle}”不是平台登记在册的主管部门。",
+    en="{circle} is not on record here as a competent authority.",
+    next_zh="填写已登记主管部门的编号；如接收方不是主管部门，请改选相应类别。",
+    next_en="Give the id of an authority on record; for anybody else choose their own kind of recipient.",
+    http=422,
+    exit=Exit.REFUSED,
+)
+AUDIENCE_NOT_ALLOWED = Problem(
+    code="release.audience_not_allowed",
+    zh="证据包 {package} 为监管版，含逐例溯源，只能发布给主管部门。",
+    en="Package {package} is the authority's version, with row-level lineage inside: it goes to nobody but a"
+    " competent authority.",
+    next_zh="请组装仅汇总版的证据包，并为它申请发布。",
+    next_en="Assemble the aggregate package and ask for its release instead.",
+    http=422,
+    exit=Exit.REFUSED,
+)
+CONTENT_CHANGED = Problem(
+    code="release.content_changed",
+    zh="证据包 {package} 的内容已不是登记或申请发布时的内容。",
+    en="The content of package {package} is no longer what was put on record or asked for.",
+    next_zh="请核验该证据包（`rwd verify`）；未通过时从备份恢复，通过时为现在的内容重新申请发布。",
+    next_en="Verify the package (`rwd verify`): restore it from the backup where it does not hold, and ask for a"
+    " release of the present content where it does.",
+    http=409,
     exit=Exit.REFUSED,
 )
 CLAIM_UNFOUNDED = Problem(
@@ -79,11 +124,12 @@ def pass_gate(
     own = actor.role == Role.RESEARCHER and actor.organisation == package.organisation_id
     if recipient is None and own:
         return ENCLAVE
-    taker = recipient or RecipientOf(
-        AUTHORITY if actor.role == Role.REGULATOR else "", circle_name(actor.organisation)
-    )
-    circle = circle_name(taker.circle)
-    asked = _asked_for(platform, package, taker.kind, circle)
+    if recipient is None:
+        kind, circle = AUTHORITY if actor.role == Role.REGULATOR else "", circle_name(actor.organisation)
+    else:
+        with refusals_recorded(platform.records, actor, DOWNLOAD, "evidence_package", package.id):
+            kind, circle = recipient.kind, circle_of(platform, recipient.kind, recipient.circle)
+    asked = _asked_for(platform, package, kind, circle)
     released = _released(asked, package)
     if released is not None:
         return released.id
@@ -95,6 +141,43 @@ def pass_gate(
     )
     record_refusal(platform.records, actor, DOWNLOAD, "evidence_package", package.id, error)
     raise error
+
+
+def circle_of(platform: Platform, kind: str, circle: str) -> str:
+    """Who will hold it, by one name: the id of the organisation on record that it is the id or name of, else
+    what was written, normalised. Raises CIRCLE_MISSING, and NOT_AN_AUTHORITY for kind `competent_authority`.
+    """
+    if kind == PUBLIC:
+        return PUBLIC
+    whose = circle_name(circle)
+    if not 0 < len(whose) <= LONGEST_CIRCLE:
+        raise CIRCLE_MISSING.error()
+    known = list(platform.records.all(select(Organisation).order_by(col(Organisation.id))))
+    found = [one for one in known if circle_name(one.id) == whose] or [
+        one for one in known if whose in (circle_name(one.name_zh), circle_name(one.name_en))
+    ]
+    # Two organisations of one name are told apart by their ids alone.
+    organisation = found[0] if len(found) == 1 else None
+    if kind == AUTHORITY and (organisation is None or organisation.kind != "authority"):
+        raise NOT_AN_AUTHORITY.error(circle=whose)
+    return circle_name(organisation.id) if organisation else whose
+
+
+def check_audience(package: EvidencePackage, kind: str) -> None:
+    """Row-level lineage lies in the authority's version, whatever its tables of results say."""
+    if package.audience != "aggregate" and kind != AUTHORITY:
+        raise AUDIENCE_NOT_ALLOWED.error(package=package.id)
+
+
+def check_content(platform: Platform, package: EvidencePackage) -> None:
+    """The archive itself is what was put on record: what the check read is what leaves."""
+    path = platform.layout.packages / package.file_name
+    try:
+        present = sha256_file(path)
+    except OSError:
+        raise PACKAGE_UNREADABLE.error(package=package.id) from None
+    if present != package.sha256:
+        raise CONTENT_CHANGED.error(package=package.id)
 
 
 def may_read(platform: Platform, actor: Actor, package: EvidencePackage) -> bool:

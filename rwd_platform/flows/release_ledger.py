@@ -18,7 +18,7 @@ from sqlmodel import Session, col, select
 
 from deidentify.disclosure.differencing import ReleasedTable, figures_of
 from deidentify.disclosure.read import read_results
-from rwd_platform.core.canonical import canonical_json
+from rwd_platform.core.canonical import canonical_json, sha256_of
 from rwd_platform.core.errors import Exit, Problem
 from rwd_platform.flows.ledger_map import LEDGER, person_map
 from rwd_platform.flows.platform import Platform
@@ -96,10 +96,14 @@ def people_behind(
     key, ciphers = platform.keys.derive(LEDGER, product), platform.keys.ciphers
 
     def token(subject: str) -> str:
-        named = f"person|{persons[subject].ledger_id}" if persons else f"subject|{package.project_id}|{subject}"
+        named = (
+            f"person|{persons[subject].ledger_id}" if persons else f"subject|{package.project_id}|{subject}"
+        )
         return ciphers.mac(key, named.encode())[:_TOKEN_BYTES].hex()
 
     wanted = results.get("row_sets", {})
+    if not all(_is_the_set(subjects, name, said) for name, said in wanted.items()):
+        raise PACKAGE_UNREADABLE.error(package=package.id)
     if persons is not None and not persons.keys() >= {
         one for name in wanted for one in subjects.get(name, ())
     }:
@@ -110,13 +114,25 @@ def people_behind(
     return People(sets, f"{ciphers.name}/{kind}")
 
 
+def _is_the_set(subjects: Any, name: str, said: Any) -> bool:
+    """Whether the run's people of that name are those whom the results were computed on: by number and hash."""
+    members = subjects.get(name) if isinstance(subjects, dict) else None
+    if not isinstance(members, list) or not isinstance(said, Mapping):
+        return False
+    return (said.get("subjects"), said.get("sha256")) == (len(members), sha256_of(sorted(members)))
+
+
 def released_to(session: Session, platform: Platform, product: str, circle: str) -> list[ReleasedTable]:
-    """Everything that the circle holds about the product; what is public, everybody holds."""
+    """Everything that the circle holds about the product; what is public, everybody holds.
+
+    What becomes public reaches every circle, so that it is compared with what any of them holds, all at once:
+    that also refuses what could be told only from two circles' releases together, which may come together.
+    """
+    query = select(ReleasedFigures).where(ReleasedFigures.product == product)
+    if circle != PUBLIC:
+        query = query.where(col(ReleasedFigures.circle).in_([circle, PUBLIC]))
     rows = session.exec(
-        select(ReleasedFigures)
-        .where(ReleasedFigures.product == product)
-        .where(col(ReleasedFigures.circle).in_([circle, PUBLIC]))
-        .order_by(col(ReleasedFigures.released_at), col(ReleasedFigures.release_id))
+        query.order_by(col(ReleasedFigures.released_at), col(ReleasedFigures.release_id))
     ).all()
     return [_table(platform, row) for row in rows]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from sqlmodel import select
 
 from rwd_platform.access.permissions import get_visible
@@ -53,10 +55,13 @@ def review_anonymity(platform: Platform, actor: Actor, package_id: str, statemen
 
 
 def is_reviewed_as_anonymous(platform: Platform, package_id: str) -> bool:
-    """Whether the newest review of the package says so."""
+    """Whether the newest review of the package says so, about the content that it has now."""
+    package = platform.records.get(EvidencePackage, package_id)
     entries = platform.records.all(
         select(AuditEntry)
         .where(AuditEntry.action == REVIEWED, AuditEntry.object_id == package_id)
         .order_by(AuditEntry.sequence)  # type: ignore[arg-type]  # SQLModel types columns as values
     )
-    return bool(entries) and entries[-1].outcome == "done"
+    if not entries or entries[-1].outcome != "done":
+        return False
+    return bool(json.loads(entries[-1].body)["object"]["version"] == package.sha256)

@@ -1,7 +1,7 @@
 """Rotation of a hospital's pseudonym key: new writes use the next version, and the lake is re-tokenised.
 
     1  whoever may be admitting waits; the old names and the new ones are found from the files as received
-    2  the list of both is sealed and kept (only break-glass for a whole hospital would need it)
+    2  the list of both is sealed and kept: locks of before name their patients by the old names (first_names)
     3  every lake table of the hospital is rewritten, and links, vault and requests with them, all or nothing
     4  the files as received are kept under the new names; then the old names' keys and lake files go
 
@@ -12,21 +12,18 @@ with. Quality has to look at the lake again, because it is another state of it.
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from sqlmodel import select
 
 from rwd_platform.access.permissions import check_can
 from rwd_platform.access.refusals import record_refusal
-from rwd_platform.core.canonical import canonical_json, sha256_hex
 from rwd_platform.core.clock import as_text
-from rwd_platform.core.errors import Exit, PlatformError, Problem
+from rwd_platform.core.errors import PlatformError
+from rwd_platform.flows.first_names import keep_list, read_list
 from rwd_platform.flows.key_versions import PSEUDONYM, RotationName, current_version
 from rwd_platform.flows.old_and_new_names import new_names
 from rwd_platform.flows.platform import Platform
@@ -34,26 +31,13 @@ from rwd_platform.flows.rotated_rows import check_nobody_admits, drop_old_keys, 
 from rwd_platform.flows.uploads import is_admitted
 from rwd_platform.log.entry import Act, Actor, Object
 from rwd_platform.records.tables import KeyVersion, Organisation, Upload
-from rwd_platform.signing.suites import NONCE_BYTES
 from rwd_platform.store.admission_guard import all_tables_or_none, one_admission, quiet_lake
 from rwd_platform.store.lake import Lake
-from rwd_platform.store.layout import durable_folder, open_part, safe_name, sync_folder
+from rwd_platform.store.layout import safe_name
 from rwd_platform.store.retokenise import TOKENS_LEFT, NewNames, count_tokens, rename_tokens
 from rwd_platform.store.segment_names import rename_patients
 
 _SCHEME = "p1"
-
-MAP_LOST = Problem(
-    code="keys.map_lost",
-    zh="机构 {organisation} 上次轮换尚未完成，其新旧假名对照文件缺失或不能用当前根密钥打开。",
-    en="The last rotation of {organisation} is not complete, and its list of old and new names is missing or "
-    "cannot be opened with this root key.",
-    next_zh="请从备份恢复数据目录中的 rotations 文件夹，并检查 RWD_ROOT_KEY_FILE，然后重新执行。",
-    next_en="Restore the folder rotations in the home folder from a backup, check RWD_ROOT_KEY_FILE, and run it "
-    "again.",
-    http=500,
-    exit=Exit.BROKEN_ENVIRONMENT,
-)
 
 
 @dataclass(frozen=True)
@@ -92,7 +76,7 @@ def rotate_hospital_key(
         kept = files = 0
         if not dry_run:
             rows, kept = _rewrite(platform, actor, organisation_id, now, names)
-            files = _finish(platform, actor, organisation_id) or 0
+            files = _finish(platform, actor, organisation_id, just_rotated=True) or 0
     return Rotation(
         organisation_id=organisation_id,
         suite=platform.keys.suite,
@@ -148,7 +132,7 @@ def _rewrite(
 ) -> tuple[dict[str, int], int]:
     """Rows by table, and how many content hashes could not be made anew."""
     name = RotationName(organisation_id, now + 1)
-    sealed_sha256 = _keep_list(platform, name, names)
+    sealed_sha256 = keep_list(platform, name, names.tokens)
     with all_tables_or_none(platform.layout, str(name), lambda id: is_admitted(platform, id)):
         lake, prefix = Lake(platform.layout), _prefix(platform, now)
         done = {
@@ -181,60 +165,19 @@ def _rewrite(
     return rows, sum(one.contents_kept for one in done.values())
 
 
-# -- the list of old and new names -----------------------------------------------------------------
-
-
-def _list_path(platform: Platform, name: RotationName) -> Path:
-    organisation = safe_name(name.organisation_id, "organisation id")
-    return platform.layout.home / "rotations" / f"{organisation}-v{name.version}.sealed"
-
-
-def _keep_list(platform: Platform, name: RotationName, names: NewNames) -> str:
-    """Seal the list under a key of its own and make it durable; the log's entry names its hash."""
-    key = platform.keys.derive("retokenise", name.organisation_id)
-    nonce = os.urandom(NONCE_BYTES)
-    bound = str(name).encode()
-    sealed = nonce + platform.keys.ciphers.seal(key, nonce, canonical_json(dict(names.tokens)), bound)
-    path = _list_path(platform, name)
-    durable_folder(path.parent)
-    part = path.with_suffix(".part")
-    part.unlink(missing_ok=True)  # of a process that died here
-    with open_part(part) as sink:
-        sink.write(sealed)
-        sink.flush()
-        os.fsync(sink.fileno())
-    part.replace(path)
-    sync_folder(path.parent)
-    return sha256_hex(sealed)
-
-
-def read_list(platform: Platform, name: RotationName) -> dict[str, str]:
-    """Old name -> new name of one rotation. Raises `keys.map_lost`."""
-    from cryptography.exceptions import InvalidTag
-
-    key = platform.keys.derive("retokenise", name.organisation_id)
-    try:
-        sealed = _list_path(platform, name).read_bytes()
-        plain = platform.keys.ciphers.open(
-            key, sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], str(name).encode()
-        )
-    except (FileNotFoundError, InvalidTag):
-        raise MAP_LOST.error(organisation=name.organisation_id) from None
-    names: dict[str, str] = json.loads(plain)
-    return names
-
-
 # -- what follows the commit -----------------------------------------------------------------------
 
 
-def _finish(platform: Platform, actor: Actor, organisation_id: str) -> int | None:
+def _finish(
+    platform: Platform, actor: Actor, organisation_id: str, *, just_rotated: bool = False
+) -> int | None:
     """The files as received under their new names, then the old names' keys and the lake's old files go.
 
     Returns how many files of the identified zone were changed; None where no step was left. Safe to do again.
     """
     version = current_version(platform.records, PSEUDONYM, organisation_id)
     left = old_keys(platform, organisation_id, version)
-    if not left:
+    if not left and not just_rotated:
         return None
     names = read_list(platform, RotationName(organisation_id, version))
     folder = platform.layout.landing / safe_name(organisation_id, "organisation id")

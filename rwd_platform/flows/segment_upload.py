@@ -2,7 +2,8 @@
 
 Plain files of lines are cut: NDJSON, CSV and the like, and a document that is one resource. What cannot be
 cut by lines stays one blob under the file's own key (raw_frame): compressed files, archives, Bundles, and a
-file that could not be read. It is safe to do again: a file that is kept by patient already is left alone.
+file that could not be read. A line that cannot be read is the patient's if the file is about one alone. It
+is safe to do again: a file that is kept by patient already is left alone.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.receipts import files_of
 from rwd_platform.log.entry import Act, Actor, Object
 from rwd_platform.records.tables import Upload, UploadFile
-from rwd_platform.store.line_owners import LineOwners
+from rwd_platform.store.line_owners import NOBODY, LineOwners
 from rwd_platform.store.segments import DataKey
 
 Progress = Callable[[str, int, int], None]
@@ -77,15 +78,38 @@ def _owners(
     """Whose each line is; None for a file that cannot be cut by lines."""
     if file.problem is not None or _is_compressed(platform, file):
         return None
-    owners = LineOwners()
     try:
-        for unit in units_of(platform, file, mapping):
-            if unit.place.entry is not None:
-                return None
-            owners.add(unit.place.line, unit.raw.count(b"\n") + 1, owner_of(unit.resource, pseudonyms))
+        owners, unreadable = _read_owners(platform, file, mapping, pseudonyms, NOBODY)
+        patients = owners.patients - {NOBODY}
+        if unreadable and len(patients) == 1:
+            owners, _ = _read_owners(platform, file, mapping, pseudonyms, patients.pop())
+    except _NotByLines:
+        return None
     except PlatformError:
         return None  # admission has said why it cannot be read; the blob stays as it is
     return owners
+
+
+class _NotByLines(Exception):
+    """A Bundle: its entries are several patients' within one line, or over many."""
+
+
+def _read_owners(
+    platform: Platform,
+    file: UploadFile,
+    mapping: TableMapping | None,
+    pseudonyms: Pseudonymiser,
+    of_the_unreadable: str,
+) -> tuple[LineOwners, bool]:
+    """Whose each line is, with those that are no resource given to `of_the_unreadable`; whether there are such."""
+    owners, unreadable = LineOwners(), False
+    for unit in units_of(platform, file, mapping):
+        if unit.place.entry is not None:
+            raise _NotByLines
+        unreadable |= unit.resource is None
+        owner = of_the_unreadable if unit.resource is None else owner_of(unit.resource, pseudonyms)
+        owners.add(unit.place.line, unit.raw.count(b"\n") + 1, owner)
+    return owners, unreadable
 
 
 def _is_compressed(platform: Platform, file: UploadFile) -> bool:

@@ -15,7 +15,7 @@ from rwd_platform.core.clock import as_text
 from rwd_platform.core.ids import new_id
 from rwd_platform.core.text import Bilingual
 from rwd_platform.flows.platform import Platform
-from rwd_platform.flows.release_gate import check_claim, pass_gate
+from rwd_platform.flows.release_gate import check_claim
 from rwd_platform.log.entry import Act, Actor, Object
 from rwd_platform.records.tables import EvidencePackage, TransferRecord
 
@@ -34,8 +34,9 @@ def decide_transfer(
     """The rules' answer to the facts as given. Supports a decision; it is not one.
 
     `facts` are the inputs of `rwd transfer decide`. The log's entry carries the verdict, the rules
-    that fired, what is missing, the rule pack and the hash of the facts. A package that is named passes the
-    gate as every other door's does, and may be called anonymised only where a review or release says so.
+    that fired, what is missing, the rule pack and the hash of the facts. A package may be called anonymised
+    only where a review or release says so. Nothing is handed out here: the package itself leaves by a release
+    to its recipient and no other way, whatever the rules answer.
     """
     check_can(actor, "transfer.decide", actor.organisation)
     package = (
@@ -44,7 +45,6 @@ def decide_transfer(
         else None
     )
     if package is not None:
-        pass_gate(platform, actor, package)
         check_claim(platform, actor, package, facts)
     decision = decide(facts, load_pack(RULE_PACK)).as_dict()
     now = platform.clock()

@@ -24,6 +24,7 @@ from rwd_platform.records.tables import (
     EvidencePackage,
     Job,
     Organisation,
+    OutputRelease,
     QualityRun,
     Study,
     TransferRecord,
@@ -216,6 +217,15 @@ def packages(records: Records, visitor: Visitor, study_id: str = "") -> list[Evi
     if study_id:
         query = query.where(EvidencePackage.study_id == study_id)
     return [row for row in records.all(query) if can(visitor.actor, "package.read", row.organisation_id)]
+
+
+def releases_of(records: Records, visitor: Visitor, package: EvidencePackage) -> list[OutputRelease]:
+    """Where the package has been asked to go, newest first; to another organisation only its own."""
+    query = select(OutputRelease).where(OutputRelease.package_id == package.id)
+    rows = records.all(query.order_by(col(OutputRelease.requested_at).desc()))
+    own = package.organisation_id == visitor.actor.organisation or visitor.may("release.approve")
+    circle = visitor.actor.organisation.casefold()
+    return [row for row in rows if visitor.may("release.read") and (own or row.circle == circle)]
 
 
 def transfers(records: Records, visitor: Visitor, package_id: str = "") -> list[TransferRecord]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +15,9 @@ from rwd_platform.access.permissions import can
 from rwd_platform.core.text import Bilingual
 from rwd_platform.flows import release as flow
 from rwd_platform.flows.platform import Platform
+from rwd_platform.flows.release_ledger import circle_name
 from rwd_platform.records.records import NOT_FOUND
-from rwd_platform.records.tables import EvidencePackage, OutputRelease, Study
+from rwd_platform.records.tables import EvidencePackage, Organisation, OutputRelease, Study
 from rwd_platform.server import queries
 from rwd_platform.server.deps import Visitor
 
@@ -53,6 +54,7 @@ class ReleaseView:
     package: EvidencePackage
     study: Study | None
     requested_by: str
+    circle: Bilingual
     groups: tuple[RuleGroup, ...]
     changes: tuple[tuple[str, str, int], ...]  # (action, rule, how many places)
     minimal: bool
@@ -76,6 +78,12 @@ def visible(platform: Platform, visitor: Visitor, package_id: str = "") -> list[
     ]
 
 
+def circles(platform: Platform) -> Mapping[str, Bilingual]:
+    """The names of the circles that are organisations on record; any other is shown as it was written."""
+    found = platform.records.all(select(Organisation))
+    return {circle_name(each.id): Bilingual(each.name_zh, each.name_en) for each in found}
+
+
 def one(platform: Platform, visitor: Visitor, release_id: str) -> OutputRelease:
     """A release, or NOT_FOUND: what is another's looks like what is not there."""
     row = platform.records.find(OutputRelease, release_id)
@@ -97,6 +105,7 @@ def view(platform: Platform, visitor: Visitor, release_id: str) -> ReleaseView:
         package=package,
         study=platform.records.find(Study, package.study_id),
         requested_by=queries.name_of(platform.records, asked.requested_by),
+        circle=circles(platform).get(asked.circle, Bilingual(asked.circle, asked.circle)),
         groups=grouped(asked.verdict.get("findings", [])),
         changes=_changes(asked.verdict.get("smallest_change", [])),
         minimal=bool(asked.verdict.get("minimal", True)),

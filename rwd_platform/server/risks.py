@@ -10,8 +10,10 @@ from markupsafe import Markup, escape
 from sqlmodel import col, select
 
 from rwd_platform.access.permissions import can
+from rwd_platform.access.roles import Role
 from rwd_platform.flows.jobs import enqueue
 from rwd_platform.flows.platform import Platform
+from rwd_platform.flows.release_gate import readable_locks
 from rwd_platform.records.records import NOT_FOUND, Records
 from rwd_platform.records.tables import DataLockRecord, Job, RiskRun
 from rwd_platform.server import queries
@@ -30,7 +32,19 @@ class LockState:
     job: Job | None
 
 
-def owned(records: Records, visitor: Visitor, action: str, table: type[Owned], id: str) -> Owned:
+def report(platform: Platform, visitor: Visitor, id: str) -> RiskRun:
+    """One report, or NOT_FOUND: what the visitor may not read looks like what is not there."""
+    run = _owned(platform.records, visitor, "risk.read", RiskRun, id)
+    if not _readable(platform, visitor, [run]):
+        raise NOT_FOUND.error(kind=RiskRun.__tablename__, id=id)
+    return run
+
+
+def lock_to_assess(platform: Platform, visitor: Visitor, id: str) -> DataLockRecord:
+    return _owned(platform.records, visitor, "risk.run", DataLockRecord, id)
+
+
+def _owned(records: Records, visitor: Visitor, action: str, table: type[Owned], id: str) -> Owned:
     """One thing, or NOT_FOUND: what is another's looks like what is not there."""
     row = records.find(table, id)
     if row is None or not can(visitor.actor, action, row.organisation_id):
@@ -38,18 +52,40 @@ def owned(records: Records, visitor: Visitor, action: str, table: type[Owned], i
     return row
 
 
-def runs(records: Records, visitor: Visitor, *, of_kind: str = "") -> list[RiskRun]:
-    """The newest first."""
+def reads_lake(visitor: Visitor) -> bool:
+    """The study store's reports are about everybody's patients: they are the privacy officers' alone."""
+    return visitor.actor.role == Role.PRIVACY
+
+
+def _readable(platform: Platform, visitor: Visitor, found: Sequence[RiskRun]) -> list[RiskRun]:
+    """A lock's report counts its people: it is read by whoever may read the lock, and by privacy officers."""
+    if visitor.actor.role == Role.PRIVACY:
+        return list(found)
+    locks = platform.records.all(
+        select(DataLockRecord).where(
+            col(DataLockRecord.id).in_([run.of_id for run in found if run.of_kind == "lock"])
+        )
+    )
+    readable = readable_locks(platform, visitor.actor, locks)
+    return [run for run in found if run.of_kind == "lock" and run.of_id in readable]
+
+
+def runs(platform: Platform, visitor: Visitor, *, of_kind: str = "") -> list[RiskRun]:
+    """Those that the visitor may read, the newest first."""
     query = select(RiskRun).order_by(col(RiskRun.made_at).desc(), col(RiskRun.id).desc()).limit(_LIMIT)
     if of_kind:
         query = query.where(RiskRun.of_kind == of_kind)
-    return [run for run in records.all(query) if can(visitor.actor, "risk.read", run.organisation_id)]
+    found = [
+        run for run in platform.records.all(query) if can(visitor.actor, "risk.read", run.organisation_id)
+    ]
+    return _readable(platform, visitor, found)
 
 
-def locks(records: Records, visitor: Visitor) -> list[LockState]:
+def locks(platform: Platform, visitor: Visitor) -> list[LockState]:
     """The locks whose risk the visitor may read, the newest first."""
+    records = platform.records
     newest: dict[str, RiskRun] = {}
-    for run in runs(records, visitor, of_kind="lock"):
+    for run in runs(platform, visitor, of_kind="lock"):
         newest.setdefault(run.of_id, run)
     jobs: dict[str, Job] = {}
     for job in queries.jobs_with_key(records, "risk/"):
@@ -58,16 +94,16 @@ def locks(records: Records, visitor: Visitor) -> list[LockState]:
     rows: Sequence[DataLockRecord] = records.all(
         select(DataLockRecord).order_by(col(DataLockRecord.made_at).desc()).limit(_LIMIT)
     )
-    return [
-        LockState(lock, newest.get(lock.id), jobs.get(lock.id))
-        for lock in rows
-        if can(visitor.actor, "risk.read", lock.organisation_id)
-    ]
+    mine = [lock for lock in rows if can(visitor.actor, "risk.read", lock.organisation_id)]
+    if visitor.actor.role != Role.PRIVACY:
+        readable = readable_locks(platform, visitor.actor, mine)
+        mine = [lock for lock in mine if lock.id in readable]
+    return [LockState(lock, newest.get(lock.id), jobs.get(lock.id)) for lock in mine]
 
 
 def start(platform: Platform, visitor: Visitor, lock: DataLockRecord) -> Job:
     """Queue a report of the lock; a second click while it waits gives the same job."""
-    made = len([run for run in runs(platform.records, visitor, of_kind="lock") if run.of_id == lock.id])
+    made = len([run for run in runs(platform, visitor, of_kind="lock") if run.of_id == lock.id])
     return enqueue(platform, visitor.actor, "risk", {"lock_id": lock.id}, key=f"risk/{lock.id}/{made}")
 
 

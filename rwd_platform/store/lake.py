@@ -26,6 +26,8 @@ from rwd_platform.store.layout import Layout, durable_folder, safe_name
 FORMAT_VERSION = 1
 CONTENT_SHA256 = "content_sha256"  # of the scrubbed resource: the same content sent again is a duplicate
 UPLOAD_ID = "upload_id"
+# The table's log keeps no smallest and largest values: they are pseudonyms and dates of patients in clear text.
+_NO_STATISTICS = {"delta.dataSkippingNumIndexedCols": "0"}
 LEDGER = "resource"  # the table with one row for every accepted resource
 
 ResourceKey = tuple[str, str, str, str]
@@ -124,7 +126,8 @@ class Lake:
             if not DeltaTable.is_deltatable(str(path)):
                 if len(new) == 0:
                     return None
-                write_deltalake(path, new, commit_properties=_commit_note(upload_id))
+                note = _commit_note(upload_id)
+                write_deltalake(path, new, configuration=_NO_STATISTICS, commit_properties=note)
                 return int(DeltaTable(path).version())
             delta = DeltaTable(path)
             self._check_schema(table, delta)
@@ -214,15 +217,27 @@ class Lake:
             delta = DeltaTable(path)
             rows = _dataset(delta, path).to_table()
             changed = change(rows).cast(rows.schema)
+            if not _NO_STATISTICS.items() <= delta.metadata().configuration.items():  # made by version 0.1
+                delta.alter.set_table_properties(dict(_NO_STATISTICS))
+                delta = DeltaTable(path)
             write_deltalake(delta, changed, mode="overwrite", commit_properties=_commit_note(note))
 
     def forget_history(self, table: str) -> int:
-        """Remove the files that only earlier versions of a table name: how many. They can never be read again."""
+        """Remove the files that only earlier versions of a table name: how many. They can never be read again.
+
+        The log of those versions goes too, behind a checkpoint: it says what the smallest and the largest
+        values were.
+        """
         from deltalake import DeltaTable
 
         path = self._path(table)
         with _one_writer(path):
             gone = DeltaTable(path).vacuum(retention_hours=0, dry_run=False, enforce_retention_duration=False)
+            now = DeltaTable(path)
+            now.create_checkpoint()
+            for entry in sorted((path / "_delta_log").iterdir()):
+                if entry.name[:20].isdigit() and int(entry.name[:20]) < now.version():
+                    entry.unlink()
         return len(gone)
 
     def folder_of(self, table: str) -> Path:

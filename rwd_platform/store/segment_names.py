@@ -2,6 +2,10 @@
 
 Which patient a chunk is whose key seals stands in the index alone, so that the sealed windows are copied as
 they are.
+
+The old index and the new one are bound alike: nothing outside the file says which of them is the present one.
+An older index put back would name old pseudonyms, whose keys are gone once a rotation is complete, so that
+the file is then refused as damaged (`raw.damaged`) and never read as somebody else's.
 """
 
 from __future__ import annotations

@@ -11,7 +11,11 @@ together again exactly. What is sealed is a nonce of 12 bytes, the ciphertext, a
 part is bound to the header's hash and to its place, so that none can be changed, moved, left out or added.
 
 Whoever destroys a patient's key destroys that patient's bytes in every file: the rest can still be listed,
-with a gap where they were. Writing and reading hold one window in memory, never the file.
+with a gap where they were. What remains, under the hospital's key: lines that name the patient in no element
+of a patient's compartment (only by an Encounter, or within a text), resources that name several patients,
+unreadable lines of a file about several, and files that cannot be cut by lines (raw_frame).
+
+Writing and reading hold one window in memory, never the file.
 """
 
 from __future__ import annotations

@@ -295,8 +295,7 @@ class _Results:
         day, *counts = point
         told = (
             count
-            if (day == 0
-            and not is_small(count, self.cell))
+            if (day == 0 and not is_small(count, self.cell))
             or day in self.told_at_risk.get((series.analysis, arm), ())
             else None
             for arm, count in zip(series.columns[1:], counts, strict=True)

@@ -35,6 +35,13 @@ def test_status_rotate_and_status(home: Path, rwd: Rwd) -> None:
     assert key.hex().encode() not in done.stdout and key.hex() not in json.dumps(done.document)
 
 
+def test_backfill_of_a_store_without_uploads_of_before_has_nothing_to_do(home: Path, rwd: Rwd) -> None:
+    """And says so in numbers."""
+    done = rwd("keys", "backfill", "--json")
+    assert (done.code, done.document["entries"], done.document["left"]) == (Exit.YES, 0, {})
+    assert is_chinese(done.stderr)
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "problem"),
     [

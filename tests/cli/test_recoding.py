@@ -53,6 +53,16 @@ def test_the_levels_the_score_and_the_plan_are_printed(rwd: Rwd, visits: Path):
     assert "dm = 32.0" in found.stderr and is_chinese(found.stderr)
 
 
+@pytest.mark.parametrize("out", ["visits.csv", "./visits.csv", "hierarchies/list.toml"])
+def test_the_output_is_never_written_over_what_is_read(rwd: Rwd, visits: Path, out: str):
+    """The recoded file may be all stars, and the input the only copy: refused before anything is computed."""
+    before = visits.read_bytes()
+    found = rwd("recode", visits, "--quasi", "age,ward", "--hierarchies", "hierarchies/list.toml",
+                "--k", 2, "--out", out, "--json")  # fmt: skip
+    assert (found.code, found.document["error"]["code"]) == (2, "cli.own_input")
+    assert visits.read_bytes() == before
+
+
 def test_the_file_written_reaches_k_and_keeps_its_other_columns(rwd: Rwd, visits: Path, tmp_path: Path):
     """Entropy keeps bands of ten years, and leaves out the man of 62 in the eye ward and the woman of 90."""
     found = rwd("recode", visits, "--quasi", "age,ward", "--hierarchies", "hierarchies/list.toml", "--k", 3,

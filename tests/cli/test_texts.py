@@ -108,7 +108,7 @@ def test_what_cannot_be_used_is_refused_and_nothing_written(
 
 def test_the_original_is_not_written_over(rwd: Rwd, folder: Path) -> None:
     """Nor is a file that is not there read, nor a folder that is not there made."""
-    assert clean(rwd, folder, "--json", out="note.txt").document["error"]["code"] == "text.own_input"
+    assert clean(rwd, folder, "--json", out="note.txt").document["error"]["code"] == "cli.own_input"
     assert (folder / "note.txt").read_text(encoding="utf-8") == NOTE
     assert clean(rwd, folder, "--json", out="none/out.txt").document["error"]["code"] == "cli.cannot_write"
     assert (

@@ -88,7 +88,7 @@ EXPECTED = [
     ("lake", "Patient.extension.valueString", None, "extension"),
     ("lake", "Condition.note.text", None, "text"),
     ("lake", "Practitioner.name.text", None, "type"),
-    ("lake", "Device.udiCarrier.deviceIdentifier", "00000000000017", "keep"),
+    ("lake", "Device.udiCarrier.deviceIdentifier", "00000000000017", "device-identifier"),
     ("cross_border", "Device.udiCarrier.deviceIdentifier", None, "drop"),
     ("lake", "Patient.meta.security", "PSEUDED; REDACTED", "label"),
 ]

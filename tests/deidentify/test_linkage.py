@@ -209,7 +209,7 @@ def test_a_hospital_that_knows_a_person_under_two_ids_is_linked_too():
         (("1950-02-03", "female"), ("1950-02-03", "female"), True),
         (("1950-02-03", "female"), ("1950-02", "female"), True),
         (("1950", "female"), ("1950-02-03", None), True),
-        (("1950-02-03", "female"), (None, "unknown"), True),
+        (("1950-02-03", "female"), ("1950", "unknown"), True),
         (("1950-02-03", "female"), ("1950-02-04", "female"), False),
         (("1950-02", "female"), ("1950-03-03", "female"), False),
         (("1950-02-03", "female"), ("1950-02-03", "male"), False),
@@ -224,6 +224,15 @@ def test_charts_that_contradict_each_other_are_not_linked(one, two, agree):
     assert account.get("link.linked", 0) == agree and account.get("link.disagree", 0) == (not agree)
     if not agree:
         assert_frame_equal(tables["visit"], VISITS)
+
+
+@pytest.mark.parametrize("unknown", [None, "", "19"])
+def test_a_chart_without_a_birth_date_is_not_linked_and_is_counted(unknown):
+    """A token alone makes nobody one person: what is not said can agree with nothing."""
+    patients = people(("org-a", "p1.a", "1950-02-03", "female"), ("org-b", "p1.b", unknown, "female"))
+    tables, account = linked(patients, {("org-a", "p1.a"): "t", ("org-b", "p1.b"): "t"})
+    assert len(tables["patient"]) == 2 and account == {"link.no_birth_date": 1}
+    assert_frame_equal(tables["visit"], VISITS)
 
 
 def test_of_three_charts_one_that_contradicts_keeps_all_apart():

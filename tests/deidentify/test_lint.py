@@ -73,7 +73,7 @@ UNSUSPICIOUS = [
     ("Observation", '"subject.type" = "keep"'),
     ("Observation", 'issued = "date:shift"'),
     ("Immunization", 'occurrenceString = "mask"'),
-    ("Device", '"udiCarrier.deviceIdentifier" = "keep"'),
+    ("Device", '"udiCarrier.deviceIdentifier" = "device-identifier"'),
 ]
 
 

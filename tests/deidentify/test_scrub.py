@@ -430,4 +430,7 @@ def test_foreign_resources_stay_valid_and_lose_every_name(policy: Policy):
         assert not secret & left, kind
         done += 1
     assert done > 300
-    assert dict(kept_out) == {"deid.unlisted_system": KEPT_OUT}
+    assert dict(kept_out) == {
+        "deid.unlisted_system": KEPT_OUT,
+        "deid.unfit_code": 3,
+    }  # `Tab` is no code: TAB is

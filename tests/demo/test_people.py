@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from rwd_platform.access.passwords import verify_password
+from rwd_platform.demo.journey import RESEARCHER
 from rwd_platform.demo.people import PEOPLE, actor_of, give_new_passwords, register_people
 from rwd_platform.flows.platform import Platform, open_platform
 from rwd_platform.settings import Settings
@@ -25,6 +26,7 @@ def test_a_person_who_acts_in_the_demo_cannot_be_logged_in_as(platform: Platform
     assert list(staff) == [login for login, *_ in PEOPLE]
     for password in ("", "password", "a password for tests"):
         assert not any(verify_password(password, user.password_hash) for user in staff.values())
+    assert actor_of(staff["researcher"]) == RESEARCHER, "who asks for the demo's release has an account"
     privacy = actor_of(staff["privacy"])
     assert (privacy.role, privacy.organisation) == ("privacy", "org-operator")
 

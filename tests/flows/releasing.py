@@ -74,14 +74,14 @@ def put_study(platform: Platform, project: str = "demo", organisation: str = "or
         id=f"L-{project}", organisation_id=organisation, project_id=project, study_id=study.id,
         quality_run_id="quality-1", made_at=at, manifest={"content": {"facts": {}, "tables": {}}},
     )  # fmt: skip
-    officers = [] if platform.records.find(User, OFFICER.id) else [account(OFFICER), account(OFFICER_2)]
-    for row in (quality, study, lock, *officers):
+    who = [] if platform.records.find(User, OFFICER.id) else [ASSEMBLER, OFFICER, OFFICER_2]
+    for row in (quality, study, lock, *map(account, who)):
         _put(platform, row)
     return study.id
 
 
 def account(actor: Actor) -> User:
-    """The account that an officer votes under; nobody can log in to it."""
+    """The account that somebody asks or votes under; nobody can log in to it."""
     return User(
         id=actor.id, organisation_id=actor.organisation, login=f"{actor.id}-account", role=actor.role, name=actor.id,
         password_hash="", created_at="",

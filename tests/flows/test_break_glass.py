@@ -191,7 +191,10 @@ def test_the_name_that_a_study_gave_the_patient_does_too(platform: Platform):
 
 def test_a_subject_known_at_two_hospitals_is_asked_about_at_ones_own(platform: Platform):
     """Hospital A may ask who the subject is in its own books; hospital B, whose vault is empty, may not."""
-    locked(platform, {SUBJECT: Person(LINK, (("org-hospital-b", patient_id(7)), ("org-hospital-a", patient_id(1))))})
+    locked(
+        platform,
+        {SUBJECT: Person(LINK, (("org-hospital-b", patient_id(7)), ("org-hospital-a", patient_id(1))))},
+    )
     assert request(platform, CLERK, SUBJECT, REASON, 30).patient_id == patient_id(1)
     assert request(platform, INSPECTOR, SUBJECT, REASON, 30).organisation_id == "org-hospital-a"
     refused("records.not_found", request, platform, STRANGER, SUBJECT, REASON, 30)
@@ -368,6 +371,24 @@ def test_a_disabled_user_neither_asks_nor_votes_nor_looks(platform: Platform, cl
     refused("access.no_account", asked, platform)
     refused("access.no_account", vote, platform, FIRST, waiting, True, WHY)
     refused("access.no_account", open_identity, platform, CLERK, ready)
+
+
+@pytest.mark.parametrize(
+    "now",
+    [
+        {"disabled_at": "2026-01-01T00:00:00Z"},
+        {"role": "researcher"},
+        {"role": "hospital", "organisation_id": "org-hospital-a"},
+    ],
+)
+def test_an_approval_counts_only_while_its_account_could_give_it(platform: Platform, now: dict[str, str]):
+    """Disabled, or in another role, between the vote and the look: one approval is left, and one is too few."""
+    ready = approved(platform)
+    change(platform, SECOND.id, **now)
+    refused("break_glass.not_approved", open_identity, platform, CLERK, ready)
+    assert state(platform, ready) == "approved"
+    change(platform, SECOND.id, disabled_at=None, role=SECOND.role, organisation_id=SECOND.organisation)
+    assert open_identity(platform, CLERK, ready).names == (NAME,)
 
 
 @pytest.mark.parametrize("actor", [CLERK, COLLEAGUE, INSPECTOR])

@@ -20,7 +20,7 @@ def persons(births: dict[tuple[str, str], str], links: dict[tuple[str, str], str
         for place, birth in births.items()
     ]
     tables = {"patient": pd.DataFrame(rows)}
-    return _persons(tables, link_persons(tables, links, DropCounter()), links)
+    return _persons(tables, link_persons(tables, links, DropCounter()), links, {"hospital-b": {"b1": "old"}})
 
 
 def test_a_person_with_one_chart_and_no_token_is_called_by_chart() -> None:
@@ -50,3 +50,8 @@ def test_a_token_of_a_chart_that_is_not_in_the_study_store_links_nobody() -> Non
 def test_a_token_that_nobody_shares_is_the_persons_own() -> None:
     """So that the person keeps the ledger's name when a second hospital sends a chart later."""
     assert persons({A1: "1950-02-03"}, {A1: "t"}) == {"a1": Person("t", (A1,))}
+
+
+def test_a_rotated_key_does_not_change_what_the_ledger_calls_a_person() -> None:
+    """The place is where the chart is now; the ledger's name is the first that the person ever had."""
+    assert persons({B1: "1950-02-03"}, {}) == {"b1": Person("hospital-b|old", (B1,))}

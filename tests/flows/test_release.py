@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from typing import Any
 
 import pytest
 from sqlmodel import select
 
+from rwd_platform.core.canonical import sha256_file
 from rwd_platform.core.errors import PlatformError
 from rwd_platform.core.text import Bilingual
 from rwd_platform.demo.questions import facts_of_transfer
@@ -16,10 +18,10 @@ from rwd_platform.flows.ledger_map import Person, person_map, seal_person_map
 from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.release import release, release_to_authority, request_release, vote, votes_of
 from rwd_platform.flows.release_gate import ENCLAVE, RecipientOf, pass_gate
-from rwd_platform.flows.review_anonymity import review_anonymity
+from rwd_platform.flows.review_anonymity import is_reviewed_as_anonymous, review_anonymity
 from rwd_platform.flows.transfer import decide_transfer
 from rwd_platform.log.entry import Act, Actor, Object
-from rwd_platform.records.tables import AuditEntry, EvidencePackage, OutputRelease, ReleasedFigures
+from rwd_platform.records.tables import AuditEntry, EvidencePackage, OutputRelease, ReleasedFigures, User
 from tests.flows.releasing import (
     ASSEMBLER,
     CONDITIONS,
@@ -95,6 +97,15 @@ def test_two_tables_that_differ_by_one_patient_the_second_is_refused(platform: P
     assert other.state == "requested"
 
 
+def test_what_becomes_public_is_compared_with_what_any_circle_holds(platform: Platform):
+    """A sponsor holds 200; the same without one, made public, would tell the sponsor that one."""
+    put_package(platform, {"all": people(1, 200)})
+    put_package(platform, {"all": people(1, 199)}, id="EP-2")
+    sent(platform, "EP-1")
+    asked = request_release(platform, ASSEMBLER, "EP-2", "public", "", {})
+    assert "differencing" in [one["rule"] for one in asked.verdict["findings"]]
+
+
 def test_the_second_of_two_that_were_approved_side_by_side_is_refused_when_it_is_carried_out(
     platform: Platform,
 ):
@@ -148,10 +159,10 @@ def test_a_map_is_sealed_and_belongs_to_its_lock(platform: Platform):
         person_map(platform, "L-2")
 
 
-def test_a_package_for_an_authority_is_refused_to_a_sponsor_naming_rule_and_remedy(platform: Platform):
+def test_small_cells_are_refused_to_a_sponsor_naming_rule_and_remedy(platform: Platform):
     """The finding is kept in the release, and the gate repeats it at every door."""
     group = {"all": people(1, 200)}
-    put_package(platform, group, results_of(group, rare=3), audience="authority")
+    put_package(platform, group, results_of(group, rare=3))
     asked = request_release(platform, ASSEMBLER, "EP-1", "sponsor", "Sponsor Ltd", SPONSOR)
     assert asked.state == "refused" and asked.verdict["smallest_change"]
     package = platform.records.get(EvidencePackage, "EP-1")
@@ -234,6 +245,10 @@ def test_one_approval_is_not_enough_and_nobody_approves_what_they_made(platform:
     assert early.value.code == "lifecycle.not_allowed"
     assert vote(platform, OFFICER_2, asked.id, approved=True, reason="ok").state == "approved"
     assert release(platform, ASSEMBLER, asked.id).state == "released"
+    assert [one["reason"] for one in entries(platform, "access.refused")] == [
+        "release.not_a_voter", "access.not_allowed", "access.not_allowed", "release.voted_already",
+        "lifecycle.not_allowed",
+    ]  # fmt: skip
 
 
 def test_one_refusal_refuses(platform: Platform):
@@ -269,7 +284,7 @@ def test_the_studys_own_team_needs_no_release_and_another_team_sees_nothing(plat
 
 def test_a_release_is_for_one_content(platform: Platform):
     """Assembled again with other bytes, it needs a release of its own; a pending one does not carry over."""
-    put_package(platform, {"all": people(1, 200)}, audience="authority")
+    put_package(platform, {"all": people(1, 200)})
     to_authority(platform, "EP-1")
     asked = request_release(platform, ASSEMBLER, "EP-1", "sponsor", "Sponsor Ltd", SPONSOR)
     for officer in (OFFICER, OFFICER_2):
@@ -330,14 +345,184 @@ def test_a_transfer_may_call_a_package_anonymised_only_where_a_review_or_a_relea
     assert ask("EP-2") == "ALLOW"
 
 
-@pytest.mark.parametrize("content", [b"", b"not a zip"])
-def test_a_package_that_cannot_be_read_is_named(platform: Platform, content: bytes):
-    """A spoilt or emptied archive is not released unseen."""
+@pytest.mark.parametrize("content", [b"", b"not a zip", None])
+def test_a_package_that_cannot_be_read_is_named(platform: Platform, content: bytes | None):
+    """An archive that is spoilt, emptied or gone is not released unseen, even where its hash is on record."""
     put_package(platform, {"all": people(1, 200)})
-    (platform.layout.packages / "EP-1.zip").write_bytes(content)
+    path = platform.layout.packages / "EP-1.zip"
+    if content is None:
+        path.unlink()
+    else:
+        path.write_bytes(content)
+        package = platform.records.get(EvidencePackage, "EP-1")
+        package.sha256 = sha256_file(path)
+        platform.records.write(package, audit=Act(ASSEMBLER, "package.assembled", Object("package", "EP-1")))
     with pytest.raises(PlatformError) as refused:
         request_release(platform, ASSEMBLER, "EP-1", "sponsor", "Sponsor Ltd", SPONSOR)
     assert refused.value.code == "release.package_unreadable"
+
+
+def replace_file(platform: Platform) -> None:
+    """Somebody with access to the store puts one more listing into the archive."""
+    with zipfile.ZipFile(platform.layout.packages / "EP-1.zip", "a") as archive:
+        archive.writestr("EP-1/data/extra_listing.csv", "name,id\n")
+
+
+def test_a_file_that_was_changed_in_the_store_leaves_by_no_door(platform: Platform):
+    """The record's hash is compared with the file itself: when asking, when releasing, at every download."""
+    put_package(platform, {"all": people(1, 200)}, audience="authority")
+    to_authority(platform, "EP-1")
+    asked = request_release(platform, ASSEMBLER, "EP-1", "competent_authority", "org-authority", CONDITIONS)
+    for officer in (OFFICER, OFFICER_2):
+        vote(platform, officer, asked.id, approved=True, reason="ok")
+    replace_file(platform)
+    for door in (
+        lambda: package_path(platform, REGULATOR, "EP-1"),
+        lambda: package_path(platform, ASSEMBLER, "EP-1"),
+        lambda: release(platform, ASSEMBLER, asked.id),
+        lambda: request_release(
+            platform, ASSEMBLER, "EP-1", "competent_authority", "org-authority", CONDITIONS
+        ),
+    ):
+        with pytest.raises(PlatformError) as changed:
+            door()
+        assert changed.value.code == "release.content_changed"
+    refusals = [one["reason"] for one in entries(platform, "access.refused")]
+    assert refusals == ["release.content_changed"] * 4
+    assert not entries(platform, "package.downloaded")
+
+
+@pytest.mark.parametrize("kind", ["public", "sponsor", "insurer", "researcher"])
+def test_the_authoritys_version_goes_to_nobody_else(platform: Platform, kind: str):
+    """Row-level lineage lies in it, whatever its tables say; the remedy is the aggregate package."""
+    put_package(platform, {"all": people(1, 200)}, audience="authority")
+    with pytest.raises(PlatformError, match="nobody but a competent authority") as refused:
+        request_release(platform, ASSEMBLER, "EP-1", kind, "Somebody", SPONSOR)
+    assert refused.value.code == "release.audience_not_allowed"
+    assert "aggregate" in refused.value.next_en and "仅汇总" in refused.value.next_zh
+    assert not platform.records.all(select(OutputRelease))
+    assert [one["reason"] for one in entries(platform, "access.refused")] == ["release.audience_not_allowed"]
+
+
+@pytest.mark.parametrize("circle", ["Sponsor Ltd", "org-hospital-a", "Demo Hospital A", "org-operator"])
+def test_a_competent_authority_is_an_organisation_on_record_of_that_kind(platform: Platform, circle: str):
+    """Its package holds full listings: whoever only calls themselves an authority gets none."""
+    put_package(platform, {"all": people(1, 200)}, audience="authority")
+    package = platform.records.get(EvidencePackage, "EP-1")
+    for door in (
+        lambda: request_release(platform, ASSEMBLER, "EP-1", "competent_authority", circle, CONDITIONS),
+        lambda: pass_gate(platform, ASSEMBLER, package, RecipientOf("competent_authority", circle)),
+    ):
+        with pytest.raises(PlatformError) as refused:
+            door()
+        assert refused.value.code == "release.not_an_authority"
+    assert len(entries(platform, "access.refused")) == 2
+
+
+@pytest.mark.parametrize("circle", ["org-authority", " ＯＲＧ-authority", "Demo Authority", "演示监管部门"])
+def test_an_organisation_on_record_is_one_circle_by_id_and_by_name(platform: Platform, circle: str):
+    put_package(platform, {"all": people(1, 200)}, audience="authority")
+    asked = request_release(platform, ASSEMBLER, "EP-1", "competent_authority", circle, CONDITIONS)
+    assert asked.circle == "org-authority"
+
+
+def test_whoever_asks_or_carries_out_does_so_under_an_account(platform: Platform):
+    """An account of the operating system may be an approver's second name: it asks for nothing here."""
+    put_package(platform, {"all": people(1, 200)})
+    asked = request_release(platform, ASSEMBLER, "EP-1", "sponsor", "Sponsor Ltd", SPONSOR)
+    for officer in (OFFICER, OFFICER_2):
+        vote(platform, officer, asked.id, approved=True, reason="ok")
+    second_name = Actor("cli:privacy", "researcher", "org-operator")
+    for door in (
+        lambda: request_release(platform, second_name, "EP-1", "sponsor", "Sponsor Ltd", SPONSOR),
+        lambda: release(platform, second_name, asked.id),
+    ):
+        with pytest.raises(PlatformError) as refused:
+            door()
+        assert refused.value.code == "access.no_account"
+    assert [one["reason"] for one in entries(platform, "access.refused")] == ["access.no_account"] * 2
+    assert len(platform.records.all(select(OutputRelease))) == 1
+    assert release(platform, ASSEMBLER, asked.id).state == "released"
+
+
+def test_what_the_officers_did_not_see_is_not_released(platform: Platform):
+    """The check passed when they voted; now it wants a person's eye: refused with the finding, to be asked again."""
+    put_package(platform, {"all": people(1, 200)})
+    put_package(platform, {"all": [f"x{n:04d}" for n in range(1, 220)]}, id="EP-2", project="second")
+    asked = [
+        request_release(platform, ASSEMBLER, package, "sponsor", "Sponsor Ltd", SPONSOR)
+        for package in ("EP-1", "EP-2")
+    ]
+    for one in asked:
+        assert one.verdict["findings"] == []
+        for officer in (OFFICER, OFFICER_2):
+            vote(platform, officer, one.id, approved=True, reason="ok")
+    release(platform, ASSEMBLER, asked[0].id)
+    with pytest.raises(PlatformError, match="differencing") as refused:
+        release(platform, ASSEMBLER, asked[1].id)
+    assert refused.value.code == "release.findings_unseen"
+    stored = platform.records.get(OutputRelease, asked[1].id)
+    assert stored.state == "refused" and stored.verdict["findings"]
+    assert len(entries(platform, "release.refused")) == 1
+    assert len(platform.records.all(select(ReleasedFigures))) == 1
+
+
+def disable(platform: Platform, officer: Actor) -> None:
+    user = platform.records.get(User, officer.id)
+    user.disabled_at = "2026-11-02T08:00:00.000000Z"
+    platform.records.write(user, audit=Act(ASSEMBLER, "user.disabled", Object("user", user.id)))
+
+
+def test_an_approval_counts_while_its_account_is_in_use(platform: Platform):
+    """Disabled after the vote: the release does not happen, and a vote that is still missing is not made good."""
+    put_package(platform, {"all": people(1, 200)})
+    done, waiting = (
+        request_release(platform, ASSEMBLER, "EP-1", "sponsor", circle, SPONSOR) for circle in ("A", "B")
+    )
+    for officer in (OFFICER, OFFICER_2):
+        vote(platform, officer, done.id, approved=True, reason="ok")
+    vote(platform, OFFICER, waiting.id, approved=True, reason="ok")
+    disable(platform, OFFICER)
+    with pytest.raises(PlatformError) as lapsed:
+        release(platform, ASSEMBLER, done.id)
+    assert lapsed.value.code == "release.approval_lapsed"
+    assert platform.records.get(OutputRelease, done.id).state == "approved"
+    assert not platform.records.all(select(ReleasedFigures))
+    assert vote(platform, OFFICER_2, waiting.id, approved=True, reason="ok").state == "requested"
+    third = Actor("privacy-3", "privacy", "org-operator")
+    platform.records.write(account(third), audit=Act(ASSEMBLER, "user.registered", Object("user", third.id)))
+    assert vote(platform, third, waiting.id, approved=True, reason="ok").state == "approved"
+
+
+def test_a_review_is_about_the_content_that_was_reviewed(platform: Platform):
+    """Assembled again with other bytes, the package has no review."""
+    put_package(platform, {"all": people(1, 200)})
+    assert review_anonymity(platform, OFFICER, "EP-1", "无小单元")
+    assert is_reviewed_as_anonymous(platform, "EP-1")
+    package = platform.records.get(EvidencePackage, "EP-1")
+    package.sha256 = "f" * 64
+    platform.records.write(package, audit=Act(ASSEMBLER, "package.assembled", Object("package", "EP-1")))
+    assert not is_reviewed_as_anonymous(platform, "EP-1")
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        "{}",
+        "[]",
+        '{"all": "s0001"}',
+        json.dumps({"all": people(1, 198)}),
+        json.dumps({"all": people(2, 200)}),
+    ],
+)
+def test_row_sets_that_are_not_those_of_the_results_stop_the_check(platform: Platform, kept: str):
+    """Without the people nothing can be compared: a set that is missing, shorter or other is no empty set."""
+    put_package(platform, {"all": people(1, 199)})
+    (platform.layout.results / "run-EP-1" / "row_sets.json").write_text(kept)
+    with pytest.raises(PlatformError) as refused:
+        request_release(platform, ASSEMBLER, "EP-1", "sponsor", "Sponsor Ltd", SPONSOR)
+    assert refused.value.code == "release.package_unreadable"
+    assert not platform.records.all(select(OutputRelease))
 
 
 def test_a_vote_is_cast_under_an_account_in_use(platform: Platform):

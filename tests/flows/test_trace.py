@@ -13,7 +13,14 @@ from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.receipts import files_of
 from rwd_platform.flows.trace import NUMBERS, numbers_of, trace_number
 from rwd_platform.log.entry import Act, Object
-from rwd_platform.records.tables import AnalysisRun, DataLockRecord, EvidencePackage, QualityRun, Study
+from rwd_platform.records.tables import (
+    AnalysisRun,
+    DataLockRecord,
+    EvidencePackage,
+    OutputRelease,
+    QualityRun,
+    Study,
+)
 from studies.results import ArdRow, ResultSet
 from tests.flows.sending import CLERK, REGULATOR, RESEARCHER, actions, ndjson, patient, sent
 
@@ -56,7 +63,12 @@ def _put(platform: Platform, results: dict[str, object], lineage: pd.DataFrame) 
         id="EP-1", study_id="s", run_id="run", purpose="registration", version=1, audience="authority",
         file_name="EP-1.zip", sha256="", bytes=0, state="assembled", made_at="", **OWN,
     )  # fmt: skip
-    for row in (quality, study, lock, run, made):
+    released = OutputRelease(
+        id="release-1", package_id="EP-1", product="", recipient_kind="competent_authority",
+        circle=REGULATOR.organisation, content_sha256=made.sha256, conditions={}, verdict={"outcome": "pass"},
+        state="released", requested_by="", requested_at="", **OWN,
+    )  # fmt: skip
+    for row in (quality, study, lock, run, made, released):
         platform.records.write(row, audit=Act(RESEARCHER, "test.prepared", Object("row", str(row.id))))
 
 

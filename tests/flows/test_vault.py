@@ -386,6 +386,55 @@ def test_what_names_no_patient_is_nobodys():
     assert owner_of(somebody, pseudonyms) == pseudonyms.token("Patient", "1")
 
 
+@pytest.mark.parametrize(
+    ("type", "elements"),
+    [
+        ("Provenance", {"target": [{"reference": "Observation/1"}, {"reference": "Patient/1"}]}),
+        ("Appointment", {"participant": [{"actor": {"reference": "Practitioner/9"}},
+                                         {"actor": {"reference": "Patient/1"}}]}),
+        ("Consent", {"patient": {"reference": "Patient/1"}}),
+        ("Coverage", {"beneficiary": {"reference": "Patient/1"}, "payor": [{"reference": "Patient/2"}]}),
+        ("Coverage", {"policyHolder": {"reference": "Patient/1"}}),
+        ("Claim", {"patient": {"reference": "Patient/1"}}),
+        ("AuditEvent", {"entity": [{"what": {"reference": "Patient/1"}}]}),
+        ("Group", {"member": [{"entity": {"reference": "Patient/1"}}]}),
+        ("ResearchSubject", {"individual": {"reference": "Patient/1"}}),
+        ("RelatedPerson", {"patient": {"reference": "Patient/1"}, "name": [{"text": "母亲"}]}),
+    ],
+)  # fmt: skip
+def test_a_line_that_names_the_patient_in_another_element_is_that_patients_too(type: str, elements: Any):
+    """R4 lists the elements that put a resource into a patient's compartment."""
+    pseudonyms = Pseudonymiser(b"k" * 32, "his")
+    assert owner_of({"resourceType": type, **elements}, pseudonyms) == pseudonyms.token("Patient", "1")
+
+
+@pytest.mark.parametrize(
+    ("type", "elements"),
+    [
+        (
+            "Group",
+            {"member": [{"entity": {"reference": "Patient/1"}}, {"entity": {"reference": "Patient/2"}}]},
+        ),
+        ("Provenance", {"target": "Patient/1"}),
+        ("Provenance", {"target": [[{"reference": "Patient/1"}]]}),
+        ("Appointment", {"participant": {"actor": {"reference": "Practitioner/1"}}}),
+        ("AuditEvent", {"entity": [None, 7, {"what": None}]}),
+    ],
+)
+def test_what_names_several_patients_or_none_is_nobodys(type: str, elements: Any):
+    assert owner_of({"resourceType": type, **elements}, Pseudonymiser(b"k" * 32, "his")) == ""
+
+
+def test_an_unreadable_line_goes_with_the_only_patient_of_its_file(platform: Platform):
+    """What a hospital's export broke in the middle is still about the person whom the file is about."""
+    practitioner = {"resourceType": "Practitioner", "id": "d1"}
+    content = b'{"half of p1\n' + ndjson(patient("p1"), grade("g1"), practitioner) + b"not JSON\n"
+    upload_id = sent(platform, {"a.ndjson": content})
+    [file] = files_of(platform, upload_id)
+    destroy(platform, pseudonym(platform, "p1"))
+    assert lines_left(platform, file.sha256) == ndjson(practitioner)
+
+
 def test_a_table_is_cut_by_its_rows(platform: Platform):
     """The header is nobody's; a row, also one whose cell holds a line break, is the patient's whom it is about."""
     header = "病案号,处方号,药品代码,药品名称,发药日期\r\n"

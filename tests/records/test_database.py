@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -74,6 +76,32 @@ def test_up_and_down_and_up_again(empty: Engine) -> None:
     migrate(empty)
     assert differences(empty) == []
     assert is_at_head(empty)
+
+
+@pytest.mark.parametrize(
+    ("table", "row"),
+    [
+        ("patient_key", {"organisation_id": "o", "patient_id": "p", "suite": "intl", "key_version": 1,
+                         "wrapped": b"w", "made_at": "", "destroyed_at": ""}),
+        ("vault_entry", {"organisation_id": "o", "source_system": "his", "patient_id": "p", "format_version": 1,
+                         "sealed": b"s", "written_at": "", "upload_id": "u"}),
+    ],
+)  # fmt: skip
+def test_a_way_back_that_would_destroy_what_is_irreplaceable_is_refused(
+    tmp_path: Path, table: str, row: dict[str, object]
+) -> None:
+    """With a patient's key goes everything of that patient in the files as received; no question is asked later."""
+    engine = open_database(f"sqlite:///{tmp_path / 'a.db'}")
+    migrate(engine)
+    marks = ", ".join("?" * len(row))
+    with closing(sqlite3.connect(tmp_path / "a.db")) as beside, beside:  # which asks for no foreign key
+        beside.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})", tuple(row.values()))
+    with pytest.raises(PlatformError, match=r"database\.downgrade_destroys") as caught:
+        downgrade_to_base(engine)
+    assert table in caught.value.en and is_at_head(engine) and differences(engine) == []
+    with engine.connect() as connection:
+        assert connection.execute(SQLModel.metadata.tables[table].select()).all()
+    engine.dispose()
 
 
 def test_migrating_twice_is_harmless(empty: Engine) -> None:

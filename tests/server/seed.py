@@ -346,7 +346,13 @@ def seed_release(platform: Platform, *, organisation: str = "org-operator") -> s
     package = platform.records.get(EvidencePackage, PACKAGE)
     at = as_text(platform.clock())
     conditions = {"purpose": "再评价", "authorisation": "药监函〔2026〕12号", "encryption": "ab" * 32}
-    verdict = {"recipient": "competent_authority", "outcome": "pass", "findings": [], "smallest_change": [], "minimal": True}
+    verdict = {
+        "recipient": "competent_authority",
+        "outcome": "pass",
+        "findings": [],
+        "smallest_change": [],
+        "minimal": True,
+    }
     _write(platform, OutputRelease(
         id="release-done", organisation_id=organisation, project_id="demo", package_id=PACKAGE, product="urn:dev|LC-1",
         recipient_kind="competent_authority", circle="org-authority", content_sha256=package.sha256,

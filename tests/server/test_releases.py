@@ -35,6 +35,8 @@ def test_the_whole_way_of_a_release_to_an_authority(platform: Platform, as_user:
         assert (refused.status_code, "release.needed" in refused.text) == (403, True)
     place = ask(as_user, **AUTHORITY)
     page = as_user("privacy").get(place).text
+    assert "演示监管部门" in page and "张 researcher" in page and "org-authority" not in page
+    assert "演示监管部门" in as_user("privacy").get("/releases").text
     assert "还需 2 人同意" in page and "药监函〔2026〕12号" in page and 'name="approved"' in page
     for officer in ("privacy", "privacy-2"):
         client = as_user(officer)
@@ -73,12 +75,15 @@ def test_numbers_on_the_platform_ask_the_same_gate_as_a_file(platform: Platform,
     assert refusals == 2
     seed.seed_release(platform)
     assert seen() == (200, 1, True, False)
+    for reader in (regulator, as_user("researcher", language="en")):
+        page = reader.get(package).text
+        assert "Release to the competent authority" in page and "/releases/release-done" in page
     assert as_user("researcher").get(numbers).status_code == 200
 
 
 def test_what_fails_is_shown_by_rule_with_its_remedy_and_nothing_left(platform: Platform, as_user: LogIn):
     """The page of a refused release: rule, place, what to do, and the smallest change; the gate repeats it."""
-    put_package(platform, GROUP, results_of(GROUP, rare=3, scarce=4), audience="authority")
+    put_package(platform, GROUP, results_of(GROUP, rare=3, scarce=4))
     place = ask(as_user)
     page = as_user("researcher").get(place).text
     for text in (
@@ -183,6 +188,32 @@ def test_a_second_check_that_fails_is_shown_on_the_page(platform: Platform, as_u
     answer = researcher.post(f"{places[1]}/complete")
     assert answer.status_code == 403
     assert "release.below_threshold" in answer.text and "differencing" in answer.text
+
+
+def test_the_authoritys_version_is_offered_to_an_authority_only(platform: Platform, as_user: LogIn):
+    """The form has one kind of recipient; whoever posts another is told what to assemble instead."""
+    put_package(platform, GROUP, audience="authority")
+    client = as_user("researcher", language="en")
+    form = client.get("/releases/new?package=EP-1").text
+    assert 'value="competent_authority"' in form and 'value="sponsor"' not in form
+    answer = client.post("/releases", data=FORM)
+    assert answer.status_code == 422
+    assert "release.audience_not_allowed" in answer.text and "aggregate package" in answer.text
+
+
+def test_a_finding_that_nobody_saw_is_shown_when_the_release_is_refused(platform: Platform, as_user: LogIn):
+    """Two projects without a map of persons: after the first has left, a person must look at the second."""
+    put_package(platform, GROUP)
+    put_package(platform, {"all": [f"x{n:04d}" for n in range(1, 220)]}, id="EP-2", project="second")
+    places = [ask(as_user), ask(as_user, package_id="EP-2")]
+    for officer in ("privacy", "privacy-2"):
+        for place in places:
+            as_user(officer).post(f"{place}/vote", data={"approved": "true", "reason": "ok"})
+    researcher = as_user("researcher", language="en")
+    assert researcher.post(f"{places[0]}/complete").status_code == 303
+    answer = researcher.post(f"{places[1]}/complete")
+    assert (answer.status_code, "release.findings_unseen" in answer.text) == (403, True)
+    assert "voted down" not in answer.text and "had not seen" in answer.text
 
 
 def test_a_package_page_offers_to_ask_for_a_release(platform: Platform, as_user: LogIn):

@@ -83,10 +83,42 @@ def test_a_report_is_read_in_both_languages(platform: Platform, as_user: LogIn) 
 def test_many_reports_of_the_lake_are_listed_and_each_opens(platform: Platform, as_user: LogIn) -> None:
     for number in range(3):
         with_report(platform, f"risk-{number}", of_kind="lake", of_id=f"upload-{number}")
-    client = as_user("regulator", language="en")
+    client = as_user("privacy", language="en")
     page = client.get("/risk").text
     assert all(f'href="/risk/risk-{number}"' in page for number in range(3))
     assert client.get("/risk/risk-2").status_code == 200
+
+
+@pytest.mark.parametrize("login", ["regulator", "researcher"])
+def test_reports_of_the_lake_are_the_privacy_officers(platform: Platform, as_user: LogIn, login: str) -> None:
+    """They are about everybody's patients: for others they look like none."""
+    with_report(platform, "risk-1", of_kind="lake", of_id="upload-1")
+    client = as_user(login, language="en")
+    page = client.get("/risk").text
+    assert "risk-1" not in page and "The study store" not in page
+    assert client.get("/api/v1/risk").json() == []
+    for path in ("/risk/risk-1", "/api/v1/risk/risk-1"):
+        assert client.get(path).status_code == 404
+
+
+def test_a_regulator_reads_a_locks_report_once_its_results_are_released(
+    platform: Platform, as_user: LogIn
+) -> None:
+    """The report counts the lock's people as its results do: it opens with them, and not before."""
+    seed.seed_study(platform)
+    seed.seed_package(platform)
+    with_report(platform, "risk-1", of_kind="lock", of_id=seed.LOCK)
+    client = as_user("regulator", language="en")
+
+    def seen() -> tuple[bool, int, list[int]]:
+        page = client.get("/risk").text
+        statuses = [client.get(path).status_code for path in ("/risk/risk-1", "/api/v1/risk/risk-1")]
+        return seed.LOCK[:18] in page, len(client.get("/api/v1/risk").json()), statuses
+
+    assert seen() == (False, 0, [404, 404])
+    assert as_user("researcher").get("/risk/risk-1").status_code == 200
+    seed.seed_release(platform)
+    assert seen() == (True, 1, [200, 200])
 
 
 def test_a_column_name_is_text_and_nothing_else(platform: Platform, as_user: LogIn) -> None:
@@ -104,7 +136,8 @@ def test_who_may_not_read_risks_is_told_so(platform: Platform, as_user: LogIn, l
 
 @pytest.mark.parametrize("path", ["/risk/{id}", "/api/v1/risk/{id}"])
 def test_another_organisations_report_looks_like_none(platform: Platform, as_user: LogIn, path: str) -> None:
-    run = with_report(platform, "risk-1", of_kind="lock", of_id="lock-x")
+    seed.seed_study(platform)
+    run = with_report(platform, "risk-1", of_kind="lock", of_id=seed.LOCK)
     other = RiskRun(**{**run.model_dump(), "id": "risk-2", "organisation_id": "org-somewhere"})
     platform.records.write(other, audit=Act(OFFICER, "risk.computed", Object("risk", "risk-2")))
     client = as_user("researcher")

@@ -11,9 +11,11 @@ from deidentify.disclosure.rules import (
     dominance,
     linked,
     rounding,
+    row_sets,
     secondary,
     single_values,
     small_cells,
+    support,
     undeclared,
     zeros,
 )
@@ -21,6 +23,8 @@ from deidentify.disclosure.rules import (
 FIND: tuple[Callable[[Case], Iterator[Finding]], ...] = (
     undeclared.find,
     single_values.find,
+    support.find,
+    row_sets.find,
     small_cells.find,
     zeros.find,
     dominance.find,
@@ -35,6 +39,8 @@ RULES: dict[str, Rule] = {
     for module in (
         undeclared,
         single_values,
+        support,
+        row_sets,
         small_cells,
         zeros,
         dominance,

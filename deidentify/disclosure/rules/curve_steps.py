@@ -25,14 +25,15 @@ from statistics import NormalDist
 from typing import Any
 
 from deidentify.disclosure.findings import Case, Finding, Rule, point
-from deidentify.disclosure.read import Results
+from deidentify.disclosure.names import folded
+from deidentify.disclosure.read import Results, Row
 from rwd_platform.core.text import Bilingual
 
 STEP = Rule(
     "curve_step",
     Bilingual("曲线台阶的事件数", "Events in a step of a curve"),
     Bilingual(
-        "两个相邻时点之间的事件数为 1 至 {most} 之间。",
+        "两个相邻时点之间的事件数在 1 至 {most} 之间。",
         "Between two printed times there are between 1 and {most} events.",
     ),
     Bilingual(
@@ -66,6 +67,11 @@ AT_RISK = Rule(
     ),
     Bilingual("去掉该时点的在险人数。", "Leave out the number at risk at this time."),
 )
+# Dimensions along which a number falls.
+TIMES = frozenset(
+    {"day", "days", "time", "time_days", "month", "months", "year", "years", "step", "visit", "week"}
+    | {"天", "日", "天数", "时间", "月", "年", "步骤", "访视", "周"}
+)
 Steps = list[tuple[float, float, float]]  # day, at risk, events
 _HALF = 0.5  # a reconstructed count is no whole number
 _Z = NormalDist().inv_cdf(0.975)
@@ -92,7 +98,40 @@ def find(case: Case) -> Iterator[Finding]:
         for time in late:
             yield TAIL.finding(time.place, minimum=case.recipient.km_at_risk)
         yield from _too_close(case, [time for time in times if time not in late], known)
+    for row, field in case.declared():
+        if field.type == "time_to_event" and row.value is not None and _planned_day(row) is None:
+            yield UNKNOWN.finding(row.id, outcome="review")
     yield from _numbers_at_risk(case)
+    yield from _falling_columns(case)
+
+
+def _planned_day(row: Row) -> float | None:
+    """The day that a survival is of, as the platform writes it; None where the row does not say."""
+    return _day(row.id.rpartition(".")[2])
+
+
+def _falling_columns(case: Case) -> Iterator[Finding]:
+    """In a table of a file: those who are left fall from line to line by nobody or by enough."""
+    lines: dict[tuple[object, ...], list[Row]] = defaultdict(list)
+    for row in case.results.rows:
+        if row.statistic in ("remaining", "at_risk") and (row.dims or case.results.is_table):
+            when = _when(case, row.statistic)
+            lines[(row.statistic, *(one for one in row.dims if one[0] not in when))].append(row)
+    for (_, *_), rows in sorted(lines.items(), key=lambda item: item[1][0].id):
+        before: float | None = None
+        for row in rows:
+            if row.number is None:
+                continue
+            if before is not None and case.is_small(abs(before - row.number)):
+                yield AT_RISK.finding(row.id, most=case.minimum - 1)
+            else:
+                before = row.number
+
+
+def _when(case: Case, statistic: str) -> frozenset[str]:
+    """The dimensions that a number falls along: those that say when; if none does, it may be any."""
+    names = {name for row in case.results.rows if row.statistic == statistic for name, _ in row.dims}
+    return frozenset(name for name in names if folded(name) in TIMES) or frozenset(names)
 
 
 def _is_late(case: Case, time: Time, known: Steps) -> bool:
@@ -114,9 +153,10 @@ def _prints_at_risk(case: Case, survival: str) -> bool:
 def _too_close(case: Case, times: list[Time], known: Steps | None) -> Iterator[Finding]:
     """The times to leave out, so that all that stay are far enough apart; planned days stay before points."""
     minimum = case.recipient.km_events
-    kept: list[Time] = []
+    # Every curve starts at 1 on day 0, printed or not.
+    kept: list[Time] = [Time(0.0, 1.0, None, None, "", False)]
     for time in times:
-        while kept:
+        while True:
             events = _events(kept[-1], time, known)
             if events is not None and not 0 < round(events, 6) < minimum - _HALF * (known is None):
                 kept.append(time)
@@ -129,8 +169,6 @@ def _too_close(case: Case, times: list[Time], known: Steps | None) -> Iterator[F
                 yield STEP.finding(gone.place, most=minimum - 1, minimum=minimum)
             if not gives_way:
                 break
-        else:
-            kept.append(time)
 
 
 def _events(before: Time, after: Time, known: Steps | None) -> float | None:

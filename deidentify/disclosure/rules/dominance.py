@@ -49,6 +49,21 @@ UNKNOWN = Rule(
     ),
 )
 
+OTHER_SUM = Rule(
+    "contributions_differ",
+    Bilingual("逐人贡献与合计不符", "Contributions of another total"),
+    Bilingual(
+        "所附逐人贡献之和与该合计不符，不能据以检查优势。",
+        "The contributions do not add up to this total, so that they prove nothing about it.",
+    ),
+    Bilingual("附上该合计本身的逐人贡献后再检查。", "Check it with the contributions of this very total."),
+)
+
+
+def _rounded_by(total: float) -> float:
+    """How far a total may be from its contributions: it is printed to the unit."""
+    return 0.5 + 1e-9 * abs(total)
+
 
 def is_nk_dominated(contributions: Sequence[float], n: int, k: float) -> bool:
     """Whether the n largest exceed the share k of the total."""
@@ -71,6 +86,8 @@ def find(case: Case) -> Iterator[Finding]:
         contributions = row.contributions if row.contributions is not None else known.get(row.id)
         if contributions is None or any(one < 0 for one in contributions):
             yield UNKNOWN.finding(row.id, outcome="review")
+        elif row.number is not None and abs(sum(contributions) - row.number) > _rounded_by(row.number):
+            yield OTHER_SUM.finding(row.id, outcome="review")
         elif len(contributions) < case.minimum:
             yield FEW.finding(row.id, minimum=case.minimum)
         else:

@@ -7,10 +7,13 @@ ties by its id, so that two runs over the same results give the same table.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
 from deidentify.disclosure.bounds import intervals, is_exposed
 from deidentify.disclosure.findings import Case, Finding, Rule
+from deidentify.disclosure.names import shown
+from deidentify.disclosure.places import shown_place
 from deidentify.disclosure.tables import REST, Cell, Key, Table, tables_of
 from rwd_platform.core.text import Bilingual
 
@@ -38,6 +41,19 @@ NOT_PROVEN = Rule(
     ),
 )
 
+MAYBE_MARGIN = Rule(
+    "maybe_margin",
+    Bilingual("可能是合计", "Perhaps a total"),
+    Bilingual(
+        "表中有隐藏的数，而该数不小于其余各数之和，可能是未识别的合计。",
+        "Counts are withheld, and this one is no less than all others together: it may be a total in other words.",
+    ),
+    Bilingual(
+        "如为合计，请写作“合计”后重新检查；否则由输出审核人员确认。",
+        "If it is a total, call it Total and check again; else let an output checker confirm that it is none.",
+    ),
+)
+
 
 def find(case: Case) -> Iterator[Finding]:
     known = {table.name: table for table in tables_of(case.support, case.fields)} if case.support else {}
@@ -46,9 +62,8 @@ def find(case: Case) -> Iterator[Finding]:
         table = printed
         if printed.name in known:
             true, table = known[printed.name].cells, printed.within(known[printed.name])
-        withheld = [key for key in table.unknown() if key[0] != REST]
-        if not withheld and not any(key[0] == REST for key in table.cells):
-            continue
+        withheld = [key for key in table.unknown() if key[:1] != (REST,)]
+        yield from _maybe_margins(case, table)
         found = intervals(table, case.recipient.rounding_base)
         if found is None or (withheld and table.dimensions > 2):
             yield NOT_PROVEN.finding(_first_place(table), outcome="review", table=_shown(table.name))
@@ -64,6 +79,30 @@ def find(case: Case) -> Iterator[Finding]:
                 yield _finding(case, table, exposed[0])
 
 
+def _maybe_margins(case: Case, table: Table) -> Iterator[Finding]:
+    """A label may be a total in a word that nobody foresaw: then it gives the withheld cells away."""
+    start = int(len(table.statistics) > 1)
+    for dimension in range(start, start + len(table.names)):
+        slices: dict[Key, list[Key]] = defaultdict(list)
+        for key in table.cells:
+            if key[:1] != (REST,) and key[dimension]:
+                slices[key[:dimension] + key[dimension + 1 :]].append(key)
+        for other, keys in sorted(slices.items()):
+            margin = table.cells.get((*other[:dimension], "", *other[dimension:]))
+            if margin is not None and margin.value is not None:
+                continue  # the sum with the printed margin is asked instead
+            printed = [
+                (key, table.cells[key].value or 0) for key in keys if table.cells[key].value is not None
+            ]
+            if len(printed) < 2 or len(printed) == len(keys):
+                continue
+            total = sum(value for _, value in printed)
+            for key, value in printed:
+                if value and value >= total - value and table.cells[key].places:
+                    place = table.cells[key].places[0]
+                    yield MAYBE_MARGIN.finding(place, outcome="review", withhold=table.cells[key].places)
+
+
 def _finding(case: Case, table: Table, exposed: Key) -> Finding:
     also = complement(table, exposed)
     places = table.cells[also].places if also is not None else ()
@@ -73,7 +112,7 @@ def _finding(case: Case, table: Table, exposed: Key) -> Finding:
         withhold=places or (where,),
         table=_shown(table.name),
         minimum=case.minimum,
-        also=_shown(next(iter(places), where)),
+        also=shown_place(case.results, next(iter(places), where)),
     )
 
 
@@ -128,7 +167,7 @@ def _lonely(table: Table, key: Key) -> int:
 
 
 def _is_margin(table: Table, key: Key) -> bool:
-    return any(parent == key for parent, _ in table.sums) and key[0] not in ("remaining", "left")
+    return any(parent == key for parent, _ in table.sums) and key[:1] not in (("remaining",), ("left",))
 
 
 def _first_place(table: Table) -> str:
@@ -136,4 +175,4 @@ def _first_place(table: Table) -> str:
 
 
 def _shown(name: str) -> str:
-    return "".join(letter if letter.isprintable() else "?" for letter in name)[:80]
+    return shown(name, "…")[:80]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from deidentify.disclosure.fields import Field
 from deidentify.disclosure.findings import Case, Finding, Rule, point
@@ -12,7 +12,7 @@ from rwd_platform.core.text import Bilingual
 RULE = Rule(
     "small_cell",
     Bilingual("小单元", "Small cells"),
-    Bilingual("{what_zh}为 1 至 {most} 之间。", "{what} is between 1 and {most}."),
+    Bilingual("{what_zh}在 1 至 {most} 之间。", "{what} is between 1 and {most}."),
     Bilingual(
         "隐藏该数，或与相邻类别合并至不少于 {minimum}。",
         "Withhold it, or merge it with a neighbour until it is {minimum} or more.",
@@ -31,7 +31,8 @@ _WHAT = {
 
 
 def find(case: Case) -> Iterator[Finding]:
-    at_risk = {row.id: row.number for row in case.results.rows if row.statistic == "at_risk"}
+    both = (*(case.support.rows if case.support else ()), *case.results.rows)
+    at_risk = {row.id: row.number for row in both if row.statistic == "at_risk" and row.number is not None}
     true = {row.id: row for row in case.support.rows} if case.support else {}
     for row, field in case.declared():
         for what, count in _behind(row, field, at_risk):
@@ -53,7 +54,7 @@ def find(case: Case) -> Iterator[Finding]:
                     yield _finding(case, point(one.id, place, name), "value")
 
 
-def _behind(row: Row, field: Field, at_risk: dict[str, float | None]) -> Iterator[tuple[str, float | None]]:
+def _behind(row: Row, field: Field, at_risk: Mapping[str, float]) -> Iterator[tuple[str, float | None]]:
     """Every count that stands behind the row, and what to call it."""
     if row.value is None and field.type != "quantile":
         # Withheld, or not estimable: nothing is told, but `n` and `events` may be.
@@ -63,7 +64,7 @@ def _behind(row: Row, field: Field, at_risk: dict[str, float | None]) -> Iterato
     if field.minimum == "value" and value is not None:
         yield "value", value
         # The others of a level are a cell too; an arm's size has no others.
-        if field.part and row.n is not None and (row.variable or row.statistic != "subjects"):
+        if field.part and row.n is not None and (row.variable or row.dims or row.statistic != "subjects"):
             yield "others", row.n - value
     elif field.minimum == "share" and value is not None and row.n is not None:
         yield "share", value * row.n / 100.0
@@ -80,7 +81,10 @@ def _is_exempt(case: Case, columns: tuple[str, ...], values: tuple[object, ...])
     """A line of a forest plot that quotes a published result."""
     if "result" not in columns:
         return False
-    return str(values[columns.index("result")]).partition(".")[0] in case.fields.exempt
+    quoted = case.memo.setdefault(
+        "quoted", {row.id for row in case.results.rows if case.fields.is_exempt(row)}
+    )
+    return values[columns.index("result")] in quoted
 
 
 def _finding(case: Case, where: str, what: str) -> Finding:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from collections import defaultdict
 from collections.abc import Iterator
 
 from deidentify.disclosure.findings import Case, Finding, Rule
+from deidentify.disclosure.names import folded, shown
+from deidentify.disclosure.read import Row
 from rwd_platform.core.text import Bilingual
 
 RULE = Rule(
@@ -20,16 +24,25 @@ RULE = Rule(
     ),
 )
 _LONGEST = 60
+_NUMBER = re.compile(r"[-+]?[0-9][0-9,]*\.?[0-9]*%?")
 
 
 def find(case: Case) -> Iterator[Finding]:
     for row in case.results.rows:
-        if row.analysis in case.fields.exempt:
+        if case.fields.is_exempt(row):
             continue
         if row.statistic not in case.fields.statistics:
             yield RULE.finding(row.id, outcome="review", name=_shown(row.statistic))
         elif isinstance(row.value, str):
             yield RULE.finding(row.id, outcome="review", name=_shown(f"{row.statistic} (text)"))
+    labels: dict[str, list[tuple[str, Row]]] = defaultdict(list)
+    for row in case.results.rows:
+        for name, label in row.dims:
+            if label and folded(name) not in case.fields.numbered:
+                labels[name].append((label, row))
+    for name, found in labels.items():
+        if all(_NUMBER.fullmatch(label) for label, _ in found):
+            yield RULE.finding(found[0][1].id, outcome="review", name=_shown(name))
     for one in case.results.series:
         declared = case.fields.series.get(one.kind)
         unknown = set(one.columns) - set((declared.columns or {}) if declared else {})
@@ -39,5 +52,5 @@ def find(case: Case) -> Iterator[Finding]:
 
 
 def _shown(name: str) -> str:
-    """A label as somebody typed it: printable, short, and without the braces that would be filled in."""
-    return "".join(letter if letter.isprintable() else "?" for letter in name)[:_LONGEST]
+    """The name where it is an identifier; anything else is somebody's text, and told by its place alone."""
+    return shown(name, "…")[:_LONGEST]

@@ -13,7 +13,7 @@ RULE = Rule(
     "zero_or_all",
     Bilingual("零与全体", "Nobody and everybody"),
     Bilingual(
-        "该数说明组内{who_zh}如此，等于说出每一个人。",
+        "该数说明组内{who_zh}如此，等同于披露组内每名成员的信息。",
         "The number says that {who} of the group, which tells it of each person.",
     ),
     Bilingual("隐藏该数，或与另一类别合并。", "Withhold it, or merge it with another level."),

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
 
-from rwd_platform.records.tables import DataLockRecord, RiskRun
+from rwd_platform.records.tables import RiskRun
 from rwd_platform.server import risks
 from rwd_platform.server.api.models import REFUSALS, JobOut, Out
 from rwd_platform.server.deps import Door, PlatformDep, Visitor
@@ -40,16 +40,16 @@ class RiskReportOut(RiskRunOut):
 @router.get("", response_model=list[RiskRunOut])
 def get_risk(visitor: ReadsRisk, platform: PlatformDep) -> list[RiskRunOut]:
     """The newest first, without the reports themselves."""
-    return [RiskRunOut.of(run) for run in risks.runs(platform.records, visitor)]
+    return [RiskRunOut.of(run) for run in risks.runs(platform, visitor)]
 
 
 @router.get("/{risk_id}", response_model=RiskReportOut)
 def get_risk_report(visitor: ReadsRisk, platform: PlatformDep, risk_id: str) -> RiskReportOut:
-    return RiskReportOut.model_validate(risks.owned(platform.records, visitor, "risk.read", RiskRun, risk_id))
+    return RiskReportOut.model_validate(risks.report(platform, visitor, risk_id))
 
 
 @router.post("/locks/{lock_id}", response_model=JobOut, status_code=202)
 def post_lock_risk(visitor: ComputesRisk, platform: PlatformDep, lock_id: str) -> JobOut:
     """Queue the report of a lock."""
-    lock = risks.owned(platform.records, visitor, "risk.run", DataLockRecord, lock_id)
+    lock = risks.lock_to_assess(platform, visitor, lock_id)
     return JobOut.of(risks.start(platform, visitor, lock))

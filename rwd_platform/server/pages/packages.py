@@ -47,6 +47,7 @@ def get_package(
         "package.html",
         package=package,
         released=released,
+        releases=queries.releases_of(platform.records, visitor, package),
         study=platform.records.find(Study, package.study_id),
         folders=package_files.contents(platform, package),
         numbers=wanted[first : first + NUMBERS_PAGE],

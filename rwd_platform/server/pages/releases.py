@@ -11,6 +11,7 @@ from starlette.responses import RedirectResponse, Response
 from deidentify.disclosure.recipients import TRANSPORTS, load_recipients
 from rwd_platform.core.errors import PlatformError
 from rwd_platform.flows.release import release, request_release, vote
+from rwd_platform.flows.release_gate import AUTHORITY
 from rwd_platform.records.tables import EvidencePackage, Organisation, Study
 from rwd_platform.server import queries, releases
 from rwd_platform.server.api.releases import AsksForReleases, ReadsReleases, ReleaseIn, VotesOnReleases
@@ -18,6 +19,13 @@ from rwd_platform.server.deps import PlatformDep, Visitor
 from rwd_platform.server.templating import render
 
 router = APIRouter()
+
+_SHOWN_WITH_THE_RELEASE = (
+    "release.approval_lapsed",
+    "release.below_threshold",
+    "release.content_changed",
+    "release.findings_unseen",
+)
 
 _Line = Annotated[str, Form(max_length=200)]
 _Text = Annotated[str, Form(max_length=2000)]
@@ -30,7 +38,9 @@ def get_releases(visitor: ReadsReleases, request: Request, platform: PlatformDep
     titles = {
         package.id: platform.records.find(Study, package.study_id) for package in packages.values() if package
     }
-    return render(request, "releases.html", releases=found, studies=titles)
+    return render(
+        request, "releases.html", releases=found, studies=titles, circles=releases.circles(platform)
+    )
 
 
 @router.get("/releases/new")
@@ -98,7 +108,7 @@ def post_complete(
     try:
         release(platform, visitor.actor, release_id)
     except PlatformError as error:
-        if error.code != "release.below_threshold":
+        if error.code not in _SHOWN_WITH_THE_RELEASE:
             raise
         shown = releases.view(platform, visitor, release_id)
         return render(request, "release.html", status=error.http, one=shown, error=error)
@@ -120,7 +130,11 @@ def _form(
         package=package,
         study=platform.records.find(Study, package.study_id),
         asked=asked,
-        recipients=load_recipients(),
+        recipients={
+            kind: policy
+            for kind, policy in load_recipients().items()
+            if package.audience == "aggregate" or kind == AUTHORITY
+        },
         transports=TRANSPORTS,
         authorities=_authorities(platform),
         error=error,

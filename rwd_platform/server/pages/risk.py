@@ -7,7 +7,6 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
-from rwd_platform.records.tables import DataLockRecord, RiskRun
 from rwd_platform.server import risks
 from rwd_platform.server.api.risk import ComputesRisk, ReadsRisk
 from rwd_platform.server.deps import PlatformDep
@@ -21,14 +20,15 @@ def get_risk(visitor: ReadsRisk, request: Request, platform: PlatformDep) -> Res
     return render(
         request,
         "risk.html",
-        locks=risks.locks(platform.records, visitor),
-        lake=risks.runs(platform.records, visitor, of_kind="lake"),
+        locks=risks.locks(platform, visitor),
+        reads_lake=risks.reads_lake(visitor),
+        lake=risks.runs(platform, visitor, of_kind="lake"),
     )
 
 
 @router.get("/risk/{risk_id}")
 def get_risk_report(visitor: ReadsRisk, request: Request, platform: PlatformDep, risk_id: str) -> Response:
-    run = risks.owned(platform.records, visitor, "risk.read", RiskRun, risk_id)
+    run = risks.report(platform, visitor, risk_id)
     return render(
         request,
         "risk_report.html",
@@ -41,9 +41,7 @@ def get_risk_report(visitor: ReadsRisk, request: Request, platform: PlatformDep,
 
 @router.post("/risk/locks/{lock_id}")
 def post_lock_risk(visitor: ComputesRisk, platform: PlatformDep, lock_id: str) -> Response:
-    risks.start(
-        platform, visitor, risks.owned(platform.records, visitor, "risk.run", DataLockRecord, lock_id)
-    )
+    risks.start(platform, visitor, risks.lock_to_assess(platform, visitor, lock_id))
     return RedirectResponse("/risk", status_code=303)
 
 

@@ -25,6 +25,9 @@ AUTHORITY = {
 }  # fmt: skip
 
 
+SMALL = held([row("ae.death", "count", 1, n=40)])
+
+
 def rules(results: dict[str, Any], recipient: str = "sponsor", **more: Any) -> set[str]:
     return {finding.rule for finding in check(results, recipient, PURPOSE, **more).findings}
 
@@ -73,8 +76,9 @@ def test_example_2_of_the_handbook_is_where_the_two_rules_differ():
 )
 def test_a_sum_needs_its_contributions_and_is_no_one_persons_sum(contributions, found):
     """A cost line: without contributions a person has to look; they come from the enclave."""
-    one = held([row("cost.total_cost", "total_cost", 1.0)])
-    support = held([row("cost.total_cost", "total_cost", 1.0, contributions=contributions)])
+    total = sum(contributions or [1.0])
+    one = held([row("cost.total_cost", "total_cost", total)])
+    support = held([row("cost.total_cost", "total_cost", total, contributions=contributions)])
     assert rules(one, support=support) == found
 
 
@@ -285,13 +289,13 @@ def test_an_authority_gets_full_listings_and_not_without_one_condition(without):
     "approvers", [["a"], ["a", "a"], ["a", "c"], ["c", "c"], [], "ab", [1, 2], ["a", ""]]
 )
 def test_two_approvers_are_two_and_neither_asked(approvers):
-    verdict = check(held([]), "competent_authority", {**AUTHORITY, "approvers": approvers})
+    verdict = check(SMALL, "competent_authority", {**AUTHORITY, "approvers": approvers})
     assert [one.where for one in verdict.findings] == ["condition.approvers"]
 
 
 @pytest.mark.parametrize("encryption", ["ab" * 32, "tls-1.3", "sm2-tls"])
 def test_a_declared_key_or_transport_is_taken_by_its_form(encryption):
-    assert check(held([]), "competent_authority", {**AUTHORITY, "encryption": encryption}).outcome == "pass"
+    assert check(SMALL, "competent_authority", {**AUTHORITY, "encryption": encryption}).outcome == "pass"
 
 
 def test_an_unknown_recipient_is_named():
@@ -303,9 +307,13 @@ def test_an_unknown_recipient_is_named():
 # -- size and malice -------------------------------------------------------------------------------------
 
 
-def test_nothing_passes():
-    assert check(held([]), "sponsor", PURPOSE).outcome == "pass"
-    assert check({}, "sponsor", PURPOSE).outcome == "pass"
+@pytest.mark.parametrize("nothing", [{}, held([]), held([], all=200)])
+@pytest.mark.parametrize("kind", ["sponsor", "competent_authority"])
+def test_results_without_a_result_are_malformed(nothing, kind):
+    """Nothing to look at is nothing that passes: an empty file is a mistake of whoever made it."""
+    with pytest.raises(PlatformError) as refused:
+        check(nothing, kind, PURPOSE)
+    assert refused.value.code == "disclosure.results_malformed"
 
 
 def test_a_hundred_thousand_rows_are_checked_and_their_findings_counted():

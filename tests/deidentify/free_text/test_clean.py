@@ -286,6 +286,42 @@ def test_the_labelled_sentences_are_covered():
     assert vain in ([], ["bed"])  # a bed is not labelled there
 
 
+def test_a_date_that_is_left_beside_a_shifted_one_keeps_the_text_back():
+    """The last line: what no form reads and still shows a year is a reason to withhold, beside a moved date."""
+    with pytest.raises(PlatformError) as withheld:
+        clean("2024年5月1日入院，自2023~5起胸闷", CONTEXT)
+    assert withheld.value.code == "text.withheld" and "2023" not in str(withheld.value.as_dict())
+    assert "⟦" in clean("2024.5.1-5.3化疗", CONTEXT).text
+    assert not re.search("2024.?5|5[.]3", clean("2024.5.1-5.3化疗", CONTEXT).text)
+
+
+def test_the_digits_of_a_record_number_are_not_shifted_as_a_date():
+    """住院号202403181234 looks like a moment; moved as one, its last digits would stay."""
+    assert "1234" not in clean("住院号202403181234", CONTEXT).text
+
+
+def test_values_too_short_to_be_sought_are_counted_with_the_text():
+    """Kim and A12 are half of English: nobody looks for them, and the result says how many there were."""
+    short = Roster((Person("a", ("Kim", "王", "王秀英"), ("A12", "13876543210"), ()),))
+    cleaned = clean("王秀英入院", replace(CONTEXT, roster=short))
+    assert cleaned.unsought == short.unsought == {"names": 2, "numbers": 1}
+    assert clean("王秀英入院", CONTEXT).unsought == {}
+
+
+NICKNAMES = [
+    ("家属小李代诉病史", "小李"), ("嘱老王复查", "老王"), ("小李自诉胸痛", "小李"), ("老张，男", "老张"),
+    ("经理张伟签收", "张伟"), ("老师王芳说", "王芳"),
+    ("小苏打片口服", ""), ("小于5cm", ""), ("老师傅说", ""), ("骨小梁稀疏", ""), ("小叶增生", ""), ("小陈旧性梗死", ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "name"), NICKNAMES)
+def test_nicknames_and_names_after_a_callers_title_are_names(text: str, name: str):
+    """老 and 小 with a frequent surname where a name can stand; 经理 and 老师 straight before a whole name."""
+    spans = find_all(text, replace(CONTEXT, roster=None))
+    assert [text[one.start : one.end] for one in spans if one.kind == found.NAME] == ([name] if name else [])
+
+
 # -- the measuring itself --------------------------------------------------------------------------
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deidentify.free_text.dates_in_text import find_dates, shifted
+from deidentify.free_text.dates_in_text import find_dates, left_over, shifted
 
 # What stands in the text, and what stands there when it is moved by -53 days (counted with a calendar).
 WRITTEN = """
@@ -102,3 +102,51 @@ def test_no_row_of_digits_and_signs_breaks_the_reading(text: str):
     for one in found:
         moved = shifted(text, one, -100)
         assert moved is None or moved
+
+
+# Each was once left true beside a shifted date. All dates of the text, and the same moved by -53 days.
+GIVEN_AWAY = """
+    2024.5.1-5.3化疗            | 2024.5.1 5.3       | 2024.3.9 3.11
+    2023.11行ESD,2024.1复查     | 2023.11 2024.1     | 2023.09 2023.11
+    20240229103000              | 20240229103000     | 20240107103000
+    202402291030                | 202402291030       | 202401071030
+    2024.2行手术                | 2024.2             | 2023.12
+    2022.3月                    | 2022.3月           | 2022.1月
+    2024-2                      | 2024-2             | 2023-12
+    29/02/2024                  | 29/02/2024         | 07/01/2024
+    02/29/2024                  | 02/29/2024         | 01/07/2024
+    02.03.2024                  | 02.03.2024         | None
+    2024.5-6化疗                | 2024.5 6           | 2024.3 4
+    2024.5.1-3住院              | 2024.5.1 3         | 2024.3.9 3.11
+    2024年5-6月                 | 2024年5 6月        | 2024年3 4月
+    2024.02-2024.05             | 2024.02 2024.05    | 2023.12 2024.03
+    2024年5月1日、3日、7日      | 2024年5月1日 3 7   | 2024年3月9日 3月11 3月15
+    2024年3、4、5月复查         | 2024年3 4 5月      | 2024年1 2 3月
+    2024.5.1化疗,5.3出院        | 2024.5.1 5.3       | 2024.3.9 3.11
+    2023 May 5                  | 2023 May 5         | None
+"""
+
+
+@pytest.mark.parametrize("line", [line.strip() for line in GIVEN_AWAY.strip("\n").splitlines()])
+def test_no_date_is_left_true_beside_a_shifted_one(line: str):
+    """One pair of a true and a shifted date is the offset: stamps, single months, other orders, ends of ranges."""
+    text, values, moved = (part.strip() for part in line.split("|"))
+    dates = list(find_dates(text))
+    pieces = [text[one.start : one.end] for one in dates]
+    if text != "2023 May 5":
+        assert " ".join(pieces) == values
+        assert " ".join(str(shifted(text, one, -53, 2024)) for one in dates) == moved
+    for one in reversed(dates):
+        text = text[: one.start] + "\n" + text[one.end :]
+    assert left_over(text) == 0
+
+
+@pytest.mark.parametrize("text", ["尿量2000ml", "2000.5ml", "WBC 5.3", "伦审2024-015", "1999例"])
+def test_a_measure_or_a_number_is_no_date(text: str):
+    assert list(find_dates(text)) == [] and left_over(text) == 0
+
+
+@pytest.mark.parametrize("text", ["2023~5", "2024年3、x月", "20231", "2023.5 mg", "31/31/2024"])
+def test_what_is_left_is_told_by_its_year_alone(text: str):
+    """`left_over` knows fewer forms and trusts none of them: only a measure's unit makes it doubt."""
+    assert left_over(text) == (0 if "mg" in text or text == "20231" else 1)

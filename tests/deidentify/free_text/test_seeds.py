@@ -202,3 +202,46 @@ def test_the_quick_way_and_the_slow_way_find_the_same(text: str):
     assert [(one.kind, one.start, one.end) for one in quick] == [
         (one.kind, one.start - 1, one.end - 1) for one in slow
     ]
+
+
+def of(name: str = "", number: str = "") -> Roster:
+    return Roster((Person("a", (name,) if name else (), (number,) if number else ()),))
+
+
+LEAKED = [
+    (of("黃國強"), "患者黄国强入院", "黄国强"),
+    (of("黄国强"), "患者黃國強入院", "黃國強"),
+    (of("Hans Müller"), "Muller Hans signed", "Muller Hans"),
+    (of("Müller"), "Muller Hans", "Muller"),
+    (of("Hans Muller"), "Hans Mu\u0308ller", "Hans Mu\u0308ller"),
+    (of("Wang Xiaoming"), "患者Wáng Xiǎomíng", "Wáng Xiǎomíng"),
+    (of("Wáng Xiǎomíng"), "Wang Xiaoming", "Wang Xiaoming"),
+    (of("王小明"), "患者王*小*明入院", "王*小*明"),
+    (of("王小明"), "王【小】明", "王【小】明"),
+    (of("王小明"), "王，小，明", "王，小，明"),
+    (of(number="13812345678"), "138,1234,5678", "138,1234,5678"),
+    (of(number="13812345678"), "手机尾号5678", "5678"),
+    (of(number="13812345678"), "后四位为 5678", "5678"),
+    (of(number="46002519710312481X"), "身份证后4位：481x", "481x"),
+    (of(number="ZY20240318025"), "住院20240318025", "20240318025"),
+    (of(number="00123456"), "病人123456", "123456"),
+]
+
+
+@pytest.mark.parametrize(("roster", "text", "value"), LEAKED, ids=[case[1] for case in LEAKED])
+def test_no_way_of_writing_hides_a_known_value(roster: Roster, text: str, value: str):
+    """Traditional characters, marks on letters, any sign between, the last four digits, no prefix."""
+    assert [text[one.start : one.end] for one in roster.find(text)] == [value]
+
+
+@pytest.mark.parametrize("text", ["患者主张，伟大", "尾号1234", "尾号56789", "WBC 5678", "2024031802512"])
+def test_folding_finds_nobody_new(text: str):
+    people = Person("a", ("张伟",), ("13812345678", "ZY20240318025"))
+    assert Roster((people,)).find(text) == []
+
+
+def test_the_table_of_characters_maps_one_to_one_and_ends():
+    """No simplified character is itself folded further: roster and text meet in one spelling."""
+    from deidentify.free_text.spelling import _simplified
+
+    assert len(_simplified()) > 400 and not _simplified().keys() & set(_simplified().values())

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from deidentify.risk.measures import measure
+from deidentify.risk.measures import _decimal_order, measure
 from deidentify.risk.table import open_table
 from tests.deidentify.risk.tables import (
     FOUR_ANONYMOUS,
@@ -189,6 +189,41 @@ def test_long_codes_do_not_fall_together_as_decimals(tmp_path: Path) -> None:
     """Two codes of 18 digits that differ in the last are one number as a double, and two values here."""
     found = measured(tmp_path, "a,s\nx,123456789012345678\nx,123456789012345679\n", ["a"], "s")
     assert (found.l, found.numeric) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "other", ["1" * 50, "0.5", "1e3", "1e-40", "-0.000000000000000000000000000000000000001"]
+)
+def test_one_long_number_or_decimal_makes_no_two_others_fall_together(tmp_path: Path, other: str) -> None:
+    """2**53 and 2**53 + 1 are one double; here they stay two values, and t counts both."""
+    text = f"a,s\nx,9007199254740993\nx,9007199254740993.0\ny,9007199254740992\ny,{other}\n"
+    found = measured(tmp_path, text, ["a"], "s")
+    assert found.numeric and found.l == 1
+    rows = [
+        {"a": a, "s": s}
+        for a, s in (("x", "1"), ("x", "1"), ("y", "0"), ("y", "2" if other == "1" * 50 else "-1"))
+    ]
+    assert found.t == measured(tmp_path, as_csv(rows, ["a", "s"]), ["a"], "s").t
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    st.lists(
+        st.from_regex(r"[+-]?[0-9]{1,20}(\.[0-9]{0,20})?(e[+-]?[0-9]{1,3})?", fullmatch=True),
+        min_size=2,
+        max_size=8,
+    )
+)
+def test_the_order_of_digits_is_pythons_order_of_decimals(texts: list[str]) -> None:
+    from decimal import Decimal
+
+    for one in texts:
+        for other in texts:
+            mine, theirs = (_decimal_order(one), _decimal_order(other)), (Decimal(one), Decimal(other))
+            assert ((mine[0] < mine[1]), (mine[0] == mine[1])) == (
+                (theirs[0] < theirs[1]),
+                (theirs[0] == theirs[1]),
+            )
 
 
 # -- edges -----------------------------------------------------------------------------------------

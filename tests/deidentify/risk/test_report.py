@@ -30,9 +30,17 @@ def measures(sizes: dict[int, int], *, l: int = 3, t: float = 0.1) -> Measures: 
     return Measures(records, ("age", "sex"), "diagnosis", False, sizes, l, float(l), t)
 
 
+UNSEEN = Fingerprint(
+    persons=100, with_events=90, undated=0, items=5, rare_items=0, rare_below=11, by_rare_item=0.0,
+    by_all_events=0.1, by_events={1: 0.0, 2: 0.0, 3: 0.0}, exact=True, persons_looked_at=90, seed=1,
+)  # fmt: skip
+HARMLESS = AttackReport((Attack("linkage", Rate(5000, 10000), Rate(5200, 10000)),), 10000, 10000, 1, False)
+DONE = {"fingerprint": UNSEEN, "attacks": HARMLESS}
+
+
 def report(sizes: dict[int, int], *, residual: Residual | None = CLEAN, **found: object) -> RiskReport:
     given = {key: found.pop(key) for key in ("l", "t") if key in found}
-    return risk_report(SUBJECT, Findings(measures(sizes, **given), residual=residual, **found))  # type: ignore[arg-type]
+    return risk_report(SUBJECT, Findings(measures(sizes, **given), residual=residual, **{**DONE, **found}))  # type: ignore[arg-type]
 
 
 # class sizes -> verdicts of public, controlled, enclave; the widest that passes; the level of GB/T 42460
@@ -149,6 +157,78 @@ def test_an_attack_that_clearly_beats_its_control_group_is_reviewed() -> None:
     assert found == {"public": "review", "controlled": "review", "enclave": "pass"}
 
 
+UNDONE = [
+    ({"attacks": None}, "excess"),
+    ({"fingerprint": None}, "fingerprint"),
+    ({"attacks": AttackReport((Attack("linkage", Rate(9, 10), Rate(10, 10)),), 10, 10, 1, False)}, "excess"),
+    ({"attacks": AttackReport((), 10, 10, 1, False)}, "excess"),
+]
+
+
+@pytest.mark.parametrize(("found", "rule"), UNDONE, ids=["attacks", "fingerprint", "undefined", "none"])
+def test_a_check_that_was_not_done_or_has_no_answer_is_reviewed(found: dict[str, object], rule: str) -> None:
+    """Public and controlled ask for it and wait for a person; the enclave's threshold asks for nothing."""
+    forms = {form.form: form for form in report({20: 5}, **found).forms}
+    assert {name: form.verdict for name, form in forms.items()} == {
+        "public": "review", "controlled": "review", "enclave": "pass",
+    }  # fmt: skip
+    (reason,) = [one for one in forms["public"].reasons if one.rule == rule]
+    assert reason.verdict == "review" and "0.0%" not in reason.words.en + reason.words.zh
+    assert any(one.rule == rule for one in forms["enclave"].reasons), "what was not done is always said"
+
+
+def test_a_defined_attack_does_not_hide_an_undefined_one() -> None:
+    both = AttackReport((*HARMLESS.attacks, Attack("inference", Rate(9, 10), Rate(10, 10))), 10, 10, 1, False)
+    reasons = [one for one in report({20: 5}, attacks=both).forms[0].reasons if one.rule == "excess"]
+    assert sorted(one.verdict for one in reasons) == ["pass", "review"]
+
+
+def test_a_sensitive_quasi_identifier_leaves_l_and_t_to_a_person() -> None:
+    """Naming the diagnosis as a quasi-identifier must not be a way round both checks."""
+    taken = replace(measures({20: 5}), quasi=("age", "diagnosis"))
+    found = risk_report(SUBJECT, Findings(taken, residual=CLEAN, fingerprint=UNSEEN, attacks=HARMLESS))
+    for form in found.forms:
+        told = {one.rule: one for one in form.reasons}
+        assert told["l"].verdict == told["t"].verdict == "review" and "diagnosis" in told["l"].words.zh
+    assert (found.level, found.verdict) == (2, "none")
+
+
+SURNAMES, GIVEN = "王李张刘陈杨黄赵吴周", "伟芳娜敏静丽强磊军洋勇艳杰娟涛明超霞平刚"
+COLUMNS = {
+    "name": lambda n: SURNAMES[n % 10] + GIVEN[n % 20] + GIVEN[n // 20],
+    "mrn": lambda n: f"ZY2024{n:06}",
+    "passport": lambda n: f"E1000{n:04}",
+    "nickname": lambda n: f"x{chr(97 + n % 26)}{n}",
+    "lab": lambda n: f"{n / 7:.3f}",
+    "day": lambda n: f"2024-{n % 12 + 1:02}-{n % 28 + 1:02}",
+}
+HELD = [
+    ("name", 1, {"name": {"name": 400}}),
+    ("mrn", 1, {"mrn": {"hospital-number": 400}}),
+    ("passport", 1, {"passport": {"travel-document": 400}}),
+    ("nickname", 2, {}),
+    ("lab", 3, {}),
+    ("day", 3, {}),
+]
+
+
+@pytest.mark.parametrize(("column", "level", "found"), HELD, ids=[case[0] for case in HELD])
+def test_a_column_that_identifies_is_seen_though_nobody_declared_it(
+    tmp_path: Path, column: str, level: int, found: dict[str, dict[str, int]]
+) -> None:
+    """400 records in four ages: the classes are large, and a column of names makes it level 1 all the same."""
+    rows = "\n".join(f"{30 + n % 4},{'ABC'[n % 3]},{COLUMNS[column](n)}" for n in range(400))
+    with opened(tmp_path, f"age,dx,{column}\n{rows}\n") as table:
+        made = risk_report_of(table, measure(table, ["age"], "dx"))
+    assert made.level == level
+    residual = made.findings.residual
+    assert residual is not None and residual.found == found
+    assert (column in residual.near_unique) == (level < 3)
+    (enclave,) = [one for one in made.forms if one.form == "enclave"]
+    told = [one.words for one in enclave.reasons if one.verdict != "pass"]
+    assert bool(told) == (level < 3) and all(column in one.zh and column in one.en for one in told)
+
+
 # -- the report ------------------------------------------------------------------------------------
 
 
@@ -220,7 +300,7 @@ def test_thresholds_are_configuration(tmp_path: Path) -> None:
     stricter = tmp_path / "levels.toml"
     stricter.write_text(original.replace("k = 11\n", "k = 15\n"), encoding="utf-8")
     levels = load_levels(stricter)
-    findings = Findings(measures({12: 5}), residual=CLEAN)
+    findings = Findings(measures({12: 5}), residual=CLEAN, fingerprint=UNSEEN, attacks=HARMLESS)
     assert risk_report(SUBJECT, findings).verdict == "controlled"
     assert risk_report(SUBJECT, findings, levels=levels).verdict == "none"
     assert levels.sha256 != load_levels().sha256

@@ -47,3 +47,34 @@ def test_every_table_of_a_release_is_looked_at() -> None:
     found = scan_frames(frames)
     assert set(found.found) == {"subject.note", "condition.code"}
     assert found.columns == 4
+
+
+ORDINARY = {
+    "diagnosis": [
+        "高血压",
+        "糖尿病",
+        "白内障",
+        "肺炎",
+        "胃癌",
+        "甲状腺结节",
+        "冠心病",
+        "石胆",
+        "黄疸",
+        "和缓",
+    ],
+    "city": ["万宁市", "文昌市", "琼海市", "儋州市", "东方市", "海口市"],
+    "drug": ["何首乌", "白术", "高良姜", "黄芪", "石膏", "阿司匹林"],
+    "code": [f"C{number:02}.9" for number in range(60)],
+}
+
+
+def test_ordinary_columns_are_no_lists_of_people() -> None:
+    """Diseases, towns and herbs begin with surnames; codes are short."""
+    for column, values in ORDINARY.items():
+        frame = pd.DataFrame({column: values * 3})
+        assert scan_frames({"t": frame}).found == {}, column
+
+
+def test_names_of_minorities_and_in_letters_are_names_too() -> None:
+    names = ["阿依古丽·买买提", "扎西·次仁", "巴特尔·苏和", "Zhang Wei", "Wang Xiaoming", "欧阳慧敏"]
+    assert scan_frames({"t": pd.DataFrame({"who": names})}).found == {"t.who": {"name": 6}}

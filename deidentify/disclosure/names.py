@@ -1,0 +1,48 @@
+"""Names as they are compared, and as they are shown.
+
+Compared: two spellings of one name are one name, whatever the width, the case and what nobody sees. Shown: a
+row id, a label or a column's name is somebody's text and may be a person's name, so that a finding repeats it
+only where it has the plain form of an identifier; else its place is told.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+# Looks like nothing, and is neither a blank nor a format character to Unicode.
+_UNSEEN = frozenset({0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0}).union(
+    range(0x180B, 0x1810), range(0xFE00, 0xFE10), range(0xE0100, 0xE01F0)
+)
+_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_.\-+<>=/|:\[\], ]{0,119}")
+_MANY_DIGITS = re.compile(
+    r"[0-9](?:[-. ]?[0-9]){5}"
+)  # a telephone or an identity number, never a day or a step
+
+
+def folded(text: str) -> str:
+    """A label as it is compared: NFKC, without what is not seen, one blank between words, case folded."""
+    # Folding the case may leave a form that is not normal, and the other way round: so twice.
+    for _ in range(2):
+        text = unicodedata.normalize("NFKC", text).casefold()
+    seen = (letter for letter in text if letter.isspace() or _is_seen(letter))
+    return " ".join("".join(seen).split())
+
+
+def folded_person(text: str) -> str:
+    """The id of a person as it is compared: as a label, and without any blank. "" is nobody."""
+    return "".join(letter for letter in folded(text) if not letter.isspace())
+
+
+def is_plain(text: str) -> bool:
+    """Whether a name may be repeated: the letters of an identifier, and no long number."""
+    return bool(_PLAIN.fullmatch(text)) and not _MANY_DIGITS.search(text)
+
+
+def shown(text: str, instead: str) -> str:
+    """The name where it is plain, else what is told instead of it."""
+    return text if is_plain(text) else instead
+
+
+def _is_seen(letter: str) -> bool:
+    return ord(letter) not in _UNSEEN and unicodedata.category(letter) not in ("Cf", "Cc", "Zl", "Zp")

@@ -1,0 +1,34 @@
+"""The way back from a version of the schema: refused where it would destroy what nothing else can give back."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from rwd_platform.core.errors import Exit, Problem
+
+# What nothing else can give back: without a patient's key the files kept by patient are unreadable, without
+# an entry nobody can be found again, and without the ledger released figures could be subtracted.
+_IRREPLACEABLE = ("patient_key", "vault_entry", "released_figures")
+
+DOWNGRADE_DESTROYS = Problem(
+    code="database.downgrade_destroys",
+    zh="不能降级数据库：表 {tables} 中有记录，降级会将其删除，按患者保存的原始文件将永远无法打开。",
+    en="The database cannot be downgraded: {tables} hold rows that would be deleted, and the files as received, "
+    "which are kept by patient, could never be opened again.",
+    next_zh="请继续使用当前版本；确需退回旧版本的，请恢复升级之前的数据库与数据目录备份。",
+    next_en="Stay on this version; to go back, restore the backup of database and home folder from before the "
+    "upgrade.",
+    http=409,
+    exit=Exit.REFUSED,
+)
+
+
+def check_nothing_is_lost(connection: sa.Connection) -> None:
+    """For migration 0002. Raises `database.downgrade_destroys` before anything is dropped."""
+    filled = [
+        name
+        for name in _IRREPLACEABLE
+        if connection.execute(sa.select(sa.literal(1)).select_from(sa.table(name)).limit(1)).first()
+    ]
+    if filled:
+        raise DOWNGRADE_DESTROYS.error(tables=", ".join(filled))
