@@ -140,6 +140,11 @@ def parse_token(text: str, versions: Collection[int] | None = None) -> Token:
     return found
 
 
+def is_token(text: str) -> bool:
+    """Whether a text has the form of a token of this platform, whoever made it."""
+    return bool(_TOKEN.fullmatch(text))
+
+
 def framed(text: str) -> bytes:
     """A text with its length before it, so that no two triples of texts give the same message."""
     content = text.encode("utf-8", "surrogatepass")

@@ -14,6 +14,7 @@ import typer
 from rwd_platform.cli.main import Json, existing, writable_folder
 from rwd_platform.cli.output import answer, say
 from rwd_platform.core.errors import Exit, Problem
+from rwd_platform.core.units import Issue, Place
 
 KEY_FILE_SHORT = Problem(
     code="deidentify.key_file",
@@ -104,6 +105,7 @@ def deidentify(
     if numbered:
         raise NAME_HOLDS_NUMBER.error(number=numbered)
     loaded = load_policy(policy)
+    _say_lint(policy)
     for name, times in Counter(map(output_name, existing(files))).items():
         if times > 1:
             raise SAME_OUTPUT.error(name=name)
@@ -127,16 +129,62 @@ def deidentify(
     total = {"read": 0, "written": 0, "rejected": 0, "quarantined": 0}
     dropped: dict[str, int] = {}
     writable_folder(out)
+    left_out = _LeftOut()
     for path in existing(files):
-        account = deidentify_file(path, out, loaded, pseudonyms, shifts)
+        account = deidentify_file(path, out, loaded, pseudonyms, shifts, left_out.hear)
         for name in total:
             total[name] += getattr(account, name)
         for element, times in account.dropped.items():
             dropped[element] = dropped.get(element, 0) + times
     if as_json:
         answer({**total, "dropped": dict(sorted(dropped.items()))})
-    say(" · ".join(f"{name} {count:,}" for name, count in total.items()))
+    left_out.say()
+    say(
+        f"读取 {total['read']:,} · 写出 {total['written']:,} · 退回 {total['rejected']:,}"
+        f" · 隔离 {total['quarantined']:,} · 去除的元素 {len(dropped):,} 种"
+    )
+    say(
+        " · ".join(f"{name} {count:,}" for name, count in total.items())
+        + f" · paths dropped {len(dropped):,}"
+    )
     return Exit.YES
+
+
+class _LeftOut:
+    """Why something was not written: the first of them with their places, never what stood there."""
+
+    MOST = 20
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def hear(self, place: Place, issue: Issue) -> None:
+        self._count += 1
+        if self._count <= self.MOST:
+            where = f"{place.file}:{place.line} {issue.expression} [{issue.rule or issue.code}]"
+            say(f"{where}\n  {issue.zh}{issue.next_zh}\n  {issue.en} {issue.next_en}")
+
+    def say(self) -> None:
+        if self._count > self.MOST:
+            more = self._count - self.MOST
+            say(f"另有 {more:,} 处，见 `rwd validate` · {more:,} more: see `rwd validate`")
+
+
+def _say_lint(policy: str) -> None:
+    """A policy of the user's own is linted before it is obeyed; one with errors may make invalid FHIR."""
+    from deidentify.lint import has_errors, lint
+    from deidentify.policy import load_policy, shipped_policies
+
+    if policy in shipped_policies():
+        return
+    findings = lint(load_policy(policy))
+    if has_errors(findings):
+        count = sum(one.severity == "error" for one in findings)
+        say(
+            f"警告：策略检查发现 {count} 项错误，结果可能不是有效的 FHIR，请先运行 `rwd policy lint {policy}`。\n"
+            f"Warning: the policy has {count} lint errors, and what is written may be no valid FHIR: "
+            f"run `rwd policy lint {policy}` first."
+        )
 
 
 def _holds_number(path: Path) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from deidentify.run import deidentify_lines
 from deidentify.shifting import Shifts
 from ingestion.intake import read_units
 from ingestion.validate import check
-from rwd_platform.core.units import Unit
+from rwd_platform.core.units import Issue, Place, Unit
 from rwd_platform.signing.keys import KeyRing
 
 SCOPE = "file"
@@ -46,17 +46,23 @@ def names_a_person(path: Path) -> bool:
 
 
 def deidentify_file(
-    path: Path, out_dir: Path, policy: Policy, pseudonyms: Pseudonymiser, shifts: Shifts | None = None
+    path: Path,
+    out_dir: Path,
+    policy: Policy,
+    pseudonyms: Pseudonymiser,
+    shifts: Shifts | None = None,
+    on_issue: Callable[[Place, Issue], object] | None = None,
 ) -> Account:
     """Write `out_dir/<stem>.ndjson`, in the order of the input, and return the account.
 
-    The output appears only when the whole input was read: a file that breaks off leaves nothing.
+    `on_issue` hears why something was rejected or quarantined. The output appears only when the whole input was
+    read: a file that breaks off leaves nothing.
     """
     target = out_dir / output_name(path)
     part = target.with_name(f"{target.name}.part")
     try:
         with part.open("w", encoding="utf-8", newline="\n") as out:
-            account = deidentify_lines(_checked(path), policy, pseudonyms, out.write, shifts=shifts)
+            account = deidentify_lines(_checked(path), policy, pseudonyms, out.write, on_issue, shifts)
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from deidentify.identifiers_cn import scan
+from deidentify.pseudonym import Pseudonymiser
 from deidentify.risk.residual import scan_frames, scan_table
 from tests.deidentify.risk.tables import opened
 
@@ -78,3 +80,13 @@ def test_ordinary_columns_are_no_lists_of_people() -> None:
 def test_names_of_minorities_and_in_letters_are_names_too() -> None:
     names = ["阿依古丽·买买提", "扎西·次仁", "巴特尔·苏和", "Zhang Wei", "Wang Xiaoming", "欧阳慧敏"]
     assert scan_frames({"t": pd.DataFrame({"who": names})}).found == {"t.who": {"name": 6}}
+
+
+def test_pseudonyms_of_the_platform_are_no_numbers_of_a_hospital() -> None:
+    """Of ten thousand tokens one spells what looks like a record number; with a number after it, it is no token."""
+    names = Pseudonymiser(b"k" * 32, "s")
+    tokens = [names.token("Patient", str(number)) for number in range(30_000)]
+    assert any(scan(token) for token in tokens), "otherwise nothing is tested"
+    assert scan_frames({"t": pd.DataFrame({"patient_id": tokens})}).found == {}
+    found = scan_frames({"t": pd.DataFrame({"patient_id": [f"{tokens[0]} 13876543210"]})}).found
+    assert found == {"t.patient_id": {"mobile": 1}}
