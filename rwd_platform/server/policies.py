@@ -127,6 +127,7 @@ ACTIONS: Mapping[str, Bilingual] = {
     "date:month": Bilingual("只留年月", "only year and month stay"),
     "date:shift": Bilingual("前移；同一患者的日期移动相同天数", "moved back, all dates of a patient alike"),
     "age-band": Bilingual("归入每 {argument} 岁一段的年龄段", "put into an age band of {argument} years"),
+    "device-identifier": Bilingual("只留产品标识（UDI-DI）", "only the product's part of a UDI stays"),
     "generalise": Bilingual("按层级泛化（{argument}）", "made coarser along a hierarchy ({argument})"),
     "mask": Bilingual("去除，留下“已遮盖”标记", "removed, a mark stays"),
     "drop": Bilingual("不保留", "not kept"),

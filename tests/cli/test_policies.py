@@ -138,19 +138,18 @@ def test_a_policy_that_cannot_be_obeyed_stops_before_any_data_are_touched(
     assert not (tmp_path / "out").exists()
 
 
-def test_a_number_in_the_name_of_an_input_is_warned_of_and_not_repeated(rwd: Rwd, tmp_path: Path) -> None:
-    """The output is named after the input, so the warning comes before; it does not show the number again."""
+def test_an_input_whose_name_holds_a_number_of_a_person_is_refused(rwd: Rwd, tmp_path: Path) -> None:
+    """The output is named after the input, so nothing is written; the refusal does not show the number again."""
     for name in ("病人15412345678.ndjson", "id_11010519491231002X.json"):
         content = ndjson(patient()) if name.endswith("ndjson") else json.dumps(patient())
         file = write(tmp_path, name, content)
         answer = rwd("deidentify", file, "--policy", "default", "--out", tmp_path / "out", "--json")
-        assert answer.code == 0 and "rename it first" in answer.stderr and "请先改名" in answer.stderr
-        assert "15412345678" not in answer.stderr and "11010519491231002X" not in answer.stderr
+        assert (answer.code, answer.document["error"]["code"]) == (3, "deidentify.name_holds_number")
+        said = answer.stdout.decode() + answer.stderr
+        assert "15412345678" not in said and "11010519491231002X" not in said
+        assert not (tmp_path / "out").exists()
     file = write(tmp_path, "Patient-2024.ndjson", ndjson(patient()))
-    assert (
-        "rename"
-        not in rwd("deidentify", file, "--policy", "default", "--out", tmp_path / "o", "--json").stderr
-    )
+    assert rwd("deidentify", file, "--policy", "default", "--out", tmp_path / "o", "--json").code == 0
 
 
 def test_what_was_left_behind_is_told_by_path_and_never_by_value(rwd: Rwd, tmp_path: Path) -> None:

@@ -61,5 +61,5 @@ def test_the_comparison_says_what_the_policies_do() -> None:
         rules = load_policy(name).rules
         assert birth.startswith(births[str(rules["Patient"]["birthDate"])])
         assert other == others[str(rules["Condition"]["recordedDate"])]
-        stays = rules["Device"].get("udiCarrier.deviceIdentifier") == Rule("keep")
+        stays = rules["Device"].get("udiCarrier.deviceIdentifier") == Rule("device-identifier")
         assert udi == ("stays" if stays else "gone")
