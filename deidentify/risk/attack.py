@@ -293,4 +293,4 @@ def _tried(
 def _nearest(released: npt.NDArray[np.int64], target: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
     """The released records that agree with the target in most columns (Hamming distance)."""
     agree = (released == target).sum(axis=1)
-    return agree == agree.max()  # type: ignore[no-any-return]
+    return agree == agree.max()  # type: ignore[no-any-return]  # numpy's comparison is untyped

@@ -127,7 +127,7 @@ def _count_cells(table: Table, keys: Sequence[str], places: Sequence[int], secre
     named = ", ".join(f"c{place} AS {key}" for key, place in zip(keys, places, strict=True))
     with table.reading() as connection:
         connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE cells AS SELECT {named}, c{secret} AS s, count(*) AS n "  # noqa: S608
+            f"CREATE OR REPLACE TEMP TABLE cells AS SELECT {named}, c{secret} AS s, count(*) AS n "  # noqa: S608 - names made here, no value
             f"FROM ({table.select}) GROUP BY ALL"
         )
         if connection.execute("SELECT count(*) FROM cells").fetchone() == (0,):
@@ -170,7 +170,7 @@ def _order_values(connection: duckdb.DuckDBPyConnection, keys: Sequence[str], *,
         "SELECT (SELECT count(*) FROM spellings), (SELECT count(*) FROM shares)"
     ).fetchone() or (0, 0)
     if spelled != distinct:
-        joined = f"SELECT {', '.join(keys)}, place, CAST(sum(n) AS BIGINT) AS n FROM ({joined}) GROUP BY ALL"  # noqa: S608
+        joined = f"SELECT {', '.join(keys)}, place, CAST(sum(n) AS BIGINT) AS n FROM ({joined}) GROUP BY ALL"  # noqa: S608 - names made here, no value
     return f"({joined})"
 
 
@@ -178,7 +178,7 @@ def _exact_kind(connection: duckdb.DuckDBPyConnection) -> str | None:
     """The sensitive values as whole numbers or decimals of fixed places where all fit exactly; None otherwise."""
     values = "(SELECT DISTINCT trim(s) AS v FROM cells WHERE s IS NOT NULL)"
     whole, before, after, powers = connection.execute(
-        "SELECT coalesce(bool_and(TRY_CAST(v AS HUGEINT) IS NOT NULL AND NOT regexp_matches(v, '[.eE]')), false), "  # noqa: S608
+        "SELECT coalesce(bool_and(TRY_CAST(v AS HUGEINT) IS NOT NULL AND NOT regexp_matches(v, '[.eE]')), false), "  # noqa: S608 - names made here, no value
         "max(length(regexp_extract(v, '^[+-]?([0-9]*)', 1))), max(length(regexp_extract(v, '[.]([0-9]*)', 1))), "
         f"coalesce(bool_or(regexp_matches(v, '[eE]')), false) FROM {values}"
     ).fetchone() or (False, 0, 0, True)
@@ -187,7 +187,7 @@ def _exact_kind(connection: duckdb.DuckDBPyConnection) -> str | None:
     if powers or before + after > _WIDEST:
         return None
     kind = f"DECIMAL({_WIDEST}, {after})"
-    fits = connection.execute(f"SELECT count(*) = count(TRY_CAST(v AS {kind})) FROM {values}").fetchone()  # noqa: S608
+    fits = connection.execute(f"SELECT count(*) = count(TRY_CAST(v AS {kind})) FROM {values}").fetchone()  # noqa: S608 - names made here, no value
     return f"CAST(trim(s) AS {kind})" if fits and fits[0] else None
 
 
@@ -252,7 +252,7 @@ def _same(keys: Sequence[str], left: str, right: str) -> str:
 def _equal_distance(connection: duckdb.DuckDBPyConnection, keys: Sequence[str], cells: str) -> float:
     """Half the L1 distance: the sum of what a class has more of than the table, over its own values alone."""
     found = connection.execute(
-        "SELECT max(distance) FROM (SELECT sum(greatest(cells.n / classes.n - shares.share, 0)) AS distance "  # noqa: S608
+        "SELECT max(distance) FROM (SELECT sum(greatest(cells.n / classes.n - shares.share, 0)) AS distance "  # noqa: S608 - names made here, no value
         f"FROM {cells} AS cells JOIN classes ON {_same(keys, 'cells', 'classes')} "
         f"JOIN shares ON cells.place = shares.place GROUP BY {', '.join(f'classes.{key}' for key in keys)})"
     ).fetchone()
@@ -277,7 +277,7 @@ def _ordered_distance(connection: duckdb.DuckDBPyConnection, keys: Sequence[str]
     cumulative = np.cumsum(counts)
     prefix = np.concatenate(([0], np.cumsum(cumulative)))
     reader = connection.execute(
-        f"SELECT classes.rowid AS class, place, cells.n AS n, classes.n AS size FROM {cells} AS cells "  # noqa: S608
+        f"SELECT classes.rowid AS class, place, cells.n AS n, classes.n AS size FROM {cells} AS cells "  # noqa: S608 - names made here, no value
         f"JOIN classes ON {_same(keys, 'cells', 'classes')} ORDER BY class, place"
     )
     names = ("class", "place", "n", "size")

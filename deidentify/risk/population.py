@@ -303,7 +303,7 @@ def journalist(table: Table, population: Table, quasi: Sequence[str]) -> Journal
     population.connection.execute(f"COPY peers TO '{peers}' (FORMAT parquet)")
     same = " AND ".join(f"classes.{key} IS NOT DISTINCT FROM peers.{key}" for key in keys)
     smallest, absent = table.connection.execute(
-        "SELECT min(greatest(classes.n, coalesce(peers.n, 0))), count(*) FILTER (coalesce(peers.n, 0) < classes.n) "  # noqa: S608
+        "SELECT min(greatest(classes.n, coalesce(peers.n, 0))), count(*) FILTER (coalesce(peers.n, 0) < classes.n) "  # noqa: S608 - names made here, no value
         f"FROM classes LEFT JOIN read_parquet('{peers}') AS peers ON {same}"
     ).fetchone() or (0, 0)
     return Journalist(int(smallest), int(absent))

@@ -78,12 +78,12 @@ def _lifecycles() -> str:
 
     cycles: dict[str, Mapping[StrEnum, frozenset[StrEnum]]] = {
         "Upload · 上传": lifecycles.UPLOAD,  # type: ignore[dict-item]  # mappings are invariant in their key
-        "Study · 研究": lifecycles.STUDY,  # type: ignore[dict-item]
-        "Package · 证据包": lifecycles.PACKAGE,  # type: ignore[dict-item]
-        "Break-glass request · 应急查看申请": lifecycles.BREAK_GLASS,  # type: ignore[dict-item]
-        "Release of results · 结果发布": lifecycles.RELEASE,  # type: ignore[dict-item]
-        "Free text · 自由文本": lifecycles.TEXT,  # type: ignore[dict-item]
-        "Job · 任务": lifecycles.JOB,  # type: ignore[dict-item]
+        "Study · 研究": lifecycles.STUDY,  # type: ignore[dict-item]  # mappings are invariant in their key
+        "Package · 证据包": lifecycles.PACKAGE,  # type: ignore[dict-item]  # mappings are invariant in their key
+        "Break-glass request · 应急查看申请": lifecycles.BREAK_GLASS,  # type: ignore[dict-item]  # mappings are invariant in their key
+        "Release of results · 结果发布": lifecycles.RELEASE,  # type: ignore[dict-item]  # mappings are invariant in their key
+        "Free text · 自由文本": lifecycles.TEXT,  # type: ignore[dict-item]  # mappings are invariant in their key
+        "Job · 任务": lifecycles.JOB,  # type: ignore[dict-item]  # mappings are invariant in their key
     }
 
     def lines() -> Iterator[str]:
