@@ -20,6 +20,14 @@ from rwd_platform.log.entry import Act, Actor, Object
 from rwd_platform.records.tables import EvidencePackage, TransferRecord
 
 RULE_PACK = "national-2026"
+_IN_THE_LOG = (
+    "verdict",
+    "personal_information_path",
+    "genetic_resources_path",
+    "rules",
+    "missing",
+    "rule_pack",
+)
 
 
 def decide_transfer(
@@ -47,12 +55,27 @@ def decide_transfer(
     if package is not None:
         check_claim(platform, actor, package, facts)
     decision = decide(facts, load_pack(RULE_PACK)).as_dict()
+    record = _record(platform, actor, title, recipient, facts, decision, package)
+    platform.records.write(record, audit=_act(actor, record))
+    make_checkpoint(platform.records, platform.log_signer, "transfer")
+    return record
+
+
+def _record(
+    platform: Platform,
+    actor: Actor,
+    title: Bilingual,
+    recipient: str,
+    facts: Mapping[str, Any],
+    decision: dict[str, Any],
+    package: EvidencePackage | None,
+) -> TransferRecord:
     now = platform.clock()
-    record = TransferRecord(
+    return TransferRecord(
         id=new_id("transfer", now),
         organisation_id=actor.organisation,
         project_id=package.project_id if package else "",
-        package_id=package_id,
+        package_id=package.id if package else "",
         title_zh=title.zh,
         title_en=title.en,
         recipient=recipient,
@@ -62,27 +85,14 @@ def decide_transfer(
         facts=json.loads(canonical_json(dict(facts))),
         decision=decision,
     )
-    outcome = "done" if decision["verdict"] == "ALLOW" else "refused"
-    platform.records.write(
-        record,
-        audit=Act(
-            actor,
-            "transfer.decided",
-            Object("transfer", record.id, sha256_of(record.facts)),
-            purpose=title.en,
-            outcome=outcome,
-            decision={
-                key: decision[key]
-                for key in (
-                    "verdict",
-                    "personal_information_path",
-                    "genetic_resources_path",
-                    "rules",
-                    "missing",
-                    "rule_pack",
-                )
-            },
-        ),
+
+
+def _act(actor: Actor, record: TransferRecord) -> Act:
+    return Act(
+        actor,
+        "transfer.decided",
+        Object("transfer", record.id, sha256_of(record.facts)),
+        purpose=record.title_en,
+        outcome="done" if record.verdict == "ALLOW" else "refused",
+        decision={key: record.decision[key] for key in _IN_THE_LOG},
     )
-    make_checkpoint(platform.records, platform.log_signer, "transfer")
-    return record

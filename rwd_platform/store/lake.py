@@ -7,33 +7,35 @@ columns and no deletion vectors, so that every engine can read the files as plai
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from itertools import islice
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
 import pandas as pd
 
 from rwd_platform.core import columns as core
 from rwd_platform.core.errors import Exit, Problem
-from rwd_platform.store.layout import Layout, durable_folder, safe_name
+from rwd_platform.store.delta_files import one_writer, orphans, present_rows
+from rwd_platform.store.layout import Layout, safe_name
+from rwd_platform.store.replacing import (
+    CONTENT_SHA256,
+    RESOURCE_KEY,
+    UPLOAD_ID,
+    ResourceKey,
+    commit_note,
+    compare,
+    merge,
+    resources_of,
+    standing_rows,
+)
 
 FORMAT_VERSION = 1
-CONTENT_SHA256 = "content_sha256"  # of the scrubbed resource: the same content sent again is a duplicate
-UPLOAD_ID = "upload_id"
 # The table's log keeps no smallest and largest values: they are pseudonyms and dates of patients in clear text.
 _NO_STATISTICS = {"delta.dataSkippingNumIndexedCols": "0"}
 LEDGER = "resource"  # the table with one row for every accepted resource
 
-ResourceKey = tuple[str, str, str, str]
-"""organisation_id, source_system, resource_type, resource_id"""
-
-RESOURCE_KEY = core.MERGE_KEY[:4]
 _BATCH_ROWS = 20_000
 _ARROW_TYPES = {
     **dict.fromkeys(("integer", "positiveInt", "unsignedInt", "integer64"), "int64"),
@@ -120,24 +122,24 @@ class Lake:
 
         path = self._path(table)
         new = self._arrow_rows(table, upload_id, rows)
-        new = new.filter(_stands(new, accepted))
-        resources = set(accepted) if accepted is not None else _resources(new)
-        with _one_writer(path):
+        new = new.filter(standing_rows(new, accepted))
+        resources = set(accepted) if accepted is not None else resources_of(new)
+        with one_writer(path):
             if not DeltaTable.is_deltatable(str(path)):
                 if len(new) == 0:
                     return None
-                note = _commit_note(upload_id)
+                note = commit_note(upload_id)
                 write_deltalake(path, new, configuration=_NO_STATISTICS, commit_properties=note)
                 return int(DeltaTable(path).version())
             delta = DeltaTable(path)
             self._check_schema(table, delta)
-            old, unchanged = _compare(_dataset(delta, path), upload_id, resources, new)
+            old, unchanged = compare(present_rows(delta, path), upload_id, resources, new)
             if unchanged:
                 return int(delta.version())
             if len(old):
-                _merge(delta, new, old, upload_id)
+                merge(delta, new, old, upload_id)
             else:
-                write_deltalake(delta, new, mode="append", commit_properties=_commit_note(upload_id))
+                write_deltalake(delta, new, mode="append", commit_properties=commit_note(upload_id))
             return int(DeltaTable(path).version())
 
     def read(self, table: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
@@ -148,7 +150,7 @@ class Lake:
         path = self._path(table)
         if DeltaTable.is_deltatable(str(path)):
             wanted = None if columns is None else list(dict.fromkeys((*core.MERGE_KEY, *columns)))
-            arrow = _dataset(DeltaTable(path), path).to_table(columns=wanted)
+            arrow = present_rows(DeltaTable(path), path).to_table(columns=wanted)
         elif table in self._defined:
             arrow = self._schema(table).empty_table()
         else:
@@ -187,7 +189,7 @@ class Lake:
         names = [*RESOURCE_KEY, CONTENT_SHA256, UPLOAD_ID]
         known = {}
         # Batch by batch, and compared here: a merge writes text in a kind that Arrow cannot filter by.
-        for batch in _dataset(DeltaTable(path), path).to_batches(columns=names):
+        for batch in present_rows(DeltaTable(path), path).to_batches(columns=names):
             columns = (batch.column(name).to_pylist() for name in names)
             for organisation, source, kind, resource, content, upload in zip(*columns, strict=True):
                 if (organisation, source) == (organisation_id, source_system) and upload != except_upload:
@@ -202,8 +204,8 @@ class Lake:
         """
         removed = 0
         for path in sorted(self._layout.lake.glob("*/v*")):
-            with _one_writer(path):
-                for orphan in sorted(_orphans(path)):
+            with one_writer(path):
+                for orphan in sorted(orphans(path)):
                     orphan.unlink()
                     removed += 1
         return removed
@@ -213,14 +215,14 @@ class Lake:
         from deltalake import DeltaTable, write_deltalake
 
         path = self._path(table)
-        with _one_writer(path):
+        with one_writer(path):
             delta = DeltaTable(path)
-            rows = _dataset(delta, path).to_table()
+            rows = present_rows(delta, path).to_table()
             changed = change(rows).cast(rows.schema)
             if not _NO_STATISTICS.items() <= delta.metadata().configuration.items():  # made by version 0.1
                 delta.alter.set_table_properties(dict(_NO_STATISTICS))
                 delta = DeltaTable(path)
-            write_deltalake(delta, changed, mode="overwrite", commit_properties=_commit_note(note))
+            write_deltalake(delta, changed, mode="overwrite", commit_properties=commit_note(note))
 
     def forget_history(self, table: str) -> int:
         """Remove the files that only earlier versions of a table name: how many. They can never be read again.
@@ -231,7 +233,7 @@ class Lake:
         from deltalake import DeltaTable
 
         path = self._path(table)
-        with _one_writer(path):
+        with one_writer(path):
             gone = DeltaTable(path).vacuum(retention_hours=0, dry_run=False, enforce_retention_duration=False)
             now = DeltaTable(path)
             now.create_checkpoint()
@@ -297,142 +299,3 @@ def _array(table: str, field: Any, values: list[Any]) -> Any:
     if array.null_count and field.name in (*core.MERGE_KEY, CONTENT_SHA256):
         raise ROW_MALFORMED.error(table=table, columns=field.name)
     return array
-
-
-def _stands(rows: Any, accepted: Mapping[ResourceKey, str] | None) -> Any:
-    """Which rows count: those of the content that was accepted (or came last), each merge key once."""
-    import pyarrow as pa
-
-    if len(rows) == 0:
-        return pa.array([], pa.bool_())
-    keys = rows.select([*core.MERGE_KEY, CONTENT_SHA256]).to_pandas()
-    if accepted is None:
-        wanted = keys.groupby(list(RESOURCE_KEY))[CONTENT_SHA256].transform("last")
-    else:
-        resources = zip(*(keys[name] for name in RESOURCE_KEY), strict=True)
-        wanted = pd.Series([accepted.get(resource) for resource in resources], index=keys.index)
-    # The first of equals stands: a unit sent again is counted as its duplicate, not the other way round.
-    again = keys.duplicated([*core.MERGE_KEY, CONTENT_SHA256], keep="first")
-    return pa.array(keys[CONTENT_SHA256].eq(wanted) & ~again)
-
-
-def _resources(rows: Any) -> set[ResourceKey]:
-    return set(zip(*(rows.column(name).to_pylist() for name in RESOURCE_KEY), strict=True))
-
-
-def _files(delta: Any, path: Path) -> list[Path]:
-    """The files of a table's present state. `file_uris` would not do: it escapes blanks and Chinese names."""
-    import pyarrow as pa
-
-    return [path / unquote(name) for name in pa.table(delta.get_add_actions()).column("path").to_pylist()]
-
-
-def _dataset(delta: Any, path: Path) -> Any:
-    """The present state as a dataset for the engine."""
-    import pyarrow as pa
-    import pyarrow.dataset
-
-    files = [str(file) for file in _files(delta, path)]
-    return pyarrow.dataset.dataset(files, schema=pa.schema(delta.schema().to_arrow()), format="parquet")
-
-
-def _compare(stored: Any, upload_id: str, resources: Iterable[ResourceKey], new: Any) -> tuple[Any, bool]:
-    """The merge keys of the rows that this upload replaces, and whether they equal what it brings.
-
-    The engine reads the stored files; of what is there only keys come into memory.
-    """
-    import duckdb
-    import pyarrow as pa
-
-    listed = list(zip(*sorted(resources), strict=True)) or [()] * len(RESOURCE_KEY)
-    replaced = pa.table([pa.array(part, pa.string()) for part in listed], names=list(RESOURCE_KEY))
-    same = " AND ".join(f"old.{name} = new.{name}" for name in RESOURCE_KEY)
-    going = f"FROM stored AS old WHERE upload_id = $upload OR EXISTS (FROM replaced AS new WHERE {same})"
-    every = ", ".join(f'"{name}"' for name in new.column_names)
-    brought = f"SELECT {every} FROM brought"  # noqa: S608
-    difference = f"SELECT count(*) FROM ({brought} EXCEPT ALL SELECT {every} {going})"  # noqa: S608
-    # Nothing is ever fetched: these two settings keep the engine off the network.
-    offline: dict[str, Any] = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
-    upload = {"upload": upload_id}
-    with duckdb.connect(config=offline) as engine:
-        engine.register("stored", stored)
-        engine.register("replaced", replaced)
-        engine.register("brought", new)
-        keys = engine.sql(f"SELECT {', '.join(core.MERGE_KEY)} {going}", params=upload).to_arrow_table()
-        if len(keys) != len(new):
-            return keys, False
-        differing = engine.execute(difference, upload).fetchone()
-        return keys, differing == (0,)
-
-
-def _merge(delta: Any, new: Any, old: Any, upload_id: str) -> None:
-    """One commit that puts `new` and takes away the rows of `old` that `new` does not replace.
-
-    Delta's MERGE cannot take away a row that the source does not hold, so the source holds it, marked.
-    """
-    import pyarrow as pa
-
-    name_of = list(core.MERGE_KEY)
-    going = old.join(new.select(name_of), keys=name_of, join_type="left anti")
-    marked = pa.concat_tables(
-        [
-            new.append_column("goes", pa.array([False] * len(new), pa.bool_())),
-            going.append_column("goes", pa.array([True] * len(going), pa.bool_())),
-        ],
-        promote_options="default",
-    )
-    same_row = " AND ".join(f"old.{name} = new.{name}" for name in name_of)
-    put = {name: f"new.{name}" for name in new.column_names}
-    (
-        delta.merge(
-            marked,
-            predicate=same_row,
-            source_alias="new",
-            target_alias="old",
-            commit_properties=_commit_note(upload_id),
-        )
-        .when_matched_delete(predicate="new.goes")
-        .when_matched_update(updates=put)
-        .when_not_matched_insert(updates=put, predicate="NOT new.goes")
-        .execute()
-    )
-
-
-def _commit_note(upload_id: str) -> Any:
-    from deltalake import CommitProperties
-
-    return CommitProperties(custom_metadata={UPLOAD_ID: upload_id})
-
-
-@contextlib.contextmanager
-def _one_writer(path: Path) -> Iterator[None]:
-    """Hold a table for writing; the kernel lets go when the writer dies."""
-    durable_folder(path.parent)
-    with (path.parent / "writer.guard").open("ab") as guard:
-        fcntl.flock(guard, fcntl.LOCK_EX)
-        yield
-
-
-def _orphans(path: Path) -> Iterator[Path]:
-    """Files below a table's folder that neither a log entry nor the present state names."""
-    from deltalake import DeltaTable
-
-    named: set[Path] = set()
-    log = path / "_delta_log"
-    for entry in log.glob("*.json"):
-        for line in entry.read_text(encoding="utf-8").splitlines():
-            action = json.loads(line)
-            file = action.get("add") or action.get("remove")
-            if file:
-                named.add(path / unquote(file["path"]))
-    if DeltaTable.is_deltatable(str(path)):
-        named.update(_files(DeltaTable(path), path))
-    for file in path.rglob("*"):
-        if file.is_file() and file not in named and not _is_log_entry(file, log):
-            yield file
-
-
-def _is_log_entry(file: Path, log: Path) -> bool:
-    return file.parent == log and (
-        file.name == "_last_checkpoint" or (file.suffix in (".json", ".parquet") and file.name[:20].isdigit())
-    )

@@ -12,7 +12,8 @@ from typing import Any
 
 from rwd_platform.core import columns as core
 from rwd_platform.core.errors import Exit, Problem
-from rwd_platform.store.lake import CONTENT_SHA256, Lake
+from rwd_platform.store.lake import Lake
+from rwd_platform.store.replacing import CONTENT_SHA256
 
 _LETTERS = r"[a-z2-7]{26}"
 

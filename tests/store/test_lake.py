@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 
 from rwd_platform.core.columns import MERGE_KEY
 from rwd_platform.core.errors import PlatformError
-from rwd_platform.store.lake import RESOURCE_KEY, Lake, ResourceKey
+from rwd_platform.store.lake import Lake
 from rwd_platform.store.layout import Layout
+from rwd_platform.store.replacing import RESOURCE_KEY, ResourceKey
 
 COLUMNS = (
     ("patient_id", "id"),
