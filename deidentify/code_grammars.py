@@ -1,25 +1,32 @@
-"""What a code of a system is: its pattern, its check digits, and a unit's grammar, from code_grammars.toml.
+"""What a code of a system is: HL7's by a closed list, others by pattern, check digits, and a unit's grammar.
 
 A name in Latin letters and a hospital's own number look like codes, but not like codes of LOINC or ICD-10.
-Sources stand beside each pattern in the file.
+Patterns and their sources stand in code_grammars.toml.
 """
 
 from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
+
+from deidentify.hl7_names import codes_of
 
 _FILE = Path(__file__).with_name("code_grammars.toml")
 _UNITS = Path(__file__).with_name("ucum.toml")
 _DIGITS = re.compile(r"[0-9]+")
 _ANNOTATION = re.compile(r"\{([^{}]*)\}")
-_EXPONENT = re.compile(r"[+-]?[0-9]{1,2}$")
-_NUMBER = re.compile(r"[0-9]{1,7}")
+_POWER_OF_TEN = re.compile(r"10[*^](?:[+-]?[1-9][0-9]?)?")
+_EXPONENT = re.compile(r"[+-]?[1-9]$")
+# 24.h, 100, 173: a number in a unit is short, or a power of ten; no year and no phone.
+_NUMBER = re.compile(r"[1-9][0-9]{0,2}|10{3,6}")
+_EMPTY_FACTOR = re.compile(r"[./]{2}|[./]$")
 _FACTOR = re.compile(r"(?:10[*^](?:[+-]?[0-9]{1,3})?|\[[^\]]*\]|[^./()\[\]])+")
-_SHORT_ANNOTATION = 3
+_ANYTHING = re.compile(r".*")
 
 # Verhoeff's tables: the dihedral group D5 and the permutation applied once a place.
 _D5 = tuple(
@@ -33,16 +40,28 @@ _PERMUTED = (1, 5, 7, 6, 2, 8, 3, 0, 9, 4)
 
 @dataclass(frozen=True)
 class Grammar:
-    """One system's codes. `sure`: its numbers are built so that they are not taken for phones or cards."""
+    """One system's codes. `sure`: its numbers are built so that they are not taken for phones or cards.
+
+    `codes`: all of them, where the list is closed; the pattern then says nothing.
+    """
 
     name: str
     pattern: re.Pattern[str]
     check: str = ""
     sure: bool = False
+    codes: frozenset[str] | None = None
+    alone: re.Pattern[str] | None = None
 
     def fits(self, code: str) -> bool:
-        if not self.pattern.fullmatch(code):
-            return False
+        if self.codes is not None:
+            return code in self.codes
+        return bool(self.pattern.fullmatch(code)) and self._checks(code)
+
+    def fits_alone(self, code: str) -> bool:
+        """Whether it is a code of this system also where no system is named: its form is its system's own."""
+        return self.alone is not None and bool(self.alone.fullmatch(code)) and self._checks(code)
+
+    def _checks(self, code: str) -> bool:
         if self.check == "loinc":
             return not code[0].isdigit() or luhn(code.replace("-", ""))
         if self.check == "sctid":
@@ -52,20 +71,51 @@ class Grammar:
 
 @cache
 def grammars() -> dict[str, Grammar]:
-    """Addresses of systems, or beginnings of them with `/` at the end, and their grammars."""
-    found: dict[str, Grammar] = {}
-    for name, table in tomllib.loads(_FILE.read_text("utf-8")).items():
-        grammar = Grammar(
-            name, re.compile(table["pattern"]), table.get("check", ""), table.get("sure", False)
-        )
-        found.update(dict.fromkeys(table["systems"], grammar))
-    return found
+    """Addresses of systems and their grammars, HL7's closed lists left out."""
+    return {system: _grammar(name, table) for name, table in _tables().items() for system in table["systems"]}
 
 
 def grammar_of(system: str) -> Grammar | None:
     """The grammar of a system's codes; None where it has none here."""
-    known = grammars()
-    return known.get(system) or known.get(system[: system.rfind("/") + 1])
+    known = grammars().get(system)
+    if known is not None:
+        return known
+    codes = codes_of(system)
+    if codes is None:
+        return None
+    # One name for all that have no code, so that nobody fills a memory with addresses made up below HL7's.
+    return Grammar(system if codes else "hl7 without codes", _ANYTHING, codes=codes)
+
+
+def grammar_by_form(code: str) -> Grammar | None:
+    """The grammar of which a code is one that needs no system to be told: C50.911, 718-7, 254837009, L02BA01."""
+    return next((grammar for grammar in _alone() if grammar.fits_alone(code)), None)
+
+
+def is_told_by_form(text: str) -> bool:
+    """Whether a text is a code of a kind that tells by its form what it is, such as a Chinese product's number."""
+    return any(pattern.fullmatch(text) for pattern in _anywhere())
+
+
+@cache
+def _tables() -> dict[str, dict[str, Any]]:
+    return tomllib.loads(_FILE.read_text("utf-8"))
+
+
+@cache
+def _anywhere() -> tuple[re.Pattern[str], ...]:
+    return tuple(re.compile(table["pattern"]) for table in _tables().values() if table.get("anywhere"))
+
+
+@cache
+def _alone() -> tuple[Grammar, ...]:
+    return tuple(_grammar(name, table) for name, table in _tables().items() if "alone" in table)
+
+
+def _grammar(name: str, table: Mapping[str, Any]) -> Grammar:
+    alone = re.compile(table["alone"]) if "alone" in table else None
+    pattern, check, sure = re.compile(table["pattern"]), table.get("check", ""), table.get("sure", False)
+    return Grammar(name, pattern, check, sure, alone=alone)
 
 
 def is_sctid(number: str) -> bool:
@@ -89,15 +139,14 @@ def is_unit(text: str) -> bool:
     atoms, with_prefix, annotations, as_written = _units()
     if text in as_written:
         return True
-    for words in _ANNOTATION.findall(text):
-        if words not in annotations and sum(map(str.isalnum, words)) > _SHORT_ANNOTATION:
-            return False
+    if not annotations.issuperset(_ANNOTATION.findall(text)):
+        return False
     bare = _ANNOTATION.sub("", text)
-    if "{" in bare or "}" in bare or bare.count("(") != bare.count(")"):
+    if "{" in bare or "}" in bare or bare.count("(") != bare.count(")") or _EMPTY_FACTOR.search(text):
         return False
     parts = _FACTOR.findall(bare)
-    if len(parts) > 1 and all(map(_NUMBER.fullmatch, parts)):
-        return False  # 192.168.1.77
+    if len(parts) > 1 and sum(map(str.isdigit, parts)) > 1:
+        return False  # 192.168.1.77, and a birthday in parts
     return all(_is_component(part, atoms, with_prefix) for part in parts)
 
 
@@ -105,7 +154,7 @@ def _is_component(part: str, atoms: frozenset[str], with_prefix: frozenset[str])
     if _NUMBER.fullmatch(part) or part in atoms or part in with_prefix:
         return True
     if part.startswith(("10*", "10^")):
-        return not part[3:] or bool(_EXPONENT.fullmatch(part[3:]))
+        return bool(_POWER_OF_TEN.fullmatch(part))
     base = _EXPONENT.sub("", part)
     return base in atoms or base in with_prefix
 
@@ -116,7 +165,7 @@ def _units() -> tuple[frozenset[str], frozenset[str], frozenset[str], frozenset[
     metric = table["metric"].split()
     prefixed = {prefix + atom for prefix in table["prefixes"].split() for atom in metric}
     return (
-        frozenset(table["atoms"].split()) | frozenset(metric),
+        frozenset([*table["atoms"].split(), *metric]),
         frozenset(prefixed),
         frozenset(table["annotations"]),
         frozenset(table["as_written"].split()),

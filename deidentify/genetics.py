@@ -5,7 +5,8 @@ sequences got from a person's material. Clinical findings, images, proteins and 
 HbA1c, a PSA, HER2 by immunohistochemistry and the drug that bears a gene's name stay where they are.
 
 Known here: HGVS (c., g., m., n., p., with and without a reference sequence), rs numbers, VCF, FASTA and
-FASTQ, karyotypes in ISCN, star and HLA alleles, a gene beside its variant, FHIR's MolecularSequence, LOINC's genomic
+FASTQ, karyotypes in ISCN, star and HLA alleles, HLA antigens with their result, metabolisers' types, a gene of
+genetics_genes.csv beside its variant, FHIR's MolecularSequence, LOINC's genomic
 codes and the code systems of genes and variants. A gene alone is none: it may be a drug's target.
 """
 
@@ -58,16 +59,34 @@ _REFERENCE = (
     r"(?:(?:N[CGMRTPW]|X[MRP])_[0-9]{4,12}(?:\.[0-9]{1,3})?|LRG_[0-9]{1,5}(?:[tp][0-9]+)?"
     r"|ENS[TPG][0-9]{6,15}(?:\.[0-9]{1,3})?)"
 )
-# Genes whose results hospitals write most, by HGNC's symbols; in texts a gene counts only beside a variant.
-_GENES = (
-    "ABL1|AKT1|ALDH2|ALK|APC|APOE|AR|ARID1A|ASXL1|ATM|ATP7B|AXIN2|BARD1|BCL2|BCL6|BCR|BRAF|BRCA1|BRCA2|BRIP1|CALR|CCND1|CD274|CDH1|"
-    "CDK4|CDKN2A|CEBPA|CFTR|CHEK2|COL4A5|CTNNB1|CYP1A2|CYP2C19|CYP2C9|CYP2D6|CYP3A4|CYP3A5|CYP4F2|DDR2|DMD|DNMT3A|DPYD|EGFR|EML4|"
-    "ERBB2|ERBB3|ERCC1|ESR1|EZH2|F2|F5|FBN1|FGFR1|FGFR2|FGFR3|FLT3|FMR1|G6PD|GJB2|GNAQ|GNAS|GSTP1|HBA1|HBA2|HBB|HER2|HFE|HRAS|HTT|IDH1|"
-    "IDH2|JAK2|KDR|KIT|KMT2A|KRAS|LDLR|MAP2K1|MEN1|MET|MLH1|MPL|MSH2|MSH6|MTHFR|MTOR|MUTYH|MYC|MYD88|MYH7|NF1|NF2|NOTCH1|NPM1|NRAS|NRG1|"
-    "NTRK1|NTRK2|NTRK3|NUDT15|PALB2|PDGFRA|PIK3CA|PML|PMS2|POLE|PTEN|PTPN11|RAD51C|RAD51D|RAF1|RB1|RET|ROS1|RPE65|RUNX1|SCN5A|SDHB|SF3B1|"
-    "SLC25A13|SLC26A4|SLCO1B1|SMAD4|SMN1|SMN2|SMO|SRSF2|STAT3|STK11|TERT|TET2|TP53|TPMT|TSC1|TSC2|TTN|U2AF1|UGT1A1|USH2A|VHL|VKORC1|WT1"
+GENES = Path(__file__).with_name("genetics_genes.csv")
+
+
+def _genes() -> Mapping[str, tuple[str, ...]]:
+    """The symbols of genetics_genes.csv by kind, the longer first, so that NTRK1 is not read as NTRK."""
+    found: dict[str, tuple[str, ...]] = {}
+    with GENES.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(line for line in file if not line.startswith("#")):
+            found[row["kind"]] = (*found.get(row["kind"], ()), *row["symbols"].split())
+    return {kind: tuple(sorted(names, key=lambda name: (-len(name), name))) for kind, names in found.items()}
+
+
+_PLAIN_GENES, _SHORT_GENES = ("|".join(_genes()[kind]) for kind in ("plain", "short"))
+_GENES = f"{_PLAIN_GENES}|{_SHORT_GENES}"
+_SYMBOLS = frozenset(_GENES.upper().split("|"))
+_WORD = re.compile("[A-Za-z][A-Za-z0-9]+")
+_GENE = f"(?<![A-Za-z0-9])(?=[A-Za-z])(?:{_GENES})(?![A-Za-z0-9])"
+_PLAIN_GENE = f"(?<![A-Za-z0-9])(?=[A-Za-z])(?:{_PLAIN_GENES})(?![A-Za-z0-9])"
+_METABOLISERS = r"(?:CYP[0-9][A-Z][0-9]{1,2}|UGT1A1|TPMT|NUDT15|DPYD|SLCO1B1|NAT2|COMT|VKORC1|G6PD)"
+# 超快代谢型, poor metabolizer, IM型: what a genotype comes to; 代谢酶 and 代谢物 are something else.
+_METABOLISM = (
+    r"(?:超快|极快|快速?|正常|中间|中等|慢|弱|强|泛|广泛)代谢(?!酶|物|产物|途径|率)|代谢型|(?<![A-Za-z])[PINRU]M型"
+    r"|(?:poor|intermediate|normal|extensive|rapid|ultra-?rapid) metaboli[sz]er"
 )
-_GENE = f"(?<![A-Za-z0-9])(?:{_GENES})(?![A-Za-z0-9])"
+# AR T80A 仪器 is a device's model.
+_NO_DEVICE = (
+    r"(?! ?(?:型[^，。；;\n]{0,4}?)?(?:仪|机(?!会)|型号|系列|设备|探头|试剂|分析|监护|导管|支架|屏|平台))"
+)
 _HOT_SPOTS = (
     "L858R|T790M|C797S|L861Q|G719[ASC]|V600[EK]|G12[ACDRSV]|G13D|Q61[HKR]|H1047[LR]|E542K|E545K|V617F|R132[CH]|R140Q|R172K|C677T|"
     "D816V|T315I|G1202R|T878A|F876L"
@@ -75,7 +94,7 @@ _HOT_SPOTS = (
 # What makes a result of a gene's name; 抑制剂 and 阳性 do not.
 _VARIANT_WORD = (
     r"(?:[^，。；;\n]{0,6}(?:突变|变异|融合|重排|扩增|易位|多态|基因型|纯合|杂合|野生型|外显子|拷贝数|启动子甲基化|位点)"
-    r"|[ :(-]{0,3}(?:e(?:x(?:on)?)?[ ]?)?[0-9]{1,2}[ ]?(?:外显子|del|ins|dup|缺失|插入)"
+    r"|[ :(-]{0,3}(?:e(?:x(?:on)?)?[ ]?[0-9]{1,2}[ ]?(?:外显子|del|ins|dup|缺失|插入|跳跃|skip)|[0-9]{1,2}[ ]?外显子)"
     r"|[ ](?:exon|mutation|mutant|fusion|rearrange|amplif|variant|genotype|wild[ -]?type|gene|polymorphism))"
 )
 _KINDS: tuple[tuple[str, re.Pattern[str]], ...] = (
@@ -101,10 +120,39 @@ _KINDS: tuple[tuple[str, re.Pattern[str]], ...] = (
         "variant",
         re.compile(
             rf"{_GENE}(?:基因)?[ :：(（*\-]{{0,3}}(?:p\.)?[{_ONE}][1-9][0-9]{{0,3}}"
-            rf"(?:[{_ONE}X*](?![A-Za-z0-9])|fs|del|dup|ins)"
+            rf"(?:[{_ONE}X*](?![A-Za-z0-9]){_NO_DEVICE}|fs|del|dup|ins)"
         ),
     ),
     ("variant", re.compile(rf"{_GENE}(?:基因)?{_VARIANT_WORD}", re.IGNORECASE)),
+    # EGFR 20 ins; but MET 5 ins may be anything.
+    (
+        "variant",
+        re.compile(rf"{_PLAIN_GENE}(?:基因)?[ :(-]{{0,3}}[0-9]{{1,2}}[ ]?(?:del|ins|dup|缺失|插入)", re.I),
+    ),
+    ("variant", re.compile(rf"{_GENE}(?:基因)?[ :(-]?[0-9]{{1,2}}(?:del|ins|dup|缺失|插入)(?![a-z])", re.I)),
+    # GJB2 235delC, MTRNR1 1555A>G, SLC26A4 IVS7-2A>G: a change of the DNA without its c.
+    (
+        "variant",
+        re.compile(
+            rf"{_GENE}(?:基因)?[ :：(（\-]{{0,3}}(?:IVS[0-9]{{1,2}}[+-][0-9]{{1,4}}|{_PLACE}(?:_{_PLACE})?)"
+            r"(?:(?:del|dup|ins)[ACGT]{1,20}(?![a-z])|[ACGT] ?(?:>|→) ?[ACGT](?![A-Za-z]))"
+        ),
+    ),
+    ("variant", re.compile(r"(?<![A-Za-z0-9])IVS[0-9]{1,2}[+-][0-9]{1,4}[ACGT] ?> ?[ACGT]")),
+    # Changes that bear a name of their own.
+    (
+        "variant",
+        re.compile(
+            r"(?<![A-Za-z0-9])(?:FLT3[ -/]?(?:ITD|TKD)|(?:KMT2A|MLL)[ -/]?PTD|EGFR[ -]?v(?:III|3)|AR[ -]?V7"
+            r"|MET[ -]?ex(?:on)?[ -]?14)"
+            r"(?![A-Za-z0-9])|(?<![A-Za-z0-9])(?:EGFR|ERBB2|MET|KIT)[0-9]{1,2}(?:del|ins|号?外显子)",
+            re.IGNORECASE,
+        ),
+    ),
+    (
+        "variant",
+        re.compile(rf"(?<![A-Za-z0-9]){_METABOLISERS}(?:基因)?[^，。；;\n]{{0,8}}?(?:{_METABOLISM})", re.I),
+    ),
     ("variant", re.compile(rf"{_GENE}[-–/:]{{1,2}}{_GENE}(?:融合|基因|[ -]?fusion)?(?=[^A-Za-z0-9]|$)")),
     (
         "variant",
@@ -129,6 +177,16 @@ _KINDS: tuple[tuple[str, re.Pattern[str]], ...] = (
             r"(?<![A-Za-z0-9])(?:CYP[0-9][A-Z][0-9]{1,2}|UGT1A1|TPMT|NUDT15|DPYD|SLCO1B1)[ ]?\*[0-9]{1,3}[A-Z]?"
         ),
     ),
+    # An HLA antigen with its result tells the allele: HLA-B27 阳性, HLA-B5801(-), HLA-DR4 positive.
+    (
+        "allele",
+        re.compile(
+            r"(?<![A-Za-z0-9])HLA[ -]?(?:A|B|Cw?|D[RQP]w?)[ ]?[0-9]{1,5}(?![0-9A-Za-z])(?:抗原|基因|等位基因)?"
+            r"(?=[^，。；;\n]{0,6}(?:阳性|阴性|检出|携带|阳|阴)|[ :：]{0,2}[(（\[]?[+\-±]"
+            r"|[^，。；;\n]{0,6}(?:posi|nega|detect|present))",
+            re.IGNORECASE,
+        ),
+    ),
     ("allele", re.compile(r"(?<![A-Za-z0-9])APOE[ -]?(?:ε|E)[234]", re.IGNORECASE)),
     ("position", re.compile(r"(?<![A-Za-z0-9])chr(?:[0-9]{1,2}|X|Y|MT?):(?:g\.)?[0-9]{4,9}", re.IGNORECASE)),
     ("sequence", re.compile(r"^@[^\n]{1,200}\n[ACGTN]{8,}\r?\n\+|^>[^\n]{1,200}\n[ACGTUN]{16,}", re.M)),
@@ -140,21 +198,31 @@ _KINDS: tuple[tuple[str, re.Pattern[str]], ...] = (
             r"(?:[,\[][^\s，。；]{0,80})?"
             r"|(?<![A-Za-z])(?:t|inv|del|dup|add|der|ins|idic|i|r)\([0-9XY]{1,2}(?:;[0-9XY]{1,2}){0,2}\)"
             r"\([pq][0-9.;pqter]{1,20}\)"
+            r"|(?<![A-Za-z])(?:t\([0-9XY]{1,2};[0-9XY]{1,2}\)|inv\([0-9XY]{1,2}\))(?![A-Za-z0-9])"
+            r"|(?<![A-Za-z])(?:del|dup|inv|add|der|i|r|amp)\([0-9XY]{1,2}[pq][0-9.;pqter]{0,20}\)"
+            r"|(?<![0-9A-Za-z.])(?:[1-9]|1[0-9]|2[0-2]|X)[pq](?:[0-9]{1,2}(?:\.[0-9]{1,2})?)?"
+            r"(?:-(?![0-9A-Za-z])|[/和、] ?(?:[1-9]|1[0-9]|2[0-2])[pq](?![A-Za-z])| ?(?:共?缺失|扩增|获得|丢失))"
             r"|(?<![A-Za-z])arr ?\[(?:GRCh|hg)[0-9]{2}"
         ),
     ),
 )
 # Any of these must be in a text for it to be read closer: most texts of a resource have none.
 _HINT = re.compile(
-    rf"[cgmnrp]\.[(\-*0-9A-Z]|rs[0-9]{{4}}|(?<![A-Za-z0-9])(?:{_GENES}|DRB|DQ[AB]1|DP[AB]1)|\*[0-9]{{2}}|"
-    rf"[0-9],[ ]?[XY]|"
-    rf"chr[0-9XYM]|#CHROM|fileformat=VCF|[ACGTUN]{{8}}|\)\([pq]|arr ?\[|gene |\t[ACGTN]+\t|(?:{_HOT_SPOTS})",
+    r"[cgmnrp]\.[(\-*0-9A-Z]|rs[0-9]{4}|(?<![A-Za-z0-9])(?:DRB|DQ[AB]1|DP[AB]1|HLA|CYP[0-9])|\*[0-9]{2}|"
+    r"[0-9],[ ]?[XY]|EGFR[ -]?v|(?:EGFR|ERBB2|MET|KIT)[0-9]|FLT3[ -]|IVS[0-9]|"
+    r"(?:del|dup|inv|add|der|amp|[tir])\(|[0-9X][pq][0-9.]{0,5}[-/ 和、缺共扩获丢]|"
+    r"chr[0-9XYM]|#CHROM|fileformat=VCF|[ACGTUN]{8}|\)\([pq]|arr ?\[|gene |"
+    rf"\t[ACGTN]+\t|(?:{_HOT_SPOTS})",
     re.IGNORECASE,
 )
 # What a resource's texts are not: addresses, ids, times. `data` is base64 and spells sequences by chance.
 _NO_TEXT = frozenset(
     {"id", "reference", "status", "data", "versionId", "lastUpdated", "fullUrl", "use", "language", "unit"}
 )
+
+
+def _names_a_gene(plain: str) -> bool:
+    return any(word.upper() in _SYMBOLS for word in _WORD.findall(plain))
 
 
 @cache
@@ -168,7 +236,7 @@ def loinc_codes() -> Mapping[str, str]:
 def find_genetic(text: str) -> list[Found]:
     """Genetic findings in a text, by position, kinds as in this file; findings do not overlap."""
     normal = NormalText(text)
-    if not _HINT.search(normal.plain):
+    if not (_HINT.search(normal.plain) or _names_a_gene(normal.plain)):
         return []
     found: list[Found] = []
     taken = bytearray(len(text))

@@ -1,14 +1,14 @@
-"""Names that HL7 has published: resource types, code systems, extensions. Any other name could be a person's."""
+"""What HL7 has published: resource types, code systems, their codes, extensions. Any other name could be a person's."""
 
 from __future__ import annotations
 
 import csv
-import re
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
 _FILE = Path(__file__).with_name("hl7_names.csv")
-_V2_TABLE = re.compile(r"http://terminology\.hl7\.org/CodeSystem/v2-[0-9]{4}")
+_CODES = Path(__file__).with_name("hl7_codes.csv")
 _EXTENSIONS = "http://hl7.org/fhir/StructureDefinition/"
 # Under any of these only names that HL7 has given are code systems.
 FAMILIES = frozenset(
@@ -23,9 +23,17 @@ FAMILIES = frozenset(
 
 @cache
 def _names(kind: str) -> frozenset[str]:
-    with _FILE.open(encoding="utf-8", newline="") as file:
-        rows = csv.DictReader(line for line in file if not line.startswith("#"))
-        return frozenset(row["name"] for row in rows if row["kind"] == kind)
+    return frozenset(row["name"] for row in _rows(_FILE) if row["kind"] == kind)
+
+
+@cache
+def _codes() -> Mapping[str, str]:
+    return {row["system"]: row["codes"] for row in _rows(_CODES)}
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(line for line in file if not line.startswith("#")))
 
 
 def is_resource_type(name: str) -> bool:
@@ -35,7 +43,17 @@ def is_resource_type(name: str) -> bool:
 
 def is_code_system(url: str) -> bool:
     """Whether HL7 published a code system, or a naming system, at this address."""
-    return url in _names("system") or bool(_V2_TABLE.fullmatch(url))
+    return url in _names("system") or url in _codes()
+
+
+def codes_of(system: str) -> frozenset[str] | None:
+    """The codes of a system of HL7's: a closed list. None where the address is below none of HL7's families.
+
+    Of a system that HL7 published without codes of its own, such as a naming system, no code is one.
+    """
+    if system[: system.rfind("/") + 1] not in FAMILIES:
+        return None
+    return frozenset(_codes().get(system, "").split("|")) - {""}
 
 
 def is_extension(url: str) -> bool:

@@ -7,7 +7,11 @@ system       `system` and `issuer` must be listed in the policy's [systems]; an 
              HL7's addresses only names that HL7 has given are systems
 identifier   no resident id in any spelling, no mobile, landline or bank card number; numbers are looked at too
 form         a code is short and has no Chinese character and no address in it
-grammar      a code of LOINC, ICD, UCUM … is written as that system writes its codes, see code_grammars.toml
+grammar      a code of LOINC, ICD, UCUM … is written as that system writes its codes, see code_grammars.toml; one of
+             HL7's systems is in HL7's own list, see hl7_codes.csv
+alone        a code that names no system stays if its form tells that it is one of ICD-10, LOINC, SNOMED CT, ATC or
+             ICD-9-CM-3, a unit if it is UCUM's, and if `scan` finds no number of any kind in it; a security label
+             or tag is a code of one of HL7's systems
 
 Numbers of SNOMED CT have up to 18 digits and look like phones and cards. In a system listed as `sctid`
 a number is held to be a code if it is built like one (partition and Verhoeff digit); only a resident id
@@ -21,10 +25,18 @@ terms in quality and ingestion.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import ROUND_DOWN, Decimal
 
-from deidentify.code_grammars import Grammar, grammar_of, grammars, is_sctid
+from deidentify.code_grammars import (
+    Grammar,
+    grammar_by_form,
+    grammar_of,
+    grammars,
+    is_sctid,
+    is_told_by_form,
+    is_unit,
+)
 from deidentify.hl7_names import FAMILIES, is_code_system, is_resource_type
 from deidentify.identifiers_cn import (
     BANK_CARD,
@@ -42,12 +54,17 @@ UNLIKELY_CODE = "deid.unlikely_code"
 IDENTIFIER_IN_CODE = "deid.identifier_in_code"
 UNFIT_CODE = "deid.unfit_code"
 UNKNOWN_TYPE = "deid.unknown_type"
+# No reason to keep a resource out: a code that names no system and does not tell by its form what it is.
+NO_SYSTEM = "a code without a system"
+
+# What a code says, and so which may stand without a system.
+CODING, UNIT, LABEL = "coding", "unit", "label"
 
 SYSTEM_ELEMENTS = frozenset({"system", "issuer"})
 SCTID = "sctid"
 
 # ICD-10 C50.9, A17.0†; ICD-9-CM 85.4; UCUM {nodes}, 10*9/L, mm[Hg], [in_i'Hg], /min, %; LOINC 21893-3; <=20.
-_FORM = re.compile(r"[A-Za-z0-9<>={(\[%*/_+-][A-Za-z0-9._:/^+<>=%{}()\[\]*'#† -]{0,63}")
+_FORM = re.compile(r"[A-Za-z0-9<>={(\[%*/_+-][A-Za-z0-9._:/^+<>=%{}()\[\]*'#†& -]{0,63}")
 _ADDRESS = re.compile(r"://|\burn:|www\.", re.IGNORECASE)
 # FHIR date, dateTime, instant and time: every digit of them has its place.
 _DATE_OR_TIME = re.compile(
@@ -75,6 +92,7 @@ LONG_NUMBER = 10**9
 _MOST_DIGITS = 40
 _REMEMBERED = 50_000
 
+_NOTHING_KNOWN: Mapping[str, str] = {}
 _SCTID = grammars()["http://snomed.info/sct"]
 
 
@@ -89,6 +107,7 @@ class KeptTexts:
         self._systems: dict[str, str] = {}
         self._grammars: dict[str, tuple[Grammar | None, dict[str, str]]] = {}
         self._without = self._codes.setdefault("", {})
+        self._alone: dict[str, dict[str, str]] = {CODING: {}, UNIT: {}, LABEL: {}}
 
     def fault_of_system(self, url: str) -> str:
         """The rule that a code system's address violates, or nothing."""
@@ -107,6 +126,44 @@ class KeptTexts:
             known = "" if dated else _fault_of_code(text, grammar)
             _remember(memory, text, known)
         return known
+
+    def fault_of_coded(self, code: str, system: object, kind: str) -> str:
+        """The rule that the code of a coding, a quantity or a label violates, or nothing.
+
+        NO_SYSTEM is no fault of the resource: the code alone is not to be kept.
+        """
+        if type(system) is str and kind != LABEL:
+            return self.fault_of_code(code, system)
+        if type(system) is str:
+            grammar = self._of_system(system)[0]
+            if grammar is not None and grammar.codes is not None:
+                return self.fault_of_code(code, system)
+            return IDENTIFIER_IN_CODE if _names_a_person(code, None) else UNFIT_CODE
+        memory = self._alone[kind]
+        known = memory.get(code)
+        if known is None:
+            known = _fault_alone(code, kind)
+            _remember(memory, code, known)
+        return known
+
+    def answers(self, name: str, *, is_reference: bool) -> Mapping[str, str] | None:
+        """The faults of texts judged before where an element of this name stands; it grows, and forgets.
+
+        None for `code`, whose answers depend on the system: `answers_of_coded`. Of the resource types of
+        references nothing is remembered: there are few, and the closed list answers at once.
+        """
+        if name in SYSTEM_ELEMENTS:
+            return self._systems
+        if name == "code":
+            return None
+        return _NOTHING_KNOWN if is_reference and name == "type" else self._without
+
+    def answers_of_coded(self, kind: str) -> Callable[[object], Mapping[str, str]]:
+        """The same for the codes of a system, by its address; without one, for those that stand alone."""
+        alone, of_system = self._alone[kind], self._of_system
+        if kind == LABEL:  # few, and judged by more than their system's grammar
+            return lambda system: _NOTHING_KNOWN if type(system) is str else alone
+        return lambda system: of_system(system)[1] if type(system) is str else alone
 
     def fault_of_number(self, number: int | float | Decimal) -> str:
         """The rule that a number violates which is a person's: one of ten digits or more before its point."""
@@ -143,6 +200,11 @@ def holds_persons_number(text: str) -> bool:
 
 
 def _fault_of_code(text: str, grammar: Grammar | None) -> str:
+    if grammar is None:
+        if is_told_by_form(text) and not _holds_resident_id(text):
+            return ""
+    elif grammar.codes is not None and text in grammar.codes:
+        return ""
     if _names_a_person(text, grammar):
         return IDENTIFIER_IN_CODE
     if not _FORM.fullmatch(text) or _ADDRESS.search(text):
@@ -150,10 +212,17 @@ def _fault_of_code(text: str, grammar: Grammar | None) -> str:
     return UNFIT_CODE if grammar is not None and not grammar.fits(text) else ""
 
 
+def _fault_alone(code: str, kind: str) -> str:
+    if kind == CODING and is_told_by_form(code) and not _holds_resident_id(code):
+        return ""
+    if _names_a_person(code, None):
+        return IDENTIFIER_IN_CODE
+    known = is_unit(code) if kind == UNIT else kind == CODING and grammar_by_form(code) is not None
+    return "" if known and not scan(code) else NO_SYSTEM
+
+
 def _names_a_person(text: str, grammar: Grammar | None) -> bool:
-    # Spaces, hyphens and dots between the digits of a resident id do not make it another number.
-    closed = _SEPARATORS.sub("", text)
-    if any(is_resident_id(number) for number in _EIGHTEEN.findall(closed)):
+    if _holds_resident_id(text):
         return True
     if grammar is not None and grammar.sure and all(is_sctid(number) for number in _DIGITS.findall(text)):
         return False
@@ -162,10 +231,15 @@ def _names_a_person(text: str, grammar: Grammar | None) -> bool:
         return False
     if _ACCOUNT.fullmatch(text) or _is_mobile(text):
         return True
-    written = (text, closed) if _ONLY_DIGITS.fullmatch(text) else (text,)
+    written = (text, _SEPARATORS.sub("", text)) if _ONLY_DIGITS.fullmatch(text) else (text,)
     return bool(_MOBILE_IN_CODE.search(text)) or any(
         found.kind in _NUMBERS_OF_PERSONS for form in written for found in scan(form)
     )
+
+
+def _holds_resident_id(text: str) -> bool:
+    # Spaces, hyphens and dots between the digits of a resident id do not make it another number.
+    return any(is_resident_id(number) for number in _EIGHTEEN.findall(_SEPARATORS.sub("", text)))
 
 
 def _is_mobile(text: str) -> bool:

@@ -34,8 +34,15 @@ _NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 _ELEMENT = re.compile(r"[a-z][A-Za-z0-9]{0,63}")
 _TYPE = re.compile(r"[A-Z][A-Za-z]{1,63}")
 _URL = re.compile(r"[a-z][a-z0-9+.-]*:[!-~]{1,500}")
+# http://his.example.org:8080/codes/: the part between `//` and the next `/`.
+_HOST = re.compile(r"[a-z][a-z0-9+.-]*://[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{1,5})?/.*")
 # Extensions go by URL; contained resources are never kept; what modifies a meaning is kept or quarantines.
 _NEVER_NAMED = frozenset({"extension", "modifierExtension", "contained", "implicitRules"})
+
+
+def has_host(url: str) -> bool:
+    """Whether an address names a host, below which its systems are: `http://` alone stands for every text."""
+    return bool(_HOST.fullmatch(url))
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from deidentify.actions import SHIFT, Rule
+from deidentify.date_mixing import unsafe_dates
 from deidentify.fhir_paths import (
     Element,
     elements_along,
@@ -23,7 +24,9 @@ from deidentify.fhir_paths import (
     modifiers_of,
     required_elements,
 )
+from deidentify.hl7_names import FAMILIES
 from deidentify.kept_texts import SYSTEM_ELEMENTS
+from deidentify.layers import has_host
 from deidentify.lint_texts import Finding, finding
 from deidentify.policy import GEOGRAPHY, Policy, parse_policy
 from rwd_platform.core.errors import PlatformError
@@ -73,6 +76,8 @@ def lint(
         except PlatformError as error:
             return (Finding("error", file_name, "lint.unreadable", error.zh, error.en),)
     found = [finding("unused_shape", f"[shape.{name}]") for name in policy.unused_shapes]
+    found.extend(unsafe_dates(policy))
+    found.extend(_of_systems(policy))
     for resource_type in sorted(policy.known_types):
         if not is_resource_type(resource_type):
             found.append(finding("unknown_type", f"[{resource_type}]", name=resource_type))
@@ -84,6 +89,14 @@ def lint(
 
 def has_errors(findings: tuple[Finding, ...]) -> bool:
     return any(one.severity == "error" for one in findings)
+
+
+def _of_systems(policy: Policy) -> Iterator[Finding]:
+    for url in policy.systems:
+        if url.endswith("/") and not has_host(url):
+            yield finding("system_without_host", f"[systems] {url}")
+        elif url.endswith("/") and url not in FAMILIES:
+            yield finding("open_systems", f"[systems] {url}")
 
 
 def _of_type(resource_type: str, policy: Policy) -> Iterator[Finding]:

@@ -55,6 +55,28 @@ _TEXTS: dict[str, tuple[Severity, str, str]] = {
         "该元素会改变资源其余内容的含义（isModifier），去掉后结果会被误读。",
         "This element changes what the rest means (isModifier): without it the result would be misread.",
     ),
+    "mixed_dates": (
+        "error",
+        "策略中有日期前移（date:shift），而此日期不前移：两相对照即可推出该患者的前移天数。请将全部日期一并前移，或全部截短。",
+        "The policy shifts dates and leaves this one unshifted: side by side they give the patient's offset away. "
+        "Shift every date, or cut every date.",
+    ),
+    "shifted_birth": (
+        "error",
+        "出生日期不得前移：只要知道一个人的生日，就能算出其前移天数。请改用 age-band:N 或 date:year。",
+        "A birth date must not be shifted: one known birthday solves the offset. Use age-band:N or date:year.",
+    ),
+    "system_without_host": (
+        "error",
+        "以“/”结尾的地址代表其下的全部代码系统，必须写明主机名（如 https://example.org/codes/）。",
+        "An address that ends in `/` stands for every system below it, so it needs a host, as in "
+        "https://example.org/codes/.",
+    ),
+    "open_systems": (
+        "warning",
+        "该地址之下的任何名称都会被当作代码系统保留，其中可能夹带姓名；请逐一列出代码系统。",
+        "Every name below this address stays as a code system's, and may be a person's: list the systems one by one.",
+    ),
     "true_date": (
         "warning",
         "保留了 {number} 个真实日期，而策略未声明 internal = true。",

@@ -22,7 +22,7 @@
     [Practitioner]
     resource = "drop"                       the whole type is left behind; it is no mistake to send it
 
-    [extensions]                            by URL; only a coded or numeric value is kept
+    [extensions]                            by URL; only the values in extension_values.csv, else a boolean
     "http://hl7.org/fhir/StructureDefinition/data-absent-reason" = "keep"
 
     [systems]                               code systems, by the address in `coding.system`
@@ -49,8 +49,9 @@ from pathlib import Path
 
 from deidentify.actions import POLICY_MALFORMED, SHIFT, Rule, refusal
 from deidentify.generalise import hierarchy_named
-from deidentify.layers import GEOGRAPHY, WHOLE_RESOURCE, Layer, Stack
+from deidentify.layers import GEOGRAPHY, WHOLE_RESOURCE, Layer, Stack, has_host
 from rwd_platform.core.errors import Problem
+from rwd_platform.core.toml_place import place_of
 
 __all__ = [
     "GEOGRAPHY",
@@ -69,8 +70,8 @@ POLICIES = Path(__file__).parent / "policies"
 
 POLICY_UNKNOWN = Problem(
     code="policy.unknown",
-    zh="没有名为 {name} 的去标识化策略。",
-    en="There is no de-identification policy called {name}.",
+    zh="没有该名称的去标识化策略。",
+    en="There is no de-identification policy of that name.",
     next_zh="请使用 {known}，或给出策略 TOML 文件的路径。",
     next_en="Use one of {known}, or give the path of a policy's TOML file.",
 )
@@ -145,9 +146,8 @@ def load_policy(name_or_path: str | Path, *, check_paths: bool = True) -> Policy
     shipped = isinstance(name_or_path, str) and bool(_NAME.fullmatch(asked))
     if shipped:
         path = POLICIES / f"{asked}.toml"
-    return parse_policy(
-        _read(path, asked), path.name, folder=path.parent, check_paths=check_paths and not shipped
-    )
+    content = _read(path)
+    return parse_policy(content, _shown(path), folder=path.parent, check_paths=check_paths and not shipped)
 
 
 def parse_policy(
@@ -168,7 +168,7 @@ def parse_policy(
     _check_as_of(file_name, rules, as_of)
     if check_paths:
         _check_paths(file_name, rules, dropped)
-    return Policy(
+    policy = Policy(
         sha256=_digest(contents, rules, systems),
         rules=rules,
         dropped_types=dropped,
@@ -182,16 +182,26 @@ def parse_policy(
         unused_shapes=stack.unused_shapes(),
         **texts,
     )
+    if check_paths:
+        _check_safe(file_name, policy)
+    return policy
 
 
-def _read(path: Path, asked: str) -> bytes:
+def _read(path: Path) -> bytes:
     if path.is_dir():
-        raise refusal(path.name, "file", "it is a folder", "这是一个文件夹")
+        raise refusal(_shown(path), "file", "it is a folder", "这是一个文件夹")
     if not path.is_file():
-        raise POLICY_UNKNOWN.error(name=asked, known=", ".join(shipped_policies()))
+        raise POLICY_UNKNOWN.error(known=", ".join(shipped_policies()))
     if path.stat().st_size > _LARGEST:
-        raise refusal(path.name, "file", "it is larger than 1 MB", "文件大于 1 MB")
+        raise refusal(_shown(path), "file", "it is larger than 1 MB", "文件大于 1 MB")
     return path.read_bytes()
+
+
+def _shown(path: Path) -> str:
+    """What refusals call the file: its name, unless somebody is named by it."""
+    from deidentify.file_names import Verdict, judge
+
+    return path.name if judge(path.stem) is Verdict.PASSES else "policy.toml"
 
 
 def _layers(content: bytes, file_name: str, folder: Path | None) -> tuple[list[bytes], tuple[Layer, ...]]:
@@ -208,7 +218,7 @@ def _layers(content: bytes, file_name: str, folder: Path | None) -> tuple[list[b
             raise layers[-1].no("extends", f"more than {_DEEPEST} policies", f"继承超过 {_DEEPEST} 层")
         seen.append(str(path.resolve()))
         folder = path.parent
-        contents.append(_read(path, str(base)))
+        contents.append(_read(path))
         layers.append(Layer(path.name, _document(contents[-1], path.name)))
     for layer in layers[1:]:
         layer.text("name")
@@ -238,11 +248,13 @@ def _document(content: bytes, file_name: str) -> Mapping[str, object]:
         raise refusal(file_name, "file", "it is empty", "文件为空")
     try:
         return tomllib.loads(content.decode("utf-8"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        why = str(error) if isinstance(error, tomllib.TOMLDecodeError) else "it is not UTF-8"
-        if isinstance(error, RecursionError):
-            why = "it is nested too deeply"
-        raise refusal(file_name, "TOML", why, "不是有效的 UTF-8 TOML 文件") from error
+    except tomllib.TOMLDecodeError as error:
+        where = place_of(error)
+        raise refusal(file_name, "TOML", f"a syntax error {where.en}", f"{where.zh}有语法错误") from error
+    except UnicodeDecodeError as error:
+        raise refusal(file_name, "TOML", "it is not UTF-8", "不是 UTF-8 编码") from error
+    except RecursionError as error:
+        raise refusal(file_name, "TOML", "it is nested too deeply", "嵌套过深") from error
 
 
 def _check_as_of(file_name: str, rules: Mapping[str, Mapping[str, Rule]], as_of: str) -> None:
@@ -276,6 +288,22 @@ def _check_paths(file_name: str, rules: Mapping[str, Mapping[str, Rule]], droppe
                     f"FHIR R4 has no element {resource_type}.{path}",
                     f"FHIR R4 没有元素 {resource_type}.{path}",
                 )
+
+
+def _check_safe(file_name: str, policy: Policy) -> None:
+    """What the linter calls an error and no output can be trusted with: offsets told, any text as a system."""
+    from deidentify.date_mixing import unsafe_dates
+
+    for url in policy.systems:
+        if url.endswith("/") and not has_host(url):
+            raise refusal(
+                file_name,
+                f"[systems] {url}",
+                "an address that ends in `/` needs a host",
+                "以“/”结尾的地址须写明主机名",
+            )
+    for found in unsafe_dates(policy):
+        raise refusal(file_name, found.where, found.en.rstrip("."), found.zh.rstrip("。"))
 
 
 def _digest(

@@ -13,7 +13,9 @@ The lake holds true dates. A lock holds, for the patients of one study only:
 
 A date of less than day precision gives no day: inventing one would be worse than saying so, and it is
 counted. No true quarter stands beside a shifted date, for together they would bound the offset. A project's
-subject ids are made with the project's key, so two projects' locks cannot be joined.
+subject ids are made with the project's key, and so is `source_row`, the name of the line that a row came from:
+file, line and digest would join two projects' locks as surely as a patient's id. What a `source_row` stands for
+is handed back beside the tables, to be kept where only a trace can read it.
 """
 
 from __future__ import annotations
@@ -36,10 +38,13 @@ SUBJECT = "subject"
 PATIENT = "patient"
 SITE_ID = "site_id"
 SUBJECT_KIND = "subject"
+SOURCE_KIND = "source-row"
 
 LockDates = Literal["days", "shift", "month"]
+SourceLine = tuple[str, int, str]
+"""file, line and digest (rwd_platform.core.columns.PROVENANCE)"""
 
-# What names a resource or a hospital's system. Where a row came from (file, line, digest) stays.
+# What names a resource or a hospital's system.
 _NEVER_LOCKED = frozenset(
     {
         columns.SOURCE_SYSTEM,
@@ -84,11 +89,21 @@ SITE_UNKNOWN = Problem(
 
 
 @dataclass(frozen=True)
+class Projected:
+    """A lock's tables, and what their `source_row`s stand for: name -> (file, line, digest)."""
+
+    tables: dict[str, pd.DataFrame]
+    sources: dict[str, SourceLine]
+
+
+@dataclass(frozen=True)
 class _Cohort:
-    """Who is locked, under which names, and what becomes of their dates."""
+    """Who is locked, under which names, and what becomes of their dates and source lines."""
 
     index_days: Mapping[str, int]
     subjects: Mapping[str, str]
+    names: Pseudonymiser
+    sources: dict[str, SourceLine]
     sites: Mapping[str, str]
     dates: LockDates
     offset_of: Callable[[str], int]
@@ -108,7 +123,7 @@ def to_project(
     *,
     dates: LockDates = "days",
     offset_of: Callable[[str], int] = _not_shifted,
-) -> dict[str, pd.DataFrame]:
+) -> Projected:
     """The lock's tables, for the patients in `index` (columns patient_id, index_date), rows in a fixed order.
 
     `tables` are lake tables by name; `patient` is required. `sites` gives each organisation its site id.
@@ -120,11 +135,11 @@ def to_project(
     subjects = {patient: pseudonyms.token(SUBJECT_KIND, patient) for patient in index_days}
     if PATIENT not in tables:
         raise COLUMN_MISSING.error(table=PATIENT, column=columns.PATIENT_ID)
-    cohort = _Cohort(index_days, subjects, sites, dates, offset_of, counter)
+    cohort = _Cohort(index_days, subjects, pseudonyms, {}, sites, dates, offset_of, counter)
     locked = {SUBJECT: _subjects(tables[PATIENT], cohort)}
     for name in sorted(tables.keys() - {PATIENT}):
         locked[name] = _rows(name, tables[name], cohort)
-    return locked
+    return Projected(locked, cohort.sources)
 
 
 def _subjects(patients: pd.DataFrame, cohort: _Cohort) -> pd.DataFrame:
@@ -147,10 +162,29 @@ def _subjects(patients: pd.DataFrame, cohort: _Cohort) -> pd.DataFrame:
             **_came_in(own[columns.PATIENT_ID], index_dates, cohort),
             "age_years": pd.array(ages, dtype="Int64"),
             "gender": own["gender"].to_numpy(dtype=object),
-            **{name: own[name].to_numpy() for name in columns.PROVENANCE if name in own},
+            **_source_rows(own, cohort),
         }
     )
     return _in_order(frame)
+
+
+def _source_rows(own: pd.DataFrame, cohort: _Cohort) -> dict[str, Any]:
+    """The project's names of the lines that the rows came from, and each subject's order of them."""
+    if not set(columns.PROVENANCE) <= set(own.columns):
+        return {}
+    lines = list(
+        zip(
+            own[columns.SOURCE_FILE].map(str),
+            own[columns.SOURCE_LINE].map(int),
+            own[columns.LINE_DIGEST].map(str),
+            strict=True,
+        )
+    )
+    named = [cohort.names.token(SOURCE_KIND, f"{file}|{line}|{digest}") for file, line, digest in lines]
+    cohort.sources.update(zip(named, lines, strict=True))
+    places = pd.Series(lines, dtype=object).rank(method="dense")
+    order = places.groupby(own[columns.PATIENT_ID].to_numpy()).rank(method="dense")
+    return {columns.ROW_ORDER: order.astype("int64").to_numpy() - 1, columns.SOURCE_ROW: named}
 
 
 def _came_in(patients: pd.Series[Any], index_dates: list[date], cohort: _Cohort) -> dict[str, list[str]]:
@@ -177,10 +211,11 @@ def _rows(table: str, rows: pd.DataFrame, cohort: _Cohort) -> pd.DataFrame:
     kept: dict[str, Any] = {
         columns.SUBJECT_ID: patients.map(cohort.subjects).to_numpy(dtype=object),
         SITE_ID: _site_ids(own, cohort.sites),
+        **_source_rows(own, cohort),
     }
     for name in map(str, rows.columns):
-        if name in (columns.PATIENT_ID, columns.ORGANISATION_ID):
-            continue
+        if name in (columns.PATIENT_ID, columns.ORGANISATION_ID, *columns.PROVENANCE):
+            continue  # each has another column in its place
         if name.endswith("_date"):
             unit, found = _dates(own[name], patients, cohort)
             absent = int(own[name].isna().sum())

@@ -62,8 +62,10 @@ _TEXTS: dict[str, tuple[str, str, str, str, str]] = {
     ),
     UNFIT_CODE: (
         "code-invalid",
-        "{where} 的代码不符合其代码系统的编码规则（如位数、校验位），因此不保存该资源的任何内容。",
-        "{where} holds a code that its code system does not write so (its letters, digits or check digit), "
+        "{where} 的代码不符合其代码系统的编码规则（如位数、校验位，或不在 HL7 公布的代码之列），或未写代码系统，"
+        "因此不保存该资源的任何内容。",
+        "{where} holds a code that its code system does not write so (its letters, digits or check digit, "
+        "or HL7's own list), or names no system, "
         "so nothing of the resource is stored.",
         "请核对代码与代码系统的地址是否对应；院内自编代码应使用本院的代码系统地址，由隐私专员列入策略后重新上传。",
         "Check that code and system belong together; a local code needs the hospital's own system, which the "

@@ -13,22 +13,19 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from deidentify.actions import LEFT_OUT, SHIFT, Rule
+from deidentify.ages import NUMBERS, is_age, pooled_age, pooled_values
+from deidentify.code_grammars import grammar_by_form, grammar_of
+from deidentify.codings import codings_step, kind_of_code, quantities_copy
+from deidentify.extensions import listed_extensions
 from deidentify.generalise import OLDEST_AGE, Hierarchy, hierarchy_named
-from deidentify.hl7_names import is_extension
-from deidentify.kept_texts import LONG_NUMBER, SYSTEM_ELEMENTS, KeptTexts
+from deidentify.kept_texts import LONG_NUMBER, NO_SYSTEM, SYSTEM_ELEMENTS, UNIT, KeptTexts
 from deidentify.labels import ABSTRACTED, MASKED, masked
 from deidentify.policy import Policy
-from deidentify.transforms import MASK, NOTHING, NUMBERS, PRIMITIVES, Pass, Step, compile_rule, pooled_age
+from deidentify.transforms import MASK, NOTHING, PRIMITIVES, Pass, Step, compile_rule
 
 __all__ = ["NOTHING", "Pass", "Step", "compile_type", "safe_name"]
 
 _ELEMENT_NAME = re.compile(r"_?[A-Za-z][A-Za-z]{0,63}(?:64Binary|[0-9]{0,2})")
-# Codes of extensions have no system: written as HL7 writes codes, in lower case or all in capitals, no digits.
-_CODE = re.compile(r"[a-z]+(?:[-_][a-z]+)*|[A-Z]{1,8}")
-# An extension that a policy knows may hold one of these: codes and numbers, never words.
-_EXTENSION_VALUES = frozenset(
-    {"valueCode", "valueBoolean", "valueInteger", "valuePositiveInt", "valueUnsignedInt", "valueDecimal"}
-)
 
 
 def compile_type(resource_type: str, policy: Policy) -> Step:
@@ -57,55 +54,104 @@ def _branch(tree: Mapping[str, Any], path: str, resource_type: str, policy: Poli
     }
     values = frozenset(f"_{name}" for name, below in tree.items() if not isinstance(below, dict))
     unnamed = _unnamed(path, values, policy)
-    # Most elements are values that stay as they are: these are copied without a call.
-    plain = frozenset(name for name, below in tree.items() if below == Rule("keep"))
-    judge = _judge(path, texts, is_reference="reference" in tree)
+    # Most elements are values that stay as they are, or go without a mark: neither costs a call. For the
+    # first the answers to texts seen before are at hand; a code's depend on the system beside it.
+    says, has_code = kind_of_code(path, tree), tree.get("code") == Rule("keep")
+    texts_kept = {
+        name: texts.answers(name, is_reference="reference" in tree)
+        for name, below in tree.items()
+        if below == Rule("keep")
+    }
+    left = {
+        name: f"{path}.{name}"
+        for name, below in tree.items()
+        if isinstance(below, Rule) and below.action in LEFT_OUT and below.action != "mask"
+    }
+    is_quantity = has_code and says == UNIT and _leaves_words(tree.get("unit"))
+    if is_quantity:
+        left.pop("unit", None)
+        steps["unit"] = _left_to_the_quantity
+    answers_of = texts.answers_of_coded(says)
+    judge = _judge(path, texts, says, is_reference="reference" in tree)
 
     def copy(element: dict[str, Any], run: Pass) -> dict[str, Any]:
         kept: dict[str, Any] = {}
         for name, value in element.items():
-            if name in plain and type(value) in PRIMITIVES:
+            if name in texts_kept:
                 kind = type(value)
                 if kind is str:
-                    judge(name, value, element, run)
-                elif kind in NUMBERS and not -LONG_NUMBER < value < LONG_NUMBER and run.fault is None:
-                    fault = texts.fault_of_number(value)
-                    run.fault = (fault, f"{path}.{name}") if fault else None
-                kept[name] = value
+                    answers = texts_kept[name]
+                    if answers is None:
+                        answers = answers_of(element.get("system"))
+                    if answers.get(value) != "" and not judge(name, value, element, run):
+                        continue
+                    kept[name] = value
+                    continue
+                if kind in PRIMITIVES:
+                    if kind in NUMBERS and not -LONG_NUMBER < value < LONG_NUMBER and run.fault is None:
+                        fault = texts.fault_of_number(value)
+                        run.fault = (fault, f"{path}.{name}") if fault else None
+                    kept[name] = value
+                    continue
+            elif name in left:
+                run.dropped.add(left[name])
                 continue
             step = steps.get(name)
             result = unnamed(name, value, run) if step is None else step(value, run)
-            if result is NOTHING:
-                continue
             if result is MASK:
                 kept[f"_{name}"] = masked()
-            else:
+            elif result is not NOTHING:
                 kept[name] = result
         return kept or masked()
 
+    copy_one = quantities_copy(copy, path) if is_quantity else copy
+
     def step(value: Any, run: Pass) -> Any:
         if type(value) is dict:
-            return copy(value, run)
+            return copy_one(value, run)
         if type(value) is not list:
             run.dropped.add(path)
             return NOTHING
-        kept = [copy(one, run) for one in value if type(one) is dict]
+        kept = [copy_one(one, run) for one in value if type(one) is dict]
         if len(kept) != len(value):
             run.dropped.add(path)
         return kept or NOTHING
 
-    width = _pooled_from(tree, resource_type, policy)
-    if width:
-        return _of_pooled_age(step, path, width)
-    return _of_known_system(step, tree, path, policy)
+    whole: Step = codings_step(copy, path) if has_code and says != UNIT else step
+    width = _width_of_ages(resource_type, policy)
+    if width and "value" in tree and "code" in tree:
+        return _of_pooled_age(whole, path, width)
+    if width and "code" in tree and any(name.startswith("value") for name in tree):
+        return _of_measured_age(whole, path, width)
+    return _of_known_system(whole, tree, path, policy)
 
 
-def _pooled_from(tree: Mapping[str, Any], resource_type: str, policy: Policy) -> int:
-    """The band's years for a quantity of an Observation under a policy that pools ages; else 0."""
+def _width_of_ages(resource_type: str, policy: Policy) -> int:
+    """The band's years for the values of an Observation under a policy that pools ages; else 0."""
     born = policy.rules.get("Patient", {}).get("birthDate")
     if resource_type != "Observation" or born is None or born.action != "age-band":
         return 0
-    return int(born.argument) if "value" in tree and "code" in tree else 0
+    return int(born.argument)
+
+
+def _of_measured_age(step: Step, path: str, width: int) -> Step:
+    """An Observation, or a component, whose code says that it is an age: a number without a unit is years."""
+
+    def pooled(one: Any, run: Pass) -> Any:
+        if type(one) is not dict or not is_age(one.get("code")):
+            return one
+        values, gone = pooled_values(one, width)
+        run.dropped.update(f"{path}.{name}" for name in gone)
+        if gone:
+            run.labels.add(MASKED)
+        if any(values[name] != one[name] for name in values):
+            run.labels.add(ABSTRACTED)
+        return values
+
+    def measured(value: Any, run: Pass) -> Any:
+        return step([pooled(one, run) for one in value] if type(value) is list else pooled(value, run), run)
+
+    return measured
 
 
 def _of_pooled_age(step: Step, path: str, width: int) -> Step:
@@ -115,7 +161,7 @@ def _of_pooled_age(step: Step, path: str, width: int) -> Step:
     def pooled(value: Any, run: Pass) -> Any:
         if type(value) is not dict:
             return step(value, run)
-        age = pooled_age(value, width, in_range)
+        age = pooled_age(value, width, in_range=in_range)
         if age is None or (age != value and path.endswith(".high") and age["value"] == OLDEST_AGE):
             run.dropped.add(path)  # 90 and above has no upper end
             run.labels.add(MASKED)
@@ -127,21 +173,37 @@ def _of_pooled_age(step: Step, path: str, width: int) -> Step:
     return pooled
 
 
+def _leaves_words(rule: object) -> bool:
+    """Whether the policy leaves a unit in words out, or does not name it: then the room judges it."""
+    return rule is None or (isinstance(rule, Rule) and rule.action in LEFT_OUT and rule.action != "mask")
+
+
+def _left_to_the_quantity(_unit: Any, _run: Pass) -> Any:
+    """A unit in words stays or goes, and is counted, with the whole quantity: codings.py."""
+    return NOTHING
+
+
 def _judge(
-    path: str, texts: KeptTexts, is_reference: bool
-) -> Callable[[str, str, Mapping[str, Any], Pass], None]:
-    """What looks at a text that stays as it is, and remembers the first that may not."""
+    path: str, texts: KeptTexts, kind: str, is_reference: bool
+) -> Callable[[str, str, Mapping[str, Any], Pass], bool]:
+    """What looks at a text that would stay as it is: whether it does, remembering the first fault of all."""
     fault_of_code, fault_of_system = texts.fault_of_code, texts.fault_of_system
 
-    def judge(name: str, text: str, element: Mapping[str, Any], run: Pass) -> None:
+    def judge(name: str, text: str, element: Mapping[str, Any], run: Pass) -> bool:
         if name in SYSTEM_ELEMENTS:
             fault = fault_of_system(text)
         elif is_reference and name == "type":
             fault = texts.fault_of_type(text)
+        elif name == "code":
+            fault = texts.fault_of_coded(text, element.get("system"), kind)
         else:
-            fault = fault_of_code(text, element.get("system") if name == "code" else None)
+            fault = fault_of_code(text)
+        if fault == NO_SYSTEM:
+            run.dropped.add(f"{path}.{name}")
+            return False
         if fault and run.fault is None:
             run.fault = (fault, f"{path}.{name}")
+        return True
 
     return judge
 
@@ -181,7 +243,8 @@ def _leaf(rule: Rule, path: str, resource_type: str, texts: KeptTexts, as_of: st
 def _of_known_system(step: Step, tree: Mapping[str, Any], path: str, policy: Policy) -> Step:
     """Codings whose code is made coarser: one of a system that the hierarchy does not know goes whole.
 
-    The rule stands at the code itself, or in the policy's [systems] for every code of a system.
+    The rule stands at the code itself, or in the policy's [systems] for every code of a system; there a code
+    that names no system is one of the system whose form it has.
     """
     rule = tree.get("code")
     if not isinstance(rule, Rule):
@@ -192,6 +255,9 @@ def _of_known_system(step: Step, tree: Mapping[str, Any], path: str, policy: Pol
         for url, text in policy.systems.items()
         if text.startswith("generalise:")
     }
+    by_form = {grammar.name: level for url, level in by_system.items() if (grammar := grammar_of(url))}
+    if "value" in tree:
+        by_form = {}  # a quantity's code is a unit
     if own is None and not (by_system and rule.action == "keep" and "system" in tree):
         return step
 
@@ -199,7 +265,7 @@ def _of_known_system(step: Step, tree: Mapping[str, Any], path: str, policy: Pol
         if type(coding) is not dict:
             return None
         system = coding.get("system")
-        listed = by_system.get(system) if type(system) is str else None
+        listed = by_system.get(system) if type(system) is str else _by_form(coding.get("code"), by_form)
         if own is not None and ("system" in coding or "system" in tree):
             listed = own if type(system) is str and system in own[0].systems else None
         elif own is not None or listed is None:
@@ -222,6 +288,11 @@ def _of_known_system(step: Step, tree: Mapping[str, Any], path: str, policy: Pol
     return guarded
 
 
+def _by_form(code: object, by_form: Mapping[str, tuple[Hierarchy, int]]) -> tuple[Hierarchy, int] | None:
+    grammar = grammar_by_form(code) if type(code) is str else None
+    return by_form.get(grammar.name) if grammar else None
+
+
 def _level_of(argument: str) -> tuple[Hierarchy, int]:
     name, _, level = argument.partition(":")
     hierarchy = hierarchy_named(name)
@@ -237,10 +308,10 @@ def _unnamed(path: str, values: frozenset[str], policy: Policy) -> Callable[[str
 
     def unnamed(name: str, value: Any, run: Pass) -> Any:
         if name == "extension":
-            return _extensions(value, policy.extensions, f"{path}.extension", run)
+            return listed_extensions(value, policy.extensions, f"{path}.extension", run)
         if name == "modifierExtension":
             before = len(run.dropped)
-            kept = _extensions(value, policy.modifier_extensions, f"{path}.modifierExtension", run)
+            kept = listed_extensions(value, policy.modifier_extensions, f"{path}.modifierExtension", run)
             if len(run.dropped) > before:
                 run.modifier = f"{path}.modifierExtension"
             return kept
@@ -260,28 +331,5 @@ def _value_extensions(name: str, value: dict[str, Any], path: str, policy: Polic
         run.dropped.add(f"{path}.{name}")
     if "extension" not in value:
         return NOTHING
-    kept = _extensions(value["extension"], policy.extensions, f"{path}.{name}.extension", run)
+    kept = listed_extensions(value["extension"], policy.extensions, f"{path}.{name}.extension", run)
     return NOTHING if kept is NOTHING else {"extension": kept}
-
-
-def _extensions(value: Any, known: frozenset[str], path: str, run: Pass) -> Any:
-    """Of a list of extensions, those that the policy knows and whose value is a code or a number."""
-    kept = []
-    for one in value if type(value) is list else [value]:
-        url = one.get("url") if type(one) is dict else None
-        if isinstance(url, str) and url in known and _is_code_or_number(one):
-            kept.append(dict(one))
-            continue
-        shown = isinstance(url, str) and (url in known or is_extension(url))
-        run.dropped.add(f"{path}('{url}')" if shown else f"{path}(unlisted extension)")
-    return kept or NOTHING
-
-
-def _is_code_or_number(extension: dict[str, Any]) -> bool:
-    names = [name for name in extension if name != "url"]
-    if len(names) != 1 or names[0] not in _EXTENSION_VALUES:
-        return False
-    value = extension[names[0]]
-    if type(value) in NUMBERS:
-        return bool(-LONG_NUMBER < value < LONG_NUMBER)
-    return bool(_CODE.fullmatch(value)) if type(value) is str else type(value) is bool

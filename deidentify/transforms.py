@@ -5,15 +5,15 @@ Actions act on primitive values; only an age, which FHIR writes as a quantity, i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from decimal import Decimal
+from collections.abc import Callable
 from typing import Any
 
 from deidentify.actions import SHIFT, Rule
+from deidentify.ages import NUMBERS, banded_age
 from deidentify.dates import coarsen, shift
 from deidentify.device_identifiers import device_identifier
 from deidentify.generalise import OLDEST_AGE, Hierarchy, band_of_age, hierarchy_named
-from deidentify.kept_texts import LONG_NUMBER, SYSTEM_ELEMENTS, KeptTexts
+from deidentify.kept_texts import CODING, LONG_NUMBER, SYSTEM_ELEMENTS, KeptTexts
 from deidentify.labels import ABSTRACTED, MASKED, PSEUDONYMISED, masked
 from deidentify.pseudonym import Pseudonymiser
 from deidentify.references import rewrite
@@ -22,12 +22,7 @@ from rwd_platform.core.units import Resource
 
 NOTHING: Any = object()
 MASK: Any = object()
-NUMBERS = frozenset({int, float, Decimal})
 PRIMITIVES = NUMBERS | {str, bool}
-
-_UCUM = "http://unitsofmeasure.org"
-# UCUM's units of an age, in years: a year is 365.25 days, a month a twelfth of it.
-_YEARS = {"a": Decimal(1), "mo": Decimal(1) / 12, "wk": Decimal(28) / 1461, "d": Decimal(4) / 1461}
 
 
 class Pass:
@@ -76,9 +71,13 @@ def compile_rule(rule: Rule, path: str, resource_type: str, texts: KeptTexts, as
 
 
 def _keep(path: str, texts: KeptTexts) -> Step:
-    is_system = path.rpartition(".")[2] in SYSTEM_ELEMENTS
+    name = path.rpartition(".")[2]
+    is_system = name in SYSTEM_ELEMENTS
 
     def keep(value: Any, run: Pass) -> Any:
+        if type(value) is str and name == "code":
+            # A list where one code is due: nothing says which system each is of.
+            return value if texts.fault_of_coded(value, None, CODING) == "" else NOTHING
         if type(value) is str and run.fault is None:
             fault = texts.fault_of_system(value) if is_system else texts.fault_of_code(value, False)
             run.fault = (fault, path) if fault else None
@@ -165,7 +164,7 @@ def _age_band(width: int, path: str, year: int) -> Step:
 
     def banded(value: Any, run: Pass) -> Any:
         if type(value) is dict:
-            age = _banded_age(value, width)
+            age = banded_age(value, width)
             if age is None:
                 run.dropped.add(path)
                 run.labels.add(MASKED)
@@ -181,43 +180,3 @@ def _age_band(width: int, path: str, year: int) -> Step:
         return f"{year - oldest:04d}"
 
     return banded
-
-
-def _banded_age(quantity: Mapping[str, Any], width: int) -> dict[str, Any] | None:
-    """The age in years at which the band begins; None for what is no age, or only an upper limit of one."""
-    number, code = quantity.get("value"), quantity.get("code")
-    factor = _YEARS.get(code) if type(code) is str and quantity.get("system", _UCUM) == _UCUM else None
-    if type(number) not in (int, float, Decimal) or factor is None:
-        return None
-    years = Decimal(str(number)) * factor
-    comparator = quantity.get("comparator")
-    if comparator not in (None, ">", ">=") or not years.is_finite() or years < 0:
-        return None
-    low = band_of_age(years, width)
-    unit = {"system": _UCUM, "code": "a"}
-    if low == 0:
-        return {"value": width, "comparator": "<", **unit} if comparator is None else None
-    open_ended = {"comparator": ">="} if comparator or low >= OLDEST_AGE else {}
-    return {"value": low, **open_ended, **unit}
-
-
-def pooled_age(quantity: Mapping[str, Any], width: int, in_range: bool = False) -> dict[str, Any] | None:
-    """What stays of a quantity that may be an age, where ages are pooled: itself, its band, or nothing.
-
-    Only UCUM's units of time in which an age is told count; 90 and above are one. A unit finer than the
-    year is touched from 90 years on. In a range FHIR allows no comparator: 90 is then a lower end.
-    """
-    number, code = quantity.get("value"), quantity.get("code")
-    factor = _YEARS.get(code) if type(code) is str and quantity.get("system", _UCUM) == _UCUM else None
-    if factor is None or type(number) not in NUMBERS:
-        return dict(quantity)
-    years = Decimal(str(number)) * factor
-    if not years.is_finite():
-        return None
-    if years < OLDEST_AGE:
-        low = band_of_age(years, width) if code == "a" and width > 1 and years >= 0 else None
-        return dict(quantity) if low is None else {**quantity, "value": low}
-    if quantity.get("comparator") in ("<", "<="):
-        return None
-    open_ended = {} if in_range else {"comparator": ">="}
-    return {"value": OLDEST_AGE, **open_ended, "system": _UCUM, "code": "a"}

@@ -9,6 +9,7 @@ from typing import Any
 from ingestion.intake import LIMITS, Limits, read_units
 from ingestion.problems import NOT_FOUND
 from ingestion.validate import check
+from rwd_platform.core.safe_names import is_safe_name
 from rwd_platform.core.units import Issue, Unit
 
 
@@ -31,7 +32,7 @@ def verdict(unit: Unit, issues: tuple[Issue, ...]) -> dict[str, Any]:
     return {
         "file": unit.place.file,
         "line": unit.place.line,
-        "resourceType": _text(resource.get("resourceType")),
+        "resourceType": _type(resource.get("resourceType")),
         "id": _text(resource.get("id")),
         "outcome": "reject" if issues else "accept",
         "issues": [
@@ -39,6 +40,11 @@ def verdict(unit: Unit, issues: tuple[Issue, ...]) -> dict[str, Any]:
             for issue in issues
         ],
     }
+
+
+def _type(value: Any) -> str | None:
+    """A type as sent, or a slip away from one; what else stands there may be a person's name."""
+    return value if isinstance(value, str) and is_safe_name(value) else None
 
 
 def _text(value: Any) -> str | None:

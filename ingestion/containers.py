@@ -14,7 +14,7 @@ import struct
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +32,7 @@ from ingestion.problems import (
     TRUNCATED,
     UNSAFE_NAME,
 )
+from rwd_platform.core.safe_names import shown_member
 
 OpenStream = Callable[[], BinaryIO]
 
@@ -80,7 +81,11 @@ LIMITS = Limits()
 
 @dataclass(frozen=True)
 class Member:
-    """A file inside an archive. `label` is how it is named to people: archive.zip!member.json."""
+    """A file inside an archive.
+
+    `label` is how it is told to people: `archive.zip!member 2`, by its place in the archive's own list, with the
+    name only where core/safe_names.py lets it be shown. `name` is what the hospital wrote, and may name a person.
+    """
 
     name: str
     label: str
@@ -183,10 +188,19 @@ def open_zip(
         _refuse_directory(name, spool, limits)
         with _archive(name, spool) as archive:
             members = _trusted_members(name, archive, limits)
-            _inflate_all(name, archive, members, limits)
+            labels = _labels(name, archive)
+            _inflate_all(name, archive, members, labels, limits)
             yield tuple(
-                Member(info.filename, f"{name}!{info.filename}", _opener(archive, info)) for info in members
+                Member(info.filename, labels[info.filename], _opener(archive, info)) for info in members
             )
+
+
+def _labels(name: str, archive: zipfile.ZipFile) -> dict[str, str]:
+    """By the name of each member, what it is called to people."""
+    return {
+        info.filename: f"{name}!{shown_member(info.filename, position)}"
+        for position, info in enumerate(archive.infolist(), start=1)
+    }
 
 
 def _archive(name: str, spool: IO[bytes]) -> zipfile.ZipFile:
@@ -266,10 +280,16 @@ def _is_of_the_file_manager(member: str) -> bool:
     return member.startswith("__MACOSX/") or last in (".DS_Store", "Thumbs.db", "desktop.ini")
 
 
-def _inflate_all(name: str, archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], limits: Limits) -> None:
+def _inflate_all(
+    name: str,
+    archive: zipfile.ZipFile,
+    members: list[zipfile.ZipInfo],
+    labels: Mapping[str, str],
+    limits: Limits,
+) -> None:
     total, compressed = 0, sum(info.compress_size for info in members)
     for info in members:
-        label = f"{name}!{info.filename}"
+        label = labels[info.filename]
         member_bytes = 0
         try:
             with archive.open(info) as stream:

@@ -8,7 +8,6 @@ bomb) is found before the first unit and raises; what spoils one line becomes on
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -42,6 +41,12 @@ _LINES_LOOKED_AT = 50
 _LINE_NAMES = (".ndjson", ".jsonl")
 _JSON_NAMES = (".json", *_LINE_NAMES)
 _TABLE_NAMES = (".csv", ".tsv", ".txt")
+_FOREIGN = (
+    b"\x89PNG\r\n\x1a\n",
+    b"\xff\xd8\xff",
+    b"%PDF-",
+    b"GIF8",
+)  # pictures and PDF, whatever their name says
 _OLD_OFFICE = b"\xd0\xcf\x11\xe0"
 
 
@@ -105,7 +110,7 @@ class _Reader:
         beginning = _beginning(open_stream)
         if not beginning.removeprefix(_BOM).strip(BLANK) and not _has_content(open_stream):
             raise EMPTY.error(file=label)
-        if is_archive(beginning):
+        if is_archive(beginning) or beginning.startswith(_FOREIGN):
             raise UNKNOWN_FORMAT.error(file=label)
         if beginning.startswith(_OLD_OFFICE):
             raise SPREADSHEET.error(file=label)
@@ -171,25 +176,18 @@ class _Reader:
         from ingestion.mapping import read_table
 
         with open_stream() as stream:
-            read_table(_table_label(label, name), stream, self._mapping_for(label))
+            read_table(name, stream, self._mapping_for(label), label)
 
     def _units_of_table(self, label: str, name: str, open_stream: OpenStream) -> Iterator[Unit]:
         from ingestion.mapping import read_table
 
-        asked = _table_label(label, name)
         with open_stream() as stream:
-            for unit in read_table(asked, stream, self._mapping_for(label)):
-                yield unit if asked == label else replace(unit, place=replace(unit.place, file=label))
+            yield from read_table(name, stream, self._mapping_for(label), label)
 
     def _mapping_for(self, label: str) -> TableMapping:
         if self._mapping is None:
             raise MAPPING_MISSING.error(file=label)
         return self._mapping
-
-
-def _table_label(label: str, name: str) -> str:
-    """By which the mapping finds its table: without the .gz that is no part of the table's name."""
-    return label if label.endswith(name) else label[: label.rfind(name) + len(name)]
 
 
 # --- what is it? -----------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from rwd_platform.core.columns import PROVENANCE, SUBJECT_ID
+from rwd_platform.core.columns import ROW_ORDER, SOURCE_ROW, SUBJECT_ID
 from rwd_platform.core.text import Bilingual
 from studies.attrition import Attrition
 from studies.protocol import Covariate
@@ -39,8 +39,8 @@ def derive_covariate(lock: Mapping[str, pd.DataFrame], covariate: Covariate, att
 
 
 def _subject_rows(lock: Mapping[str, pd.DataFrame], covariate: Covariate) -> pd.DataFrame:
-    rows = table(lock, SUBJECT_TABLE, (SUBJECT_ID, covariate.column, *PROVENANCE))
-    rows = rows.sort_values([SUBJECT_ID, *PROVENANCE], kind="stable")
+    rows = table(lock, SUBJECT_TABLE, (SUBJECT_ID, covariate.column, ROW_ORDER, SOURCE_ROW))
+    rows = rows.sort_values([SUBJECT_ID, ROW_ORDER], kind="stable")
     rows = rows.assign(derived=_numbers(rows[covariate.column]))
     return rows[rows["derived"].notna()].drop_duplicates(SUBJECT_ID)
 

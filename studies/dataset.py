@@ -16,7 +16,15 @@ from studies.exposure import derive_exposure
 from studies.outcome import EVENT, TIME, derive_outcome
 from studies.populations import restricted
 from studies.protocol import COMPARATOR, EXPOSED, Protocol
-from studies.tables import LINEAGE_COLUMNS, SUBJECT_TABLE, in_days, lineage_of, lock_rows, table
+from studies.tables import (
+    LINEAGE_COLUMNS,
+    SUBJECT_TABLE,
+    in_days,
+    lineage_of,
+    lock_rows,
+    table,
+    with_source_rows,
+)
 
 INDEX = "index"
 SITE = "site_id"
@@ -43,7 +51,7 @@ class StudyDataset:
     frame     -- sorted by subject_id: subject_id, site_id, <exposure> (1 exposed, 0 comparator),
                  time_days, event (0/1), then the covariates in the protocol's order
     attrition -- from the lake (if the cohort's steps were given) to the analysed subjects
-    lineage   -- subject_id, variable, source_file_sha256, source_line, line_digest; `variable` is a column
+    lineage   -- subject_id, variable, source_row (the lock's name of a source line); `variable` is a column
                  of `frame` or `index`. A value that says "no such record" has no line
     """
 
@@ -65,7 +73,7 @@ def build(
 
     A lock of days and one of shifted dates give the same table; one of months is refused.
     """
-    lock = in_days(lock)
+    lock = in_days(with_source_rows(lock))
     if INDEX_MONTH in lock.get(SUBJECT_TABLE, ()):
         raise MONTHS_ONLY.error()
     subjects = table(lock, SUBJECT_TABLE, (SUBJECT_ID, SITE))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Literal, cast
 
+from rwd_platform.core.columns import PROVENANCE, ROW_ORDER, SOURCE_ROW
 from studies.protocol import CalendarRule, LockDates, LockPlan, Protocol, Records
 from studies.tables import EVENT_TABLES, OUTCOME_TABLE, SUBJECT_TABLE
 from studies.yaml_reader import Node, refused
@@ -15,9 +16,7 @@ BASELINE_TABLES = tuple(name for name in EVENT_TABLES if name != OUTCOME_TABLE)
 _COLUMN = re.compile(r"[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*")
 _ACTION = re.compile(r"drop|age-band:(?:[1-9]|[12][0-9]|30)|generalise:[a-z][a-z0-9_-]*:[a-z0-9_-]{1,32}")
 # What joins a lock's rows to each other, to their site and to their source lines.
-_NEVER_GENERALISED = frozenset(
-    {"subject_id", "site_id", "source_file_sha256", "source_line", "line_digest", "index_date"}
-)
+_NEVER_GENERALISED = frozenset({"subject_id", "site_id", "index_date", SOURCE_ROW, ROW_ORDER, *PROVENANCE})
 _VALUES = ("value", "unit_code", "value_code")
 
 

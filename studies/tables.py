@@ -13,8 +13,10 @@ from rwd_platform.core.columns import (
     LINE_DIGEST,
     PATIENT_ID,
     PROVENANCE,
+    ROW_ORDER,
     SOURCE_FILE,
     SOURCE_LINE,
+    SOURCE_ROW,
     SUBJECT_ID,
 )
 from rwd_platform.core.errors import Problem
@@ -62,7 +64,7 @@ PATIENT_TABLE, SUBJECT_TABLE = "patient", "subject"
 INDEX_DATE = "index_date"  # of a subject, in a lock of shifted dates only
 _TO_THE_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:T.*)?")
 
-LINEAGE_COLUMNS = (SUBJECT_ID, "variable", *PROVENANCE)
+LINEAGE_COLUMNS = (SUBJECT_ID, "variable", SOURCE_ROW)
 
 
 def table(tables: Mapping[str, pd.DataFrame], name: str, columns: tuple[str, ...]) -> pd.DataFrame:
@@ -91,18 +93,17 @@ def lock_rows(
     *,
     any_status: bool = False,
 ) -> pd.DataFrame:
-    """subject_id, day, status, provenance and `values` of the rows that `records` selects, days known.
+    """subject_id, day, status, source row and `values` of the rows that `records` selects, days known.
 
     Sorted by subject, day, file and line, so that "the first" is always the same row.
     """
     spec = EVENT_TABLES[records.table]
-    wanted = (SUBJECT_ID, spec.system, spec.code, spec.day, spec.status, *PROVENANCE, *values)
+    wanted = (SUBJECT_ID, spec.system, spec.code, spec.day, spec.status, ROW_ORDER, SOURCE_ROW, *values)
     frame = table(lock, records.table, wanted)
     chosen = frame[_matches(frame, records, any_status=any_status) & frame[spec.day].notna()]
     chosen = chosen.rename(columns={spec.day: "day", spec.status: "status"})
-    chosen = chosen[[SUBJECT_ID, "day", "status", *PROVENANCE, *values]].astype({"day": "int64"})
-    order = [SUBJECT_ID, "day", SOURCE_FILE, SOURCE_LINE, LINE_DIGEST]
-    return chosen.sort_values(order, kind="stable", ignore_index=True)
+    chosen = chosen[[SUBJECT_ID, "day", "status", ROW_ORDER, SOURCE_ROW, *values]].astype({"day": "int64"})
+    return chosen.sort_values([SUBJECT_ID, "day", ROW_ORDER], kind="stable", ignore_index=True)
 
 
 def selected(lake: Mapping[str, pd.DataFrame], records: Records) -> pd.DataFrame:
@@ -112,6 +113,29 @@ def selected(lake: Mapping[str, pd.DataFrame], records: Records) -> pd.DataFrame
     frame = lake[records.table]
     chosen = frame[_matches(frame, records)]
     return chosen.assign(date=chosen[spec.date])
+
+
+def with_source_rows(lock: Mapping[str, pd.DataFrame]) -> Mapping[str, pd.DataFrame]:
+    """A lock as locks are made since 0.4: one `source_row` and its order in place of file, line and digest.
+
+    An older lock carries those three in clear; its source rows are named `<file>:<line>:<digest>`.
+    """
+    return {name: _named_lines(frame) if _is_older(frame) else frame for name, frame in lock.items()}
+
+
+def _is_older(frame: pd.DataFrame) -> bool:
+    return set(PROVENANCE) <= set(frame.columns) and SOURCE_ROW not in frame.columns
+
+
+def _named_lines(frame: pd.DataFrame) -> pd.DataFrame:
+    ordered = frame.sort_values([SUBJECT_ID, *PROVENANCE], kind="stable")
+    new_line = ~ordered.duplicated([SUBJECT_ID, *PROVENANCE])
+    place = new_line.astype("int64").groupby(ordered[SUBJECT_ID]).cumsum() - 1
+    named = (frame[name].astype(str) for name in (SOURCE_FILE, SOURCE_LINE, LINE_DIGEST))
+    names = [":".join(parts) for parts in zip(*named, strict=True)]
+    renamed = frame.drop(columns=list(PROVENANCE))
+    renamed[ROW_ORDER], renamed[SOURCE_ROW] = place.reindex(frame.index), names
+    return renamed
 
 
 def in_days(lock: Mapping[str, pd.DataFrame]) -> Mapping[str, pd.DataFrame]:

@@ -27,11 +27,12 @@ class _Contradiction(Exception):
     """No table has the printed numbers: nothing that follows from them is proven."""
 
 
-def intervals(table: Table, base: int = 0) -> dict[Key, Interval] | None:
+def intervals(table: Table, base: int = 0, *, exact: bool = True) -> dict[Key, Interval] | None:
     """For each withheld cell: the least and the greatest count. None: it cannot be
     told, because too many cells are withheld or the printed numbers contradict each other.
 
-    `base` is the rounding base: a printed number then stands for anything within half of it.
+    `base` is the rounding base: a printed number then stands for anything within half of it. Without `exact` the sums
+    are only propagated: never too narrow, and at most a few hundred passes over the table.
     """
     if table.contradicts_itself:
         return None
@@ -42,11 +43,11 @@ def intervals(table: Table, base: int = 0) -> dict[Key, Interval] | None:
     except _Contradiction:
         return None
     open_keys = [key for key in unknown if box[key][1] - box[key][0] > _EPS]
-    if open_keys:
-        exact = _programme(table, box, open_keys) if len(open_keys) <= MOST_CELLS else None
-        if exact is None:
+    if open_keys and exact:
+        solved = _programme(table, box, open_keys) if len(open_keys) <= MOST_CELLS else None
+        if solved is None:
             return None
-        box.update(exact)
+        box.update(solved)
     return {key: box[key] for key in unknown}
 
 

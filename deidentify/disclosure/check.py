@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from deidentify.disclosure import merged
-from deidentify.disclosure.differencing import ReleasedTable, compare
-from deidentify.disclosure.fields import load_fields
+from deidentify.disclosure import merged, relabelled
+from deidentify.disclosure.differencing import NOT_COMPARED, SETS, TOTALS, ReleasedTable, compare
+from deidentify.disclosure.fields import Fields, load_fields, with_quoted
 from deidentify.disclosure.findings import Case, Finding, Outcome, Rule, Verdict
+from deidentify.disclosure.malformed import RESULTS_MALFORMED
 from deidentify.disclosure.names import is_plain
 from deidentify.disclosure.places import shown_place
-from deidentify.disclosure.read import RESULTS_MALFORMED, Results, read_results
+from deidentify.disclosure.read import Results, read_results
 from deidentify.disclosure.recipients import (
     CONDITION_NAMES,
     CONDITION_TEXTS,
@@ -20,7 +21,7 @@ from deidentify.disclosure.recipients import (
     missing_conditions,
     recipient_of,
 )
-from deidentify.disclosure.rules import FIND
+from deidentify.disclosure.rules import FIND, RULES
 from rwd_platform.core.text import Bilingual
 
 MOST_FINDINGS = 500  # told one by one; the rest is counted in a finding of its own
@@ -40,6 +41,13 @@ MORE = Rule(
     Bilingual("先处理已列出的各项，再检查一次。", "Mend those that are listed and check again."),
 )
 
+# Every rule that a verdict may name, by id.
+ALL_RULES: Mapping[str, Rule] = {
+    **RULES,
+    **{rule.id: rule for rule in (CONDITION, MORE, SETS, TOTALS, NOT_COMPARED, merged.RULE)},
+    **{rule.id: rule for rule in (relabelled.RULE, relabelled.WITHIN, relabelled.NOTHING)},
+}
+
 
 def check(
     results: Mapping[str, Any],
@@ -51,6 +59,7 @@ def check(
     sets: Mapping[str, frozenset[str]] | None = None,
     tokens: str = "",
     pending: frozenset[str] = frozenset(),
+    quoted: Collection[float] = (),
     propose: bool = True,
 ) -> Verdict:
     """The verdict on results (the mapping of `ResultSet.as_dict` or of a CSV table) for a kind of recipient.
@@ -58,6 +67,7 @@ def check(
     support -- the same results as the enclave holds them, before anything was withheld or rounded
     sets    -- name -> keyed person tokens behind the new results, of the kind `tokens`
     pending -- conditions that are not asked for yet (two approvals come after the question)
+    quoted  -- the numbers that the study's protocol on record quotes from a publication; of a file alone: none
     propose -- whether to look for the smallest change that would pass
 
     For a competent authority the conditions are the whole gate: nothing of its listings is suppressed.
@@ -72,16 +82,23 @@ def check(
     findings = list(_conditions(policy, conditions or {}, pending))
     if not policy.full_listings:
         before = read_results(support) if support is not None else None
-        findings += findings_of(read, policy, before, sets_are_known=sets is not None)
-        findings += merged.find(Case(read, policy, load_fields(), before), released)
+        fields = with_quoted(quoted)
+        findings += findings_of(read, policy, before, sets_are_known=sets is not None, fields=fields)
+        findings += merged.find(Case(read, policy, fields, before), released)
         findings += compare(read, released, policy.differencing, sets=sets, tokens=tokens)
+        findings += relabelled.find(read, released, policy.differencing)
+        findings += relabelled.find_within(Case(read, policy, fields, before))
+        if (
+            sets is None
+        ):  # else every release was compared person by person, or a finding says that it was not
+            findings += relabelled.find_nothing_compared(read, released, policy.differencing)
     outcome = outcome_of(findings)
     change: tuple[Mapping[str, str], ...] = ()
     minimal = True
     if propose and outcome == "fail" and not policy.full_listings:
         from deidentify.disclosure.mitigate import mitigate  # it asks this module back
 
-        mitigated = mitigate(results, recipient, support=support)
+        mitigated = mitigate(results, recipient, support=support, quoted=quoted)
         change, minimal = mitigated.account, mitigated.minimal
     told = tuple(_told(read, finding) for finding in _limited(findings))
     change = tuple({**one, "where": shown_place(read, one["where"])} for one in change)
@@ -94,10 +111,15 @@ def _told(read: Results, finding: Finding) -> Finding:
 
 
 def findings_of(
-    results: Results, recipient: Recipient, support: Results | None, *, sets_are_known: bool = False
+    results: Results,
+    recipient: Recipient,
+    support: Results | None,
+    *,
+    sets_are_known: bool = False,
+    fields: Fields | None = None,
 ) -> list[Finding]:
     """What the rules about the results themselves find, in the order of the rules."""
-    case = Case(results, recipient, load_fields(), support, sets_are_known)
+    case = Case(results, recipient, fields or load_fields(), support, sets_are_known)
     return [finding for find in FIND for finding in find(case)]
 
 

@@ -7,13 +7,15 @@ released before.
 With sets of person tokens (in the enclave): a new set with up to three others, released or new, each added
 or taken away. The persons whom the combination does not cancel are counted; where they are 1 to minimum - 1
 the combination isolates them, and the release is refused. That covers equal tables but for one patient,
-nested cohorts, a cohort and the union of its parts, and a cohort that grew by a few.
+nested cohorts, and a cohort that grew by a few. A set in any number of disjoint pieces is looked for by itself
+(partitions.py).
 
-Without sets (a table file): the same label with another total that differs by less than the minimum.
+Counts are compared too, also of the same people: the same label with another count that differs by less than
+the minimum. Only the sizes of sets, which persons were compared by, and the counts of nobody in common are left out.
 
-Not covered: combinations of five sets and more, or with other factors than one; what a reader knows from
-elsewhere; statistics of persons who are in no row set; sets sealed under another kind of token (they are
-named in a `review` finding, and only totals are compared).
+Not covered: combinations of five sets and more that are no partition, or with other factors than one; what a
+reader knows from elsewhere; means and other statistics that are no counts, whoever they are of; sets sealed under
+another kind of token (they are named in a `review` finding, and only totals are compared).
 """
 
 from __future__ import annotations
@@ -24,18 +26,18 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any
 
-from deidentify.disclosure.file_tables import PERSONS, key_of, names_of
+from deidentify.disclosure.fields import load_fields
+from deidentify.disclosure.file_tables import key_of, names_of
 from deidentify.disclosure.findings import Finding, Rule
-from deidentify.disclosure.names import shown
+from deidentify.disclosure.names import folded_label, shown
+from deidentify.disclosure.partitions import pieces_that_isolate
 from deidentify.disclosure.places import shown_place
-from deidentify.disclosure.read import Results, Row
+from deidentify.disclosure.read import PERSONS, Results, Row
+from deidentify.disclosure.tables import counted
 from rwd_platform.core.text import Bilingual
 
 MOST_SETS = 60  # of different sets: above, triples would take too long, and a finding says so
 MOST_OTHERS = 3
-COUNTED = frozenset(
-    {"subjects", "events", "observed", "count", "total", "at_risk", "remaining", "patients", "persons"}
-)
 _TABLE = " of "
 
 SETS = Rule(
@@ -90,29 +92,45 @@ class ReleasedTable:
     sets: Mapping[str, frozenset[str]] | None = None
     tokens: str = ""
     hashes: Mapping[str, str] = field(default_factory=dict)  # row set -> hash of its ids
+    tables: Mapping[str, Mapping[str, Any]] = field(
+        default_factory=dict
+    )  # as `relabelled.cells_of` gives them
 
 
 def figures_of(results: Results) -> dict[str, float]:
     """The counts that a reader could subtract, by a label that is the same for the same thing in two releases.
 
     In a table the label is the statistic and, as JSON, its dimensions and labels: spelt alike, in the order of
-    their names, and without margins, so that the total of one table is the total of another.
+    their names, and without margins, so that the total of one table is the total of another. A percentage of `n` is
+    the count that it stands for. A row of the platform is known by its id, and by what it counts of whom.
     """
     found: dict[str, float] = {}
     for row in results.rows:
-        if row.number is None:
+        label, count = figure_of(row, results)
+        if count is None:
             continue
-        if row.dims or results.is_table:
-            found.setdefault(label_of(row), row.number)
-        elif row.statistic in COUNTED:
-            found[row.id] = row.number
+        found.setdefault(label, count)
+        if not (row.dims or results.is_table) and row.variable:
+            found.setdefault(_what_is_counted(row), count)
     for name, (subjects, _) in results.row_sets.items():
         found[f"people[{name}]"] = float(subjects)
     return found
 
 
-def label_of(row: Row) -> str:
-    return table_label(row.statistic, names_of(row), key_of(row))
+def figure_of(row: Row, results: Results) -> tuple[str, float | None]:
+    """The label of a row and the count that it tells; None for what tells none, such as a mean."""
+    declared = load_fields().statistics.get(row.statistic)
+    if declared is None or (declared.type != "count" and row.statistic != "percent"):
+        return "", None
+    if row.dims or results.is_table:
+        statistic = "count" if row.statistic == "percent" else row.statistic
+        return table_label(statistic, names_of(row), key_of(row)), counted(row)
+    return row.id, row.number if declared.type == "count" else None
+
+
+def _what_is_counted(row: Row) -> str:
+    what = [row.analysis, row.statistic, row.group, row.variable, row.row_set]
+    return f"row{_TABLE}{json.dumps(what, ensure_ascii=False)}"
 
 
 def table_label(statistic: str, names: Sequence[str], labels: Sequence[str]) -> str:
@@ -121,17 +139,22 @@ def table_label(statistic: str, names: Sequence[str], labels: Sequence[str]) -> 
 
 
 def statistic_class(label: str) -> str:
-    """What two labels must share to be compared: all counts of persons are alike."""
-    statistic, is_table, places = label.partition(_TABLE)
-    return f"persons{_TABLE}{places}" if is_table and statistic in PERSONS else label
+    """What two labels must share to be compared: all counts of persons are alike, and every spelling of a place."""
+    places = parsed(label)
+    if places is None:
+        return label
+    statistic = label.partition(_TABLE)[0]
+    folded_places = sorted([folded_label(name), folded_label(place)] for name, place in places.items())
+    kind = "persons" if statistic in PERSONS else statistic
+    return f"{kind}{_TABLE}{json.dumps(folded_places, ensure_ascii=False)}"
 
 
 def parsed(label: str) -> dict[str, str] | None:
     """Dimension -> label of a table's figure; None for any other."""
     _, is_table, places = label.partition(_TABLE)
     try:
-        return dict(json.loads(places)) if is_table else None
-    except ValueError:
+        return {str(name): str(place) for name, place in json.loads(places)} if is_table else None
+    except (TypeError, ValueError):
         return None  # a row of the platform, whose id only looks like one
 
 
@@ -140,12 +163,6 @@ def by_class(figures: Mapping[str, float]) -> dict[str, set[float]]:
     for label, value in figures.items():
         found.setdefault(statistic_class(label), set()).add(value)
     return found
-
-
-def released_of(name: str, results: Results) -> ReleasedTable:
-    """A results file as a released table: totals and the hashes of its row sets."""
-    hashes = {one: digest for one, (_, digest) in results.row_sets.items() if digest}
-    return ReleasedTable(name, figures_of(results), hashes=hashes)
 
 
 def shown_name(name: str) -> str:
@@ -169,9 +186,12 @@ def compare(
     if sets is not None:
         yield from _by_persons(sets, comparable, minimum)
     by_name = {one.name for one in comparable}
+    everybody = frozenset().union(*(sets or {}).values())
     for one in released:
         if one.name not in by_name:
             yield from _by_totals(results, one, minimum, told_apart=sets is not None)
+        elif everybody & frozenset().union(*(one.sets or {}).values()):
+            yield from _by_totals(results, one, minimum, sizes=False)
 
 
 # -- persons ---------------------------------------------------------------------------------------------------
@@ -200,6 +220,7 @@ def _by_persons(
     most = MOST_OTHERS if len(labels) <= MOST_SETS else 1
     if most == 1:
         yield NOT_COMPARED.finding("row_sets", outcome="review", others=f"{len(labels)} sets, in pairs only")
+    yield from _in_pieces(names, minimum)
     vectors, weights = members
     for place in new:
         others = [other for other in range(len(labels)) if other != place]
@@ -209,6 +230,18 @@ def _by_persons(
             yield SETS.finding(
                 labels[place][0], name=labels[place][0], others=shown, most=minimum - 1, minimum=minimum
             )
+
+
+def _in_pieces(names: Mapping[frozenset[str], tuple[str, bool]], minimum: int) -> Iterator[Finding]:
+    """A set and disjoint others that leave a few of it, however many they are."""
+    sets = list(names)
+    isolated = pieces_that_isolate(sets, [names[one][1] for one in sets], minimum)
+    if isolated.is_over:
+        yield NOT_COMPARED.finding("row_sets", outcome="review", others=f"{len(sets)} sets, in pieces")
+    for whole, pieces in isolated.found:
+        shown = ", ".join(names[sets[place]][0] for place in pieces)
+        name = names[sets[whole]][0]
+        yield SETS.finding(name, name=name, others=shown, most=minimum - 1, minimum=minimum)
 
 
 def _members(sets: list[frozenset[str]]) -> tuple[list[list[int]], list[int]]:
@@ -246,22 +279,43 @@ def _isolating(
 
 
 def _by_totals(
-    results: Results, released: ReleasedTable, minimum: int, *, told_apart: bool
+    results: Results, released: ReleasedTable, minimum: int, *, told_apart: bool = False, sizes: bool = True
 ) -> Iterator[Finding]:
+    """`sizes`: also the sizes of sets, where nobody could compare their members."""
     before = by_class(released.figures)
-    places = {label_of(row): row.id for row in results.rows if row.dims or results.is_table}
+    places = {figure_of(row, results)[0]: row.id for row in results.rows}
+    places |= {_what_is_counted(row): row.id for row in results.rows if row.variable}
+    left_out = frozenset[str]() if sizes else _sizes(results)
+    told = set[str]()
     for label, value in sorted(figures_of(results).items()):
+        if label in left_out or places.get(label, label) in told:
+            continue
         held = before.get(statistic_class(label), set())
         # A number that the circle holds already is no news.
         if value not in held and any(0 < abs(value - one) < minimum for one in held):
             where = places.get(label, label)
+            told.add(where)
             shown = shown_place(results, where)
             other = shown_name(released.name)
             yield TOTALS.finding(where, name=shown, others=other, most=minimum - 1, minimum=minimum)
     changed = [
         name
         for name, (_, digest) in results.row_sets.items()
-        if digest and released.hashes.get(name, digest) != digest
+        if sizes and digest and released.hashes.get(name, digest) != digest
     ]
     if changed or told_apart:
         yield NOT_COMPARED.finding("row_sets", outcome="review", others=shown_name(released.name))
+
+
+def _sizes(results: Results) -> frozenset[str]:
+    """The figures that are the size of a row set, and no more."""
+    sizes = {name: subjects for name, (subjects, _) in results.row_sets.items()}
+    rows = {
+        row.id
+        for row in results.rows
+        if row.statistic in PERSONS
+        and not row.variable
+        and not row.dims
+        and row.number == sizes.get(row.row_set)
+    }
+    return frozenset(rows | {f"people[{name}]" for name in sizes})

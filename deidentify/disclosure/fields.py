@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from deidentify.disclosure.names import folded
 
 if TYPE_CHECKING:
     from deidentify.disclosure.read import Row
@@ -29,6 +32,9 @@ class Field:
     reveals: bool = False
     part: bool = True
     columns: Mapping[str, str] | None = None  # of a series; None: any
+    of: str = ""  # of a rate: the statistic whose value it is a rate of
+    gives: str = ""  # and what rate times that counts
+    per: float = 0.0  # the unit of the rate; 0: the file does not say
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,8 @@ class Fields:
     exempt: frozenset[str]  # analyses that quote published results
     exempt_engine: str = ""
     numbered: frozenset[str] = frozenset()  # dimensions whose labels may all be numbers
+    time_units: Mapping[str, int] = field(default_factory=dict)  # every name of a unit of time -> its days
+    quoted: frozenset[float] = frozenset()  # the numbers that the protocol on record quotes
 
     def is_exempt(self, row: Row) -> bool:
         """An effect that the protocol quotes: no person of a row set of ours stands behind it."""
@@ -50,7 +58,14 @@ class Fields:
             and not row.row_set
             and declared is not None
             and declared.type == "model_coefficient"
+            and row.number in self.quoted
+            and {row.ci_low, row.ci_high} - {None} <= self.quoted
         )
+
+    def step(self, unit: str, days: int) -> int:
+        """Of what whole number of such units a quantile has to be a multiple; 0 for what is no unit of time."""
+        own = self.time_units.get(folded(unit).rstrip("."), 0)
+        return math.ceil(days / own) if own else 0
 
 
 @cache
@@ -63,17 +78,26 @@ def load_fields(path: Path = FIELDS) -> Fields:
         exempt=frozenset(document["exempt"]["analyses"]),
         exempt_engine=document["exempt"]["engine"],
         numbered=frozenset(document["numbered"]["dimensions"]),
+        time_units={
+            folded(name): unit["days"] for unit in document["time_units"].values() for name in unit["names"]
+        },
     )
 
 
+def with_quoted(numbers: Collection[float]) -> Fields:
+    """The table, and the numbers that the protocol on record quotes from a publication."""
+    return replace(load_fields(), quoted=frozenset(map(float, numbers)))
+
+
 def _field(name: str, entry: Mapping[str, Any]) -> Field:
-    known = {"type", "minimum", "tail", "zeros", "reveals", "part", "columns"}
+    known = {"type", "minimum", "tail", "zeros", "reveals", "part", "columns", "of", "gives", "per"}
     columns = entry.get("columns")
     if (
         set(entry) - known
         or entry["minimum"] not in MINIMA
         or entry.get("zeros", "structural") != "structural"
         or not set((columns or {}).values()) <= set(COLUMN_KINDS)
+        or bool(entry.get("of")) != bool(entry.get("gives"))
     ):
         raise ValueError(f"fields.toml: {name} is not declared as the table's head says")
     return Field(
@@ -85,4 +109,7 @@ def _field(name: str, entry: Mapping[str, Any]) -> Field:
         reveals=bool(entry.get("reveals", False)),
         part=bool(entry.get("part", True)),
         columns=columns,
+        of=entry.get("of", ""),
+        gives=entry.get("gives", ""),
+        per=float(entry.get("per", 0.0)),
     )

@@ -13,10 +13,9 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from deidentify.disclosure.fields import Fields
 from deidentify.disclosure.names import folded
-from deidentify.disclosure.read import Results, Row
+from deidentify.disclosure.read import PERSONS, Results, Row
 from deidentify.disclosure.tables import REST, Key, Table, counted
 
-PERSONS = ("subjects", "patients", "persons", "n", "count")  # the same persons, whatever a column calls them
 # whole = the sum of its parts, line by line
 IDENTITIES = (("events", "censored"), ("observed", "missing"))
 _NEAR = 1e-6

@@ -5,7 +5,7 @@ right only where both are about the same persons: where they print one count wit
 not exactly, and if either prints what the other does not, a person has to look.
 
 Rows of the platform are known by their ids, so that a withheld one is found through the enclave's own results
-(`support`); cells of a table by their labels.
+(`support`); cells of a table by their labels. Tables of other dimensions than the new one are read in pooled.py.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from deidentify.disclosure import pooled
 from deidentify.disclosure.bounds import intervals, is_exposed
 from deidentify.disclosure.differencing import (
     NOT_COMPARED,
@@ -25,7 +26,8 @@ from deidentify.disclosure.differencing import (
 )
 from deidentify.disclosure.file_tables import add_sums
 from deidentify.disclosure.findings import Case, Finding, Rule
-from deidentify.disclosure.tables import Key, Table, tables_of
+from deidentify.disclosure.names import folded_label
+from deidentify.disclosure.tables import REST, Key, Table, tables_of
 from rwd_platform.core.text import Bilingual
 
 RULE = Rule(
@@ -50,6 +52,26 @@ def find(case: Case, released: Sequence[ReleasedTable]) -> Iterator[Finding]:
     for printed in tables_of(case.results, case.fields):
         table = printed.within(known[printed.name]) if printed.name in known else printed
         yield from _one_table(case, table, released)
+    yield from _pooled(case, released)
+
+
+def _pooled(case: Case, released: Sequence[ReleasedTable]) -> Iterator[Finding]:
+    """All tables of files in their own shapes at once."""
+    found = pooled.read_together(case.results, released)
+    others = ", ".join(shown_name(name) for name in found.names)
+    where = next((row.id for row in case.results.rows), "row_sets")
+    if found.contradict:
+        yield NOT_COMPARED.finding(where, outcome="review", others=others)
+    if not found.cells:
+        return
+    base = case.recipient.rounding_base
+    bounds = intervals(found.as_table(), base)
+    if bounds is None:  # labels that overlap, such as adverse events, add up to no total: without it, then
+        bounds = intervals(pooled.read_together(case.results, released, totals=False).as_table(), base)
+    if bounds is None:
+        yield NOT_COMPARED.finding(where, outcome="review", others=others)
+    elif any(is_exposed(bounds[key], case.minimum) for key in bounds):
+        yield RULE.finding(where, others=others, minimum=case.minimum)
 
 
 def _one_table(case: Case, table: Table, released: Sequence[ReleasedTable]) -> Iterator[Finding]:
@@ -96,14 +118,22 @@ def _held(table: Table, released: ReleasedTable) -> Mapping[Key, set[float]]:
             if place in released.figures
         }
     several = len(table.statistics) > 1
+    start = int(several)
+    own = [{folded_label(key[at]): key[at] for key in table.cells if key[:1] != (REST,)} for at in
+           range(start, start + len(table.names))]  # fmt: skip
+    names = [folded_label(name) for name in table.names]
     found: dict[Key, set[float]] = {}
     for label, values in by_class(released.figures).items():
         places = parsed(label)
-        if places is None or not set(places) <= set(table.names):
+        if places is None or not set(places) <= set(names):
             continue
-        labels = tuple(places.get(name, "") for name in table.names)
+        said = [places.get(name, "") for name in names]
+        labels = tuple(known.get(one, one) for known, one in zip(own, said, strict=True))
         for statistic in table.statistics:
-            if statistic_class(table_label(statistic, table.names, labels)) == label:
-                own = released.figures.get(table_label(statistic, table.names, labels))
-                found[(statistic, *labels) if several else labels] = {own} if own is not None else values
+            exact = table_label(statistic, table.names, labels)
+            if statistic_class(exact) == label:
+                printed = released.figures.get(exact)
+                found[(statistic, *labels) if several else labels] = (
+                    {printed} if printed is not None else values
+                )
     return found

@@ -7,12 +7,12 @@ level or step is another analysis, and the protocol decides about it; what would
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from deidentify.disclosure.check import findings_of
-from deidentify.disclosure.fields import load_fields
+from deidentify.disclosure.fields import Fields, load_fields, with_quoted
 from deidentify.disclosure.findings import Finding
 from deidentify.disclosure.read import Results, read_results
 from deidentify.disclosure.recipients import Recipient, recipient_of
@@ -21,6 +21,7 @@ MOST_ROUNDS = 2_000
 MOST_TRIES = 60  # withheld places that are put back one by one, to see whether each was needed
 MOST_ROWS_TO_TRY = 2_000
 _POINT = re.compile(r"(?P<id>.*)\[(?P<place>[0-9]+)\](?:\.(?P<column>[^.\[\]]+))?")
+_NOTHING = {"value": None, "ci_low": None, "ci_high": None}
 Change = Mapping[str, str]
 
 
@@ -34,7 +35,11 @@ class Mitigated:
 
 
 def mitigate(
-    results: Mapping[str, Any], recipient: str, *, support: Mapping[str, Any] | None = None
+    results: Mapping[str, Any],
+    recipient: str,
+    *,
+    support: Mapping[str, Any] | None = None,
+    quoted: Collection[float] = (),
 ) -> Mitigated:
     """Coarsen results for a kind of recipient. Conditions and earlier releases are not looked at.
 
@@ -44,7 +49,7 @@ def mitigate(
     if policy.full_listings:
         return Mitigated(dict(results), (), True)
     before = read_results(support if support is not None else results)
-    maker = _Maker(results, policy, before)
+    maker = _Maker(results, policy, before, with_quoted(quoted))
     maker.withhold_until_it_passes()
     minimal = maker.put_back_what_was_not_needed()
     return Mitigated(maker.made(), maker.account(), minimal)
@@ -53,10 +58,13 @@ def mitigate(
 class _Maker:
     """Keeps what is withheld as names of places in the original, and makes the results from it anew."""
 
-    def __init__(self, results: Mapping[str, Any], policy: Recipient, support: Results) -> None:
+    def __init__(
+        self, results: Mapping[str, Any], policy: Recipient, support: Results, fields: Fields
+    ) -> None:
         self.original = results
         self.policy = policy
         self.support = support
+        self.fields = fields
         self.withheld: dict[str, Finding] = {}
 
     def made(self, leave_out: str = "") -> dict[str, Any]:
@@ -65,7 +73,7 @@ class _Maker:
         # A cell of a table stays as an empty one: its line and column are known to be there.
         is_table = bool(self.original.get("table"))
         rows = [
-            {**_rounded(row, self.policy), "value": None} if row["id"] in gone else _rounded(row, self.policy)
+            {**self._rounded(row), **_NOTHING} if row["id"] in gone else self._rounded(row)
             for row in self.original.get("rows", ())
             if is_table or row["id"] not in gone
         ]
@@ -81,8 +89,12 @@ class _Maker:
         }
         return {**self.original, "rows": rows, "series": series, "row_sets": sets}
 
+    def _rounded(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
+        return _rounded(row, self.policy, self.fields)
+
     def findings(self, leave_out: str = "") -> list[Finding]:
-        return findings_of(read_results(self.made(leave_out)), self.policy, self.support)
+        made = read_results(self.made(leave_out))
+        return findings_of(made, self.policy, self.support, fields=self.fields)
 
     def withhold_until_it_passes(self) -> None:
         """Each round withholds what the findings name; `review` findings too: nobody looks at these results."""
@@ -111,13 +123,13 @@ class _Maker:
             {"rule": finding.rule, "action": "withhold", "where": place}
             for place, finding in self.withheld.items()
         ]
-        declared = load_fields().statistics
+        declared = self.fields.statistics
         for row in self.original.get("rows", ()):
             field = declared.get(row["statistic"])
             if row["id"] in self.withheld or field is None:
                 continue
-            if _rounded(row, self.policy) != row:
-                in_days = field.type == "quantile" and row.get("unit") == "days"
+            if self._rounded(row) != row:
+                in_days = field.type == "quantile" and bool(self.fields.step(row.get("unit", ""), 1))
                 action = "round_days" if in_days else "round"
                 rule = "single_value" if in_days else "rounding"
                 changes.append({"rule": rule, "action": action, "where": row["id"]})
@@ -130,16 +142,17 @@ def _round(found: Sequence[Finding]) -> Iterable[Finding]:
     return primary or found
 
 
-def _rounded(row: Mapping[str, Any], policy: Recipient) -> Mapping[str, Any]:
+def _rounded(row: Mapping[str, Any], policy: Recipient, fields: Fields) -> Mapping[str, Any]:
     """Quantiles in days to the recipient's days; persons and events to its base, percentages from them."""
-    field = load_fields().statistics.get(row["statistic"])
-    if field is None or load_fields().is_exempt(read_results({"rows": [row]}).rows[0]):
+    field = fields.statistics.get(row["statistic"])
+    if field is None or fields.is_exempt(read_results({"rows": [row]}).rows[0]):
         return row
     changed: dict[str, Any] = {}
-    if field.type == "quantile" and row.get("unit") == "days" and policy.days:
+    step = fields.step(row.get("unit", ""), policy.days) if field.type == "quantile" else 0
+    if step:
         for name in ("value", "ci_low", "ci_high"):
             if isinstance(row.get(name), int | float):
-                changed[name] = float(policy.days * round(row[name] / policy.days))
+                changed[name] = float(step * round(row[name] / step))
     base = policy.rounding_base
     if base:
         for name in ("n", "events"):

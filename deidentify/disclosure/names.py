@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
+_MANY = 16_384  # labels of one table: every rule asks for them again
 # Looks like nothing, and is neither a blank nor a format character to Unicode.
 _UNSEEN = frozenset({0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0}).union(
     range(0x180B, 0x1810), range(0xFE00, 0xFE10), range(0xE0100, 0xE01F0)
@@ -20,6 +22,7 @@ _MANY_DIGITS = re.compile(
 )  # a telephone or an identity number, never a day or a step
 
 
+@lru_cache(maxsize=_MANY)
 def folded(text: str) -> str:
     """A label as it is compared: NFKC, without what is not seen, one blank between words, case folded."""
     # Folding the case may leave a form that is not normal, and the other way round: so twice.
@@ -32,6 +35,29 @@ def folded(text: str) -> str:
 def folded_person(text: str) -> str:
     """The id of a person as it is compared: as a label, and without any blank. "" is nobody."""
     return "".join(letter for letter in folded(text) if not letter.isspace())
+
+
+def folded_name(text: str) -> str:
+    """The name of an organisation or a product as it is compared: letters and digits alone.
+
+    Blanks, hyphens, dots, quotes and brackets are no difference: `Sponsor A` is `sponsor-a` is `ＳＰＯＮＳＯＲ（Ａ）`.
+    """
+    return "".join(letter for letter in folded(text) if unicodedata.category(letter)[0] in "LMN")
+
+
+@lru_cache(maxsize=_MANY)
+def folded_label(text: str) -> str:
+    """A label as two releases are compared: `II / A` is `IIA`, `Stage-II.` is `stage ii`; `<50` is not `>=50`.
+
+    Blanks and punctuation are left out, but between two digits: `50-59` is not `5059`.
+    """
+    seen = folded(text)
+    kept = [
+        letter
+        for place, letter in enumerate(seen)
+        if unicodedata.category(letter)[0] not in "PZ" or seen[place - 1 : place + 2 : 2].isdigit()
+    ]
+    return "".join(kept) or seen
 
 
 def is_plain(text: str) -> bool:

@@ -2,9 +2,9 @@
 
 Two forms come in: the JSON that `studies.results.ResultSet.as_dict` writes, and a small CSV table.
 
-    arm,stage,subjects          dimensions, then columns that fields.toml declares as statistics
+    arm,stage,subjects          dimensions, then columns that fields.toml declares, by any name of headers.csv
     exposed,I,34                a cell that is empty, `*` or `NA` was suppressed
-    exposed,Total,61            Total, Sum, Overall, 合计, 小计, 总数 ... (MARGINS) is a margin
+    exposed,Total,61            Total, All patients, 合 计, 全部患者 ... (margins.toml) is a margin
     exposed,II/A,12             a slash makes levels: II is the sum of II/A, II/B, ...
 
 Nothing here repeats a value in an error: places only.
@@ -16,33 +16,28 @@ import csv
 import io
 import json
 import math
+import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from deidentify.disclosure.fields import load_fields
+from deidentify.disclosure.headers import shown_statistics, statistic_of
+from deidentify.disclosure.labels import is_margin
+from deidentify.disclosure.malformed import check_count, finite, is_number, malformed
 from deidentify.disclosure.names import folded, is_plain
-from rwd_platform.core.errors import PlatformError, Problem
+from rwd_platform.core.errors import PlatformError
 
-MARGINS = frozenset(
-    {"total", "subtotal", "sub-total", "grand total", "all", "sum", "overall"}
-    | {"合计", "小计", "总计", "总数", "总和", "全部", "全体"}
-)
 SUPPRESSED = frozenset({"", "*", "na", "n/a", "-", "–", "suppressed", "隐藏"})
 MOST_ROWS = 2_000_000
-LARGEST = 10**18  # no count and no amount of money is larger
 _LONGEST_LABEL = 500
-_SHOWN = 120
-
-RESULTS_MALFORMED = Problem(
-    code="disclosure.results_malformed",
-    zh="结果文件不能检查：{where}：{why_zh}。",
-    en="The results cannot be checked: {where}: {why}.",
-    next_zh="请提供平台写出的结果 JSON，或首行为列名、含已声明统计量列的 CSV 表格。",
-    next_en="Give the results JSON that the platform writes, or a CSV table with a header"
-    " and at least one declared statistic as a column.",
-)
+_NUMBERS = frozenset({"time_days", "survival", "ci_low", "ci_high", "hazard_ratio", "smd_weighted"})
+PERSONS = ("subjects", "patients", "persons", "n", "count")  # the same persons, whatever a column calls them
+_GROUPED = re.compile(
+    r"[-+]?[0-9]{1,3}(,[0-9]{3})+(\.[0-9]*)?%?"
+)  # 1,200: a comma stands before three digits
 
 
 @dataclass(frozen=True)
@@ -114,19 +109,14 @@ def read_file(path: Path) -> dict[str, Any]:
     except PlatformError:
         raise
     except (ValueError, RecursionError):
-        raise _malformed("JSON", "it is not valid JSON", "不是有效的 JSON") from None
+        raise malformed("JSON", "it is not valid JSON", "不是有效的 JSON") from None
     if not isinstance(document, dict):
-        raise _malformed("JSON", "it is not an object", "不是 JSON 对象")
+        raise malformed("JSON", "it is not an object", "不是 JSON 对象")
     return document
 
 
 def _no_constant(name: str) -> Any:
-    raise _malformed("JSON", f"{name} is no number", f"{name} 不是数")
-
-
-def _malformed(where: str, why: str, why_zh: str) -> PlatformError:
-    shown = "".join(letter if letter.isprintable() else "?" for letter in where)[:_SHOWN]
-    return RESULTS_MALFORMED.error(where=shown, why=why, why_zh=why_zh)
+    raise malformed("JSON", f"{name} is no number", f"{name} 不是数")
 
 
 # -- the mapping -> typed rows -----------------------------------------------------------------------------
@@ -137,7 +127,7 @@ def read_results(mapping: Mapping[str, Any]) -> Results:
     rows = _list(mapping, "rows")
     series = _list(mapping, "series")
     if len(rows) > MOST_ROWS:
-        raise _malformed("rows", f"more than {MOST_ROWS:,}", f"超过 {MOST_ROWS:,} 行")
+        raise malformed("rows", f"more than {MOST_ROWS:,}", f"超过 {MOST_ROWS:,} 行")
     typed = tuple(_row(place, row) for place, row in enumerate(rows))
     curves = tuple(_series(place, one) for place, one in enumerate(series))
     seen: set[str] = set()
@@ -147,7 +137,7 @@ def read_results(mapping: Mapping[str, Any]) -> Results:
     )
     for where, name in zip(places, (*(row.id for row in typed), *(one.id for one in curves)), strict=True):
         if name in seen:
-            raise _malformed(where, "this id occurs twice", "编号重复")
+            raise malformed(where, "this id occurs twice", "编号重复")
         seen.add(name)
     return Results(typed, curves, _row_sets(mapping), is_table=bool(mapping.get("table")))
 
@@ -155,21 +145,23 @@ def read_results(mapping: Mapping[str, Any]) -> Results:
 def _list(mapping: Mapping[str, Any], name: str) -> Sequence[Any]:
     found = mapping.get(name, [])
     if not isinstance(found, list | tuple):
-        raise _malformed(name, "a list is needed", "应为列表")
+        raise malformed(name, "a list is needed", "应为列表")
     return found
 
 
 def _row(place: int, row: Any) -> Row:
     where = f"rows[{place}]"
     if not isinstance(row, Mapping):
-        raise _malformed(where, "an object is needed", "应为对象")
+        raise malformed(where, "an object is needed", "应为对象")
     statistic = _text(row, "statistic", where, needed=True)
     declared = load_fields().statistics.get(statistic)
     value = row.get("value")
+    if isinstance(value, str) and declared is not None and is_number(value):
+        raise malformed(f"{where}.value", "a number is written as text", "数字写成了文本")
     if value is not None and not isinstance(value, str):
-        value = _finite(value, f"{where}.value")
-        if declared is not None and declared.type == "count" and value < 0:
-            raise _malformed(f"{where}.value", "a count below 0", "计数为负")
+        value = finite(value, f"{where}.value")
+        if declared is not None and declared.type == "count":
+            check_count(value, f"{where}.value")
     return Row(
         id=_text(row, "id", where, needed=True),
         analysis=_text(row, "analysis", where),
@@ -197,7 +189,7 @@ def _dims(row: Mapping[str, Any], where: str) -> tuple[tuple[str, str], ...]:
         isinstance(name, str) and isinstance(label, str) and len(label) <= _LONGEST_LABEL
         for name, label in dims.items()
     ):
-        raise _malformed(f"{where}.dims", "an object of texts is needed", "应为文本对象")
+        raise malformed(f"{where}.dims", "an object of texts is needed", "应为文本对象")
     return tuple((name, _label(label)) for name, label in dims.items())
 
 
@@ -206,42 +198,57 @@ def _contributions(row: Mapping[str, Any], where: str) -> tuple[float, ...] | No
     if found is None:
         return None
     if not isinstance(found, list | tuple):
-        raise _malformed(f"{where}.contributions", "a list is needed", "应为列表")
-    return tuple(float(_finite(one, f"{where}.contributions")) for one in found)
+        raise malformed(f"{where}.contributions", "a list is needed", "应为列表")
+    return tuple(float(finite(one, f"{where}.contributions")) for one in found)
 
 
 def _series(place: int, one: Any) -> Curve:
     where = f"series[{place}]"
     if not isinstance(one, Mapping):
-        raise _malformed(where, "an object is needed", "应为对象")
+        raise malformed(where, "an object is needed", "应为对象")
     columns = _list(one, "columns")
     points = _list(one, "points")
     if not all(isinstance(name, str) for name in columns):
-        raise _malformed(f"{where}.columns", "names are needed", "应为列名")
-    for point in points:
-        if not isinstance(point, list | tuple) or len(point) != len(columns):
-            raise _malformed(f"{where}.points", "a point does not fit the columns", "点与列数不符")
-        for value in point:
-            if value is not None and not isinstance(value, str):
-                _finite(value, f"{where}.points")
-    return Curve(
+        raise malformed(f"{where}.columns", "names are needed", "应为列名")
+    made = Curve(
         id=_text(one, "id", where, needed=True),
         analysis=_text(one, "analysis", where),
         columns=tuple(columns),
-        points=tuple(tuple(point) for point in points),
+        points=tuple(tuple(_point(where, point, len(columns))) for point in points),
         row_set=_text(one, "row_set", where),
     )
+    declared = load_fields().series.get(made.kind)
+    for name, kind in ((declared.columns if declared else None) or {}).items():
+        at = made.column(name)
+        if at is None:
+            continue
+        for values in made.points:
+            value = values[at]
+            if isinstance(value, str) and (kind != "open" or name in _NUMBERS) and is_number(value):
+                raise malformed(f"{where}.points", "a number is written as text", "数字写成了文本")
+            if kind in ("count", "at_risk") and isinstance(value, int | float):
+                check_count(value, f"{where}.points")
+    return made
+
+
+def _point(where: str, point: Any, columns: int) -> Sequence[Any]:
+    if not isinstance(point, list | tuple) or len(point) != columns:
+        raise malformed(f"{where}.points", "a point does not fit the columns", "点与列数不符")
+    for value in point:
+        if value is not None and not isinstance(value, str):
+            finite(value, f"{where}.points")
+    return point
 
 
 def _row_sets(mapping: Mapping[str, Any]) -> dict[str, tuple[int, str]]:
     found = mapping.get("row_sets", {})
     if not isinstance(found, Mapping):
-        raise _malformed("row_sets", "an object is needed", "应为对象")
+        raise malformed("row_sets", "an object is needed", "应为对象")
     sets = {}
     for place, (name, one) in enumerate(found.items()):
         where = f"row_sets.{name}" if is_plain(str(name)) else f"row_sets[{place}]"
         if not isinstance(one, Mapping):
-            raise _malformed(where, "an object is needed", "应为对象")
+            raise malformed(where, "an object is needed", "应为对象")
         subjects = _count(one, "subjects", where)
         sets[str(name)] = (subjects or 0, _text(one, "sha256", where))
     return sets
@@ -250,30 +257,22 @@ def _row_sets(mapping: Mapping[str, Any]) -> dict[str, tuple[int, str]]:
 def _text(row: Mapping[str, Any], name: str, where: str, *, needed: bool = False) -> str:
     value = row.get(name, "")
     if not isinstance(value, str) or len(value) > _LONGEST_LABEL or (needed and not value):
-        raise _malformed(f"{where}.{name}", "a short text is needed", "应为不超过 500 字的文本")
-    return value
-
-
-def _finite(value: Any, where: str) -> float | int:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise _malformed(where, "a number is needed", "应为数字")
-    if (isinstance(value, int) and abs(value) > LARGEST) or not math.isfinite(value):
-        raise _malformed(where, "it is not finite, or too large", "不是有限数，或过大")
+        raise malformed(f"{where}.{name}", "a short text is needed", "应为不超过 500 字的文本")
     return value
 
 
 def _number(row: Mapping[str, Any], name: str, where: str) -> float | None:
     value = row.get(name)
-    return None if value is None else float(_finite(value, f"{where}.{name}"))
+    return None if value is None else float(finite(value, f"{where}.{name}"))
 
 
 def _count(row: Mapping[str, Any], name: str, where: str) -> int | None:
     value = row.get(name)
     if value is None:
         return None
-    number = _finite(value, f"{where}.{name}")
+    number = finite(value, f"{where}.{name}")
     if number < 0 or number != int(number):
-        raise _malformed(f"{where}.{name}", "no whole number from 0 on", "不是非负整数")
+        raise malformed(f"{where}.{name}", "no whole number from 0 on", "不是非负整数")
     return int(number)
 
 
@@ -285,65 +284,91 @@ def table_mapping(content: bytes) -> dict[str, Any]:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise _malformed("CSV", "it is not UTF-8", "不是 UTF-8 文本") from None
+        raise malformed("CSV", "it is not UTF-8", "不是 UTF-8 文本") from None
     try:
         lines = list(csv.reader(io.StringIO(text, newline=""), strict=True))
     except csv.Error:
-        raise _malformed("CSV", "the quoting is broken", "引号不配对") from None
+        raise malformed("CSV", "the quoting is broken", "引号不配对") from None
     if not lines:
-        raise _malformed("CSV", "there is no header", "没有表头")
-    statistics = load_fields().statistics
-    # A statistic is known in any case and width; a dimension keeps the name that it was given.
-    header = [folded(name) if folded(name) in statistics else name.strip() for name in lines[0]]
-    values = [place for place, name in enumerate(header) if name in statistics]
-    if not values or len({folded(name) for name in header}) != len(header):
-        raise _malformed(
+        raise malformed("CSV", "there is no header", "没有表头")
+    # A statistic is known by any of its names; a dimension keeps the name that it was given.
+    header = [statistic_of(name) or name.strip() for name in lines[0]]
+    values = [place for place, name in enumerate(header) if statistic_of(lines[0][place])]
+    if not values:
+        raise malformed(
             "CSV header",
-            "it needs different names and a declared statistic",
-            "表头缺少已声明的统计量或列名重复",
+            f"no column is a declared statistic; known are: {shown_statistics('en')}",
+            f"没有一列是已登记的统计量；可用的有：{shown_statistics('zh')}",
         )
+    if len({folded(name) for name in header}) != len(header):
+        raise malformed("CSV header", "two columns have one name or meaning", "有两列同名或含义相同")
     rows = []
     for number, line in enumerate(lines[1:], start=2):
         if not any(cell.strip() for cell in line):
             continue
         if len(line) != len(header):
-            raise _malformed(f"line {number}", "it does not fit the header", "列数与表头不符")
+            raise malformed(f"line {number}", "it does not fit the header", "列数与表头不符")
         rows += _cells(number, line, header, values)
     if not rows:
-        raise _malformed("CSV", "there is no line below the header", "表头之下没有数据行")
+        raise malformed("CSV", "there is no line below the header", "表头之下没有数据行")
     return {"table": True, "rows": rows, "series": [], "row_sets": {}}
 
 
 def _cells(number: int, line: list[str], header: list[str], values: list[int]) -> list[dict[str, Any]]:
     dims = {name: _label(line[place]) for place, name in enumerate(header) if place not in values}
-    whole = next((place for place in values if header[place] == "n"), None)
-    n = _cell(line[whole], number, "n") if whole is not None else None
+    numbers = {header[place]: _cell(line[place], number, header[place]) for place in values}
     return [
         {
-            "id": f"line{number}.{header[place]}",
+            "id": f"line{number}.{name}",
             "analysis": "table",
-            "statistic": header[place],
-            "value": _cell(line[place], number, header[place]),
-            "n": None if n is None or place == whole else n,
+            "statistic": name,
+            "value": value,
+            "n": _whole(name, numbers),
             "dims": dims,
         }
-        for place in values
+        for name, value in numbers.items()
     ]
 
 
+def _whole(name: str, numbers: Mapping[str, float | int | None]) -> float | int | None:
+    """How many persons a number of the line is of: those of its column `n`; if there is none, of any that counts
+    persons. Beside a share such a column may be its numerator, so that only `n` is believed."""
+    if name == "n":
+        return None
+    if numbers.get("n") is not None or name in PERSONS:
+        return numbers.get("n")
+    if load_fields().statistics[name].type == "share":
+        return None
+    return next((numbers[one] for one in PERSONS if numbers.get(one) is not None), None)
+
+
 def _label(text: str) -> str:
-    label = text.strip()
-    return "" if folded(label) in MARGINS else label
+    """As it stands; a margin is "", and blanks beside a slash are no part of a level."""
+    label = "/".join(part.strip() for part in text.split("/"))
+    return "" if is_margin(label) else label
 
 
 def _cell(text: str, number: int, column: str) -> float | int | None:
-    cleaned = text.strip().replace(",", "").replace("，", "")
+    cleaned = unicodedata.normalize("NFKC", text).strip()
     if cleaned.lower() in SUPPRESSED:
         return None
+    if "," in cleaned and not _GROUPED.fullmatch(cleaned):
+        raise malformed(
+            f"line {number}, {column}",
+            "a comma stands elsewhere than before three digits",
+            "逗号不是千位分隔符",
+        )
+    cleaned = cleaned.replace(",", "")
+    kind = load_fields().statistics[column].type
+    in_percent = cleaned.endswith("%") and kind in ("share", "time_to_event")
     try:
-        value = float(cleaned)
+        value = float(cleaned.removesuffix("%")) if in_percent else float(cleaned)
     except ValueError:
-        raise _malformed(f"line {number}, {column}", "it is no number", "不是数字") from None
+        raise malformed(f"line {number}, {column}", "it is no number", "不是数字") from None
     if not math.isfinite(value):
-        raise _malformed(f"line {number}, {column}", "it is not finite", "不是有限数")
+        raise malformed(f"line {number}, {column}", "it is not finite", "不是有限数")
+    if in_percent and kind == "time_to_event":  # a survival of 85% is 0.85
+        value /= 100.0
+    if kind == "count":
+        check_count(value, f"line {number}, {column}")
     return int(value) if value.is_integer() else value

@@ -10,7 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from deidentify.disclosure.names import folded, folded_person
+from deidentify.disclosure.names import folded
+from deidentify.disclosure.reasons import is_filler, mixes_scripts, one_person
 from rwd_platform.core.errors import Problem
 from rwd_platform.core.text import Bilingual
 
@@ -29,9 +30,12 @@ RECIPIENT_UNKNOWN = Problem(
 )
 # What each condition asks for, as a person would be told.
 CONDITION_TEXTS: Mapping[str, Bilingual] = {
-    "purpose": Bilingual("写明用途", "the purpose, in words"),
+    "purpose": Bilingual(
+        "写明用途（“无”“-”之类不算）", "the purpose, in words (`none` or `-` is no purpose)"
+    ),
     "authorisation": Bilingual(
-        "授权依据：文号或法定职责", "the authorisation: a document's number or a legal duty"
+        "授权依据：文号或法定职责（“无”“-”之类不算）",
+        "the authorisation: a document's number or a legal duty (`none` or `-` is none)",
     ),
     "encryption": Bilingual(
         "加密方式：接收方 X25519 公钥指纹（64 位十六进制）或传输方式（tls-1.3、sm2-tls、offline-media-encrypted）",
@@ -114,7 +118,7 @@ def _is_met(name: str, conditions: Mapping[str, Any]) -> bool:
         return False
     if name == "encryption":
         return given in TRANSPORTS or _is_fingerprint(given)
-    return True
+    return not is_filler(given)
 
 
 def _is_fingerprint(given: str) -> bool:
@@ -123,7 +127,8 @@ def _is_fingerprint(given: str) -> bool:
 
 
 def _are_two(approvers: Iterable[Any], requester: Any) -> bool:
-    """Two persons besides the requester: spellings that look alike are one person."""
-    asked = folded_person(requester) if isinstance(requester, str) else ""
-    others = {folded_person(one) for one in approvers if isinstance(one, str)} - {"", asked}
+    """Two persons besides the requester: spellings that look alike are one person, a mixture of alphabets is none."""
+    asked = one_person(requester) if isinstance(requester, str) else ""
+    plain = [one for one in approvers if isinstance(one, str) and not mixes_scripts(one)]
+    others = {one_person(one) for one in plain} - {"", asked}
     return bool(asked) and len(others) >= APPROVERS_NEEDED

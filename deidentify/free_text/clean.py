@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from deidentify.free_text import dates_in_text
+from deidentify.free_text import dates_in_text, dates_left_over
 from deidentify.free_text.detector import Detector, Span, TextContext
 from deidentify.free_text.merge import merge
-from deidentify.free_text.rules import Rules
+from deidentify.free_text.rules import Rules, dates_of
 from deidentify.free_text.seeds import SeededMatching
 from deidentify.free_text.segments import Segments
 from deidentify.free_text.surrogates import CLOSE, OPEN, own_surrogates, shifted_date, surrogate
@@ -30,6 +30,17 @@ WITHHELD = Problem(
     next_zh="请由隐私专员在受控环境中查看原文，补充名册或号码规则后重新清洗。",
     next_en="Let the privacy officer look at it in the enclave, complete the roster or the registry, "
     "and clean it again.",
+    http=409,
+    exit=Exit.REFUSED,
+)
+DATE_LEFT = Problem(
+    code="text.date_left",
+    zh="文本中有 {count} 处日期无法随其他日期一并移动，该文本不予提供。",
+    en="The text is withheld: it holds {count} dates that could not be moved with the others.",
+    next_zh="与移动后的日期并列的真实日期（如星期、节日、未写月份的日）会暴露移动的天数。请医院在原记录中补全日期后重传，"
+    "或改用不含该文本的研究数据。",
+    next_en="A true date beside moved ones (a weekday, a festival, a day without its month) tells how far they were "
+    "moved. Let the hospital complete the date in its record and send it again, or do without this text.",
     http=409,
     exit=Exit.REFUSED,
 )
@@ -76,7 +87,11 @@ def find_all(text: str, context: TextContext, detectors: Sequence[Detector] = DE
 
 
 def clean(text: str, context: TextContext, detectors: Sequence[Detector] = DETECTORS) -> Cleaned:
-    """Replace what identifies. A text in which the last reading still finds something: text.withheld."""
+    """Replace what identifies.
+
+    A text in which the last reading still finds something: text.withheld. One in which a date would stay as it was
+    beside others that were moved: text.date_left.
+    """
     check_key(context.key)
     current = _Pieces(text, context)
     for _ in range(_READINGS):
@@ -86,9 +101,11 @@ def clean(text: str, context: TextContext, detectors: Sequence[Detector] = DETEC
         current.replace(spans, context)
     left = find_all(current.text, context, detectors)
     kinds = sorted({span.kind for span in left})
-    count = len(left) or _dates_left_over(current, context)
+    if left:
+        raise WITHHELD.error(count=len(left), kinds=", ".join(kinds))
+    count = _dates_left_over(current, context)
     if count:
-        raise WITHHELD.error(count=count, kinds=", ".join(kinds or [DATE]))
+        raise DATE_LEFT.error(count=count)
     names = tuple(f"{detector.name} {detector.version}" for detector in detectors)
     spans = sorted(current.spans, key=lambda span: span.start)
     unsought = context.roster.unsought if context.roster else {}
@@ -97,10 +114,12 @@ def clean(text: str, context: TextContext, detectors: Sequence[Detector] = DETEC
 
 def _dates_left_over(current: _Pieces, context: TextContext) -> int:
     """True dates beside replaced ones: one pair of the two would tell how far the patient's dates were moved."""
-    if not any(span.kind == DATE for span in current.spans):
-        return 0
     masked, _ = _without_surrogates(current.text, context)
-    return dates_in_text.left_over(NormalText(masked).plain)
+    plain = NormalText(masked).plain
+    told = dates_left_over.days_told(plain)
+    if any(span.kind == DATE for span in current.spans):
+        told += dates_left_over.beside_moved(plain)
+    return told
 
 
 class _Pieces:
@@ -142,7 +161,7 @@ def _shifted_dates(text: str, context: TextContext) -> dict[tuple[int, int], str
     normal = NormalText(text)
     shifts: dict[tuple[int, int], str] = {}
     year = 0
-    for date in dates_in_text.find_dates(normal.plain):
+    for date in dates_of(normal.plain):
         year = date.year or year
         moved = dates_in_text.shifted(normal.plain, date, context.days, year)
         if moved is not None:

@@ -13,6 +13,7 @@ _PLUGGED_IN = 2
 # Among the rules' own: a number of a known form before one by its context, and parts of texts last. A date comes
 # after the numbers: shifting 住院号202403180012 would leave its last digits as they are.
 _KINDS = (
+    found.DEVICE_PRODUCTION, found.SERIAL_NUMBER, found.LOT_NUMBER,
     found.RESIDENT_ID, found.PERMANENT_RESIDENCE, found.OLD_RESIDENT_ID, found.BANK_CARD, found.MOBILE,
     found.EMAIL, found.URL, found.LICENCE_PLATE, found.LANDLINE, found.SERVICE_PHONE, found.WECHAT,
     found.QQ, found.TRAVEL_DOCUMENT, found.INSURANCE_CARD, found.HOSPITAL_NUMBER, found.DATE, found.FOREIGN_PHONE,

@@ -14,10 +14,10 @@ ROSTER_UNFIT = Problem(
     code="text.roster_unfit",
     zh="名册中第 {number} 个人的写法不对。",
     en="Person {number} of the roster is not written as it should be.",
-    next_zh='每个人写作 {{"names": [...], "numbers": [...], "addresses": [...]}}，各项均为文本列表；'
-    "也可直接给出 FHIR 资源或 Bundle。",
-    next_en='Write each as {{"names": [...], "numbers": [...], "addresses": [...]}}, every one a list of texts; '
-    "FHIR resources or a Bundle will do as well.",
+    next_zh='整个文件写作 `{{"people": [{{"names": ["…"], "numbers": ["…"], "addresses": ["…"]}}]}}`，'
+    "各项均为文本列表；也可直接给出 FHIR 资源或 Bundle。",
+    next_en='Write the file as `{{"people": [{{"names": ["…"], "numbers": ["…"], "addresses": ["…"]}}]}}`, '
+    "every one a list of texts; FHIR resources or a Bundle will do as well.",
 )
 
 

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
 
-from deidentify.free_text.dates_in_text import find_dates
+from deidentify.free_text.dates_in_text import WrittenDate, find_dates
 from deidentify.free_text.detector import Span, TextContext
 from deidentify.free_text.lexicon import clinical_word_end
 from deidentify.identifiers_cn import Found, NormalText, find_numbers
 from deidentify.identifiers_cn.addresses import find_addresses
+from deidentify.identifiers_cn.devices import find_devices
 from deidentify.identifiers_cn.found import NAME
-from deidentify.identifiers_cn.hospital_numbers import find_beds
+from deidentify.identifiers_cn.hospital_numbers import find_beds, find_numbered
 from deidentify.identifiers_cn.names import find_names
+from deidentify.identifiers_cn.phones import find_hidden_mobiles
 
 _SEX = re.compile("[,;、 ]{1,3}[男女]")
 RULES = "rules"
-VERSION = "1"
+VERSION = "2"
 
 
 class Rules:
@@ -30,15 +32,26 @@ class Rules:
         normal = NormalText(text)
         plain = normal.plain
         found = chain(
+            find_devices(plain),
             find_numbers(plain),
             find_addresses(plain),
             (one for one in find_names(plain) if not _is_clinical(plain, one)),
             find_beds(plain),
-            (Found(date.kind, date.start, date.end) for date in find_dates(plain)),
+            find_numbered(plain),
+            find_hidden_mobiles(plain),
+            (Found(date.kind, date.start, date.end) for date in dates_of(plain)),
         )
         spans = {Span(one.kind, *normal.place(one.start, one.end), RULES) for one in found}
         spans.update(Span(one.kind, one.start, one.end, RULES) for one in context.registry.find(text))
         return sorted(spans, key=lambda span: (span.start, span.end))
+
+
+def dates_of(plain: str) -> Iterator[WrittenDate]:
+    """The dates of a text in normal form, but none within a lot or serial number: no other date leans on these."""
+    masked = plain
+    for number in find_devices(plain):
+        masked = masked[: number.start] + "~" * (number.end - number.start) + masked[number.end :]
+    return find_dates(masked)
 
 
 def _is_clinical(plain: str, found: Found) -> bool:

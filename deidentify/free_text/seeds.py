@@ -22,7 +22,7 @@ from deidentify.free_text.people import ROSTER_UNFIT, Person, people_of, read_pe
 from deidentify.free_text.spelling import HAN, folded, is_quick, kept_places, squashed
 from deidentify.identifiers_cn import HOSPITAL_NUMBER, MOBILE, RESIDENT_ID, NormalText
 from deidentify.identifiers_cn.found import ADDRESS, EMAIL, LANDLINE, NAME
-from deidentify.identifiers_cn.names import surname_at, words
+from deidentify.identifiers_cn.names import surname_at, syllables, words
 from deidentify.identifiers_cn.phones import is_mobile
 from deidentify.identifiers_cn.regions import place_names, short_name
 from deidentify.identifiers_cn.resident_id import is_resident_id
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["ROSTER_EMPTY", "ROSTER_UNFIT", "SEEDS", "Person", "Roster", "SeededMatching"]
 
 SEEDS = "seeds"
-VERSION = "2"
+VERSION = "3"
 _SHORTEST_NUMBER = 4
 _EMBEDDED_NUMBER = 8  # a number this long is found inside a longer one too
 _SHORTEST_BARE = 5  # digits of a record number that may stand without its prefix
@@ -54,16 +54,22 @@ ROSTER_EMPTY = Problem(
     code="text.roster_empty",
     zh="名册里没有任何可用于匹配的姓名、号码或地址。",
     en="The roster holds no name, number or address that could be matched.",
-    next_zh="请提供患者、亲属和医务人员的结构化记录；没有名册的文本不得清洗。",
-    next_en="Give the structured record of the patient, relatives and clinicians: no text is cleaned without it.",
+    next_zh="请提供患者、亲属和医务人员的结构化记录，"
+    '形如 `{{"people": [{{"names": ["…"], "numbers": ["…"], "addresses": ["…"]}}]}}`；没有名册的文本不得清洗。',
+    next_en="Give the structured record of the patient, relatives and clinicians, such as "
+    '`{{"people": [{{"names": ["…"], "numbers": ["…"], "addresses": ["…"]}}]}}`: '
+    "no text is cleaned without it.",
 )
 
 
 class _Seed(NamedTuple):
+    """`initials`: how many letters at the end (below 0: at the beginning) must be capitals; `lump` is no Lu M. P."""
+
     kind: str
     subject: str
     covers: int  # how many characters of the pattern are the identifier; the rest is a title
     bounded: bool  # whether a letter or digit right beside it makes it something else
+    initials: int = 0
 
 
 @dataclass(frozen=True)
@@ -206,6 +212,8 @@ class Roster:
         for number, start, end in matches:
             seed = self._seeds[whole[number] if number >= 0 else bounded[-1 - number]]
             first, last = places[start], places[start + seed.covers - 1]
+            if seed.initials and not _are_capitals(letters, places[start:end], seed.initials):
+                continue
             if not (seed.bounded and _is_inside(letters, first, places[end - 1])):
                 place = normal.place(first, last + 1) if normal else (first, last + 1)
                 spans.append(Span(seed.kind, *place, SEEDS, seed.subject))
@@ -239,6 +247,11 @@ def _largest(spans: list[Span]) -> list[Span]:
         if not kept or span.end > kept[-1].end:
             kept.append(span)
     return kept
+
+
+def _are_capitals(letters: str, places: Sequence[int], initials: int) -> bool:
+    wanted = places[-initials:] if initials > 0 else places[:-initials]
+    return all(letters[place].isupper() for place in wanted)
 
 
 def _is_inside(plain: str, first: int, last: int) -> bool:
@@ -300,10 +313,23 @@ def _seeds_of_latin_name(name: str, subject: str) -> Iterator[tuple[str, _Seed]]
             letters = squashed(order[0]) + comma + squashed("".join(order[1:]))
             if len(letters) >= _SHORTEST_LATIN:
                 yield letters, _Seed(NAME, subject, len(letters), True)
+    yield from _seeds_of_initials(parts, subject)
     for part in parts:
         letters = squashed(part)
         if len(parts) > 1 and len(letters) > _SHORTEST_LATIN:
             yield letters, _Seed(NAME, subject, len(letters), True)
+
+
+def _seeds_of_initials(parts: Sequence[str], subject: str) -> Iterator[tuple[str, _Seed]]:
+    """WANG XM and X.M. Wang, of Wang Xiaoming and of Xiaoming Wang; J. Smith of John Smith."""
+    for surname, given in ((parts[0], parts[1:]), (parts[-1], parts[:-1])):
+        family, names = squashed(surname), [name for name in map(squashed, given) if name]
+        spelled = [syllable for name in names for syllable in syllables(name) or [name]]
+        for initials in {"".join(name[0] for name in letters) for letters in (names, spelled)}:
+            if initials and family and len(family) + len(initials) >= _SHORTEST_LATIN:
+                for surname_first in (family + initials, f"{family},{initials}"):
+                    yield surname_first, _Seed(NAME, subject, len(surname_first), True, len(initials))
+                yield initials + family, _Seed(NAME, subject, len(initials + family), True, -len(initials))
 
 
 def _seeds_of_number(number: str, subject: str) -> Iterator[tuple[str, _Seed]]:

@@ -6,15 +6,13 @@ Full width, spaces, hyphens, stars and brackets between the characters, small le
 
 from __future__ import annotations
 
-import csv
 import re
 import unicodedata
 from functools import cache
-from pathlib import Path
 
 from deidentify.identifiers_cn import NormalText
+from deidentify.identifiers_cn.normal_form import SPELLED, simplified_characters
 
-TRADITIONAL = Path(__file__).with_name("traditional.csv")
 _HAN = "\u3400-\u9fff\U00020000-\U0003ffff"
 HAN = re.compile(f"[{_HAN}]")
 # What stands between the characters of a name or number without ending a phrase; marks above letters, too.
@@ -31,12 +29,11 @@ _GAP = re.compile(
 )
 # Ordinary notes, whose characters are searched as they are; all others are brought to their normal form first.
 _QUICK = re.compile("[ -~\n\u3000\u4e00-\u9fff，。、；：？！“”‘’（）《》【】％＋－～．—…·℃°±×÷≥≤μ→↑↓]*")
-_SPELLED = re.compile("[〇零一二三四五六七八九幺]{7}")
 
 
 def is_quick(text: str) -> bool:
     """Whether the text may be searched without its normal form."""
-    return bool(_QUICK.fullmatch(text)) and not _SPELLED.search(text)
+    return bool(_QUICK.fullmatch(text)) and not SPELLED.search(text)
 
 
 def squashed(text: str) -> str:
@@ -68,19 +65,12 @@ def _in_simplified(plain: str) -> str:
 
 @cache
 def _traditional() -> frozenset[str]:
-    return frozenset(_simplified())
-
-
-@cache
-def _simplified() -> dict[str, str]:
-    with TRADITIONAL.open(encoding="utf-8", newline="") as file:
-        rows = csv.DictReader(line for line in file if not line.startswith("#"))
-        return {pair[0]: pair[1] for row in rows for pair in row["pairs"].split()}
+    return frozenset(simplified_characters())
 
 
 @cache
 def _translation() -> dict[int, str]:
-    return str.maketrans(_simplified())
+    return str.maketrans(dict(simplified_characters()))
 
 
 # Letters that no decomposition takes apart.

@@ -40,6 +40,9 @@ LABELS = {
     found.URL: "网址",
     found.IP_ADDRESS: "网络地址",
     found.HOSPITAL_NUMBER: "院内号",
+    found.SERIAL_NUMBER: "序列号",
+    found.LOT_NUMBER: "批号",
+    found.DEVICE_PRODUCTION: "生产标识",
     found.BED: "床位",
     found.ADDRESS: "地址",
     found.ORGANISATION: "机构",
@@ -60,7 +63,7 @@ def surrogate(context: TextContext, kind: str, value: str, subject: str = "") ->
 
 
 def _canonical(value: str) -> str:
-    """A number is one number with and without spaces, in full width and with +86 before it."""
+    """A number is one number with and without spaces, in full width and with +86 before it; 王曉明 is 王晓明."""
     plain = re.sub(r"[\s\-·._]", "", NormalText(value).plain).upper()
     return re.sub(r"^(?:\+|00)86(?=1[3-9][0-9]{9}$)", "", plain)
 

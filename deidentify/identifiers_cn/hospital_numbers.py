@@ -14,12 +14,18 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
+from typing import NamedTuple
 
 from deidentify.identifiers_cn.found import BED, HOSPITAL_NUMBER, Found
+from deidentify.identifiers_cn.names import find_names, is_full_name
 from deidentify.identifiers_cn.normal_form import NormalText
+from deidentify.identifiers_cn.phones import find_mobiles
+from deidentify.identifiers_cn.resident_id import find_old_resident_ids, find_resident_ids
 from rwd_platform.core.errors import Problem
 
 MINIMUM_SUPPORT = 20  # different values of one form; fewer could show what one person's number looks like
+FEWEST_PATIENTS = 5  # who must share the letters of a form for them to be the hospital's and nobody's name
 MOST_FORMS = 50
 LONGEST = 40
 # A form that is digits only is anything from a lab value to a date, so it must be long to stand alone.
@@ -45,6 +51,15 @@ _LETTERED = re.compile(  # several letters and hyphens before the digits: CT-202
     rf"(?:{_NOUNS})(?:编|序)?(?:[号][码]?|ID)[^A-Za-z0-9\n。；]{{0,4}}"
     r"(?P<value>(?=[A-Za-z\-]{1,12}[0-9])[A-Za-z][A-Za-z0-9\-/]{4,28})",
     re.IGNORECASE,
+)
+_OF_SOMETHING_ELSE = (
+    *("注册证", "备案", "批件", "许可证", "批准", "伦理", "审批", "项目", "方案", "课题", "试验", "研究"),
+    *("标准", "文件", "合同", "专利", "文献", "登记证", "协议", "指南"),
+)
+# 编号 alone may be anything's; what is named before it tells that it is a product's, a protocol's or a paper's.
+_NUMBERED = re.compile(
+    "".join(f"(?<!{what})" for what in _OF_SOMETHING_ELSE) + r"编号(?:为|是)?[: #.]{0,3}"
+    r"(?P<value>(?=[A-Za-z\-]{0,6}[0-9]{5})[A-Za-z]{0,4}-?[0-9][A-Za-z0-9\-]{4,24})(?![A-Za-z0-9])"
 )
 _BED = re.compile(
     r"(?:床号|床位号?|病床)[:\s]{0,3}(?P<value>[A-Za-z]{0,2}\+?[0-9]{1,4}(?:-[0-9]{1,3})?(?:号?床)?)"
@@ -133,23 +148,49 @@ class Registry:
         return Registry(tuple(forms))
 
 
-def learn(values_by_system: Mapping[str, Iterable[str]], minimum: int = MINIMUM_SUPPORT) -> Registry:
+class OwnedNumber(NamedTuple):
+    """A value of an `identifier`, and whose it is: the id of the patient, nothing where none is named."""
+
+    value: str
+    patient: str = ""
+
+
+def learn(
+    values_by_system: Mapping[str, Iterable[OwnedNumber | str]], minimum: int = MINIMUM_SUPPORT
+) -> Registry:
     """The forms that at least `minimum` different values of a system share, the most frequent first.
 
-    Letters stay as letters where that many values begin alike (ZY, MZ), else they are counted. Digits are
-    only counted: a year in them would be another next year. What is longer than 40 characters or has other
-    characters in it is no number and is passed over.
+    Letters stay as letters where that many values of at least five different patients have the same ones (ZY, MZ),
+    else they are counted: of one patient's many visits, WANGXIAOMING01 would show who it is. A value without its
+    patient keeps no letters. Digits are only counted: a year in them would be another next year. What is longer than
+    40 characters or has other characters in it is no number and is passed over. A system's own name is left out
+    where it may name a person (`http://his/王小明`).
     """
     forms: list[Form] = []
     for system in sorted(values_by_system):
-        values = {NormalText(value).plain.strip().upper() for value in values_by_system[system]}
-        supports = _supports({value for value in values if value and len(value) <= LONGEST}, minimum)
-        forms.extend(Form(system, form, support) for form, support in supports)
+        owned = {_normal(one) for one in values_by_system[system]}
+        supports = _supports({one for one in owned if one.value and len(one.value) <= LONGEST}, minimum)
+        forms.extend(Form(_shown(system), form, support) for form, support in supports)
     return Registry(tuple(forms[:MOST_FORMS]))
 
 
-def identifier_values(resource: object) -> Iterator[tuple[str, str]]:
-    """Every (system, value) of the `identifier` elements of a resource: what `learn` is given."""
+def _normal(one: OwnedNumber | str) -> OwnedNumber:
+    value, patient = one if isinstance(one, OwnedNumber) else (one, "")
+    return OwnedNumber(NormalText(value).plain.strip().upper(), patient)
+
+
+def _shown(system: str) -> str:
+    """The system as it may be written; nothing where Chinese characters, somebody's number or a name are in it."""
+    plain = NormalText(system).plain
+    words = [word.lower() for word in re.findall("[A-Za-z]+", re.sub("([a-z])([A-Z])", r"\1 \2", plain))]
+    numbers = [*find_resident_ids(plain), *find_mobiles(plain), *find_old_resident_ids(plain)]
+    named = any(map(is_full_name, (*words, *map("".join, pairwise(words)))))
+    return "" if not plain.isascii() or numbers or named or list(find_names(plain)) else system
+
+
+def identifier_values(resource: object) -> Iterator[tuple[str, OwnedNumber]]:
+    """Every (system, value and whose it is) of the `identifier` elements of a resource: what `learn` is given."""
+    patient = _patient_of(resource)
     waiting = [resource]  # own stack: a hostile file may be nested deeper than Python's calls go
     while waiting:
         value = waiting.pop()
@@ -160,7 +201,21 @@ def identifier_values(resource: object) -> Iterator[tuple[str, str]]:
             own = value.get("identifier")
             for one in own if isinstance(own, list) else ():
                 if isinstance(one, Mapping) and isinstance(one.get("value"), str):
-                    yield str(one.get("system", "")), one["value"]
+                    yield str(one.get("system", "")), OwnedNumber(one["value"], patient)
+
+
+def _patient_of(resource: object) -> str:
+    """The id of the patient whom a resource is or is about; nothing where it names none."""
+    if not isinstance(resource, Mapping):
+        return ""
+    if resource.get("resourceType") == "Patient":
+        return str(resource.get("id") or "")
+    for name in ("subject", "patient", "beneficiary", "individual", "for"):
+        link = resource.get(name)
+        reference = link.get("reference") if isinstance(link, Mapping) else None
+        if isinstance(reference, str) and re.search("(?:^|/)Patient/[^/]+$", reference):
+            return reference.rsplit("/", 1)[1]
+    return ""
 
 
 def find_hospital_numbers(plain: str) -> Iterator[Found]:
@@ -170,26 +225,35 @@ def find_hospital_numbers(plain: str) -> Iterator[Found]:
             yield Found(HOSPITAL_NUMBER, *match.span("value"))
 
 
+def find_numbered(plain: str) -> Iterator[Found]:
+    """编号0012345, in a text in normal form: for texts of patients, not for tables and file names."""
+    for match in _NUMBERED.finditer(plain):
+        yield Found(HOSPITAL_NUMBER, *match.span("value"))
+
+
 def find_beds(plain: str) -> Iterator[Found]:
     """Bed numbers: with a date they name a person."""
     for match in _BED.finditer(plain):
         yield Found(BED, *match.span("value" if match["value"] else "bed"))
 
 
-def _supports(values: set[str], minimum: int) -> list[tuple[str, int]]:
-    by_spelling: dict[str, int] = defaultdict(int)
-    by_class: dict[str, int] = defaultdict(int)
-    for value in values:
-        runs = _RUN.findall(value)
-        if not any(run.isdigit() for run in runs) or not all(
-            run.isalnum() or run in _SEPARATORS for run in runs
-        ):
-            continue
-        by_spelling["".join(f"{{{len(run)}}}" if run.isdigit() else run for run in runs)] += 1
-    for spelling, support in by_spelling.items():
-        if support < minimum:
-            by_class[re.sub("[A-Z]+", lambda run: f"[{len(run[0])}]", spelling)] += support
-    kept = [*by_spelling.items(), *by_class.items()]
+def _supports(owned: set[OwnedNumber], minimum: int) -> list[tuple[str, int]]:
+    spelled: dict[str, set[OwnedNumber]] = defaultdict(set)
+    for one in owned:
+        runs = _RUN.findall(one.value)
+        if any(run.isdigit() for run in runs) and all(run.isalnum() or run in _SEPARATORS for run in runs):
+            spelled["".join(f"{{{len(run)}}}" if run.isdigit() else run for run in runs)].add(one)
+    by_spelling: dict[str, int] = {}
+    by_class: dict[str, set[str]] = defaultdict(set)
+    for spelling, found in spelled.items():
+        values = {one.value for one in found}
+        patients = {one.patient for one in found} - {""}
+        shows_nobody = not re.search("[A-Z]", spelling) or len(patients) >= FEWEST_PATIENTS
+        if len(values) >= minimum and shows_nobody:
+            by_spelling[spelling] = len(values)
+        else:
+            by_class[re.sub("[A-Z]+", lambda run: f"[{len(run[0])}]", spelling)] |= values
+    kept = [*by_spelling.items(), *((form, len(values)) for form, values in by_class.items())]
     return sorted(
         ((form, support) for form, support in kept if support >= minimum and _FORM.fullmatch(form)),
         key=lambda one: (-one[1], one[0]),

@@ -26,6 +26,8 @@ _SYLLABLE = (
     "ai|an|ao|ei|en|er|ia|ie|in|iu|ou|ua|ue|ui|un|uo|ve|vn|a|e|i|o|u|v)"
 )
 _GIVEN = re.compile(rf"{_SYLLABLE}(?:[-' ]?{_SYLLABLE}){{0,2}}", re.IGNORECASE)
+_THREE_SYLLABLES = re.compile(f"({_SYLLABLE})({_SYLLABLE})?({_SYLLABLE})?")
+_INITIALS = r"(?:[A-Z]\. ?-?){1,3}"
 _WORD = "[A-Z][A-Za-z'\u00c0-\u024f]{1,19}"
 _TWO_WORDS = re.compile(
     rf"(?<![A-Za-z])(?=(?P<value>(?P<first>{_WORD})(?:, ?| )(?P<second>{_WORD}(?:-[A-Za-z]{{1,8}})?))(?![A-Za-z]))"
@@ -33,8 +35,62 @@ _TWO_WORDS = re.compile(
 _LATIN_AFTER_WORD = re.compile(
     r"(?:姓名|名字|患者|病人|家属|联系人|医生|医师|护士|术者|签名|签字|父亲|母亲|丈夫|妻子|配偶|教授|英文名|拼音|外籍|(?i:name|patient)"
     r"|(?<![A-Za-z])(?:Mr|Mrs|Ms|Miss|Dr|Prof|Professor)(?![A-Za-z]))[.: (为是叫]{0,4}"
-    rf"(?P<value>{_WORD}(?:[ ,.\-]{{1,2}}(?:{_WORD}|[A-Z]\.?(?![A-Za-z]))){{0,4}})(?![A-Za-z])"
+    rf"(?P<value>(?:{_INITIALS})?{_WORD}(?:[ ,.\-]{{1,2}}(?:{_WORD}|[A-Z]\.?(?![A-Za-z]))){{0,4}})(?![A-Za-z])"
 )
+# X.M. Wang, Wang X.M., WANG XM: a surname in pinyin with initials; without dots the surname must be no abbreviation.
+_INITIALS_FIRST = re.compile(
+    rf"(?<![A-Za-z.])(?P<value>(?:[A-Z]\. ?-?){{2,3}}(?P<surname>{_WORD}))(?![A-Za-z])"
+)
+_INITIALS_LAST = re.compile(
+    rf"(?<![A-Za-z])(?P<value>(?P<surname>{_WORD}),? (?P<initials>(?:[A-Z]\. ?-?){{2,3}}|[A-Z]{{2}}))(?![A-Za-z0-9.-])"
+)
+_SHORTEST_IN_CAPITALS = 4
+# LONG QT, SONG CT: what two capitals after a surname are in a hospital.
+_TWO_CAPITALS = frozenset(
+    {
+        *(
+            "QT",
+            "CT",
+            "MR",
+            "DR",
+            "US",
+            "UA",
+            "BP",
+            "HR",
+            "PT",
+            "RR",
+            "WT",
+            "HT",
+            "DM",
+            "HF",
+            "MI",
+            "AF",
+            "VT",
+            "CK",
+        ),
+        *(
+            "TB",
+            "IV",
+            "IM",
+            "PO",
+            "HB",
+            "GI",
+            "GU",
+            "GA",
+            "EF",
+            "PE",
+            "PR",
+            "CR",
+            "SD",
+            "PD",
+            "OS",
+            "ER",
+            "OR",
+        ),
+    }
+)
+# 付款人:马化腾 - whoever it is that does something, with a colon and nothing after the name.
+_ANYBODY = re.compile(f"[{_HAN}](?:人|者|员|师|方|士):[ ]?")
 # 张伟，男，53岁; the role before it may be written without a mark.
 _BEFORE_SEX = re.compile(
     f"(?:(?<![{_HAN}])|(?<=患者)|(?<=病人)|(?<=患儿))(?P<value>[{_HAN}]{{2,4}})"
@@ -58,6 +114,8 @@ class Words(NamedTuple):
     callers: tuple[str, ...]  # 老师: a name may follow without a mark
     nicknamed: str  # surnames that 老 and 小 make a nickname of, and no other word
     not_before_titles: frozenset[str]
+    name_parts: tuple[str, ...]  # of names of minorities without a dot: 古力, 卓玛
+    name_links: frozenset[str]
 
 
 @cache
@@ -68,6 +126,7 @@ def words() -> Words:
     def longest_first(name: str) -> tuple[str, ...]:
         return tuple(sorted(set(lists[name].split()), key=lambda word: (-len(word), word)))
 
+    parts = sorted(set(lists["name_parts"].split()), key=lambda part: (-len(part), part))
     return Words(
         frozenset(lists["surnames"]) - {"\n"},
         frozenset(lists["common_words"]) - {"\n"},
@@ -79,6 +138,24 @@ def words() -> Words:
         longest_first("callers"),
         "".join(lists["nicknamed"].split()),
         frozenset(lists["not_before_titles"].split()),
+        tuple(parts),
+        frozenset(lists["name_links"]),
+    )
+
+
+def syllables(pinyin: str) -> list[str]:
+    """xiaoming as xiao and ming; nothing where a text in small letters is no row of one to three syllables."""
+    match = _THREE_SYLLABLES.fullmatch(pinyin)
+    return [part for part in match.groups() if part] if match else []
+
+
+def is_full_name(word: str) -> bool:
+    """Whether a word in small letters can be a name in pinyin, surname first or last: wangxiaoming, xiaomingwang."""
+    return any(
+        word[:at] in words().pinyin and 0 < len(syllables(word[at:])) <= 2
+        for at in range(2, min(len(word), 9))
+    ) or any(
+        word[-at:] in words().pinyin and len(syllables(word[:-at])) == 2 for at in range(2, min(len(word), 9))
     )
 
 
@@ -126,6 +203,13 @@ def find_names(plain: str) -> Iterator[Found]:
         start = match.end()
         if (end := name_end(plain, start, marked=True)) > start:
             yield Found(NAME, start, end)
+    for match in _ANYBODY.finditer(plain):
+        start = match.end()
+        end = name_end(plain, start, marked=True)
+        if end > start and not _HAN_CHARACTER.match(plain, end):
+            yield Found(NAME, start, end)
+    yield from _without_dots(plain)
+    yield from _with_initials(plain)
     for match in _spaced().finditer(plain):
         yield Found(NAME, *match.span("value"))
     for match in _titles().finditer(plain):
@@ -139,6 +223,49 @@ def find_names(plain: str) -> Iterator[Found]:
     for match in _TWO_WORDS.finditer(plain):
         if _is_pinyin(match["first"], match["second"]) or _is_pinyin(match["second"], match["first"]):
             yield Found(NAME, *match.span("value"))
+
+
+def _with_initials(plain: str) -> Iterator[Found]:
+    for match in _INITIALS_FIRST.finditer(plain):
+        if match["surname"].lower() in words().pinyin:
+            yield Found(NAME, *match.span("value"))
+    for match in _INITIALS_LAST.finditer(plain):
+        surname, initials = match["surname"], match["initials"]
+        alone = "." not in initials
+        if surname.lower() not in words().pinyin or (alone and initials in _TWO_CAPITALS):
+            continue
+        if not alone or len(surname) >= _SHORTEST_IN_CAPITALS:
+            yield Found(NAME, *match.span("value"))
+
+
+def _without_dots(plain: str) -> Iterator[Found]:
+    """病人古力娜扎, 才旦卓玛，女: names of minorities written in one, by their parts.
+
+    After a role one part is enough, elsewhere there must be two.
+    """
+    for match in _parts().finditer(plain):
+        parts = len(_part().findall(match["value"]))
+        after_role = bool(match["role"])
+        start, end = match.span("value")
+        dotted = plain[end : end + 1] == "·" or plain[max(0, start - 1) : start] == "·"
+        if not dotted and end - start >= 2 and (parts >= 2 or (after_role and _ends_like_a_name(plain, end))):
+            yield Found(NAME, start, end)
+
+
+@cache
+def _part() -> re.Pattern[str]:
+    return re.compile("|".join(words().name_parts))
+
+
+@cache
+def _parts() -> re.Pattern[str]:
+    roles = "|".join(re.escape(role) for role in words().roles if len(role) > 1)
+    link = f"[{''.join(sorted(words().name_links))}]"
+    part = "|".join(words().name_parts)
+    return re.compile(
+        f"(?:(?P<role>{roles})(?:为|是|叫)?[: ]{{0,3}})?"
+        f"(?P<value>{link}{{0,2}}(?:{part})(?:{link}{{0,1}}(?:{part})){{0,4}}{link}{{0,2}})"
+    )
 
 
 def _nicknames(plain: str) -> Iterator[Found]:

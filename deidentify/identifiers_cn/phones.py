@@ -17,6 +17,12 @@ _USUAL = re.compile(
 _GROUPED = re.compile(
     rf"(?<![0-9.])(?=(?P<value>{_PREFIX}1[ \-.·_/]{{0,2}}[3-9](?:[ \-.·_/\r\n]{{0,2}}[0-9]){{9}})(?![0-9]))"
 )
+# Starred out in the middle, and with letters that look like digits: the rest still tells a few people.
+_STARRED = re.compile(
+    rf"(?<![0-9A-Za-z.])(?P<value>{_PREFIX}1[3-9](?:[ \-]?[0-9*xX×·#_]){{9}})(?![0-9A-Za-z*])"
+)
+_STARS = re.compile(r"[*xX×·#_]{2,6}")
+_LOOK_ALIKE = re.compile(r"(?<![0-9A-Za-z])(?P<value>[1lI|](?:[ \-]{0,2}[0-9OolI|]){10})(?![0-9A-Za-z])")
 _LIKELY_GROUPS = frozenset(
     {(3, 4, 4), (3, 3, 5), (4, 4, 3), (4, 3, 4), (3, 8), (7, 4), (5, 6), (11,), (1,) * 11}
 )
@@ -52,6 +58,9 @@ _FOREIGN = re.compile(
 )
 
 
+_LETTERS_AS_DIGITS = str.maketrans("OolI|", "00111")
+
+
 def is_mobile(text: str) -> bool:
     """Whether a text is a mobile number: 11 digits from 13 to 19; +86, spaces and hyphens are accepted."""
     digits = re.sub(r"[ \-]", "", half_width(text).strip())
@@ -67,6 +76,22 @@ def find_mobiles(plain: str) -> Iterator[Found]:
         groups = tuple(len(group) for group in re.findall("[0-9]+", _without_prefix(match["value"])))
         if groups in _LIKELY_GROUPS or _SAID.search(plain, max(0, start - _SAID_REACH), start):
             yield Found(MOBILE, start, end)
+
+
+def find_hidden_mobiles(plain: str) -> Iterator[Found]:
+    """138****8000 and 13800l38000, in a text in normal form."""
+    for match in _STARRED.finditer(plain):
+        if len(_STARS.findall(match["value"])) == 1 and sum(map(str.isdigit, match["value"])) >= 6:
+            yield Found(MOBILE, *match.span("value"))
+    for match in _LOOK_ALIKE.finditer(plain):
+        digits = re.sub(r"[ \-]", "", match["value"])
+        if not digits.isdigit() and sum(map(str.isdigit, digits)) >= 7 and is_mobile(as_digits(digits)):
+            yield Found(MOBILE, *match.span("value"))
+
+
+def as_digits(text: str) -> str:
+    """Letters that are typed for digits as the digits."""
+    return text.translate(_LETTERS_AS_DIGITS)
 
 
 def find_phones(plain: str) -> Iterator[Found]:

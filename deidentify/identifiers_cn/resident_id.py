@@ -43,7 +43,7 @@ _PERMANENT = re.compile(
 # What stands after the words for an id card is one, also with a wrong digit, starred out or cut short.
 _NAMED = re.compile(
     r"(?:身份证|身分证|居民证|居住证|居留证|公民身份|证件)(?:件)?(?:号|编号)?(?:码)?[^0-9A-Za-z\n。；]{0,6}"
-    rf"(?P<value>[0-9*](?:{_GAP}[0-9*]){{5,16}}(?:{_GAP}[0-9Xx*])?)(?![0-9A-Za-z])"
+    rf"(?P<value>[0-9*](?:{_GAP}[0-9*]){{5,22}}(?:{_GAP}[0-9Xx*])?)(?![0-9A-Za-z])"
 )
 _TAIL = re.compile(
     r"(?:身份证|证件)[^0-9A-Za-z\n。；]{0,6}(?:尾号|后[四六46]位|末[四六46]位)[^0-9A-Za-z\n。；]{0,4}"

@@ -12,9 +12,14 @@ from deidentify.free_text.lexicon import is_clinical_word
 from deidentify.identifiers_cn import NormalText, learn, scan
 from deidentify.identifiers_cn.found import HOSPITAL_NUMBER, NAME, TRAVEL_DOCUMENT
 from deidentify.identifiers_cn.names import find_names, surname_at
+from deidentify.identifiers_cn.regions import place_names
 
 SHARE = 0.5  # of a column's distinct values
 _FEWEST_NAMES = 5  # distinct; a code list may hold a few words that look like names
+_FEW_NAMES = (
+    2  # as many are a list of people too where nearly all are names: four people of sixty visits each
+)
+_NEARLY_ALL = 0.75
 _LONGEST_NAME = 60  # of a Latin one
 _FEWEST_NUMBERS = 20  # as a registry of hospital numbers asks for (identifiers_cn.hospital_numbers)
 _HAN_NAME = re.compile("[\u3400-\u9fff]{2,4}|[\u3400-\u9fff]{1,14}(?:·[\u3400-\u9fff]{1,10}){1,4}")
@@ -35,9 +40,14 @@ def kinds_by_form(column: str, values: Mapping[str, int]) -> dict[str, float]:
     """Kind -> share of the distinct values that have its form, for the kinds that at least half have."""
     texts = [NormalText(value).plain.strip() for value in values]
     texts = [text for text in texts if text]
-    found = {}
+    found: dict[str, float] = {}
+    people = [text for text in texts if is_name(text)]
+    names = len(people)
+    few = _FEW_NAMES <= names < _FEWEST_NAMES and names >= _NEARLY_ALL * len(texts)
+    if few and not all(map(_may_be_place, people)):
+        found[NAME] = names / len(texts)
     for kind, fits, fewest in (
-        (NAME, sum(map(is_name, texts)), _FEWEST_NAMES),
+        (NAME, names, _FEWEST_NAMES),
         (TRAVEL_DOCUMENT, sum(bool(_DOCUMENT.fullmatch(text)) for text in texts), _FEWEST_NUMBERS),
         (HOSPITAL_NUMBER, _numbers_of_one_form(texts, values), _FEWEST_NUMBERS),
     ):
@@ -68,6 +78,12 @@ def is_name(text: str) -> bool:
     import rjieba
 
     return not rjieba.has_word(text) or any(tag.startswith("nr") for _, tag in rjieba.tag(text)[:1])
+
+
+def _may_be_place(text: str) -> bool:
+    """万宁, 文昌: a town's name without 市, 县 or 区 begins with a surname now and then."""
+    names = place_names()
+    return any(f"{text}{end}" in names[level] for level in ("city", "county") for end in "市县区")
 
 
 def is_typed_text(values: Iterable[str]) -> bool:

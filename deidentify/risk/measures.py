@@ -24,6 +24,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from deidentify.risk.ordering import NUMBER, places_of_numbers
 from deidentify.risk.table import EMPTY, Table
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 SIZE_BANDS = ((1, 1), (2, 4), (5, 10), (11, 19), (20, 99), (100, None))
-_NUMBER = r"\s*[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,18})?\s*"
 _BATCH = 500_000  # cells held in memory at once while the distances are taken
 _WIDEST = 38  # digits of DuckDB's widest decimal
 _VECTOR = 2048  # rows in one of DuckDB's vectors
@@ -138,7 +138,7 @@ def _is_numeric(connection: duckdb.DuckDBPyConnection) -> bool:
     there, numbers = connection.execute(
         "SELECT count(*), count(*) FILTER (regexp_full_match(s, ?) AND isfinite(TRY_CAST(s AS DOUBLE))) "
         "FROM (SELECT DISTINCT s FROM cells WHERE s IS NOT NULL)",
-        [_NUMBER],
+        [NUMBER],
     ).fetchone() or (0, 0)
     return bool(there) and there == numbers
 
@@ -196,39 +196,16 @@ def _rank_by_digits(connection: duckdb.DuckDBPyConnection) -> None:
     import pyarrow as pa
 
     spelled = [text for (text,) in connection.execute("SELECT DISTINCT s FROM cells").fetchall()]
-    keys = {text: _decimal_order(text) for text in spelled}
-    places = {key: place for place, key in enumerate(sorted(set(keys.values())))}
+    places = places_of_numbers(spelled)
     ranked = pa.table(
         {
             "s": pa.array(spelled, pa.string()),
-            "place": pa.array([places[keys[text]] for text in spelled], pa.int64()),
+            "place": pa.array([places[text] for text in spelled], pa.int64()),
         }
     )
     connection.register("ranked", ranked)
     connection.execute("CREATE OR REPLACE TEMP TABLE spellings AS SELECT s, place FROM ranked")
     connection.unregister("ranked")
-
-
-_NINES = str.maketrans("0123456789", "9876543210")
-
-
-def _decimal_order(text: str | None) -> tuple[int, int, str]:
-    """Compares as the decimal number itself, and equal for equal numbers: sign, magnitude, digits.
-
-    0.d1d2... times ten to the magnitude, without zeros at either end. Below zero all is turned round: digits to
-    their complement of nine, and `~` after them, for -0.12 is above -0.123. What is absent comes first of all.
-    """
-    if text is None:
-        return -2, 0, ""
-    mantissa, _, power = text.strip().lower().partition("e")
-    sign = -1 if mantissa.startswith("-") else 1
-    before, _, after = mantissa.lstrip("+-").partition(".")
-    digits = (before + after).lstrip("0")
-    if not digits.rstrip("0"):
-        return 0, 0, ""
-    magnitude = int(power or 0) + len(before) - (len(before + after) - len(digits))
-    digits = digits.rstrip("0")
-    return (1, magnitude, digits) if sign > 0 else (-1, -magnitude, digits.translate(_NINES) + "~")
 
 
 def _count_classes(

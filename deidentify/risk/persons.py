@@ -9,7 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rwd_platform.core.columns import LINE_DIGEST, ORGANISATION_ID, PATIENT_ID, SOURCE_FILE, SUBJECT_ID
+from rwd_platform.core.columns import (
+    LINE_DIGEST,
+    ORGANISATION_ID,
+    PATIENT_ID,
+    SOURCE_FILE,
+    SOURCE_ROW,
+    SUBJECT_ID,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,8 +26,8 @@ Tables = Mapping[str, "pd.DataFrame"]
 FIRST_PRODUCT = "first_product"
 OUTCOME = "outcome"
 MAIN_DIAGNOSIS = "main_diagnosis"
-# Digests of files and lines: no text that anybody typed.
-DIGESTS = (SOURCE_FILE, LINE_DIGEST)
+# Digests and names of files and lines: no text that anybody typed.
+DIGESTS = (SOURCE_FILE, LINE_DIGEST, SOURCE_ROW)
 
 
 def lake_persons(tables: Tables) -> pd.DataFrame:

@@ -7,7 +7,7 @@ measured. The result is frozen, holds no value out of the table, and says what w
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from deidentify.risk.sections import Assumed, Conclusion, Section, sections_of
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from deidentify.risk.attack import AttackReport
     from deidentify.risk.fingerprint import Fingerprint
     from deidentify.risk.measures import Measures
+    from deidentify.risk.people import People
     from deidentify.risk.population import Journalist, Uniqueness
     from deidentify.risk.quasi import QuasiRank, WithoutColumn
     from deidentify.risk.residual import Residual
@@ -60,6 +61,7 @@ class Findings:
     fingerprint: Fingerprint | None = None
     residual: Residual | None = None
     attacks: AttackReport | None = None
+    people: People | None = None  # None: a row is a person, by how the table was made
 
     def as_dict(self) -> dict[str, Any]:
         m = self.measures
@@ -85,6 +87,7 @@ class Findings:
             "fingerprint": None if self.fingerprint is None else self.fingerprint.as_dict(),
             "residual": None if self.residual is None else self.residual.as_dict(),
             "attacks": None if self.attacks is None else self.attacks.as_dict(),
+            "persons": None if self.people is None else self.people.as_dict(),
         }
 
 
@@ -133,7 +136,12 @@ def risk_report(
     """
     rules = levels or load_levels()
     evidence = Evidence(
-        findings.measures, findings.without, findings.residual, findings.fingerprint, findings.attacks
+        findings.measures,
+        findings.without,
+        findings.residual,
+        findings.fingerprint,
+        findings.attacks,
+        findings.people,
     )
     forms = tuple(judge(form, evidence) for form in rules.forms)
     level = level_of(forms, findings.residual, aggregate=aggregate, direct=bool(direct_identifiers))
@@ -183,10 +191,17 @@ def risk_report_of(
     *,
     uniqueness: Uniqueness | None = None,
     outside: Journalist | None = None,
+    people: People | None = None,
     seed: int = _SEED,
 ) -> RiskReport:
-    """The report of a file. `measure` must have run on the table last."""
+    """The report of a file. `measure` must have run on the table last.
+
+    A file's rows need not be people: where the caller has not counted them, they are counted here.
+    """
+    from deidentify.risk.people import count_people
+
     findings = findings_of(table, measures, uniqueness=uniqueness, outside=outside, seed=seed)
+    findings = replace(findings, people=people or count_people(table, measures.quasi))
     return risk_report(Subject("file", table.name, Bilingual(table.name, table.name)), findings)
 
 

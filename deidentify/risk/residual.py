@@ -14,6 +14,7 @@ from deidentify.identifiers_cn import scan
 from deidentify.identifiers_cn.found import URL
 from deidentify.pseudonym import is_token
 from deidentify.risk.column_forms import is_typed_text, kinds_by_form
+from deidentify.risk.headers import identifies
 from deidentify.risk.persons import DIGESTS
 from deidentify.risk.table import Table, frame_table
 
@@ -56,30 +57,15 @@ def scan_table(table: Table, declared: Sequence[str] | None = None) -> Residual:
     """Every value of every column, a distinct text once. A find counts the records that hold the text.
 
     Each value is scanned by itself; a column is judged as a whole too, by the share of its values that have the
-    form of a name or a number of people. `declared` are the quasi-identifiers and the sensitive column: of the
+    form of a name or a number of people, and by its name: what is headed 姓名 or `patient_id` is suspected in
+    every record that has a value. `declared` are the quasi-identifiers and the sensitive column: of the
     others, texts that are nearly all different are named in `near_unique`. None: no column is asked for that.
     """
     found: dict[str, dict[str, int]] = {}
     near_unique = []
     records = _records(table)
     for place, column in enumerate(table.columns):
-        kinds: Counter[str] = Counter()
-        sample: dict[str, int] = {}
-        distinct = filled = 0
-        with table.reading() as connection:
-            rows = connection.execute(
-                f"SELECT c{place}, count(*) FROM ({table.select}) WHERE c{place} IS NOT NULL GROUP BY c{place}"  # noqa: S608 - names made here, no value
-            )
-            while batch := rows.fetchmany(_ROWS):
-                if not distinct:
-                    sample = dict(batch)
-                distinct, filled = distinct + len(batch), filled + sum(times for _, times in batch)
-                for text, times in batch:
-                    # A pseudonym's letters spell a record number now and then, and name nobody.
-                    for kind in set() if is_token(text) else {one.kind for one in scan(text)}:
-                        kinds[kind] += times
-        for kind, share in kinds_by_form(column, sample).items():
-            kinds[kind] = max(kinds[kind], round(share * filled))
+        kinds, sample, distinct = _kinds_in(table, place)
         if kinds:
             found[column] = dict(sorted(kinds.items()))
         is_undeclared = declared is not None and column not in declared
@@ -91,6 +77,34 @@ def scan_table(table: Table, declared: Sequence[str] | None = None) -> Residual:
         ):
             near_unique.append(column)
     return Residual(records, len(table.columns), found, tuple(near_unique))
+
+
+def _kinds_in(table: Table, place: int) -> tuple[Counter[str], dict[str, int], int]:
+    """Of one column: records by kind of identifier, the first texts with their counts, and how many are distinct."""
+    kinds: Counter[str] = Counter()
+    sample: dict[str, int] = {}
+    distinct = filled = tokens = 0
+    with table.reading() as connection:
+        rows = connection.execute(
+            f"SELECT c{place}, count(*) FROM ({table.select}) WHERE c{place} IS NOT NULL GROUP BY c{place}"  # noqa: S608 - names made here, no value
+        )
+        while batch := rows.fetchmany(_ROWS):
+            sample = sample or dict(batch)
+            distinct, filled = distinct + len(batch), filled + sum(times for _, times in batch)
+            for text, times in batch:
+                # A pseudonym's letters spell a record number now and then, and name nobody.
+                if is_token(text):
+                    tokens += 1
+                    continue
+                for kind in {one.kind for one in scan(text)}:
+                    kinds[kind] += times
+    column = table.columns[place]
+    for kind, share in kinds_by_form(column, sample).items():
+        kinds[kind] = max(kinds[kind], round(share * filled))
+    # The header's word is taken for all of the column, unless every value is a pseudonym of the platform.
+    if tokens < distinct and max(kinds.values(), default=0) < filled and (kind := identifies(column)):
+        kinds[kind] = filled
+    return kinds, sample, distinct
 
 
 def _records(table: Table) -> int:

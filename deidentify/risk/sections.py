@@ -1,5 +1,4 @@
-"""The report in words, in the order of GB/T 42460-2023 §6: preparation, qualitative, quantitative, conclusion,
-consultation, documents. A section is text and tables, in Chinese and English; every door shows these same words."""
+"""The report in words, zh and en, in the order of GB/T 42460-2023 §6; every door shows these same sections."""
 
 from __future__ import annotations
 
@@ -8,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from deidentify.risk.measures import size_bands
+from deidentify.risk.people_words import rows_of, words_of
 from rwd_platform.core.text import Bilingual
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def sections_of(
     title: Bilingual, findings: Findings, conclusion: Conclusion, assumed: Assumed, levels: Levels
 ) -> tuple[Section, ...]:
     return (
-        _preparation(title, findings, assumed.notes),
+        _preparation(title, findings, (*words_of(findings.people), *assumed.notes)),
         _qualitative(findings, assumed.direct),
         _quantitative(findings),
         _conclusion(conclusion.forms, conclusion.level, conclusion.state),
@@ -201,7 +201,7 @@ def _quantitative(findings: Findings) -> Section:
             "figures",
             Bilingual("指标", "Figures"),
             (Bilingual("指标", "Figure"), Bilingual("值", "Value")),
-            (*_measure_rows(findings), *_uniqueness_rows(findings)),
+            (*_measure_rows(findings), *rows_of(findings.people), *_uniqueness_rows(findings)),
         ),
         Grid(
             "class_sizes",

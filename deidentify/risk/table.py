@@ -9,8 +9,8 @@ UTF-8 (with or without a byte order mark) or GB18030; it may be gzipped. DuckDB 
 a memory limit beyond which it spills to a temporary folder. What cannot be read as a table is refused by name:
 a row of another length would otherwise move somebody's value into somebody else's column.
 
-Problems name the file, columns that were asked for, and line numbers: never a column's name as found in the
-file, because the header of a file without a header is a person's record.
+Problems name the file (where its name may be shown), columns that were asked for, and line numbers: never a
+column's name as found in the file, because the header of a file without a header is a person's record.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from deidentify.risk.shown import shown_file
 from rwd_platform.core.errors import Exit, PlatformError, Problem
 
 if TYPE_CHECKING:
@@ -39,8 +40,8 @@ FILE_KIND = Problem(
     code="risk.file_kind",
     zh="文件 {name} 不是 .csv、.csv.gz 或 .parquet。",
     en="The file {name} is not a .csv, .csv.gz or .parquet.",
-    next_zh="请另存为带表头的 CSV（逗号、分号或制表符分隔）或 Parquet 后重试。",
-    next_en="Save it as CSV with a header (comma, semicolon or tab) or as Parquet, then try again.",
+    next_zh="请另存为带表头的 CSV（以逗号、分号、制表符或竖线分隔）或 Parquet 后重试。",
+    next_en="Save it as CSV with a header (comma, semicolon, tab or vertical bar) or as Parquet, then try again.",
 )
 EMPTY = Problem(
     code="risk.empty",
@@ -104,7 +105,7 @@ MEMORY_SPENT = Problem(
 SOURCE = "source"
 DEFAULT_MEMORY = "2GB"
 _MEMORY = re.compile(r"[1-9][0-9]{0,5} ?(?:MB|GB|MiB|GiB)")
-_DELIMITERS = (",", ";", "\t")
+_DELIMITERS = (",", ";", "\t", "|")
 _CHUNK = 1 << 20
 _LONGEST_HEADER = 1 << 20
 _LONGEST_LINE = 4 << 20
@@ -207,7 +208,7 @@ def _kind(path: Path) -> str:
         return "csv"
     if lower.endswith(".parquet"):
         return "parquet"
-    raise FILE_KIND.error(name=path.name)
+    raise FILE_KIND.error(name=shown_file(path))
 
 
 def _texts(source: str, kinds: Sequence[str]) -> str:
@@ -235,14 +236,16 @@ def _parquet(path: Path, connection: duckdb.DuckDBPyConnection, scratch: Path) -
         if isinstance(error, OSError) and error.errno is not None:
             raise
         why = ("it is no Parquet file, or a damaged one", "不是 Parquet 文件或已损坏")
-        raise MALFORMED.error(name=path.name, why=why[0], why_zh=why[1]) from None
+        raise MALFORMED.error(name=shown_file(path), why=why[0], why_zh=why[1]) from None
     columns = tuple(schema.names)
     if not rows:
-        raise EMPTY.error(name=path.name, why="it has no record", why_zh="没有任何记录")
-    _check_header(columns, path.name)
+        raise EMPTY.error(name=shown_file(path), why="it has no record", why_zh="没有任何记录")
+    _check_header(columns, shown_file(path))
     names = ", ".join(f"{_quoted(column)} AS c{place}" for place, column in enumerate(columns))
     source = f"(SELECT {names} FROM read_parquet({_literal(str(path))}))"  # noqa: S608 - quoted
-    return Table(path.name, columns, connection, _texts(source, [str(f.type) for f in schema]), scratch)
+    return Table(
+        shown_file(path), columns, connection, _texts(source, [str(f.type) for f in schema]), scratch
+    )
 
 
 # -- CSV -------------------------------------------------------------------------------------------
@@ -252,8 +255,8 @@ def _csv(path: Path, connection: duckdb.DuckDBPyConnection, scratch: Path) -> Ta
     encoding = _survey(path)
     with _opened(path) as stream:
         first = stream.read(_LONGEST_HEADER)
-    columns, delimiter = _header(first, encoding, path.name)
-    _check_header(columns, path.name)
+    columns, delimiter = _header(first, encoding, shown_file(path))
+    _check_header(columns, shown_file(path))
     source = path if encoding == "utf-8" else _as_utf8(path, encoding, scratch / "utf8.csv")
     spec = ", ".join(f"'c{place}': 'VARCHAR'" for place in range(len(columns)))
     gzipped = source == path and path.name.lower().endswith(".gz")
@@ -263,7 +266,7 @@ def _csv(path: Path, connection: duckdb.DuckDBPyConnection, scratch: Path) -> Ta
         f"compression='{'gzip' if gzipped else 'none'}', max_line_size={_LONGEST_LINE}, "
         f"buffer_size={_BUFFER}, columns={{{spec}}})"
     )
-    return Table(path.name, columns, connection, _texts(reader, ["VARCHAR"] * len(columns)), scratch)
+    return Table(shown_file(path), columns, connection, _texts(reader, ["VARCHAR"] * len(columns)), scratch)
 
 
 @contextmanager
@@ -274,7 +277,7 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
                 yield stream  # type: ignore[misc]  # GzipFile reads bytes as every stream does
         except (gzip.BadGzipFile, EOFError, zlib.error):
             why = ("its gzip is damaged or cut short", "gzip 压缩损坏或不完整")
-            raise MALFORMED.error(name=path.name, why=why[0], why_zh=why[1]) from None
+            raise MALFORMED.error(name=shown_file(path), why=why[0], why_zh=why[1]) from None
     else:
         with path.open("rb") as stream:
             yield stream
@@ -292,10 +295,10 @@ def _survey(path: Path) -> str:
                     "it holds NUL bytes: it is binary, UTF-16 or damaged",
                     "含有 NUL 字节：二进制、UTF-16 或已损坏",
                 )
-                raise MALFORMED.error(name=path.name, why=why[0], why_zh=why[1])
+                raise MALFORMED.error(name=shown_file(path), why=why[0], why_zh=why[1])
             utf8 = _goes_on(utf8, chunk)
     if not total:
-        raise EMPTY.error(name=path.name, why="it is empty", why_zh="文件为空")
+        raise EMPTY.error(name=shown_file(path), why="it is empty", why_zh="文件为空")
     return "utf-8" if _goes_on(utf8, b"", final=True) else "gb18030"
 
 
@@ -321,12 +324,12 @@ def _as_utf8(path: Path, encoding: str, target: Path) -> Path:
             out.write(decoder.decode(b"", final=True).encode("utf-8"))
     except UnicodeDecodeError:
         why = ("it is neither UTF-8 nor GB18030", "既不是 UTF-8 也不是 GB18030 编码")
-        raise MALFORMED.error(name=path.name, why=why[0], why_zh=why[1]) from None
+        raise MALFORMED.error(name=shown_file(path), why=why[0], why_zh=why[1]) from None
     return target
 
 
 def _header(first: bytes, encoding: str, name: str) -> tuple[tuple[str, ...], str]:
-    """Column names and delimiter: the one of `,` `;` tab that the header has most of, outside quotes."""
+    """Column names and delimiter: the one of `,` `;` tab `|` that the header has most of, outside quotes."""
     text = first.decode(encoding, errors="ignore").removeprefix("\ufeff")
     if not text.strip("\r\n"):
         raise EMPTY.error(name=name, why="it has no header", why_zh="没有表头")

@@ -10,12 +10,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from deidentify.risk import people_words
 from rwd_platform.core.text import Bilingual
 
 if TYPE_CHECKING:
     from deidentify.risk.attack import AttackReport
     from deidentify.risk.fingerprint import Fingerprint
     from deidentify.risk.measures import Measures
+    from deidentify.risk.people import People
     from deidentify.risk.quasi import WithoutColumn
     from deidentify.risk.residual import Residual
 
@@ -116,6 +118,7 @@ class Evidence:
     residual: Residual | None = None
     fingerprint: Fingerprint | None = None
     attacks: AttackReport | None = None
+    people: People | None = None  # None: a row is a person, by how the table was made
 
 
 @lru_cache(maxsize=4)
@@ -141,6 +144,7 @@ def judge(form: Form, evidence: Evidence) -> FormVerdict:
     """Every check of the form, failed ones first, and what would help."""
     reasons = [
         *_class_reasons(form, evidence.measures),
+        *(Reason(*one) for one in people_words.reasons_of(form, evidence.people)),
         *_diversity_reasons(form, evidence.measures),
         *_residual_reasons(evidence),
         *_fingerprint_reasons(form, evidence),
@@ -341,11 +345,26 @@ def smallest_change(form: Form, evidence: Evidence) -> Bilingual | None:
             f"概化“{best.column}”一列（至多去掉该列），等价类大小即可达到阈值",
             f"generalise “{best.column}” (at most, leave it out): the class sizes then reach the thresholds",
         )
+    if left >= below:
+        return _no_single_change(form)
     return Bilingual(
         f"先概化“{best.column}”：去掉该列后小类中的记录从 {below:,} 条减至 {left:,} 条，"
         "仍须概化其他列（见最优概化）；人数过少时请只提供汇总结果",
         f"generalise “{best.column}” first: without it {left:,} records remain in small classes instead of "
         f"{below:,}, and other columns must follow (see optimal recoding); where people are few, give aggregates",
+    )
+
+
+def _no_single_change(form: Form) -> Bilingual:
+    """Where leaving out any one column leaves as many records in small classes: what can be done instead."""
+    return Bilingual(
+        f"没有任何一项单独的改动能达到“{form.words.zh}”的阈值：去掉任一列，小类中的记录也不减少；"
+        "请同时概化多个准标识符（见最优概化）并隐去剩余的小类记录；仍不能达到时，"
+        "改用管控更严的共享形式，或只提供汇总结果",
+        f"no single change reaches the thresholds of “{form.words.en}”: whichever column is left out, as many records "
+        "remain in small classes; generalise several quasi-identifiers together (see optimal recoding) and leave out "
+        "the small classes that remain; where that is not enough, share in a more guarded form, or give aggregates "
+        "only",
     )
 
 
@@ -366,4 +385,5 @@ def _other_change(evidence: Evidence) -> Bilingual | None:
             f"先清除这些列中的标识符：{'、'.join(columns)}",
             f"remove the identifiers from these columns first: {', '.join(columns)}",
         )
-    return Bilingual("由隐私专员逐项复核上述提示", "the privacy officer goes through the points above")
+    points = Bilingual("由隐私专员逐项复核上述提示", "the privacy officer goes through the points above")
+    return people_words.change_of(evidence.people) or points

@@ -28,20 +28,23 @@ _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _UTF_8, _GB18030 = "utf-8", "gb18030"
 
 
-def read_table(name: str, stream: BinaryIO, mapping: TableMapping) -> Iterator[Unit]:
-    """The units of one table file; `name` is the hospital's, a member of an archive as `a.zip!b.csv`.
+def read_table(name: str, stream: BinaryIO, mapping: TableMapping, label: str = "") -> Iterator[Unit]:
+    """The units of one table file; `name` is the hospital's, by which the mapping finds its table.
+
+    `label` is how messages and places call the file where its name may not be shown: a member of an archive.
 
     Raises PlatformError at once, before any unit, when no table of the mapping has such a name, when the
     header does not fit (`mapping.headers`), or when the file is not text (`mapping.encoding`).
     """
-    table = _table_for(name, mapping)
-    opened = _open(name, stream, table)
-    return _units(name, table, opened)
+    label = label or name
+    table = _table_for(name, mapping, label)
+    opened = _open(label, stream, table)
+    return _units(label, table, opened)
 
 
 def read_coverage(name: str, stream: BinaryIO, mapping: TableMapping) -> Coverage:
     """Which of the file's columns are used by no template. Reads the header only."""
-    table = _table_for(name, mapping)
+    table = _table_for(name, mapping, name)
     return table.coverage(_open(name, stream, table).headers)
 
 
@@ -54,11 +57,11 @@ class _Opened:
     rows: Iterator[Row]
 
 
-def _table_for(name: str, mapping: TableMapping) -> Table:
+def _table_for(name: str, mapping: TableMapping, label: str) -> Table:
     table = mapping.table_for(name)
     if table is None:
         patterns = ", ".join(pattern for one in mapping.tables for pattern in one.patterns)
-        raise NO_TABLE.error(mapping=mapping.name, file=_short(name), patterns=patterns)
+        raise NO_TABLE.error(mapping=mapping.name, file=_short(label), patterns=patterns)
     return table
 
 

@@ -64,8 +64,8 @@ MESSAGES: dict[str, Message] = {
     # elements
     "fhir.unknown_element": Message(
         "structure",
-        "{owner} 没有元素{element}。",
-        "{owner} has no element{element}.",
+        "{owner} 没有这个元素：{element_zh}。",
+        "{owner} has no such element: {element_en}.",
         "请检查拼写；医院自有的内容请用 extension 表示。",
         "Check its spelling; put what is the hospital's own into an extension.",
     ),

@@ -7,19 +7,17 @@ a path is put together only on the way back from something that is wrong.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import Any
 
 from ingestion.validate.messages import issue
 from ingestion.validate.primitives import MAX_ID, MAX_STRING, Fault
 from ingestion.validate.shapes import Element, FhirVersion, Shape, is_type, resource_shape
+from rwd_platform.core.safe_names import is_safe_name, shown_name
 from rwd_platform.core.units import Issue
 
 # A hostile resource has a hundred thousand faults; a person reads the first few.
 MAX_FINDINGS = 100
-
-_SPEAKABLE = re.compile(r"_?[A-Za-z][A-Za-z0-9]{0,63}\Z")
 
 
 @dataclass(slots=True)
@@ -58,11 +56,11 @@ def _in_object(
     found: list[Finding] = []
     elements = shape.elements
     chosen: dict[str, str] | None = None
-    for key, part in value.items():
+    for position, (key, part) in enumerate(value.items(), start=1):
         element = elements.get(key)
         if element is None:
             if not (is_resource and key == "resourceType"):
-                found.append(_unknown(key, shape))
+                found.append(_unknown(key, position, shape))
             continue
         if element.group is not None:
             if chosen is None:
@@ -87,11 +85,11 @@ def _in_object(
     return found
 
 
-def _unknown(key: str, shape: Shape) -> Finding:
-    # A key that does not look like an element's name may be anything, a patient's name included.
-    if _SPEAKABLE.match(key):
-        return Finding("fhir.unknown_element", {"owner": shape.name, "element": f" {key}"}, [key])
-    return Finding("fhir.unknown_element", {"owner": shape.name, "element": ""})
+def _unknown(key: str, position: int, shape: Shape) -> Finding:
+    # A key that is no element's name may be anything, a patient's name included.
+    shown = shown_name(key, position)
+    details = {"owner": shape.name, "element_zh": shown.zh, "element_en": shown.en}
+    return Finding("fhir.unknown_element", details, [key] if is_safe_name(key) else [])
 
 
 def _missing(name: str, shape: Shape) -> Finding:

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from rwd_platform.cli.deployment import person
-from rwd_platform.cli.main import Json
+from rwd_platform.cli.options import Json
 from rwd_platform.cli.output import answer, say
 from rwd_platform.core.errors import Exit
 
@@ -67,7 +67,9 @@ def cast_vote(
     request_id: RequestId,
     login: Login,
     reason: Annotated[str, typer.Option("--reason", help="依据 · why")],
-    approved: Annotated[bool, typer.Option("--yes/--no", help="同意或不同意 · approve or refuse")],
+    approved: Annotated[
+        bool, typer.Option("--approve/--refuse", "--yes/--no", help="同意或不同意 · approve or refuse")
+    ],
     as_json: Json = False,
 ) -> int:
     """Prints the request's state after the vote."""

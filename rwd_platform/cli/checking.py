@@ -4,22 +4,36 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from rwd_platform.cli.main import Json, existing, writable_folder
-from rwd_platform.cli.output import answer, say
-from rwd_platform.core.errors import Exit, Problem
+from rwd_platform.cli.files import (
+    check_not_an_input,
+    existing_files,
+    existing_folder,
+    shown_name,
+    writable_folder,
+    write_text,
+)
+from rwd_platform.cli.options import Json
+from rwd_platform.cli.output import answer, note, say, sum_up
+from rwd_platform.core.errors import Exit, PlatformError, Problem
 from rwd_platform.core.units import Issue, Place
 
+KEY_FILE_MISSING = Problem(
+    code="deidentify.key_file_missing",
+    zh="找不到或无法读取 --key-file 所指的文件。",
+    en="The file of --key-file cannot be read.",
+    next_zh="请核对路径与权限，或省略 --key-file 使用一次性随机密钥。",
+    next_en="Check its path and permissions, or leave --key-file out for a one-time random key.",
+)
 KEY_FILE_SHORT = Problem(
     code="deidentify.key_file",
-    zh="密钥文件 {name} 不足 32 字节。",
-    en="The key file {name} holds fewer than 32 bytes.",
+    zh="密钥文件不足 32 字节。",
+    en="The key file holds fewer than 32 bytes.",
     next_zh="请提供至少 32 字节的随机密钥文件，或省略 --key-file 使用一次性随机密钥。",
     next_en="Give a file of at least 32 random bytes, or leave --key-file out for a one-time random key.",
 )
@@ -30,21 +44,21 @@ SAME_OUTPUT = Problem(
     next_zh="请分次运行，或先给输入文件改名。",
     next_en="Run them one by one, or rename the inputs first.",
 )
-OWN_INPUT = Problem(
-    code="deidentify.own_input",
-    zh="输出会覆盖输入文件 {name}。",
-    en="The output would be written over the input {name}.",
-    next_zh="请用 --out 指定另一个目录。",
-    next_en="Name another folder with --out.",
-)
 NAME_HOLDS_NUMBER = Problem(
     code="deidentify.name_holds_number",
-    zh="有 {number} 个输入文件的文件名形似含个人号码（如身份证号、手机号），而输出沿用该文件名，故未处理任何文件。",
-    en="The names of {number} input files look as if they held a person's number (such as a resident ID or a mobile "
-    "number); the output is named after its input, so nothing was processed.",
-    next_zh="请先给输入文件改名（不含个人号码和姓名），然后重试。",
-    next_en="Rename the inputs, without numbers and names of persons, and run it again.",
+    zh="有 {number} 个输入文件的文件名形似含人名、住址或个人号码（如身份证号），而输出沿用该文件名，故未处理任何文件。",
+    en="The names of {number} input files look as if they held a person's name, address or number (such as a resident "
+    "ID or a mobile number); the output is named after its input, so nothing was processed.",
+    next_zh="请先给输入文件改名（不含姓名、住址和个人号码），然后重试。",
+    next_en="Rename the inputs, without names, addresses and numbers of persons, and run it again.",
     exit=Exit.REFUSED,
+)
+BACKEND_UNKNOWN = Problem(
+    code="views.backend_unknown",
+    zh="--backend 目前只有 python 可用。",
+    en="Of --backend there is only python so far.",
+    next_zh="请用 --backend python，或省略该选项。",
+    next_en="Give --backend python, or leave the option out.",
 )
 CASE_NOT_JSON = Problem(
     code="transfer.case_not_json",
@@ -75,7 +89,7 @@ def validate(
     from ingestion.conform import validate_file
 
     counts: dict[str, int] = {}
-    for path in existing(files):
+    for path in existing_files(files):
         for line in validate_file(path, fhir_version):
             counts[line["outcome"]] = counts.get(line["outcome"], 0) + 1
             if as_json:
@@ -85,7 +99,7 @@ def validate(
                     say(
                         f"{line['file']}:{line['line']} {issue['expression']}\n  {issue['zh']}\n  {issue['en']}"
                     )
-    say(" · ".join(f"{name} {count:,}" for name, count in sorted(counts.items())) or "0")
+    sum_up(" · ".join(f"{name} {count:,}" for name, count in sorted(counts.items())) or "0")
     return Exit.YES if set(counts) <= {"accept"} else Exit.NO
 
 
@@ -98,56 +112,76 @@ def deidentify(
 ) -> int:
     """Write DIR/<input stem>.ndjson. Rejected and quarantined resources are counted, never written."""
     from deidentify.policy import load_policy
-    from rwd_platform.flows.deidentify_files import deidentify_file, expand_key, output_name
+    from rwd_platform.flows.deidentify_files import deidentify_file, expand_key, names_a_person
 
     # First of all: any other refusal would repeat the name.
-    numbered = sum(map(_holds_number, files))
+    numbered = sum(map(names_a_person, files))
     if numbered:
         raise NAME_HOLDS_NUMBER.error(number=numbered)
     loaded = load_policy(policy)
-    _say_lint(policy)
-    for name, times in Counter(map(output_name, existing(files))).items():
-        if times > 1:
-            raise SAME_OUTPUT.error(name=name)
-    for path in files:
-        if (out / output_name(path)).resolve() == path.resolve():
-            raise OWN_INPUT.error(name=path.name)
-    if key_file is None:
-        key = os.urandom(32)
-        say("使用一次性随机密钥：假名不可重现 · one-time random key: the pseudonyms cannot be made again")
-    else:
-        key = existing([key_file])[0].read_bytes()
-        if len(key) < 32:
-            raise KEY_FILE_SHORT.error(name=key_file.name)
-    if any(map(_may_be_name, files)):
-        say(
-            "警告：有输入文件名形似含人名，而输出沿用该文件名，请核对。\n"
-            "Warning: an input file's name looks as if it held a person's name, and the output is named after it: "
-            "check it."
-        )
+    _warn_of_lint(policy)
+    _check_outputs(files, out)
+    key = _key_of(key_file)
+    _warn_of_names(files)
     pseudonyms, shifts = expand_key(key)
     total = {"read": 0, "written": 0, "rejected": 0, "quarantined": 0}
     dropped: dict[str, int] = {}
     writable_folder(out)
     left_out = _LeftOut()
-    for path in existing(files):
+    for path in files:
         account = deidentify_file(path, out, loaded, pseudonyms, shifts, left_out.hear)
         for name in total:
             total[name] += getattr(account, name)
         for element, times in account.dropped.items():
             dropped[element] = dropped.get(element, 0) + times
+    if key_file is None:
+        note("使用一次性随机密钥：假名不可重现 · one-time random key: the pseudonyms cannot be made again")
+    left_out.tell_the_rest()
     if as_json:
         answer({**total, "dropped": dict(sorted(dropped.items()))})
-    left_out.say()
     say(
         f"读取 {total['read']:,} · 写出 {total['written']:,} · 退回 {total['rejected']:,}"
         f" · 隔离 {total['quarantined']:,} · 去除的元素 {len(dropped):,} 种"
     )
-    say(
+    sum_up(
         " · ".join(f"{name} {count:,}" for name, count in total.items())
         + f" · paths dropped {len(dropped):,}"
     )
     return Exit.YES
+
+
+def _check_outputs(files: list[Path], out: Path) -> None:
+    """Every input is there, and none of the outputs is another's or an input."""
+    from rwd_platform.flows.deidentify_files import output_name
+
+    for name, times in Counter(map(output_name, existing_files(files))).items():
+        if times > 1:
+            raise SAME_OUTPUT.error(name=shown_name(Path(name)))
+    for path in files:
+        check_not_an_input(out / output_name(path), files)
+
+
+def _key_of(key_file: Path | None) -> bytes:
+    if key_file is None:
+        return os.urandom(32)
+    try:
+        key = existing_files([key_file])[0].read_bytes()
+    except (PlatformError, OSError):
+        raise KEY_FILE_MISSING.error() from None  # without its name: a slip may put anything there
+    if len(key) < 32:
+        raise KEY_FILE_SHORT.error()
+    return key
+
+
+def _warn_of_names(files: list[Path]) -> None:
+    from rwd_platform.flows.deidentify_files import may_name_a_person
+
+    if any(map(may_name_a_person, files)):
+        note(
+            "警告：有输入文件名可读作拼音姓名，输出将沿用该文件名，请核对。",
+            "Warning: an input file's name can be read as a person's name, and it goes through into the output's "
+            "name: check it.",
+        )
 
 
 class _LeftOut:
@@ -162,15 +196,15 @@ class _LeftOut:
         self._count += 1
         if self._count <= self.MOST:
             where = f"{place.file}:{place.line} {issue.expression} [{issue.rule or issue.code}]"
-            say(f"{where}\n  {issue.zh}{issue.next_zh}\n  {issue.en} {issue.next_en}")
+            note(where, f"  {issue.zh}{issue.next_zh}", f"  {issue.en} {issue.next_en}")
 
-    def say(self) -> None:
+    def tell_the_rest(self) -> None:
         if self._count > self.MOST:
             more = self._count - self.MOST
-            say(f"另有 {more:,} 处，见 `rwd validate` · {more:,} more: see `rwd validate`")
+            note(f"另有 {more:,} 处，见 `rwd validate` · {more:,} more: see `rwd validate`")
 
 
-def _say_lint(policy: str) -> None:
+def _warn_of_lint(policy: str) -> None:
     """A policy of the user's own is linted before it is obeyed; one with errors may make invalid FHIR."""
     from deidentify.lint import has_errors, lint
     from deidentify.policy import load_policy, shipped_policies
@@ -180,28 +214,11 @@ def _say_lint(policy: str) -> None:
     findings = lint(load_policy(policy))
     if has_errors(findings):
         count = sum(one.severity == "error" for one in findings)
-        say(
-            f"警告：策略检查发现 {count} 项错误，结果可能不是有效的 FHIR，请先运行 `rwd policy lint {policy}`。\n"
+        note(
+            f"警告：策略检查发现 {count} 项错误，结果可能不是有效的 FHIR，请先对该策略运行 `rwd policy lint`。",
             f"Warning: the policy has {count} lint errors, and what is written may be no valid FHIR: "
-            f"run `rwd policy lint {policy}` first."
+            "run `rwd policy lint` on it first.",
         )
-
-
-def _holds_number(path: Path) -> bool:
-    from deidentify.kept_texts import holds_persons_number
-    from rwd_platform.flows.deidentify_files import names_a_person, output_name
-
-    stem = output_name(path).removesuffix(".ndjson")
-    return names_a_person(path) or holds_persons_number(stem)
-
-
-def _may_be_name(path: Path) -> bool:
-    """Chinese characters of which some begin like a name: no more can be told of a few characters alone."""
-    from deidentify.identifiers_cn.names import name_end
-
-    return any(
-        name_end(part, 0, marked=True) == len(part) > 0 for part in re.findall("[\u4e00-\u9fff]+", path.name)
-    )
 
 
 def conform(
@@ -213,11 +230,11 @@ def conform(
     from ingestion.views.conform import run_suite
 
     if backend != "python":
-        raise typer.BadParameter("only the python back end exists so far", param_hint="--backend")
-    outcome = run_suite(existing([directory])[0])
-    report.write_text(json.dumps(outcome, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        raise BACKEND_UNKNOWN.error()
+    outcome = run_suite(existing_folder(directory))
+    write_text(report, json.dumps(outcome, ensure_ascii=False, indent=2) + "\n")
     results = [test["result"]["passed"] for file in outcome.values() for test in file["tests"]]
-    say(f"{sum(results)} / {len(results)}")
+    sum_up(f"{sum(results)} / {len(results)}")
     return Exit.YES if results and all(results) else Exit.NO
 
 
@@ -231,11 +248,11 @@ def decide(
     from rwd_platform.compliance.rulepack import load_pack
 
     try:
-        facts = json.loads(existing([case])[0].read_bytes())
+        facts = json.loads(existing_files([case])[0].read_bytes())
     except ValueError:
         facts = None
     if not isinstance(facts, dict):
-        raise CASE_NOT_JSON.error(name=case.name)
+        raise CASE_NOT_JSON.error(name=shown_name(case))
     decision = decide_case(facts, load_pack(rules))
     if as_json:
         answer(decision.as_dict())

@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from rwd_platform.cli.files import write_text
 from rwd_platform.cli.output import say
 from rwd_platform.core.errors import PROBLEMS, Exit
 
@@ -34,7 +35,7 @@ def docs(
             continue
         stale.append(name)
         if not check:
-            path.write_text(text, encoding="utf-8")
+            write_text(path, text)
     say("  ".join(stale) if stale else "✓")
     return Exit.NO if check and stale else Exit.YES
 

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from rwd_platform.cli.deployment import caller, deployment
-from rwd_platform.cli.main import Json
-from rwd_platform.cli.output import answer, say
+from rwd_platform.cli.options import Json
+from rwd_platform.cli.output import answer, say, sum_up
 from rwd_platform.core.errors import Exit
 
 
@@ -51,8 +51,8 @@ def rotate(
     if as_json:
         answer(done.as_dict())
     said = "将改为 · would become" if dry_run else "已改为 · is now"
-    say(f"{hospital}: v{done.old_version} {said} v{done.new_version}")
-    say(f"假名 · names {done.names:,}, 行 · rows {sum(done.rows.values()):,}, 文件 · files {done.files:,}")
+    sum_up(f"{hospital}: v{done.old_version} {said} v{done.new_version}")
+    sum_up(f"假名 · names {done.names:,}, 行 · rows {sum(done.rows.values()):,}, 文件 · files {done.files:,}")
     return Exit.YES
 
 
@@ -64,7 +64,7 @@ def backfill(as_json: Json = False) -> int:
         done = fill(platform, platform.operator(caller()))
     if as_json:
         answer(done.as_dict())
-    say(f"上传 · uploads {done.uploads:,}, 患者 · patients {done.entries:,}, 文件 · files {done.files:,}")
+    sum_up(f"上传 · uploads {done.uploads:,}, 患者 · patients {done.entries:,}, 文件 · files {done.files:,}")
     for upload, code in sorted(done.left.items()):
         say(f"{upload}: 未完成 · left ({code})")
     return Exit.NO if done.left else Exit.YES

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rwd_platform.cli.deployment import caller, deployment
-from rwd_platform.cli.main import Json, existing, writable_folder
-from rwd_platform.cli.output import Terminal, answer, say, say_card
+from rwd_platform.cli.files import existing_files, writable_folder
+from rwd_platform.cli.options import Json
+from rwd_platform.cli.output import Terminal, answer, note, say, show_card, sum_up
 from rwd_platform.core.errors import PROBLEMS, Exit
 
 if TYPE_CHECKING:
@@ -45,13 +46,13 @@ def demo(out: Annotated[Path, typer.Option("--out", help="目录 · directory")]
 def serve(
     home: Annotated[Path | None, typer.Option("--home")] = None,
     host: Annotated[str, typer.Option("--host")] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port")] = 8000,
+    port: Annotated[int, typer.Option("--port", min=1, max=65535)] = 8000,
     with_worker: Annotated[bool, typer.Option("--with-worker/--without-worker")] = True,
 ) -> int:
     """The pages and a worker. In a demo home, with the demo's users."""
     from rwd_platform.cli.serving import serve_home
 
-    return serve_home(home, host, port, say, with_worker=with_worker)
+    return serve_home(home, host, port, note, with_worker=with_worker)
 
 
 def work() -> int:
@@ -116,7 +117,7 @@ def upload(
     with deployment() as platform, ExitStack() as streams:
         platform.records.get(Organisation, organisation)
         actor = Actor(caller(), "hospital", organisation)
-        opened = [(path.name, streams.enter_context(path.open("rb"))) for path in existing(files)]
+        opened = [(path.name, streams.enter_context(path.open("rb"))) for path in existing_files(files)]
         job = _done(platform, receive_upload(platform, actor, terms, opened))
         given = receipt(platform, actor, job.payload["upload_id"])
     if job.problem is not None:
@@ -124,7 +125,7 @@ def upload(
     account = given["account"]
     if as_json:
         answer(given)
-    say(
+    sum_up(
         f"{given['upload']}: {account['received']:,} = {account['accepted']:,} + {account['rejected']:,}"
         f" + {account['quarantined']:,} + {account['duplicate']:,}"
     )
@@ -146,10 +147,9 @@ def _done(platform: Platform, job: Job) -> Job:
 
 
 def _say_failed(upload_id: str, problem: dict[str, str], *, as_json: bool) -> int:
-    if as_json:
-        answer({"error": problem, "upload": upload_id})
-    say(upload_id)
-    say_card(problem)
+    if not as_json:
+        note(upload_id)
+    show_card(problem, upload=upload_id)
     # Kept by another version of the program, its kind may be unknown here; it is a failure all the same.
     known = PROBLEMS.get(problem["code"])
     return known.exit if known else Exit.BROKEN_ENVIRONMENT
@@ -163,5 +163,5 @@ def check_store(as_json: Json = False) -> int:
         run = check_quality(platform, platform.operator(caller()))
     if as_json:
         answer(run.report)
-    say(run.verdict)
+    sum_up(run.verdict)
     return Exit.YES if run.verdict == "admit" else Exit.NO

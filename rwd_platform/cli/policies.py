@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from rwd_platform.cli.main import Json
-from rwd_platform.cli.output import answer, say
+from rwd_platform.cli.options import Json
+from rwd_platform.cli.output import answer, say, sum_up
 from rwd_platform.core.errors import Exit
 
 Named = Annotated[str, typer.Argument(help="名称或路径 · name or path")]
@@ -82,7 +82,7 @@ def lint(name: Named, as_json: Json = False) -> int:
                 f"{_SEVERITIES[one.severity]} {one.severity}  {one.where}\n  {one.zh}\n  {one.en}\n  [{one.rule}]"
             )
     counts = {severity: sum(one.severity == severity for one in findings) for severity in _SEVERITIES}
-    say(" · ".join(f"{_SEVERITIES[severity]} {severity} {count}" for severity, count in counts.items()))
+    sum_up(" · ".join(f"{_SEVERITIES[severity]} {severity} {count}" for severity, count in counts.items()))
     return Exit.NO if has_errors(findings) else Exit.YES
 
 

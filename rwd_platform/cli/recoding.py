@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import csv
 import errno
-import math
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rwd_platform.cli.files import check_not_an_input
-from rwd_platform.cli.main import CANNOT_WRITE, Json, existing, text_of
-from rwd_platform.cli.output import answer, say
+from rwd_platform.cli.files import (
+    CANNOT_WRITE,
+    check_not_an_input,
+    existing,
+    existing_files,
+    shown_name,
+    text_of,
+)
+from rwd_platform.cli.options import Json
+from rwd_platform.cli.output import answer, say, sum_up
 from rwd_platform.core.errors import Exit, Problem
+from rwd_platform.core.text import Bilingual
+from rwd_platform.core.toml_place import place_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,10 +45,10 @@ HIERARCHY_MISSING = Problem(
 )
 HIERARCHIES_UNREADABLE = Problem(
     code="recode.hierarchies_unreadable",
-    zh="{name} 不能作为泛化层次清单读取。",
-    en="{name} cannot be read as a list of hierarchies.",
-    next_zh='请给出放有 CSV 的文件夹，或内容形如 age = "age" 或 ward = "ward.csv" 的 TOML 文件。',
-    next_en='Give a folder of CSVs, or a TOML file of lines such as age = "age" or ward = "ward.csv".',
+    zh="{name} 不能作为泛化层次清单读取：{why_zh}。",
+    en="{name} cannot be read as a list of hierarchies: {why}.",
+    next_zh='请给出放有 CSV 的文件夹，或每行形如 `age = "age"` 或 `ward = "ward.csv"` 的 TOML 文件。',
+    next_en='Give a folder of CSVs, or a TOML file of lines such as `age = "age"` or `ward = "ward.csv"`.',
 )
 CELLS_ONLY_FOR_K = Problem(
     code="recode.cells_only_for_k",
@@ -48,6 +56,16 @@ CELLS_ONLY_FOR_K = Problem(
     en="--cells works towards k alone, not towards demands on l or t.",
     next_zh="请去掉 --cells，或去掉 --distinct-l、--entropy-l 与 --t。",
     next_en="Leave out --cells, or --distinct-l, --entropy-l and --t.",
+)
+
+KEEP_IDENTIFIER = Problem(
+    code="recode.keep_identifier",
+    zh="--keep 指明的列 {column_zh} 疑似直接标识符，不能写入输出；未写出任何文件。",
+    en="The column {column} that --keep names is suspected to be a direct identifier and cannot be in the output; no "
+    "file was written.",
+    next_zh="请去掉该 --keep；如需关联同一人的记录，请改用平台生成的假名列。",
+    next_en="Leave that --keep out; to link a person's records, keep a column of the platform's pseudonyms instead.",
+    exit=Exit.REFUSED,
 )
 
 
@@ -81,6 +99,12 @@ MostColumns = Annotated[
     int | None,
     typer.Option("--uniques", help="另查至多 N 列的最小唯一组合 · also minimal uniques of up to N columns"),
 ]
+Keep = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--keep", help="仍写出的疑似列，可重复 · a column left out as doubtful that is written all the same"
+    ),
+]
 Out = Annotated[Path | None, typer.Option("--out", help="写出泛化后的 CSV · write the recoded CSV")]
 
 
@@ -98,18 +122,17 @@ def recode(
     cells: Cells = False,
     uniques: MostColumns = None,
     out: Out = None,
+    keep: Keep = None,
     as_json: Json = False,
 ) -> int:
     """Print the optimal levels. Exit 1 when no combination of levels meets the demands."""
     from deidentify.risk import recode as recoding
 
-    existing([file, hierarchies])
-    if out is not None:
-        check_not_an_input(out, [file, hierarchies])
+    _check_files(file, hierarchies, out)
     if cells and (distinct_l, entropy_l, t) != (None, None, None):
         raise CELLS_ONLY_FOR_K.error()
     names = next(csv.reader([quasi]), [])
-    frame = _frame(file, names, [sensitive] if sensitive else [], whole=out is not None)
+    frame = _frame(file, names, [*([sensitive] if sensitive else []), *(keep or ())], whole=out is not None)
     ladders = _ladders(hierarchies, frame[names])
     codes = _encoded(frame, ladders)
     told = _sensitive(frame[sensitive]) if sensitive else None
@@ -119,11 +142,19 @@ def recode(
     blanked = _blanked(best, codes, ladders) if cells else None
     answered = _Answer(best, recoding.plan(best), found, blanked)
     if out is not None:
-        _write(out, frame, recoding.generalised(best, codes, ladders), answered)
+        written = _recoded(frame, recoding.generalised(best, codes, ladders), answered)
+        answered = _write(out, written, sensitive, keep or (), answered)
     if as_json:
         answer(answered.document())
     answered.say()
     return Exit.YES
+
+
+def _check_files(file: Path, hierarchies: Path, out: Path | None) -> None:
+    existing_files([file])
+    existing([hierarchies])
+    if out is not None:
+        check_not_an_input(out, [file, hierarchies])
 
 
 @dataclass(frozen=True)
@@ -132,6 +163,7 @@ class _Answer:
     plan: Mapping[str, str]
     uniques: Uniques | None
     cells: Suppression | None
+    notes: tuple[Bilingual, ...] = ()  # of the file that was written
 
     def document(self) -> dict[str, Any]:
         best, cells, uniques = self.best, self.cells, self.uniques
@@ -159,13 +191,13 @@ class _Answer:
                 "contribution": _shares(uniques),
                 "sets": {" + ".join(chosen): len(rows) for chosen, rows in uniques.minimal.items()},
             },
-            "notes": [{"zh": zh, "en": en} for zh, en in best.notes],
+            "notes": [{"zh": zh, "en": en} for zh, en in (*best.notes, *self.notes)],
         }
 
     def say(self) -> None:
         best = self.best
         share = best.suppressed / best.records
-        say(
+        sum_up(
             f"{best.metric} = {best.score!r} · 抑制 suppressed {best.suppressed:,} / {best.records:,} ({share:.2%})"
             f" · 等价类 classes {sum(best.class_sizes.values()):,}"
             f" · 最小 smallest {min(best.class_sizes, default=0):,}"
@@ -184,7 +216,7 @@ class _Answer:
         if self.uniques is not None:
             shares = ", ".join(f"{name} {part:.1%}" for name, part in _shares(self.uniques).items())
             say(f"泛化前的特殊唯一记录 special uniques before: {self.uniques.special:,} · {shares}")
-        for zh, en in best.notes:
+        for zh, en in (*best.notes, *self.notes):
             say(f"{zh} {en}")
 
 
@@ -233,7 +265,7 @@ def _ladders(source: Path, frame: pd.DataFrame) -> dict[str, Ladder]:
         elif column not in listed:
             raise HIERARCHY_MISSING.error(column=column)
         elif listed[column].endswith(".csv"):
-            path = existing([source.parent / listed[column]])[0]
+            path = existing_files([source.parent / listed[column]])[0]
         else:
             ladders[column] = house_ladder(listed[column], frame[column].dropna().unique())
             continue
@@ -244,10 +276,18 @@ def _ladders(source: Path, frame: pd.DataFrame) -> dict[str, Ladder]:
 def _listed(source: Path) -> dict[str, str]:
     try:
         document = tomllib.loads(text_of(source))
-    except tomllib.TOMLDecodeError:
-        raise HIERARCHIES_UNREADABLE.error(name=source.name) from None
-    if not all(isinstance(value, str) for value in document.values()):
-        raise HIERARCHIES_UNREADABLE.error(name=source.name)
+    except tomllib.TOMLDecodeError as error:
+        where = place_of(error)
+        why = {"why": f"a TOML syntax error {where.en}", "why_zh": f"{where.zh}有 TOML 语法错误"}
+        raise HIERARCHIES_UNREADABLE.error(name=shown_name(source), **why) from None
+    except RecursionError:
+        raise HIERARCHIES_UNREADABLE.error(
+            name=shown_name(source), why="it is nested", why_zh="层层嵌套"
+        ) from None
+    for column, value in document.items():
+        if not isinstance(value, str):
+            why = {"why": f"what stands for {column} is no text", "why_zh": f"{column} 的值不是文本"}
+            raise HIERARCHIES_UNREADABLE.error(name=shown_name(source), **why)
     return document
 
 
@@ -268,15 +308,17 @@ def _encoded(frame: pd.DataFrame, ladders: Mapping[str, Ladder]) -> dict[str, Co
 
 
 def _sensitive(values: pd.Series[Any]) -> Sensitive:
-    """Ordered when every value that is there is a number; a missing value stands before the smallest."""
-    import pandas as pd
+    """Ordered when every value that is there is a number, in the very order that `rwd risk` takes t by."""
+    import numpy as np
 
+    from deidentify.risk.ordering import are_numbers, places_of_numbers
     from deidentify.risk.recode import Sensitive
 
-    numbers = pd.to_numeric(values, errors="coerce").replace([math.inf, -math.inf], math.nan)
-    ordered = bool(numbers.notna().eq(values.notna()).all()) and bool(values.notna().any())
-    codes = pd.factorize(numbers if ordered else values, sort=True)[0]
-    return Sensitive(codes + int(codes.min() < 0), ordered)
+    texts = [None if value is None or value != value else str(value) for value in values]
+    distinct = set(texts)
+    ordered = are_numbers(text for text in distinct if text is not None)
+    places = places_of_numbers(distinct) if ordered else {text: place for place, text in enumerate(distinct)}
+    return Sensitive(np.array([places[text] for text in texts], np.int64), ordered)
 
 
 def _blanked(best: Recoding, codes: Mapping[str, Codes], ladders: Mapping[str, Ladder]) -> Suppression:
@@ -286,19 +328,36 @@ def _blanked(best: Recoding, codes: Mapping[str, Codes], ladders: Mapping[str, L
     return suppress_cells(levels, best.demands.k)
 
 
-def _write(out: Path, frame: pd.DataFrame, labels: Mapping[str, Any], answered: _Answer) -> None:
-    """The records that stay, recoded; columns that the plan drops are not in it."""
-    written, gone = frame.copy(), answered.best.left_out
+def _recoded(frame: pd.DataFrame, labels: Mapping[str, Any], answered: _Answer) -> pd.DataFrame:
+    """All records, recoded and with cells blanked, without the columns that the plan drops."""
+    written = frame.copy()
     for column, values in labels.items():
         written[column] = values
     if answered.cells is not None:
-        gone = answered.cells.removed
         for column, blank in answered.cells.blank.items():
             written.loc[blank, column] = None
-    written = written.loc[~gone].drop(columns=list(answered.best.dropped))
+    return written.drop(columns=list(answered.best.dropped))
+
+
+def _write(
+    out: Path, recoded: pd.DataFrame, sensitive: str | None, keep: Sequence[str], answered: _Answer
+) -> _Answer:
+    """Writes the records that stay, without columns that identify by themselves; the answer says which those are."""
+    from deidentify.risk.left_out import suspects_of
+    from deidentify.risk.shown import shown_column
+
+    best, cells = answered.best, answered.cells
+    suspects = suspects_of(recoded, [name for name in best.node if name in recoded], sensitive)
+    for column in suspects.direct:
+        if column in keep:
+            shown = shown_column(column, suspects.columns.index(column) + 1)
+            raise KEEP_IDENTIFIER.error(column=shown.en, column_zh=shown.zh)
+    gone = best.left_out if cells is None else cells.removed
+    written = recoded.loc[~gone].drop(columns=suspects.left_out(keep))
     try:
         written.to_csv(out, index=False, lineterminator="\n")
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise
-        raise CANNOT_WRITE.error(name=out.name) from error
+        raise CANNOT_WRITE.error(name=shown_name(out)) from error
+    return replace(answered, notes=tuple(suspects.notes(keep)))

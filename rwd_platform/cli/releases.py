@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rwd_platform.cli.deployment import person
-from rwd_platform.cli.main import Json, existing, text_of
+from rwd_platform.cli.files import existing_files, text_of
+from rwd_platform.cli.options import Json
 from rwd_platform.cli.output import answer, say
 from rwd_platform.core.errors import Exit, Problem
 
@@ -37,6 +38,8 @@ def register(app: typer.Typer) -> None:
     release.command("vote", help="审批 · a privacy officer's word")(cast_vote)
     release.command("complete", help="执行已批准的发布 · carry out an approved release")(complete)
     release.command("list", help="列出发布 · list the releases")(list_releases)
+    release.command("circles", help="已登记的接收机构 · who may be given results")(list_circles)
+    release.command("register", help="登记接收机构 · register a receiving organisation")(register_one)
     app.add_typer(release, name="release")
 
 
@@ -53,11 +56,13 @@ def check_results(
 ) -> int:
     """Exit 0 pass, 1 fail or review, 2 malformed, 3 a condition of the recipient is not met."""
     from deidentify.disclosure.check import CONDITION, check
-    from deidentify.disclosure.differencing import released_of
     from deidentify.disclosure.read import read_file, read_results
+    from deidentify.disclosure.relabelled import released_of
 
-    results = read_file(existing([file])[0])
-    before = [released_of(path.name, read_results(read_file(path))) for path in existing(released or [])]
+    results = read_file(existing_files([file])[0])
+    before = [
+        released_of(path.name, read_results(read_file(path))) for path in existing_files(released or [])
+    ]
     verdict = check(results, recipient, _conditions(conditions), before)
     if as_json:
         answer(verdict.as_dict())
@@ -106,7 +111,7 @@ def request(
     package_id: Annotated[str, typer.Argument(help="证据包编号 · package id")],
     recipient: Annotated[str, typer.Option("--recipient")],
     login: Login,
-    circle: Annotated[str, typer.Option("--circle", help="接收机构 · who will hold it")] = "",
+    circle: Annotated[str, typer.Option("--circle", help="已登记的接收机构 · registered holder")] = "",
     purpose: Annotated[str, typer.Option("--purpose")] = "",
     authorisation: Annotated[str, typer.Option("--authorisation")] = "",
     encryption: Annotated[str, typer.Option("--encryption")] = "",
@@ -131,7 +136,7 @@ def cast_vote(
     as_json: Json = False,
 ) -> int:
     """A vote is a person's: under their own account, with its password."""
-    from rwd_platform.flows.release import vote
+    from rwd_platform.flows.release_votes import vote
 
     with person(login) as (platform, officer):
         asked = vote(platform, officer, release_id, approve, reason)
@@ -169,6 +174,44 @@ def list_releases(login: Login, as_json: Json = False) -> int:
         for asked in platform.records.all(query):
             if can(reader, "release.read", asked.organisation_id):
                 _say_release(asked, as_json)
+    return Exit.YES
+
+
+def list_circles(login: Login, as_json: Json = False) -> int:
+    """Everybody whom a release may name, by kind of recipient."""
+    from rwd_platform.access.permissions import check_may
+    from rwd_platform.access.refusals import refusals_recorded
+    from rwd_platform.flows.release_circles import registered_circles
+
+    with person(login) as (platform, reader):
+        with refusals_recorded(platform.records, reader, "release.read", "release_circle", ""):
+            check_may(reader, "release.read")
+        for one in registered_circles(platform):
+            if as_json:
+                answer({"id": one.id, "kind": one.kind, "zh": one.title.zh, "en": one.title.en})
+            say(f"{one.id}  {one.kind}  {one.title.zh} · {one.title.en}")
+    return Exit.YES
+
+
+def register_one(
+    kind: Annotated[str, typer.Option("--kind", help="insurer | sponsor | researcher")],
+    zh: Annotated[str, typer.Option("--zh", help="中文名 · name in Chinese")],
+    en: Annotated[str, typer.Option("--en", help="英文名 · name in English")],
+    legal_name: Annotated[str, typer.Option("--legal-name", help="法律主体全称 · legal entity")],
+    login: Login,
+    credit_code: Annotated[
+        str, typer.Option("--credit-code", help="统一社会信用代码 · where it has one")
+    ] = "",
+    as_json: Json = False,
+) -> int:
+    """A privacy officer puts a receiving organisation on record, once."""
+    from rwd_platform.flows.release_circles import NewCircle, register_circle
+
+    with person(login) as (platform, officer):
+        made = register_circle(platform, officer, NewCircle(kind, zh, en, legal_name, credit_code))
+    if as_json:
+        answer({"id": made.id, "kind": made.kind, "zh": made.name_zh, "en": made.name_en})
+    say(f"{made.id}  {made.kind}  {made.name_zh} · {made.name_en}")
     return Exit.YES
 
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rwd_platform.cli.deployment import caller, deployment
-from rwd_platform.cli.main import Json, text_of
+from rwd_platform.cli.files import text_of
+from rwd_platform.cli.options import Json
 from rwd_platform.cli.output import answer, say
 from rwd_platform.core.errors import Exit
 

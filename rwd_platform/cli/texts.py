@@ -5,15 +5,17 @@ released`: a study's texts in the deployment. Values are never shown.
 from __future__ import annotations
 
 import json
+import re
+from bisect import bisect_right
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from rwd_platform.cli.deployment import caller, deployment
-from rwd_platform.cli.files import check_not_an_input
-from rwd_platform.cli.main import CANNOT_WRITE, Json, existing, text_of
-from rwd_platform.cli.output import answer, say
+from rwd_platform.cli.files import check_not_an_input, existing_files, text_of, write_text
+from rwd_platform.cli.options import Json
+from rwd_platform.cli.output import answer, note, say, sum_up
 from rwd_platform.core.errors import Exit, Problem
 
 if TYPE_CHECKING:
@@ -26,8 +28,12 @@ NOT_JSON = Problem(
     code="text.not_json",
     zh="文件 {name} 第 {line} 行不是 JSON。",
     en="Line {line} of the file {name} is not JSON.",
-    next_zh="名册应为 JSON 文件，结构化数据应为每行一个 FHIR 资源的 NDJSON 文件。",
-    next_en="A roster is a JSON file; a structured feed is NDJSON, one FHIR resource a line.",
+    next_zh="名册应为 JSON 文件，形如 "
+    '`{{"people": [{{"names": ["…"], "numbers": ["…"], "addresses": ["…"]}}]}}`；'
+    "结构化数据应为每行一个 FHIR 资源的 NDJSON 文件。",
+    next_en="A roster is a JSON file such as "
+    '`{{"people": [{{"names": ["…"], "numbers": ["…"], "addresses": ["…"]}}]}}`; '
+    "a structured feed is NDJSON, one FHIR resource a line.",
 )
 _Registry = Annotated[
     Path | None, typer.Option("--registry", help="医院号码规则 TOML · the hospital's registry")
@@ -53,21 +59,32 @@ def scan(
     registry: _Registry = None,
     as_json: Json = False,
 ) -> int:
-    """Kinds and places, never values. Exit 1 if anything was found."""
+    """Kinds and places, never values. Exit 1 if anything was found.
+
+    A place is `start` and `end`, characters from the file's beginning (0 is the first, `end` is past the last), and
+    `line` and `column` of `start`, from 1, the column in characters.
+    """
     from deidentify.free_text.clean import find_all
     from deidentify.free_text.detector import TextContext
     from deidentify.genetics import find_genetic
 
     text = text_of(file)
     context = TextContext("", "", b"", registry=_read_registry(registry))
-    findings = _places(find_all(text, context))
-    genetic = [{"kind": one.kind, "start": one.start, "end": one.end} for one in find_genetic(text)]
+    where = _Lines(text)
+    findings = [{**one, **where.of(one["start"])} for one in _places(find_all(text, context))]
+    genetic = [
+        {"kind": one.kind, "start": one.start, "end": one.end, **where.of(one.start)}
+        for one in find_genetic(text)
+    ]
     if as_json:
         answer({"file": file.name, "findings": findings, "genetic": genetic})
     for one in (*findings, *genetic):
-        line = text.count("\n", 0, one["start"]) + 1
-        say(f"{file.name}:{line} {one['kind']} {one['start']}-{one['end']}")
-    say(
+        say(
+            f"{file.name}:{one['line']}:{one['column']} {one['kind']}"
+            f"  第 {one['line']} 行第 {one['column']} 字 · line {one['line']}, column {one['column']}"
+            f"  [{one['start']}-{one['end']}]"
+        )
+    sum_up(
         f"{len(findings)} 处疑似标识，{len(genetic)} 处基因信息 · {len(findings)} identifiers, {len(genetic)} genetic"
     )
     return Exit.NO if findings or genetic else Exit.YES
@@ -92,19 +109,21 @@ def clean(
     check_not_an_input(out, [file, roster, key_file])
     text = text_of(file)
     people = Roster.from_dict(_json_of(text_of(roster), roster.name, 1))
-    key = existing([key_file])[0].read_bytes()
+    key = existing_files([key_file])[0].read_bytes()
     cleaning.check_key(key)
     days = shift_days(key, project, patient)
     cleaned = cleaning.clean(text, TextContext(patient, project, key, days, people, _read_registry(registry)))
-    _write(out, cleaned.text)
+    write_text(out, cleaned.text)
     if as_json:
         spans = _places(cleaned.spans)
         answer({"file": file.name, "out": out.name, "spans": spans, "detectors": list(cleaned.detectors)})
     if cleaned.unsought:
         counts = ", ".join(f"{kind} {number}" for kind, number in cleaned.unsought.items())
-        say(f"名册中过短而未查找的值 · roster values too short to be sought: {counts}")
+        note(f"名册中过短而未查找的值 · roster values too short to be sought: {counts}")
     count = len(cleaned.spans)
-    say(f"已替换 {count} 处；发布前须经隐私专员审阅 · {count} replaced; a privacy officer reviews it first")
+    sum_up(
+        f"已替换 {count} 处；发布前须经隐私专员审阅 · {count} replaced; a privacy officer reviews it first"
+    )
     return Exit.YES
 
 
@@ -114,19 +133,20 @@ def learn(
     as_json: Json = False,
 ) -> int:
     """Write the forms of the identifiers in a hospital's feed; forms and counts, never a value."""
-    from deidentify.identifiers_cn.hospital_numbers import identifier_values
+    from deidentify.identifiers_cn.hospital_numbers import OwnedNumber, identifier_values
     from deidentify.identifiers_cn.hospital_numbers import learn as learn_forms
 
-    values: dict[str, list[str]] = {}
+    check_not_an_input(out, [file])
+    values: dict[str, list[OwnedNumber]] = {}
     for number, line in enumerate(text_of(file).splitlines(), start=1):
         if line.strip():
             for system, value in identifier_values(_json_of(line, file.name, number)):
                 values.setdefault(system, []).append(value)
     registry = learn_forms(values)
-    _write(out, registry.to_toml())
+    write_text(out, registry.to_toml())
     if as_json:
         answer({"file": file.name, "out": out.name, "forms": len(registry.forms)})
-    say(f"{len(registry.forms)} 种号码形式 · {len(registry.forms)} forms")
+    sum_up(f"{len(registry.forms)} 种号码形式 · {len(registry.forms)} forms")
     return Exit.YES
 
 
@@ -141,7 +161,7 @@ def prepare(study: _Study, as_json: Json = False) -> int:
         added = prepare_texts(platform, _researcher(platform), study)
     if as_json:
         answer({"study": study, "added": added})
-    say(f"新增 {added} 条待审阅的文本 · {added} new texts wait for a privacy officer")
+    sum_up(f"新增 {added} 条待审阅的文本 · {added} new texts wait for a privacy officer")
     return Exit.YES
 
 
@@ -154,7 +174,7 @@ def released(study: _Study, as_json: Json = False) -> int:
     if as_json:
         for one in texts:
             answer(one.as_dict())
-    say(f"{len(texts)} 条已发布的文本 · {len(texts)} released texts")
+    sum_up(f"{len(texts)} 条已发布的文本 · {len(texts)} released texts")
     return Exit.YES
 
 
@@ -163,6 +183,18 @@ def _researcher(platform: Platform) -> Actor:
     from rwd_platform.log.entry import Actor
 
     return Actor(caller(), "researcher", platform.settings.operator)
+
+
+class _Lines:
+    """Where the lines of a text begin, as an editor counts them."""
+
+    def __init__(self, text: str) -> None:
+        # As files are opened: \r\n and a lone \r have become \n already.
+        self._starts = [0, *(found.end() for found in re.finditer("\n", text))]
+
+    def of(self, offset: int) -> dict[str, int]:
+        line = bisect_right(self._starts, offset)
+        return {"line": line, "column": offset - self._starts[line - 1] + 1}
 
 
 def _places(spans: list[Span] | tuple[Span, ...]) -> list[dict[str, Any]]:
@@ -177,13 +209,8 @@ def _read_registry(path: Path | None) -> Registry:
 
 def _json_of(text: str, name: str, line: int) -> object:
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
+        return json.loads(text.removeprefix("\ufeff"))
+    except json.JSONDecodeError as error:
+        raise NOT_JSON.error(name=name, line=line + error.lineno - 1) from None
+    except RecursionError:
         raise NOT_JSON.error(name=name, line=line) from None
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError) as error:
-        raise CANNOT_WRITE.error(name=path.name) from error

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from rwd_platform.cli.main import Json, existing, text_of
-from rwd_platform.cli.output import answer, say
+from rwd_platform.cli.files import existing, existing_files, existing_folder, text_of
+from rwd_platform.cli.options import Json
+from rwd_platform.cli.output import answer, say, sum_up
 from rwd_platform.core.errors import Exit
 
 
@@ -29,9 +30,10 @@ def verify(
     from rwd_platform.flows.verify_package import verify_package_at
     from studies.evidence.verify import read_public_key
 
-    verification = verify_package_at(
-        existing([package, *([rerun] if rerun else [])])[0], read_public_key(key) if key else None, rerun
-    )
+    existing([package])
+    if rerun is not None:
+        existing_folder(rerun)
+    verification = verify_package_at(package, read_public_key(key) if key else None, rerun)
     if as_json:
         answer(verification.as_dict())
     for line in verification.lines():
@@ -54,11 +56,11 @@ def verify_log(
 
     note = text_of(checkpoint) if checkpoint else None
     if extract is not None:
-        existing([extract])
+        existing_files([extract])
     verification = verify_log_of(database, extract, note, read_public_key(key) if key else None)
     if as_json:
         answer(verification.as_dict())
     for finding in verification.findings:
         say(f"✗ {finding.zh}\n  {finding.en}")
-    say(f"{'✓' if verification.ok else '✗'} {verification.size:,}")
+    sum_up(f"{'✓' if verification.ok else '✗'} {verification.size:,}")
     return Exit.YES if verification.ok else Exit.NO

@@ -19,6 +19,8 @@ from itertools import accumulate
 from json.encoder import encode_basestring
 from typing import Any, NamedTuple
 
+from rwd_platform.core.safe_names import is_safe_name
+
 MAX_DEPTH = 64
 MAX_DIGITS = 100
 
@@ -30,7 +32,6 @@ _STEP = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 _ODD_ESCAPE = re.compile(r"\\u(?:[dD][89a-fA-F]|0000)")
 _ODD_CHARACTER = re.compile("[\ud800-\udfff\0]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_ELEMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}\Z")
 _CHINESE = re.compile("[\u4e00-\u9fff]")
 # Beyond this many places after the point a decimal is written with an exponent, not with zeros.
 _PLAIN_PLACES = 40
@@ -75,8 +76,8 @@ REFUSALS: dict[str, Text] = {
         _FIX_EN,
     ),
     "json.duplicate_key": Text(
-        "同一个对象中键{key} 出现两次，无法判断以哪个为准。",
-        "The key{key} stands twice in one object: which one is meant cannot be known.",
+        "同一个对象中{key_zh}出现两次，无法判断以哪个为准。",
+        "{key_en} stands twice in one object: which one is meant cannot be known.",
         "请只保留一个。",
         "Keep only one of them.",
     ),
@@ -140,8 +141,8 @@ REFUSALS: dict[str, Text] = {
 class JsonRefused(ValueError):
     """Text that is not JSON as evidence.
 
-    `rule` is a key of REFUSALS. Texts name places (characters and bytes count from 1) and element
-    names, never values.
+    `rule` is a key of REFUSALS. Texts name places (characters, bytes and keys count from 1) and names of
+    elements that may be shown (core/safe_names.py), never values.
     """
 
     def __init__(self, rule: str, **details: Any) -> None:
@@ -254,12 +255,21 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
         seen: set[str] = set()
-        for key, _ in pairs:
+        for position, (key, _) in enumerate(pairs, start=1):
             if key in seen:
-                # A key that is not an element's name may be anything, a patient's name included.
-                raise JsonRefused("json.duplicate_key", key=f" {key}" if _ELEMENT_NAME.match(key) else "")
+                raise JsonRefused("json.duplicate_key", **_key_shown(key, position))
             seen.add(key)
     return found
+
+
+def _key_shown(key: str, position: int) -> dict[str, str]:
+    """A key that is no element's name may be anything, a patient's name included."""
+    if is_safe_name(key):
+        return {"key_zh": f"键 {key} ", "key_en": f"The key {key}"}
+    return {
+        "key_zh": f"有一个键（名称不予显示，第 {position} 个）",
+        "key_en": f"A key whose name is not shown (position {position})",
+    }
 
 
 def _decimal(text: str) -> Decimal:

@@ -13,7 +13,7 @@ Resource = dict[str, Any]
 class Place:
     """Where something stands in what a hospital sent. Lines, rows and entries count from 1.
 
-    `file` is the name the hospital gave; a member of an archive is `archive.zip!member.json`.
+    `file` is the name the hospital gave; a member of an archive is `archive.zip!member 2`, by its place there.
     `line` is the line of the text as a person's editor shows it. `entry` is a Bundle's entry.
     `column` is a table's column header, where one column is to blame.
     """

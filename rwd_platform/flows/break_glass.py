@@ -12,8 +12,7 @@ lies further behind it than allowed stops everything here.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -22,10 +21,12 @@ from pathlib import Path
 from sqlalchemy import func
 from sqlmodel import Session, col, select
 
+from deidentify.disclosure.reasons import is_reason, one_person
+from deidentify.disclosure.rules.texts import identifies
 from deidentify.pseudonym import parse_token
 from rwd_platform.access.accounts import check_account
 from rwd_platform.access.permissions import Action, Scope, check_may, visible_organisation
-from rwd_platform.access.refusals import record_refusal
+from rwd_platform.access.refusals import refusals_recorded
 from rwd_platform.core.clock import as_text
 from rwd_platform.core.errors import PlatformError
 from rwd_platform.core.ids import new_id
@@ -78,7 +79,7 @@ def request(
         detail = {"reason": reason, "patient_id": row.patient_id}
         return Act(actor, "break_glass.requested", Object(KIND, row.id), detail=detail)
 
-    with _refusals_on_record(platform, actor, Action.BREAK_GLASS_REQUEST, "patient", ""):
+    with refusals_recorded(platform.records, actor, Action.BREAK_GLASS_REQUEST, "patient", ""):
         scope = check_may(actor, Action.BREAK_GLASS_REQUEST)
         _check_reason(reason, limits().reason_characters)
         if not 1 <= minutes <= limits().most_minutes:
@@ -117,7 +118,7 @@ def vote(platform: Platform, actor: Actor, request_id: str, approved: bool, reas
             actor, "break_glass.voted", Object(KIND, request_id), decision=decision, detail={"reason": reason}
         )
 
-    with _refusals_on_record(platform, actor, Action.BREAK_GLASS_APPROVE, KIND, request_id):
+    with refusals_recorded(platform.records, actor, Action.BREAK_GLASS_APPROVE, KIND, request_id):
         visible_request(platform, actor, request_id, Action.BREAK_GLASS_APPROVE)
         _check_reason(reason, limits().vote_reason_characters)
         with platform.records.transaction(audit=act) as session:
@@ -144,7 +145,7 @@ def open_identity(platform: Platform, actor: Actor, request_id: str) -> Identity
             return _expired(actor, request_id)
         return Act(actor, "break_glass.opened", Object(KIND, request_id), purpose="identity of one patient")
 
-    with _refusals_on_record(platform, actor, Action.BREAK_GLASS_OPEN, KIND, request_id):
+    with refusals_recorded(platform.records, actor, Action.BREAK_GLASS_OPEN, KIND, request_id):
         visible_request(platform, actor, request_id, Action.BREAK_GLASS_OPEN)
         with platform.records.transaction(audit=act) as session:
             row = session.get_one(BreakGlassRequest, request_id)
@@ -180,7 +181,7 @@ def visible_request(
     """The request, if the actor may do this to it. A request belongs to whoever made it, not to the patient's
     hospital; somebody else's looks like none.
     """
-    with _refusals_on_record(platform, actor, action, KIND, request_id):
+    with refusals_recorded(platform.records, actor, action, KIND, request_id):
         organisation = visible_organisation(actor, action)
         row = platform.records.get(BreakGlassRequest, request_id)
         if organisation is not None and row.requester_organisation_id != organisation:
@@ -232,8 +233,11 @@ class _Told:
 
 
 def _check_reason(reason: str, shortest: int) -> None:
-    if not shortest <= len(reason) <= limits().longest_reason:
+    """`shortest` is in letters: signs, digits and what is not seen are no reason."""
+    if len(reason) > limits().longest_reason or not is_reason(reason, shortest):
         raise problems.REASON.error(shortest=shortest, longest=limits().longest_reason)
+    if identifies(reason):
+        raise problems.REASON_IDENTIFIES.error()
 
 
 def _check_pseudonym(text: str) -> None:
@@ -306,6 +310,10 @@ def _count_vote(
     votes = _votes(session, row.id)
     if any(one.approver_id == actor.id for one in votes):
         raise problems.VOTED.error()
+    if _name(session, actor.id) in {
+        _name(session, one) for one in (row.requested_by, *(v.approver_id for v in votes))
+    }:
+        raise problems.SAME_PERSON.error()
     session.add(
         BreakGlassVote(
             request_id=row.id,
@@ -322,6 +330,12 @@ def _count_vote(
         row.state = _next(row, _APPROVED)
         row.open_until = as_text(now + timedelta(minutes=row.minutes))
     session.add(row)
+
+
+def _name(session: Session, user_id: str) -> str:
+    """Whoever the account is of, as names are compared: two accounts of one name are one person."""
+    user = session.get(User, user_id)
+    return (one_person(user.name) if user is not None else "") or f"account {user_id}"
 
 
 def _ends(row: BreakGlassRequest) -> datetime | None:
@@ -364,14 +378,3 @@ def _votes(session: Session, request_id: str) -> list[BreakGlassVote]:
 
 def _next(row: BreakGlassRequest, wanted: BreakGlassState) -> BreakGlassState:
     return check_transition(BREAK_GLASS, KIND, row.id, BreakGlassState(row.state), wanted)
-
-
-@contextmanager
-def _refusals_on_record(
-    platform: Platform, actor: Actor, action: Action, kind: str, id: str
-) -> Iterator[None]:
-    try:
-        yield
-    except PlatformError as error:
-        record_refusal(platform.records, actor, str(action), kind, id, error)
-        raise

@@ -6,10 +6,19 @@ from rwd_platform.core.errors import Exit, Problem
 
 REASON = Problem(
     code="break_glass.reason",
-    zh="理由需写成完整的一句话：至少 {shortest} 个字符，至多 {longest} 个字符。",
-    en="The reason must be a sentence: at least {shortest} characters, at most {longest}.",
+    zh="理由需写成完整的一句话：至少 {shortest} 个字（标点、数字和不可见字符不算），至多 {longest} 个字符。",
+    en="The reason must be a sentence: at least {shortest} letters, without signs, digits and what is not seen, and at"
+    " most {longest} characters.",
     next_zh="请写明为何必须知道该患者的身份、将用于何事；不要写入患者姓名或证件号码。",
     next_en="Say why this patient's identity is needed and for what; do not write the patient's name or numbers.",
+    http=422,
+)
+REASON_IDENTIFIES = Problem(
+    code="break_glass.reason_identifies",
+    zh="理由中含有可识别个人的号码，未予保存。",
+    en="The reason holds a number that identifies a person; it was not kept.",
+    next_zh="请删去姓名和号码，以申请编号或假名指明个案，不要写明患者是谁。",
+    next_en="Take names and numbers out: name the case by its request or its pseudonym, not the patient.",
     http=422,
 )
 MINUTES = Problem(
@@ -71,6 +80,16 @@ VOTED = Problem(
     next_zh="每人只能投一次，且不能更改；请等待另一位审批人。",
     next_en="Everybody votes once, for good; wait for the other approver.",
     http=409,
+    exit=Exit.REFUSED,
+)
+SAME_PERSON = Problem(
+    code="break_glass.same_person",
+    zh="申请人或已投票的审批人与您的账号同名：同一人的两个账号只算一人。",
+    en="The requester, or an approver who has voted, has the same name as your account: two accounts of one person"
+    " are one.",
+    next_zh="请由另一位有审批权限的人员投票；确为两人同名时，请管理员在账号姓名中加以区分。",
+    next_en="Let another approver vote; if they are two people of one name, have the accounts' names tell them apart.",
+    http=403,
     exit=Exit.REFUSED,
 )
 DECIDED = Problem(

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from deidentify.account import Account
-from deidentify.identifiers_cn import scan
+from deidentify.file_names import Verdict, judge
 from deidentify.policy import Policy
 from deidentify.pseudonym import KEY_BYTES, KEY_UNFIT, Pseudonymiser
 from deidentify.run import deidentify_lines
@@ -41,8 +41,13 @@ def expand_key(key: bytes) -> tuple[Pseudonymiser, Shifts]:
 
 
 def names_a_person(path: Path) -> bool:
-    """Whether a file's name holds what looks like a person's number: the output is named after it."""
-    return bool(scan(output_name(path).removesuffix(".ndjson")))
+    """Whether a file's name holds a person's name, address or number: the output would be named after it."""
+    return judge(output_name(path).removesuffix(".ndjson")) is Verdict.REFUSED
+
+
+def may_name_a_person(path: Path) -> bool:
+    """Whether a file's name has Latin letters that can be read as a Chinese name, which goes through."""
+    return judge(output_name(path).removesuffix(".ndjson")) is Verdict.DOUBTFUL
 
 
 def deidentify_file(

@@ -66,9 +66,7 @@ def assemble_evidence(
     from studies.evidence.package import build
 
     study = get_visible(platform.records, actor, "package.assemble", Study, study_id)
-    for what, value, allowed in (("purpose", purpose, PURPOSES), ("audience", audience, AUDIENCES)):
-        if value not in allowed:
-            raise CHOICE_UNKNOWN.error(what=what, allowed=", ".join(allowed))
+    check_choices(purpose, audience)
     run = newest_run(platform, study)
     platform.records.record(
         Act(actor, "package.assembly_started", Object("run", run.id), purpose=f"{purpose}, {audience}")
@@ -101,6 +99,13 @@ def assemble_evidence(
         ),
     )
     return package
+
+
+def check_choices(purpose: str, audience: str) -> None:
+    """Raises `evidence.choice_unknown` for a purpose or an audience that no package has."""
+    for what, value, allowed in (("purpose", purpose, PURPOSES), ("audience", audience, AUDIENCES)):
+        if value not in allowed:
+            raise CHOICE_UNKNOWN.error(what=what, allowed=", ".join(allowed))
 
 
 def package_path(platform: Platform, actor: Actor, package_id: str) -> Path:
@@ -141,7 +146,8 @@ def _inputs(
     lock = platform.records.get(DataLockRecord, run.lock_id)
     protocol = frozen_protocol(platform, study)
     dataset = dataset_of(platform, study, lock)
-    uploads = _uploads_behind(platform, lineage_of(platform, run))
+    lineage = lineage_of(platform, run)
+    uploads = _uploads_behind(platform, lineage)
     quality = platform.records.get(QualityRun, lock.quality_run_id)
     signer = platform.package_signer
     return PackageInputs(
@@ -158,7 +164,7 @@ def _inputs(
         quality_lines=_quality_lines(platform, quality),
         deidentified=_deidentified(platform, uploads, lock.manifest["content"]["facts"]),
         sources=_sources(platform, uploads),
-        lineage=dataset.lineage,
+        lineage=lineage,
         code=result_code(),
         requirements=(ROOT / "requirements/run.lock").read_text(encoding="utf-8"),
         log=_log_extract(platform, study, run, uploads, audience),

@@ -6,9 +6,9 @@
     review_text     and releases or withholds it; whoever prepared it may not
     released_texts  the study's researchers get what was released
 
-What the cleaning itself holds back (a second reading still finds something, or the structured record does
-not name the patient) is counted and not stored. Dates in a text are moved back by the number of days that
-the project has for that person, whatever the lock does with its own dates.
+What the cleaning itself holds back (a second reading still finds something, a date could not be moved with the
+others, or the structured record does not name the patient) is counted and not stored. Dates in a text are moved
+back by the number of days that the project has for that person, whatever the lock does with its own dates.
 """
 
 from __future__ import annotations
@@ -150,7 +150,7 @@ def prepare_texts(platform: Platform, actor: Actor, study_id: str, progress: Pro
         started = Act(actor, "text.preparation_started", Object("lock", lock.id), purpose=lock.project_id)
         platform.records.record(started)
         rows: dict[str, TextReview] = {}
-        counts = {"found": 0, "withheld": 0, "unnamed": 0}
+        counts = {"found": 0, "withheld": 0, "date_left": 0, "unnamed": 0}
         for raw in raw_texts(platform, lock):
             counts["found"] += 1
             if counts["found"] % _REPORT_EVERY == 0:
@@ -175,7 +175,7 @@ def _prepared(
     platform: Platform, actor: Actor, lock: DataLockRecord, raw: RawText, counts: dict[str, int]
 ) -> TextReview | None:
     """The row of one text; None for one that is held back, which is counted."""
-    from deidentify.free_text.clean import WITHHELD, clean
+    from deidentify.free_text.clean import DATE_LEFT, WITHHELD, clean
 
     if not raw.is_known:
         counts["unnamed"] += 1
@@ -183,9 +183,10 @@ def _prepared(
     try:
         cleaned = clean(raw.found.text, raw.context)
     except PlatformError as error:
-        if error.problem is not WITHHELD:
+        if error.problem not in (WITHHELD, DATE_LEFT):
             raise
         counts["withheld"] += 1
+        counts["date_left"] += error.problem is DATE_LEFT
         return None
     spans = _placed(cleaned, raw)
     if spans is None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from deidentify.account import DropCounter
+    from deidentify.project import Projected, SourceLine
     from deidentify.pseudonym import Pseudonymiser
     from rwd_platform.store.lake import Lake
     from studies.cohort import IndexDates
@@ -59,13 +60,17 @@ QUALITY_GATE = Problem(
 class LockRows:
     """What goes into a lock, and the facts that go with it.
 
-    persons -- subject_id -> who that is to the release ledger (flows.ledger_map); it never goes into the lock
+    persons -- subject_id -> who that is to the release ledger (flows.ledger_map)
+    sources -- source_row -> file, line and digest of what it stands for (flows.source_map)
+
+    The last two never go into the lock.
     """
 
     quality: QualityRun
     tables: Tables
     facts: dict[str, Any]
     persons: dict[str, Person]
+    sources: dict[str, SourceLine]
 
 
 def rows_to_lock(platform: Platform, study: Study, protocol: Protocol) -> LockRows:
@@ -92,7 +97,8 @@ def rows_to_lock(platform: Platform, study: Study, protocol: Protocol) -> LockRo
     tables, calendar = _by_the_calendar(tables, protocol)
     cohort = index_dates({n: t for n, t in tables.items() if n not in OUTCOME_TABLES}, protocol)
     names = _project_names(platform, study)
-    locked = _under_project_names(platform, study, protocol, tables, cohort, sites, names, left_behind)
+    projected = _under_project_names(platform, study, protocol, tables, cohort, sites, names, left_behind)
+    locked = projected.tables
     facts = {
         "project": study.project_id,
         "protocol_sha256": study.protocol_sha256,
@@ -117,7 +123,8 @@ def rows_to_lock(platform: Platform, study: Study, protocol: Protocol) -> LockRo
         ],
     }
     subjects = {names.token(SUBJECT_KIND, patient): patient for patient in cohort.frame["patient_id"]}
-    return LockRows(quality, locked, facts, {one: persons[patient] for one, patient in subjects.items()})
+    whose = {one: persons[patient] for one, patient in subjects.items()}
+    return LockRows(quality, locked, facts, whose, projected.sources)
 
 
 def link_tokens(platform: Platform) -> dict[tuple[str, str], str]:
@@ -160,15 +167,15 @@ def _under_project_names(
     sites: Mapping[str, str],
     names: Pseudonymiser,
     left_behind: DropCounter,
-) -> Tables:
+) -> Projected:
     """Project pseudonyms, the protocol's choice of dates, then its generalisation of what is still too fine."""
     from deidentify.dates import shift_days
     from deidentify.generalise import generalise_frame
-    from deidentify.project import to_project
+    from deidentify.project import Projected, to_project
 
     project, suite = study.project_id, platform.keys.suite
     date_key = platform.keys.derive(DATE, project, version=current_version(platform.records, DATE, project))
-    locked = to_project(
+    projected = to_project(
         tables,
         cohort.frame,
         names,
@@ -178,7 +185,9 @@ def _under_project_names(
         offset_of=lambda person: shift_days(date_key, project, person, suite=suite),
     )
     plan = dict(protocol.lock.generalise)
-    return {name: generalise_frame(frame, plan, left_behind, name) for name, frame in locked.items()}
+    locked = projected.tables.items()
+    coarser = {name: generalise_frame(frame, plan, left_behind, name) for name, frame in locked}
+    return Projected(coarser, projected.sources)
 
 
 def _project_names(platform: Platform, study: Study) -> Pseudonymiser:

@@ -9,6 +9,7 @@ from typing import BinaryIO
 from sqlmodel import select
 
 from rwd_platform.access.permissions import check_can, get_visible
+from rwd_platform.access.refusals import refusals_recorded
 from rwd_platform.core.clock import as_text
 from rwd_platform.core.errors import Exit, Problem
 from rwd_platform.core.ids import new_id
@@ -57,6 +58,17 @@ FILE_NAME_UNUSABLE = Problem(
     next_en="Rename the file and send it again.",
     http=422,
 )
+FILE_NAME_OF_PERSON = Problem(
+    code="upload.file_name_of_person",
+    zh="文件名形似含有人名、住址或个人号码。回执和日志会列出文件名，因此不接收该文件。",
+    en="The file name looks as if it held a person's name, address or number. Receipts list file names, so the file "
+    "is not received.",
+    next_zh="请改名（不含姓名、住址和个人号码）后重新上传。",
+    next_en="Rename the file, without names, addresses and numbers of persons, and send it again.",
+    http=422,
+    exit=Exit.REFUSED,
+)
+_ENDINGS = (".gz", ".zip", ".ndjson", ".jsonl", ".json", ".csv", ".tsv", ".txt")
 
 
 @dataclass(frozen=True)
@@ -115,7 +127,8 @@ def begin_file(platform: Platform, actor: Actor, upload_id: str, name: str) -> I
     """A place to stream one file into: write chunks, then `finish_file`, or `abandon()`."""
     upload = get_visible(platform.records, actor, "upload.create", Upload, upload_id)
     _check_open(upload)
-    _check_name(name)
+    with refusals_recorded(platform.records, actor, "upload.create", "upload", upload_id):
+        _check_name(name)
     return platform.landing.begin(upload.organisation_id)
 
 
@@ -197,9 +210,17 @@ def _check_open(upload: Upload) -> None:
 
 
 def _check_name(name: str) -> None:
-    """A name is only a label, shown to people; it never becomes a path."""
+    """A name is only a label and never becomes a path; but it is kept in clear and shown, so it names nobody."""
+    # Imported here: its lists of names and places are read when the first file comes, not with the web process.
+    from deidentify.file_names import Verdict, judge
+
     if not name.strip() or len(name) > _LONGEST_NAME or not name.isprintable():
         raise FILE_NAME_UNUSABLE.error(longest=_LONGEST_NAME)
+    stem = name
+    for ending in _ENDINGS:
+        stem = stem.removesuffix(ending)
+    if judge(stem) is Verdict.REFUSED:
+        raise FILE_NAME_OF_PERSON.error()
 
 
 def receive_upload(

@@ -96,6 +96,7 @@ def _kept_out(platform: Platform, upload: Upload, file: UploadFile) -> Iterable[
     from rwd_platform.flows.admit_upload import units_of
 
     mapping = load_mapping(upload.mapping) if upload.mapping else None
+    own_names = _own_names(platform, file)
     members: dict[tuple[str, bool], dict[tuple[int, int | None], bytes]] = {}
     for number, unit in enumerate(units_of(platform, file, mapping)):
         if number in wanted:
@@ -106,11 +107,29 @@ def _kept_out(platform: Platform, upload: Upload, file: UploadFile) -> Iterable[
     for (label, is_table), raws in members.items():
         if is_table:
             lines = [_header(platform, file, label), *raws.values()]
-            yield _member_name(file, label.removesuffix(".gz")), b"\r\n".join(lines) + b"\r\n"
+            yield _member_name(file, own_names[label].removesuffix(".gz")), b"\r\n".join(lines) + b"\r\n"
         else:
             # One unit a line: JSON may hold line breaks only between tokens, where a space serves as well.
             lines = [raw.replace(b"\r", b" ").replace(b"\n", b" ") for raw in raws.values()]
-            yield _as_ndjson(_member_name(file, label.removesuffix(".gz"))), b"\n".join(lines) + b"\n"
+            name = _as_ndjson(_member_name(file, own_names[label].removesuffix(".gz")))
+            yield name, b"\n".join(lines) + b"\n"
+
+
+def _own_names(platform: Platform, file: UploadFile) -> dict[str, str]:
+    """What the hospital itself called the file and each file in it, by the label that everybody else sees.
+
+    The hospital gets its own names back: a mapping finds its tables by them.
+    """
+
+    def stored() -> BinaryIO:
+        return platform.landing.open(file.organisation_id, file.sha256)
+
+    with stored() as stream:
+        beginning = io.BufferedReader(stream).read(4)  # type: ignore[type-var]
+    if not beginning.startswith(ZIP_MAGICS):
+        return {file.name: file.name}
+    with open_zip(file.name, stored, LIMITS, platform.layout.tmp) as archive:
+        return {member.label: f"{file.name}!{member.name}" for member in archive}
 
 
 def _member_name(file: UploadFile, label: str) -> str:

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session
 
 from deidentify.disclosure.check import check
 from deidentify.disclosure.findings import Verdict
@@ -27,40 +27,38 @@ from deidentify.disclosure.recipients import (
     recipient_of,
 )
 from rwd_platform.access.accounts import check_account
-from rwd_platform.access.permissions import can, get_visible
+from rwd_platform.access.permissions import get_visible
 from rwd_platform.access.refusals import refusals_recorded
 from rwd_platform.core.clock import as_text
 from rwd_platform.core.errors import Exit, Problem
 from rwd_platform.core.ids import new_id
 from rwd_platform.flows.platform import Platform
+from rwd_platform.flows.release_circles import AUTHORITY, circle_of, holders_with
 from rwd_platform.flows.release_gate import (
-    AUTHORITY,
     CONTENT_CHANGED,
     below_threshold,
     check_audience,
     check_content,
-    circle_of,
 )
 from rwd_platform.flows.release_ledger import (
+    People,
+    circles_on_ledger,
     figures_row,
     people_behind,
     product_of,
+    quoted_in,
     released_to,
     results_behind,
     results_in,
 )
-from rwd_platform.log.entry import Act, Actor, Object
+from rwd_platform.flows.release_votes import VOTES_NEEDED, release_act, standing, vote, votes_in
+from rwd_platform.log.entry import Act, Actor
 from rwd_platform.records.lifecycles import RELEASE, ReleaseState, check_transition
 from rwd_platform.records.tables import (
-    AuditEntry,
     EvidencePackage,
     OutputRelease,
-    ReleaseVote,
     Study,
-    User,
 )
-
-VOTES_NEEDED = 2
 
 CONDITION_MISSING = Problem(
     code="release.condition_missing",
@@ -71,24 +69,6 @@ CONDITION_MISSING = Problem(
     http=422,
     exit=Exit.REFUSED,
 )
-NOT_A_VOTER = Problem(
-    code="release.not_a_voter",
-    zh="申请、组装或分析过该结果的人不能审批发布 {release}。",
-    en="Whoever asked for, assembled or computed the results may not vote on release {release}.",
-    next_zh="请由另一位隐私专员审批。",
-    next_en="Let another privacy officer vote.",
-    http=403,
-    exit=Exit.REFUSED,
-)
-VOTED_ALREADY = Problem(
-    code="release.voted_already",
-    zh="您已对发布 {release} 表决。",
-    en="You have voted on release {release} already.",
-    next_zh="每人只表决一次；请由第二位隐私专员表决。",
-    next_en="A person votes once; a second privacy officer is needed.",
-    http=409,
-    exit=Exit.REFUSED,
-)
 APPROVAL_LAPSED = Problem(
     code="release.approval_lapsed",
     zh="发布 {release} 的批准人账号已停用或变更，有效同意票不足 {needed} 张。",
@@ -96,6 +76,16 @@ APPROVAL_LAPSED = Problem(
     " approvals stand.",
     next_zh="请重新申请发布，由在任的隐私专员审批。",
     next_en="Ask for the release again, and let officers in office vote.",
+    http=409,
+    exit=Exit.REFUSED,
+)
+NOT_APPROVED = Problem(
+    code="release.not_approved",
+    zh="发布 {release} 尚未批准：需要 {needed} 位隐私专员同意，目前 {have} 位。",
+    en="Release {release} is not approved: {needed} privacy officers have to agree, and {have} have so far.",
+    next_zh="请由未参与该结果的隐私专员审批（`rwd release vote {release} --approve`），满 {needed} 票后再执行。",
+    next_en="Let officers who had no part in the results vote (`rwd release vote {release} --approve`); carry it out"
+    " when {needed} have agreed.",
     http=409,
     exit=Exit.REFUSED,
 )
@@ -125,7 +115,8 @@ def request_release(
 
     `conditions`: purpose, authorisation, encryption, as the kind of recipient asks for them. Approvers come
     by votes; what is written there about them is not believed. A refusal without a release stands in the log.
-    Raises AUDIENCE_NOT_ALLOWED, CIRCLE_MISSING, NOT_AN_AUTHORITY, CONDITION_MISSING, CONTENT_CHANGED, NO_ACCOUNT.
+    Raises AUDIENCE_NOT_ALLOWED, CIRCLE_MISSING, CIRCLE_UNKNOWN, NOT_AN_AUTHORITY, CONDITION_MISSING,
+    CONTENT_CHANGED, NO_ACCOUNT.
     """
     kind = EvidencePackage.__tablename__
     with refusals_recorded(platform.records, actor, "release.request", kind, package_id):
@@ -170,7 +161,9 @@ def _put_forward(
 
     def act() -> Act:
         refused = asked.state == ReleaseState.REFUSED
-        return _act(actor, "release.refused" if refused else "release.requested", asked, refused=refused)
+        return release_act(
+            actor, "release.refused" if refused else "release.requested", asked, refused=refused
+        )
 
     with platform.records.transaction(audit=act) as session:
         check_account(session, actor)
@@ -203,116 +196,23 @@ def _verdict(
 ) -> Verdict:
     """The check of what the package holds, against what the circle holds at this moment."""
     results = results_in(platform, package)
-    people = people_behind(platform, package, asked.product, results)
+
+    def people_under(product: str) -> People:
+        return people_behind(platform, package, product, results)
+
+    people = people_under(asked.product)
+    holders = holders_with(session, asked.circle, circles_on_ledger(session))
     return check(
         results,
         asked.recipient_kind,
         {**asked.conditions, APPROVERS: list(approvers), "requester": asked.requested_by},
-        released_to(session, platform, asked.product, asked.circle),
+        released_to(session, platform, asked.product, holders, people_under),
         support=results_behind(platform, package),
         sets=people.sets,
         tokens=people.tokens,
         pending=pending,
+        quoted=quoted_in(platform.records.get(Study, package.study_id)),
     )
-
-
-def _act(actor: Actor, action: str, asked: OutputRelease, *, refused: bool = False, reason: str = "") -> Act:
-    """The log's entry: whom it is for and what the check said, by rule; never a number of the results."""
-    findings = asked.verdict.get("findings", [])
-    return Act(
-        actor,
-        action,
-        Object("release", asked.id, asked.content_sha256),
-        reason=reason,
-        purpose=f"{asked.recipient_kind}, {asked.circle}",
-        outcome="refused" if refused else "done",
-        decision={
-            "package": asked.package_id,
-            "outcome": asked.verdict.get("outcome", ""),
-            "rules": sorted({one["rule"] for one in findings}),
-            "findings": len(findings),
-        },
-    )
-
-
-# -- voting ------------------------------------------------------------------------------------------------------
-
-
-def vote(platform: Platform, actor: Actor, release_id: str, approved: bool, reason: str) -> OutputRelease:
-    """One officer's word, under an account of their own. The second approval approves; one refusal refuses."""
-    with refusals_recorded(platform.records, actor, "release.approve", "output_release", release_id):
-        return _vote(platform, actor, release_id, approved, reason)
-
-
-def _vote(platform: Platform, actor: Actor, release_id: str, approved: bool, reason: str) -> OutputRelease:
-    asked = get_visible(platform.records, actor, "release.approve", OutputRelease, release_id)
-    if actor.id in involved_in(platform, asked):
-        raise NOT_A_VOTER.error(release=release_id)
-    now = as_text(platform.clock())
-    act = _act(actor, "release.approved" if approved else "release.voted_down", asked, reason=reason)
-    with platform.records.transaction(audit=act) as session:
-        check_account(session, actor)
-        current = session.get_one(OutputRelease, release_id)
-        votes = _votes(session, release_id)
-        if any(one.approver_id == actor.id for one in votes):
-            raise VOTED_ALREADY.error(release=release_id)
-        approvals = len(_standing(session, current, votes)) + approved
-        state = ReleaseState(current.state)
-        if not approved or approvals >= VOTES_NEEDED:
-            wanted = ReleaseState.APPROVED if approved else ReleaseState.REFUSED
-            current.state = check_transition(RELEASE, "release", release_id, state, wanted)
-            current.decided_at = now
-        elif state != ReleaseState.REQUESTED:
-            check_transition(RELEASE, "release", release_id, state, ReleaseState.APPROVED)
-        session.add(
-            ReleaseVote(
-                release_id=release_id,
-                approver_id=actor.id,
-                organisation_id=actor.organisation,
-                approved=approved,
-                reason=reason,
-                voted_at=now,
-            )
-        )
-    return platform.records.get(OutputRelease, release_id)
-
-
-def involved_in(platform: Platform, asked: OutputRelease) -> frozenset[str]:
-    """Who asked for it, assembled the package or ran its analyses: they may not vote on it."""
-    package = platform.records.get(EvidencePackage, asked.package_id)
-    entries = platform.records.all(
-        select(AuditEntry)
-        .where(col(AuditEntry.object_id).in_([package.id, package.run_id]))
-        .where(col(AuditEntry.action).in_(["package.assembled", "study.analysed"]))
-    )
-    return frozenset({asked.requested_by, *(entry.actor_id for entry in entries)})
-
-
-def votes_of(platform: Platform, release_id: str) -> Sequence[ReleaseVote]:
-    with platform.records.reading() as session:
-        return _votes(session, release_id)
-
-
-def _votes(session: Session, release_id: str) -> Sequence[ReleaseVote]:
-    return session.exec(
-        select(ReleaseVote)
-        .where(ReleaseVote.release_id == release_id)
-        .order_by(col(ReleaseVote.voted_at), col(ReleaseVote.approver_id))
-    ).all()
-
-
-def _standing(session: Session, asked: OutputRelease, votes: Sequence[ReleaseVote]) -> list[str]:
-    """Whose approvals count now: the account is in use, where it was, and may still approve."""
-    standing = []
-    for cast in votes:
-        user = session.get(User, cast.approver_id)
-        if not cast.approved or user is None or user.disabled_at is not None:
-            continue
-        officer = Actor(user.id, user.role, user.organisation_id)
-        same = user.organisation_id == cast.organisation_id
-        if same and can(officer, "release.approve", asked.organisation_id):
-            standing.append(user.id)
-    return standing
 
 
 # -- letting go --------------------------------------------------------------------------------------------------
@@ -349,14 +249,18 @@ def _release(
 
     def act() -> Act:
         refused = current.state == ReleaseState.REFUSED
-        return _act(actor, "release.refused" if refused else "release.released", current, refused=refused)
+        return release_act(
+            actor, "release.refused" if refused else "release.released", current, refused=refused
+        )
 
     with platform.records.transaction(audit=act) as session:
         check_account(session, actor)
         current = session.get_one(OutputRelease, release_id)
         state = ReleaseState(current.state)
+        approvers = standing(session, current, votes_in(session, release_id))
+        if state == ReleaseState.REQUESTED:
+            raise NOT_APPROVED.error(release=release_id, needed=VOTES_NEEDED, have=len(approvers))
         check_transition(RELEASE, "release", release_id, state, ReleaseState.RELEASED)
-        approvers = _standing(session, current, _votes(session, release_id))
         if len(approvers) < VOTES_NEEDED:
             raise APPROVAL_LAPSED.error(release=release_id, needed=VOTES_NEEDED)
         verdict = _verdict(platform, session, current, package, approvers=approvers)

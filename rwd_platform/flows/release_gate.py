@@ -22,7 +22,8 @@ from rwd_platform.access.roles import Role
 from rwd_platform.core.canonical import sha256_file
 from rwd_platform.core.errors import Exit, PlatformError, Problem
 from rwd_platform.flows.platform import Platform
-from rwd_platform.flows.release_ledger import PACKAGE_UNREADABLE, PUBLIC, circle_name
+from rwd_platform.flows.release_circles import AUTHORITY, circle_of
+from rwd_platform.flows.release_ledger import PACKAGE_UNREADABLE, circle_name
 from rwd_platform.flows.review_anonymity import is_reviewed_as_anonymous
 from rwd_platform.log.entry import Actor
 from rwd_platform.records.lifecycles import ReleaseState
@@ -30,14 +31,11 @@ from rwd_platform.records.tables import (
     AnalysisRun,
     DataLockRecord,
     EvidencePackage,
-    Organisation,
     OutputRelease,
 )
 
-AUTHORITY = "competent_authority"
 ENCLAVE = "enclave"
 DOWNLOAD = "package.download"
-LONGEST_CIRCLE = 200
 
 RELEASE_NEEDED = Problem(
     code="release.needed",
@@ -55,23 +53,6 @@ BELOW_THRESHOLD = Problem(
     next_zh="{remedy_zh}修改后重新申请发布。",
     next_en="{remedy} Then ask for the release again.",
     http=403,
-    exit=Exit.REFUSED,
-)
-CIRCLE_MISSING = Problem(
-    code="release.circle_missing",
-    zh="没有写明结果将由谁掌握。",
-    en="It is not said who will hold the results.",
-    next_zh="填写接收机构的编号或名称（不超过 200 字）；公开发布不需要填写。",
-    next_en="Name the receiving organisation (200 characters at most); a public release needs none.",
-    http=422,
-)
-NOT_AN_AUTHORITY = Problem(
-    code="release.not_an_authority",
-    zh="“{circle}”不是平台登记在册的主管部门。",
-    en="{circle} is not on record here as a competent authority.",
-    next_zh="填写已登记主管部门的编号；如接收方不是主管部门，请改选相应类别。",
-    next_en="Give the id of an authority on record; for anybody else choose their own kind of recipient.",
-    http=422,
     exit=Exit.REFUSED,
 )
 AUDIENCE_NOT_ALLOWED = Problem(
@@ -141,26 +122,6 @@ def pass_gate(
     )
     record_refusal(platform.records, actor, DOWNLOAD, "evidence_package", package.id, error)
     raise error
-
-
-def circle_of(platform: Platform, kind: str, circle: str) -> str:
-    """Who will hold it, by one name: the id of the organisation on record that it is the id or name of, else
-    what was written, normalised. Raises CIRCLE_MISSING, and NOT_AN_AUTHORITY for kind `competent_authority`.
-    """
-    if kind == PUBLIC:
-        return PUBLIC
-    whose = circle_name(circle)
-    if not 0 < len(whose) <= LONGEST_CIRCLE:
-        raise CIRCLE_MISSING.error()
-    known = list(platform.records.all(select(Organisation).order_by(col(Organisation.id))))
-    found = [one for one in known if circle_name(one.id) == whose] or [
-        one for one in known if whose in (circle_name(one.name_zh), circle_name(one.name_en))
-    ]
-    # Two organisations of one name are told apart by their ids alone.
-    organisation = found[0] if len(found) == 1 else None
-    if kind == AUTHORITY and (organisation is None or organisation.kind != "authority"):
-        raise NOT_AN_AUTHORITY.error(circle=whose)
-    return circle_name(organisation.id) if organisation else whose
 
 
 def check_audience(package: EvidencePackage, kind: str) -> None:

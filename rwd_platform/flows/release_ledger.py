@@ -1,7 +1,8 @@
 """The ledger of releases: what a circle already holds about a product, and who stands behind it.
 
 Figures are kept as they left; the sets of persons are kept sealed, as tokens under the ledger's own key for
-the product, so that two projects' releases about one product can be compared and nothing else can.
+the product, so that two projects' releases can be compared while the new results are at hand, and the rows of
+two products not with each other.
 """
 
 from __future__ import annotations
@@ -10,18 +11,21 @@ import json
 import os
 import unicodedata
 import zipfile
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlmodel import Session, col, select
 
 from deidentify.disclosure.differencing import ReleasedTable, figures_of
+from deidentify.disclosure.names import folded_name
 from deidentify.disclosure.read import read_results
+from deidentify.disclosure.relabelled import cells_of
 from rwd_platform.core.canonical import canonical_json, sha256_of
 from rwd_platform.core.errors import Exit, Problem
-from rwd_platform.flows.ledger_map import LEDGER, person_map
+from rwd_platform.flows.ledger_map import person_map
 from rwd_platform.flows.platform import Platform
+from rwd_platform.flows.sealed import LEDGER
 from rwd_platform.records.tables import AnalysisRun, EvidencePackage, OutputRelease, ReleasedFigures, Study
 from rwd_platform.signing.suites import NONCE_BYTES
 
@@ -46,6 +50,7 @@ class People:
 
     sets: Mapping[str, frozenset[str]]
     tokens: str
+    token_of: Mapping[str, str] = field(default_factory=dict)  # subject -> token, of everybody in a set
 
 
 def circle_name(circle: str) -> str:
@@ -59,6 +64,14 @@ def product_of(study: Study) -> str:
 
     records = load_protocol(study.protocol).exposure.records
     return f"{records.code_system}|{'+'.join(sorted(records.codes))}"
+
+
+def quoted_in(study: Study) -> tuple[float, ...]:
+    """The numbers of the overseas result that the study's protocol quotes; none if it quotes none."""
+    from studies.protocol import load_protocol
+
+    overseas = load_protocol(study.protocol).overseas
+    return (overseas.hazard_ratio, overseas.ci_low, overseas.ci_high) if overseas is not None else ()
 
 
 def results_in(platform: Platform, package: EvidencePackage) -> dict[str, Any]:
@@ -111,7 +124,7 @@ def people_behind(
     memo = {one: token(one) for name in wanted for one in subjects.get(name, ())}
     sets = {name: frozenset(memo[one] for one in subjects.get(name, ())) for name in wanted}
     kind = "person" if persons else f"subject/{package.project_id}"
-    return People(sets, f"{ciphers.name}/{kind}")
+    return People(sets, f"{ciphers.name}/{kind}", memo)
 
 
 def _is_the_set(subjects: Any, name: str, said: Any) -> bool:
@@ -122,19 +135,65 @@ def _is_the_set(subjects: Any, name: str, said: Any) -> bool:
     return (said.get("subjects"), said.get("sha256")) == (len(members), sha256_of(sorted(members)))
 
 
-def released_to(session: Session, platform: Platform, product: str, circle: str) -> list[ReleasedTable]:
-    """Everything that the circle holds about the product; what is public, everybody holds.
+def circles_on_ledger(session: Session) -> Sequence[str]:
+    return session.exec(select(ReleasedFigures.circle).distinct()).all()
+
+
+def released_to(
+    session: Session,
+    platform: Platform,
+    product: str,
+    holders: Collection[str],
+    people_under: Callable[[str], People],
+) -> list[ReleasedTable]:
+    """Everything that these circles hold, as tables that the new results can be compared with.
+
+    Whatever product it was about: a brand and its generic name are two products to the ledger and one patient to a
+    reader. `people_under` gives who stands behind the new results, as tokens of that product's key, so that
+    a set of another product is compared person by person too. Counts are compared where it is one product, or where
+    a released set holds exactly the people of a new one.
 
     What becomes public reaches every circle, so that it is compared with what any of them holds, all at once:
     that also refuses what could be told only from two circles' releases together, which may come together.
     """
-    query = select(ReleasedFigures).where(ReleasedFigures.product == product)
-    if circle != PUBLIC:
-        query = query.where(col(ReleasedFigures.circle).in_([circle, PUBLIC]))
+    query = select(ReleasedFigures).where(col(ReleasedFigures.circle).in_(holders))
     rows = session.exec(
         query.order_by(col(ReleasedFigures.released_at), col(ReleasedFigures.release_id))
     ).all()
-    return [_table(platform, row) for row in rows]
+    people = {name: people_under(name) for name in {product, *(row.product for row in rows)}}
+    return [
+        _in_own_tokens(_table(platform, row), row.product, product, people[row.product], people[product])
+        for row in rows
+    ]
+
+
+def is_one_product(one: str, other: str) -> bool:
+    """Whether two studies' products share a code, however it is spelt: then a reader can set one beside the other."""
+    codes, others = (
+        {folded_name(code) for code in product.rpartition("|")[2].split("+")} for product in (one, other)
+    )
+    return one == other or bool(codes & others - {""})
+
+
+def _in_own_tokens(
+    table: ReleasedTable, product: str, own_product: str, theirs: People, own: People
+) -> ReleasedTable:
+    """The released sets with the new results' tokens for everybody who stands behind those."""
+    if product == own_product:
+        return table
+    if theirs.tokens == table.tokens:
+        names = {token: own.token_of[subject] for subject, token in theirs.token_of.items()}
+        sets = {
+            name: frozenset(names.get(token, f"{product}|{token}") for token in members)
+            for name, members in (table.sets or {}).items()
+        }
+        table = replace(table, sets=sets, tokens=own.tokens)
+    else:
+        table = replace(table, tokens=f"{product}|{table.tokens}")
+    same_people = set((table.sets or {}).values()) & set(own.sets.values()) - {frozenset()}
+    if is_one_product(product, own_product) or same_people:
+        return table
+    return replace(table, figures={}, hashes={}, tables={})
 
 
 def figures_row(
@@ -150,6 +209,7 @@ def figures_row(
         figures={
             "figures": figures_of(read),
             "hashes": {name: digest for name, (_, digest) in read.row_sets.items()},
+            "tables": cells_of(read),
             "tokens": people.tokens,
             "suite": platform.keys.suite,
         },
@@ -180,6 +240,7 @@ def _table(platform: Platform, row: ReleasedFigures) -> ReleasedTable:
         {name: _members(opened["tokens"], bits) for name, bits in opened["sets"].items()},
         row.figures["tokens"],
         row.figures["hashes"],
+        row.figures.get("tables", {}),  # of a row from before they were kept: none
     )
 
 

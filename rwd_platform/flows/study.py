@@ -11,11 +11,13 @@ from sqlmodel import col, select
 from rwd_platform.access.permissions import check_can, get_visible
 from rwd_platform.core.canonical import canonical_json, sha256_hex
 from rwd_platform.core.clock import as_text
+from rwd_platform.core.columns import SOURCE_ROW
 from rwd_platform.core.errors import Exit, PlatformError, Problem
 from rwd_platform.core.ids import new_id
 from rwd_platform.flows.ledger_map import seal_person_map
 from rwd_platform.flows.lock_rows import check_generalisation, rows_to_lock
 from rwd_platform.flows.platform import Platform
+from rwd_platform.flows.source_map import seal_source_map, with_source_lines
 from rwd_platform.log.entry import Act, Actor, Object
 from rwd_platform.records.lifecycles import STUDY, StudyState, check_transition
 from rwd_platform.records.tables import AnalysisRun, AuditEntry, DataLockRecord, Study
@@ -137,6 +139,7 @@ def lock_data(platform: Platform, actor: Actor, study_id: str) -> DataLockRecord
         raise
     lock = write_lock(platform.layout, rows.tables, rows.facts)
     seal_person_map(platform, lock.id, rows.persons)
+    seal_source_map(platform, lock.id, rows.sources)
     record = DataLockRecord(
         id=lock.id,
         organisation_id=study.organisation_id,
@@ -236,10 +239,16 @@ def results_of(platform: Platform, run: AnalysisRun) -> ResultSet:
 
 
 def lineage_of(platform: Platform, run: AnalysisRun) -> pd.DataFrame:
-    """subject_id, variable, source_file_sha256, source_line, line_digest, organisation_id."""
+    """subject_id, variable, organisation_id, source_file_sha256, source_line, line_digest.
+
+    What lies in the results zone names lines as the lock does; a run of before 0.4 names them in clear.
+    """
     import pandas as pd
 
-    return pd.read_parquet(_enclave(platform, run) / "lineage.parquet")
+    lineage = pd.read_parquet(_enclave(platform, run) / "lineage.parquet")
+    if SOURCE_ROW not in lineage.columns:
+        return lineage
+    return with_source_lines(platform, run.lock_id, lineage)
 
 
 def newest_lock(platform: Platform, study: Study) -> DataLockRecord:

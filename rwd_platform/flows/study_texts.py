@@ -20,8 +20,9 @@ from deidentify.dates import shift_days
 from deidentify.free_text.detector import TextContext
 from deidentify.free_text.elements import FoundText, named_beside, texts_in
 from deidentify.free_text.seeds import Person, Roster
+from deidentify.free_text.spelling import squashed
 from deidentify.identifiers_cn import Registry, learn
-from deidentify.identifiers_cn.hospital_numbers import identifier_values
+from deidentify.identifiers_cn.hospital_numbers import OwnedNumber, identifier_values
 from deidentify.linkage import link_persons
 from deidentify.project import SUBJECT_KIND
 from deidentify.pseudonym import Pseudonymiser
@@ -149,7 +150,9 @@ def _roster(named: Iterable[tuple[str, Resource]]) -> Roster:
     for record, resource in named:
         for place, person in enumerate(Roster.from_fhir([resource]).people):
             # The contacts that stand in a record are other people than the record's own.
-            marks = [*person.names, *([f"record {record}"] if record and place == 0 else [])]
+            # 王曉明 at one hospital and 王晓明 at another are one name.
+            names = map(squashed, person.names)
+            marks = [*names, *([f"record {record}"] if record and place == 0 else [])]
             group: list[Person] = []
             for other in [home[mark] for mark in marks if mark in home]:
                 if other is not group:
@@ -241,7 +244,7 @@ def _admitted_before(platform: Platform, at: str) -> set[str]:
 def _read_hospital(
     platform: Platform, organisation_id: str, wanted: _Wanted, people: dict[str, _People]
 ) -> _Hospital:
-    hospital, numbers = _Hospital(), defaultdict[str, set[str]](set)
+    hospital, numbers = _Hospital(), defaultdict[str, set[OwnedNumber]](set)
     for upload in admitted_uploads(platform, organisation_id):
         names = lake_pseudonyms(platform, upload)
         for digest, resource in _resources(platform, upload):

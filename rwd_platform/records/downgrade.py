@@ -22,13 +22,31 @@ DOWNGRADE_DESTROYS = Problem(
     exit=Exit.REFUSED,
 )
 
+CIRCLES_WOULD_BE_LOST = Problem(
+    code="database.downgrade_forgets_circles",
+    zh="不能降级数据库：接收范围登记表 release_circle 中有记录，降级后将无法得知已发布的结果由谁持有。",
+    en="The database cannot be downgraded: release_circle holds rows, and without them nobody could tell who holds "
+    "the results that were released.",
+    next_zh="请继续使用当前版本；确需退回旧版本的，请恢复升级之前的数据库与数据目录备份。",
+    next_en="Stay on this version; to go back, restore the backup of database and home folder from before the "
+    "upgrade.",
+    http=409,
+    exit=Exit.REFUSED,
+)
+
+
+def check_circles_are_kept(connection: sa.Connection) -> None:
+    """For migration 0003. Raises `database.downgrade_forgets_circles` before anything is dropped."""
+    if _has_rows(connection, "release_circle"):
+        raise CIRCLES_WOULD_BE_LOST.error()
+
 
 def check_nothing_is_lost(connection: sa.Connection) -> None:
     """For migration 0002. Raises `database.downgrade_destroys` before anything is dropped."""
-    filled = [
-        name
-        for name in _IRREPLACEABLE
-        if connection.execute(sa.select(sa.literal(1)).select_from(sa.table(name)).limit(1)).first()
-    ]
+    filled = [name for name in _IRREPLACEABLE if _has_rows(connection, name)]
     if filled:
         raise DOWNGRADE_DESTROYS.error(tables=", ".join(filled))
+
+
+def _has_rows(connection: sa.Connection, table: str) -> bool:
+    return bool(connection.execute(sa.select(sa.literal(1)).select_from(sa.table(table)).limit(1)).first())

@@ -108,7 +108,7 @@ def love(points: Sequence[tuple[str, float, float | None]], title: str) -> Marku
     """Absolute standardised mean differences: hollow before weighting, filled after; the rule of 0.1 dashed."""
     if not points:
         return Markup()
-    left, right, row, top = 190.0, 860.0, 26.0, 10.0
+    left, right, row, top = 270.0, 860.0, 26.0, 10.0
     most = max(0.2, *(max(abs(before), abs(after or 0.0)) for _, before, after in points)) * 1.05
 
     def x(value: float) -> float:

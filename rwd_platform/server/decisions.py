@@ -6,8 +6,11 @@ Nobody votes on what they asked for themselves, and nobody votes twice: neither 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import StrEnum
+from typing import TypeVar
 
 from sqlmodel import col, func, select
+from sqlmodel.sql.expression import SelectOfScalar
 
 from rwd_platform.access.permissions import can
 from rwd_platform.records.lifecycles import BreakGlassState, ReleaseState, TextState
@@ -23,39 +26,44 @@ from rwd_platform.records.tables import (
 )
 from rwd_platform.server.deps import Visitor
 
+Asked = TypeVar("Asked", OutputRelease, BreakGlassRequest)
+
 
 def releases_to_vote(records: Records, visitor: Visitor) -> list[OutputRelease]:
     """The oldest first."""
-    if not visitor.may("release.approve"):
-        return []
-    mine = select(ReleaseVote.release_id).where(ReleaseVote.approver_id == visitor.user.id)
-    waiting = records.all(
-        select(OutputRelease)
-        .where(
-            OutputRelease.state == ReleaseState.REQUESTED,
-            OutputRelease.requested_by != visitor.user.id,
-            col(OutputRelease.id).not_in(mine),
-        )
-        .order_by(col(OutputRelease.requested_at))
-    )
-    return [one for one in waiting if can(visitor.actor, "release.approve", one.organisation_id)]
+    voted = select(ReleaseVote.release_id).where(ReleaseVote.approver_id == visitor.user.id)
+    return _to_vote(records, visitor, "release.approve", OutputRelease, ReleaseState.REQUESTED, voted)
 
 
 def break_glass_to_vote(records: Records, visitor: Visitor) -> list[BreakGlassRequest]:
     """The oldest first."""
-    if not visitor.may("break_glass.approve"):
-        return []
-    mine = select(BreakGlassVote.request_id).where(BreakGlassVote.approver_id == visitor.user.id)
-    waiting = records.all(
-        select(BreakGlassRequest)
-        .where(
-            BreakGlassRequest.state == BreakGlassState.REQUESTED,
-            BreakGlassRequest.requested_by != visitor.user.id,
-            col(BreakGlassRequest.id).not_in(mine),
-        )
-        .order_by(col(BreakGlassRequest.requested_at))
+    voted = select(BreakGlassVote.request_id).where(BreakGlassVote.approver_id == visitor.user.id)
+    return _to_vote(
+        records, visitor, "break_glass.approve", BreakGlassRequest, BreakGlassState.REQUESTED, voted
     )
-    return [one for one in waiting if can(visitor.actor, "break_glass.approve", one.organisation_id)]
+
+
+def _to_vote(
+    records: Records,
+    visitor: Visitor,
+    action: str,
+    table: type[Asked],
+    waiting: StrEnum,
+    voted: SelectOfScalar[str],
+) -> list[Asked]:
+    """What waits, was asked by somebody else, and has no vote of the visitor: `voted` names what has."""
+    if not visitor.may(action):
+        return []
+    rows = records.all(
+        select(table)
+        .where(
+            table.state == waiting,
+            table.requested_by != visitor.user.id,
+            col(table.id).not_in(voted),
+        )
+        .order_by(col(table.requested_at))
+    )
+    return [row for row in rows if can(visitor.actor, action, row.organisation_id)]
 
 
 def texts_to_review(records: Records, visitor: Visitor) -> int:

@@ -38,6 +38,7 @@ class Outline:
     sections: tuple[tuple[Bilingual, Bilingual], ...]
     analyses: tuple[Bilingual, ...]
     limits: tuple[Bilingual, ...]
+    names: Mapping[str, Bilingual]  # of planned analyses by id, and of covariates and their levels
 
 
 def outline(text: str) -> Outline:
@@ -47,12 +48,13 @@ def outline(text: str) -> Outline:
     except yaml.YAMLError:
         protocol = None
     if not isinstance(protocol, dict):
-        return Outline((), (), ())
+        return Outline((), (), (), {})
     sections = [(heading, _pair(_at(protocol, key))) for key, heading in _HEADINGS]
     return Outline(
         sections=tuple((heading, words) for heading, words in sections if words is not None),
         analyses=_pairs(_at(protocol, "analyses"), "title"),
         limits=_pairs(_at(protocol, "limits"), ""),
+        names={**_titles(protocol.get("analyses"), "id"), **_covariate_names(protocol.get("covariates"))},
     )
 
 
@@ -75,6 +77,28 @@ def _pair(value: Any) -> Bilingual | None:
     if isinstance(value, Mapping) and isinstance(value.get("zh"), str) and isinstance(value.get("en"), str):
         return Bilingual(value["zh"].strip(), value["en"].strip())
     return None
+
+
+def _titles(items: Any, key: str) -> dict[str, Bilingual]:
+    """The titles of things that name themselves by `key`; what has no title in both languages is left out."""
+    found = {}
+    for item in items if isinstance(items, list) else []:
+        words = _pair(_at(item, "title"))
+        if words is not None and isinstance(item.get(key), str):
+            found[item[key]] = words
+    return found
+
+
+def _covariate_names(items: Any) -> dict[str, Bilingual]:
+    """A covariate by its name, and each of its levels as results write it: "meno premenopausal"."""
+    names = _titles(items, "name")
+    for item in items if isinstance(items, list) else []:
+        name = _at(item, "name")
+        if name in names:
+            for level, words in _titles(item.get("levels"), "id").items():
+                both = Bilingual(f"{names[name].zh}：{words.zh}", f"{names[name].en}: {words.en}")
+                names[f"{name} {level}"] = both
+    return names
 
 
 def _pairs(items: Any, field: str) -> tuple[Bilingual, ...]:

@@ -15,6 +15,7 @@ from sqlmodel.sql.expression import SelectOfScalar
 
 from rwd_platform.access.permissions import can, visible_organisation
 from rwd_platform.core.accounting import Accounting
+from rwd_platform.core.text import Bilingual
 from rwd_platform.records.records import NOT_FOUND, Records
 from rwd_platform.records.tables import (
     AnalysisRun,
@@ -32,6 +33,7 @@ from rwd_platform.records.tables import (
     UploadFile,
     User,
 )
+from rwd_platform.server import acts
 from rwd_platform.server.deps import Visitor
 
 LOG_PAGE = 50
@@ -64,7 +66,7 @@ class LogLine:
     sequence: int
     at: str
     fields: dict[str, Any]
-    actor_name: str
+    actor: Bilingual
 
 
 @dataclass(frozen=True)
@@ -198,6 +200,13 @@ def studies(records: Records, visitor: Visitor) -> list[Study]:
     return [row for row in rows if can(visitor.actor, "study.read", row.organisation_id)]
 
 
+def project_titles(records: Records, visitor: Visitor) -> dict[str, Bilingual]:
+    """What people call a project: the title of its study, for the studies that the visitor may see."""
+    if not visitor.may("study.read"):
+        return {}
+    return {one.project_id: Bilingual(one.title_zh, one.title_en) for one in studies(records, visitor)}
+
+
 def locks(records: Records, study_id: str) -> Sequence[DataLockRecord]:
     return records.all(
         select(DataLockRecord)
@@ -265,14 +274,18 @@ def log_lines(
     )
     names = _names_of(records, {row.actor_id for row in rows})
     lines = [
-        LogLine(row.sequence, row.at, json.loads(row.body), names.get(row.actor_id, row.actor_id))
-        for row in rows
+        LogLine(row.sequence, row.at, json.loads(row.body), acts.person(row.actor_id, names)) for row in rows
     ]
     return lines, total
 
 
 def _names_of(records: Records, ids: Iterable[str]) -> dict[str, str]:
     return {one.id: one.name for one in records.all(select(User).where(col(User.id).in_(sorted(ids))))}
+
+
+def person_of(records: Records, user_id: str) -> Bilingual:
+    """Who it was, for reading, also where it is a program or an account that is not there."""
+    return acts.person(user_id, _names_of(records, {user_id}))
 
 
 def name_of(records: Records, user_id: str) -> str:

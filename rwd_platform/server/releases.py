@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,20 +10,56 @@ from typing import Any
 
 from sqlmodel import col, select
 
-from deidentify.disclosure.recipients import CONDITION_TEXTS, recipient_of
-from deidentify.disclosure.rules import RULES
+from deidentify.disclosure.check import ALL_RULES
+from deidentify.disclosure.circles import Circle
+from deidentify.disclosure.headers import first_names
+from deidentify.disclosure.recipients import CONDITION_NAMES, CONDITION_TEXTS, load_recipients, recipient_of
 from rwd_platform.access.permissions import can
+from rwd_platform.core.errors import PlatformError
 from rwd_platform.core.text import Bilingual
-from rwd_platform.flows import release as flow
+from rwd_platform.flows import release_votes as flow
 from rwd_platform.flows.platform import Platform
-from rwd_platform.flows.release_ledger import circle_name
+from rwd_platform.flows.release_circles import registered_circles
 from rwd_platform.records.records import NOT_FOUND
-from rwd_platform.records.tables import EvidencePackage, Organisation, OutputRelease, Study
-from rwd_platform.server import queries
+from rwd_platform.records.tables import EvidencePackage, OutputRelease, Study, User
 from rwd_platform.server.deps import Visitor
+from rwd_platform.server.protocols import outline
 
 MANIFEST = "manifest-sha256.txt"
 MOST_PLACES = 12  # shown of one rule; the rest is counted
+_PLACE = re.compile(r"(?P<id>[^\[\]]+)(?:\[(?P<place>[0-9]{1,9})\])?(?:\.(?P<column>[^.\[\]]+))?")
+_DAY, _STEP, _LINE = (re.compile(rf"{word}_?([0-9]{{1,9}})") for word in ("day", "step", "line"))
+_PARTS: Mapping[str, Bilingual] = {
+    "exposed": Bilingual("暴露组", "exposed"),
+    "comparator": Bilingual("对照组", "comparator"),
+    "condition": Bilingual("条件", "condition"),
+    "cohort": Bilingual("队列", "cohort"),
+    "analysed": Bilingual("纳入分析", "analysed"),
+    "attrition": Bilingual("流失", "attrition"),
+    "overseas": Bilingual("境外试验", "overseas trial"),
+    "row_sets": Bilingual("人群", "set of persons"),
+    "curve": Bilingual("曲线", "curve"),
+    "steps": Bilingual("曲线的阶梯", "steps of the curve"),
+    "histogram": Bilingual("直方图", "histogram"),
+    "love": Bilingual("均衡图", "balance plot"),
+    "lines": Bilingual("森林图", "forest plot"),
+    "ph": Bilingual("比例风险检验", "proportional hazards"),
+    "global": Bilingual("整体", "global"),
+    "percent": Bilingual("百分比", "percent"),
+    "subjects": Bilingual("人数", "subjects"),
+    "mean": Bilingual("均值", "mean"),
+    "median": Bilingual("中位数", "median"),
+    "survival": Bilingual("生存率", "survival"),
+    **CONDITION_NAMES,
+}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a finding is: in words, and the id of the row or series for whoever looks it up."""
+
+    label: Bilingual
+    id: str
 
 
 @dataclass(frozen=True)
@@ -34,13 +71,13 @@ class RuleGroup:
     outcome: str
     what: Bilingual
     remedy: Bilingual
-    places: tuple[str, ...]
+    places: tuple[Place, ...]
     more: int
 
 
 @dataclass(frozen=True)
 class Vote:
-    name: str
+    name: str | None  # None: the account is gone
     approved: bool
     reason: str
     voted_at: str
@@ -53,10 +90,10 @@ class ReleaseView:
     asked: OutputRelease
     package: EvidencePackage
     study: Study | None
-    requested_by: str
+    requested_by: str | None  # None: the account is gone
     circle: Bilingual
     groups: tuple[RuleGroup, ...]
-    changes: tuple[tuple[str, str, int], ...]  # (action, rule, how many places)
+    changes: tuple[tuple[str, Bilingual, int], ...]  # (action, rule, how many places)
     minimal: bool
     conditions: tuple[tuple[Bilingual, str], ...]
     votes: tuple[Vote, ...]
@@ -79,9 +116,15 @@ def visible(platform: Platform, visitor: Visitor, package_id: str = "") -> list[
 
 
 def circles(platform: Platform) -> Mapping[str, Bilingual]:
-    """The names of the circles that are organisations on record; any other is shown as it was written."""
-    found = platform.records.all(select(Organisation))
-    return {circle_name(each.id): Bilingual(each.name_zh, each.name_en) for each in found}
+    """The names of the registered circles; one from before there was a register is shown as it was written."""
+    return {one.id: one.title for one in registered_circles(platform)}
+
+
+def circles_by_kind(platform: Platform) -> Mapping[str, Sequence[Circle]]:
+    """Whom a release may name, by kind of recipient, in the order of the kinds."""
+    known = registered_circles(platform)
+    found = {kind: [one for one in known if one.kind == kind] for kind in load_recipients()}
+    return {kind: members for kind, members in found.items() if members}
 
 
 def one(platform: Platform, visitor: Visitor, release_id: str) -> OutputRelease:
@@ -96,6 +139,7 @@ def one(platform: Platform, visitor: Visitor, release_id: str) -> OutputRelease:
 def view(platform: Platform, visitor: Visitor, release_id: str) -> ReleaseView:
     asked = one(platform, visitor, release_id)
     package = platform.records.get(EvidencePackage, asked.package_id)
+    study = platform.records.find(Study, package.study_id)
     votes = flow.votes_of(platform, asked.id)
     has_voted = any(cast.approver_id == visitor.actor.id for cast in votes)
     involved = visitor.actor.id in flow.involved_in(platform, asked)
@@ -103,10 +147,10 @@ def view(platform: Platform, visitor: Visitor, release_id: str) -> ReleaseView:
     return ReleaseView(
         asked=asked,
         package=package,
-        study=platform.records.find(Study, package.study_id),
-        requested_by=queries.name_of(platform.records, asked.requested_by),
+        study=study,
+        requested_by=_person(platform, asked.requested_by),
         circle=circles(platform).get(asked.circle, Bilingual(asked.circle, asked.circle)),
-        groups=grouped(asked.verdict.get("findings", [])),
+        groups=grouped(asked.verdict.get("findings", []), _names_in(study)),
         changes=_changes(asked.verdict.get("smallest_change", [])),
         minimal=bool(asked.verdict.get("minimal", True)),
         conditions=tuple(
@@ -115,9 +159,7 @@ def view(platform: Platform, visitor: Visitor, release_id: str) -> ReleaseView:
             if name in asked.conditions
         ),
         votes=tuple(
-            Vote(
-                queries.name_of(platform.records, cast.approver_id), cast.approved, cast.reason, cast.voted_at
-            )
+            Vote(_person(platform, cast.approver_id), cast.approved, cast.reason, cast.voted_at)
             for cast in votes
         ),
         files=_files(platform, package),
@@ -130,31 +172,103 @@ def view(platform: Platform, visitor: Visitor, release_id: str) -> ReleaseView:
     )
 
 
-def grouped(findings: Sequence[dict[str, Any]]) -> tuple[RuleGroup, ...]:
-    """Findings that say the same about different places, in the order of the check."""
+def title_of(rule: str) -> Bilingual:
+    """A rule's title; its id for a rule of a release that was checked under older rules."""
+    return ALL_RULES[rule].title if rule in ALL_RULES else Bilingual(rule, rule)
+
+
+def grouped(
+    findings: Sequence[dict[str, Any]], names: Mapping[str, Bilingual] | None = None
+) -> tuple[RuleGroup, ...]:
+    """Findings that say the same about different places, in the order of the check.
+
+    `names`: titles of the study's analyses, covariates and levels.
+    """
     groups: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
     for finding in findings:
         groups.setdefault((finding["rule"], finding["zh"], finding["remedy_zh"]), []).append(finding)
     return tuple(
         RuleGroup(
             rule=rule,
-            title=RULES[rule].title if rule in RULES else Bilingual(rule, rule),
+            title=title_of(rule),
             outcome=members[0]["outcome"],
             what=Bilingual(members[0]["zh"], members[0]["en"]),
             remedy=Bilingual(members[0]["remedy_zh"], members[0]["remedy_en"]),
-            places=tuple(member["where"] for member in members[:MOST_PLACES]),
+            places=tuple(
+                Place(place_label(member["where"], names or {}), member["where"])
+                for member in members[:MOST_PLACES]
+            ),
             more=max(0, len(members) - MOST_PLACES),
         )
         for (rule, _, _), members in groups.items()
     )
 
 
-def _changes(changes: Sequence[dict[str, str]]) -> tuple[tuple[str, str, int], ...]:
+def place_label(where: str, names: Mapping[str, Bilingual]) -> Bilingual:
+    """`restricted.kaplan_meier.exposed.median` in words: the analysis' title, the variable's, arm, statistic, day.
+
+    A part that nobody named stays as it is: the columns of a table and the names of its lines are the file's.
+    """
+    match = _PLACE.fullmatch(where)
+    if match is None:
+        return Bilingual(where, where)
+    parts, said = match["id"].split("."), list[Bilingual]()
+    while parts:
+        # An analysis is named with dots, a level after its covariate with a blank.
+        found = ((n, mark.join(parts[:n])) for n in range(len(parts), 0, -1) for mark in (".", " "))
+        size, name = next(((n, text) for n, text in found if text in names), (1, ""))
+        said.append(names[name] if name else _word(parts[0]))
+        parts = parts[size:]
+    if match["place"]:
+        number = int(match["place"]) + 1
+        said.append(Bilingual(f"第 {number} 点", f"point {number}"))
+    if match["column"]:
+        said.append(_word(match["column"]))
+    return Bilingual(" · ".join(one.zh for one in said), " · ".join(one.en for one in said))
+
+
+def _word(part: str) -> Bilingual:
+    day = _DAY.fullmatch(part)
+    if day:
+        return Bilingual(f"第 {day[1]} 天", f"day {day[1]}")
+    step = _STEP.fullmatch(part)
+    if step:
+        return Bilingual(f"第 {step[1]} 步", f"step {step[1]}")
+    line = _LINE.fullmatch(part)
+    if line:
+        return Bilingual(f"第 {line[1]} 行", f"line {line[1]}")
+    if part in _PARTS:
+        return _PARTS[part]
+    zh, en = first_names("zh").get(part, part), first_names("en").get(part, part.replace("_", " "))
+    return Bilingual(zh, en)
+
+
+def _names_in(study: Study | None) -> Mapping[str, Bilingual]:
+    """Titles of analyses, populations, covariates and levels by id; of a protocol that no longer parses what can
+    be read of it."""
+    if study is None:
+        return {}
+    from studies.protocol import load_protocol
+
+    try:
+        populations = {one.id: one.title for one in load_protocol(study.protocol).populations}
+    except PlatformError:
+        populations = {}
+    return {**outline(study.protocol).names, **populations}
+
+
+def _person(platform: Platform, user_id: str) -> str | None:
+    """The name on the account; None where no such account is left."""
+    user = platform.records.find(User, user_id)
+    return user.name if user else None
+
+
+def _changes(changes: Sequence[dict[str, str]]) -> tuple[tuple[str, Bilingual, int], ...]:
     counted: dict[tuple[str, str], int] = {}
     for change in changes:
         key = (change["action"], change["rule"])
         counted[key] = counted.get(key, 0) + 1
-    return tuple((action, rule, count) for (action, rule), count in counted.items())
+    return tuple((action, title_of(rule), count) for (action, rule), count in counted.items())
 
 
 def _files(platform: Platform, package: EvidencePackage) -> tuple[tuple[str, str], ...]:

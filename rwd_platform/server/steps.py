@@ -1,28 +1,24 @@
 """Starting the long steps of a study as jobs, from a page or from the API.
 
-A job's key says what it would produce, so that a double click queues it once.
+A job's key says what it would produce, so that a double click queues it once. A step whose turn has not come is
+refused here, by the conditions that its flow begins with: nobody waits for a job that can only fail. The refusal
+stands in the log; the flow looks again when the job runs.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from rwd_platform.core.errors import Exit, Problem
+from rwd_platform.access.refusals import refusals_recorded
+from rwd_platform.flows.evidence import check_choices
+from rwd_platform.flows.free_text import NOT_PLANNED
 from rwd_platform.flows.jobs import enqueue
 from rwd_platform.flows.platform import Platform
-from rwd_platform.records.tables import DataLockRecord, Job, Study
-from rwd_platform.server import queries
+from rwd_platform.flows.study import OUTCOMES_SEALED, newest_lock, newest_run
+from rwd_platform.records.lifecycles import STUDY, StudyState, check_transition
+from rwd_platform.records.tables import Job, Study
+from rwd_platform.server import free_texts, protocols, queries
 from rwd_platform.server.deps import Visitor
-
-NO_RUN_YET = Problem(
-    code="study.no_run",
-    zh="研究 {study} 还没有分析结果，不能生成证据包。",
-    en="Study {study} has no results yet, so there is nothing to package.",
-    next_zh="请先锁定数据并运行分析。",
-    next_en="Lock its data and run the analyses first.",
-    http=409,
-    exit=Exit.REFUSED,
-)
 
 
 def start_quality(platform: Platform, visitor: Visitor) -> Job:
@@ -32,25 +28,40 @@ def start_quality(platform: Platform, visitor: Visitor) -> Job:
 
 
 def start_lock(platform: Platform, visitor: Visitor, study: Study) -> Job:
+    """Raises `study.outcomes_sealed` before the protocol is frozen."""
+    with refusals_recorded(platform.records, visitor.actor, "study.lock", "study", study.id):
+        if study.state == StudyState.REGISTERED:
+            raise OUTCOMES_SEALED.error(study=study.id)
+        check_transition(STUDY, "study", study.id, StudyState(study.state), StudyState.LOCKED)
     made = len(queries.locks(platform.records, study.id))
     return _start(platform, visitor, study, "lock", {}, f"{made}")
 
 
 def start_run(platform: Platform, visitor: Visitor, study: Study) -> Job:
+    """Raises `study.not_locked` before there is a lock."""
+    with refusals_recorded(platform.records, visitor.actor, "study.run", "study", study.id):
+        newest_lock(platform, study)
+        check_transition(STUDY, "study", study.id, StudyState(study.state), StudyState.ANALYSED)
     made = len(queries.runs(platform.records, study.id))
     return _start(platform, visitor, study, "run", {}, f"{made}")
 
 
 def start_assemble(platform: Platform, visitor: Visitor, study: Study, purpose: str, audience: str) -> Job:
-    runs = queries.runs(platform.records, study.id)
-    if not runs:
-        raise NO_RUN_YET.error(study=study.id)
+    """Raises `study.not_analysed` before there are results, `evidence.choice_unknown` for a made-up purpose."""
+    with refusals_recorded(platform.records, visitor.actor, "package.assemble", "study", study.id):
+        check_choices(purpose, audience)
+        run = newest_run(platform, study)
     wanted = {"purpose": purpose, "audience": audience}
-    return _start(platform, visitor, study, "assemble", wanted, f"{runs[0].id}/{purpose}/{audience}")
+    return _start(platform, visitor, study, "assemble", wanted, f"{run.id}/{purpose}/{audience}")
 
 
-def start_texts(platform: Platform, visitor: Visitor, study: Study, lock: DataLockRecord, made: int) -> Job:
-    """`made`: how often texts of this lock were prepared already."""
+def start_texts(platform: Platform, visitor: Visitor, study: Study) -> Job:
+    """Raises `study.not_locked`, and `text.not_planned` for a protocol that does not plan to use texts."""
+    with refusals_recorded(platform.records, visitor.actor, "text.prepare", "study", study.id):
+        if not protocols.plans_texts(study.protocol):
+            raise NOT_PLANNED.error(study=study.id)
+        lock = newest_lock(platform, study)
+    made = len(free_texts.preparations(platform, lock))
     return _start(platform, visitor, study, "texts", {}, f"{lock.id}/{made}")
 
 

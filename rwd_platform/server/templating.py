@@ -14,7 +14,7 @@ from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse
 
 from rwd_platform.core.text import Bilingual, Language
-from rwd_platform.server import charts, texts
+from rwd_platform.server import acts, charts, texts
 from rwd_platform.server.deps import Visitor, language_of, platform_of
 
 FOLDER = Path(__file__).parent / "templates"
@@ -82,7 +82,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
         extensions=["jinja2.ext.do"],
     )
-    env.globals.update(t=translate, say=say, charts=charts, texts=texts, STATES=texts.STATES)
+    env.globals.update(t=translate, say=say, charts=charts, texts=texts, acts=acts, STATES=texts.STATES)
     filters: dict[str, Callable[..., Any]] = {
         "number": number,
         "local_time": texts.local_time,

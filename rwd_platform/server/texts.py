@@ -110,6 +110,15 @@ RECIPIENTS: Mapping[str, Bilingual] = {
     "competent_authority": Bilingual("主管部门", "the competent authority"),
 }
 
+# What a row of the results holds beside a ratio (the statistics that results.py picks for the page).
+STATISTICS: Mapping[str, Bilingual] = {
+    "median": Bilingual("中位数", "median"),
+    "chi_square": Bilingual("卡方值", "chi-square"),
+    "p_value": Bilingual("P 值", "p-value"),
+    "effective_sample_size": Bilingual("有效样本量", "effective sample size"),
+}
+UNITS: Mapping[str, Bilingual] = {"days": Bilingual("天", "days")}
+
 # The widest form of sharing that a risk report lets pass.
 RISK_VERDICTS: Mapping[str, tuple[Bilingual, str]] = {
     "public": (Bilingual("可公开共享", "Fit for public sharing"), "good"),

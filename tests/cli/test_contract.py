@@ -95,14 +95,16 @@ def test_what_is_no_readable_file_is_exit_2_too(rwd: Rwd, tmp_path: Path, kind: 
     else:
         target.symlink_to(tmp_path / "nowhere")
     for arguments in (("validate", target), ("transfer", "decide", target)):
-        assert rwd(*arguments).code == 2
+        answer = rwd(*arguments, "--json")
+        wanted = "cli.is_folder" if kind == "folder" else "cli.file_missing"
+        assert (answer.code, answer.document["error"]["code"]) == (2, wanted)
 
 
-def test_an_error_with_json_is_a_document_and_a_card(rwd: Rwd) -> None:
+def test_an_error_with_json_is_a_document_and_one_line(rwd: Rwd) -> None:
     answer = rwd("validate", "none.ndjson", "--json")
     error = answer.document["error"]
     assert set(error) == {"code", "zh", "en", "next_zh", "next_en"}
-    assert "✗" in answer.stderr
+    assert answer.stderr.splitlines() == [f"✗ {error['zh']} {error['en']} [cli.file_missing]"]
 
 
 def test_help_is_no_error(rwd: Rwd) -> None:
@@ -214,10 +216,15 @@ def test_an_unknown_fhir_version_is_wrong_use(rwd: Rwd, tmp_path: Path) -> None:
     assert rwd("validate", file, "--fhir-version", "R9").code == 2
 
 
-def test_without_json_nothing_is_on_stdout_and_reasons_are_on_stderr(rwd: Rwd, tmp_path: Path) -> None:
-    answer = rwd("validate", write(tmp_path / "a.ndjson", ndjson(*BOTH)))
-    assert answer.code == 1 and answer.stdout == b""
-    assert "a.ndjson:2" in answer.stderr and "Patient.gender" in answer.stderr and is_chinese(answer.stderr)
+def test_in_words_the_reasons_and_the_summary_are_on_stdout(rwd: Rwd, tmp_path: Path) -> None:
+    """They are the answer: `rwd validate FILE > reasons.txt` keeps them."""
+    file = write(tmp_path / "a.ndjson", ndjson(*BOTH))
+    answer = rwd("validate", file)
+    said = answer.stdout.decode("utf-8")
+    assert (answer.code, answer.stderr) == (1, "")
+    assert "a.ndjson:2" in said and "Patient.gender" in said and is_chinese(said)
+    assert said.endswith("accept 1 · reject 1\n")
+    assert rwd("validate", file, "--json").stderr == "accept 1 · reject 1\n"
 
 
 def test_an_empty_file_is_malformed_input(rwd: Rwd, tmp_path: Path) -> None:
@@ -426,7 +433,9 @@ def test_audit_verify_is_exit_0_for_a_whole_log_and_1_for_a_changed_one(
     shutil.copyfile(copy, home / "records.db")
     changed = rwd("audit", "verify", "--json")
     assert changed.code == 1 and len(changed.lines) == 1
-    assert "✗" in changed.stderr and is_chinese(changed.stderr)
+    assert "✗" in changed.stderr and len(changed.stderr.splitlines()) == 1
+    in_words = rwd("audit", "verify")
+    assert in_words.code == 1 and is_chinese(in_words.stdout.decode("utf-8"))
 
 
 def test_another_database_needs_a_key_from_elsewhere(rwd: Rwd, home: Path) -> None:

@@ -81,7 +81,7 @@ def test_a_column_that_the_plan_drops_is_not_in_the_file(rwd: Rwd, visits: Path,
     found = rwd("recode", visits, "--quasi", "age,ward", "--hierarchies", "hierarchies/list.toml",
                 "--k", 3, "--out", tmp_path / "out.csv")  # fmt: skip
     header, *rows = (tmp_path / "out.csv").read_text("utf-8").splitlines()
-    assert (found.code, found.stdout) == (0, b"")
+    assert (found.code, found.stderr) == (0, "") and "第 4 级".encode() in found.stdout
     assert header == "sex,ward,diagnosis,note" and rows[-1] == 'F,chest,C50.9,"h, too"'
 
 
@@ -167,3 +167,119 @@ def test_a_value_outside_the_hierarchy_is_not_repeated(rwd: Rwd, visits: Path):
     found = rwd("recode", visits, "--quasi", "ward", "--hierarchies", "hierarchies", "--k", 2, "--json")
     assert found.document["error"]["code"] == "recode.value_not_in_hierarchy"
     assert "王璟琰" not in found.stdout.decode() + found.stderr
+
+
+# what stands in the list | what is said of it in both languages
+UNREADABLE = [
+    ('age = "age"\nward = ward.csv\n', "第 2 行第 8 列", "at line 2, column 8"),
+    ('age = "age"\nward = "', "文件末尾", "at the end of the file"),
+    ("age = 3\n", "age 的值不是文本", "what stands for age is no text"),
+    ("age = " + "[" * 5000, "层层嵌套", "nested"),
+]
+
+
+@pytest.mark.parametrize(("content", "zh", "en"), UNREADABLE, ids=[case[2] for case in UNREADABLE])
+def test_the_place_of_a_fault_in_the_list_is_told(rwd: Rwd, visits: Path, content: str, zh: str, en: str):
+    (visits.parent / "hierarchies" / "list.toml").write_text(content, "utf-8")
+    found = rwd(
+        "recode", visits, "--quasi", "age", "--hierarchies", "hierarchies/list.toml", "--k", 2, "--json"
+    )
+    error = found.document["error"]
+    assert (found.code, error["code"]) == (2, "recode.hierarchies_unreadable")
+    assert zh in error["zh"] and en in error["en"]
+
+
+# -- closeness of long numbers -------------------------------------------------------------------------
+
+LONG = "g,s\n" + "".join(f"{g},{n}\n{g},{n}\n{g},\n" for g, n in (("A", 2**53), ("B", 2**53 + 1)))
+
+
+def test_numbers_that_a_float_cannot_tell_apart_are_two_values_here_too(rwd: Rwd, tmp_path: Path):
+    """`rwd risk` finds 1/6 between the two groups; a demand of 0.1 therefore joins them."""
+    (tmp_path / "h").mkdir()
+    (tmp_path / "h" / "g.csv").write_text("A;*\nB;*\n")
+    path = tmp_path / "long.csv"
+    path.write_text(LONG)
+    ask = (
+        "recode",
+        path,
+        "--quasi",
+        "g",
+        "--hierarchies",
+        tmp_path / "h",
+        "--k",
+        2,
+        "--sensitive",
+        "s",
+        "--json",
+    )
+    measured = rwd("risk", path, "--quasi", "g", "--sensitive", "s", "--json").document
+    assert measured["t"] == pytest.approx(1 / 6)
+    assert rwd(*ask, "--t", 0.1).document["node"] == {"g": 1}
+    assert rwd(*ask, "--t", 0.17).document["node"] == {"g": 0}
+
+
+# -- columns that identify ------------------------------------------------------------------------------
+
+PEOPLE = "name,patient_id,subject,age,sex,drug_name,site_id\n" + "".join(
+    f"张伟{n % 10},4601001990010{n:05},S{n},{30 + n % 4},{'FM'[n % 2]},drug {n % 2},{n % 3}\n"
+    for n in range(40)
+)
+
+
+@pytest.fixture
+def people(visits: Path) -> Path:
+    path = visits.parent / "people.csv"
+    path.write_text(PEOPLE, "utf-8")
+    return path
+
+
+def recoded(rwd: Rwd, people: Path, *options: str):
+    return rwd("recode", people, "--quasi", "sex", "--hierarchies", "hierarchies", "--k", 2, "--out", "o.csv",
+               *options, "--json")  # fmt: skip
+
+
+def test_columns_that_identify_are_left_out_and_named(rwd: Rwd, people: Path):
+    """What the plan did not touch is not copied blindly: a name beside a recoded sex would undo it."""
+    found = recoded(rwd, people)
+    header = (people.parent / "o.csv").read_text("utf-8").splitlines()[0]
+    assert (found.code, header) == (0, "age,sex,drug_name,site_id")
+    direct, indirect = found.document["notes"][:2]
+    for column, note in (("name", direct), ("patient_id", direct), ("subject", indirect)):
+        assert f"“{column}”" in note["zh"] and f"“{column}”" in note["en"]
+    assert is_chinese(direct["zh"]) and "--keep" in indirect["zh"]
+
+
+def test_a_doubtful_column_can_be_kept(rwd: Rwd, people: Path):
+    found = recoded(rwd, people, "--keep", "subject")
+    header = (people.parent / "o.csv").read_text("utf-8").splitlines()[0]
+    assert (found.code, header) == (0, "subject,age,sex,drug_name,site_id")
+    assert all("subject" not in note["en"] for note in found.document["notes"][:1])
+
+
+@pytest.mark.parametrize(("column", "code", "problem"), [
+    ("patient_id", 3, "recode.keep_identifier"), ("name", 3, "recode.keep_identifier"),
+    ("nothing", 2, "risk.column_unknown"),
+])  # fmt: skip
+def test_a_direct_identifier_is_never_kept(rwd: Rwd, people: Path, column: str, code: int, problem: str):
+    found = recoded(rwd, people, "--keep", "subject", "--keep", column)
+    assert (found.code, found.document["error"]["code"]) == (code, problem)
+    assert not (people.parent / "o.csv").exists()
+
+
+def test_rows_of_the_same_person_are_told_beside_k(rwd: Rwd, visits: Path):
+    """Three visits of one woman reach k = 3 in rows."""
+    path = visits.parent / "again.csv"
+    path.write_text("subject,sex\n" + "S1,F\n" * 3 + "S2,M\nS3,M\nS4,M\n")
+    found = recoded(rwd, path)
+    (note,) = [one for one in found.document["notes"] if "6 records are of 4 persons" in one["en"]]
+    assert "最小等价类为 1 人" in note["zh"]
+
+
+def test_a_column_without_a_header_is_named_by_its_place(rwd: Rwd, visits: Path):
+    path = visits.parent / "again.csv"
+    path.write_text("王伟芳,sex\n张伟,F\n李娜,F\n王芳,M\n刘洋,M\n", "utf-8")
+    found = recoded(rwd, path)
+    told = found.stdout.decode() + found.stderr
+    assert "王伟芳" not in told and "第 1 列" in told and "column 1" in told
+    assert (path.parent / "o.csv").read_text("utf-8").splitlines()[0] == "sex"

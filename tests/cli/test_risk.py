@@ -12,7 +12,7 @@ from tests.deidentify.risk.tables import NINE, SWEENEY, adult
 
 KEYS = [
     "records", "quasi", "k", "classes", "uniques", "class_sizes", "l", "entropy_l", "t", "prosecutor_max",
-    "marketer", "journalist_max", "population_uniqueness",
+    "marketer", "journalist_max", "population_uniqueness", "persons",
 ]  # fmt: skip
 QUASI = "race,birth,gender,zip"
 
@@ -34,13 +34,44 @@ def test_the_document_has_the_contracts_keys_and_no_others(rwd: Rwd, sweeney: Pa
     assert document["class_sizes"] == {"2": 4, "3": 1}
     assert (document["l"], document["entropy_l"]) == (1, 1.0)
     assert (document["prosecutor_max"], document["marketer"]) == (0.5, 5 / 11)
-    assert document["journalist_max"] is document["population_uniqueness"] is None
+    assert document["journalist_max"] is document["population_uniqueness"] is document["persons"] is None
 
 
-def test_without_json_stdout_is_empty_and_stderr_speaks(rwd: Rwd, sweeney: Path) -> None:
+def test_without_json_the_figures_are_words_on_stdout(rwd: Rwd, sweeney: Path) -> None:
     answer = rwd("risk", sweeney, "--quasi", QUASI, "--sensitive", "problem")
-    assert (answer.code, answer.stdout) == (0, b"")
-    assert "k = 2" in answer.stderr and is_chinese(answer.stderr)
+    said = answer.stdout.decode()
+    assert (answer.code, answer.stderr) == (0, "")
+    assert "k = 2" in said and is_chinese(said)
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_a_sensitive_column_among_the_quasi_identifiers_is_warned_of(
+    rwd: Rwd, sweeney: Path, as_json: bool
+) -> None:
+    """Every class then has one value of it, and l = 1 says nothing of the table. The figures are printed all the
+    same; with --json the warning is one line beside them."""
+    options = ("--quasi", f"{QUASI},problem", "--sensitive", "problem", *(["--json"] if as_json else []))
+    answer = rwd("risk", sweeney, *options)
+    assert answer.code == 0 and answer.stdout
+    (warning,) = [line for line in answer.stderr.splitlines() if "Warning" in line]
+    assert "敏感列" in answer.stderr and "quasi-identifier" in warning
+    assert is_chinese(warning) is as_json, "two lines in words, one beside JSON"
+
+
+def test_a_folder_is_said_to_be_one(rwd: Rwd, tmp_path: Path) -> None:
+    answer = rwd("risk", tmp_path, "--quasi", "a", "--sensitive", "b", "--json")
+    assert (answer.code, answer.document["error"]["code"]) == (2, "cli.is_folder")
+    assert "文件夹" in answer.document["error"]["zh"] and "folder" in answer.document["error"]["en"]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"], ids=["comma", "semicolon", "tab", "bar"])
+def test_the_delimiters_of_the_contract_are_read(rwd: Rwd, tmp_path: Path, delimiter: str) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(
+        "\n".join(delimiter.join(row) for row in (("a", "b", "s"), *(("1", "2", "x"),) * 2)) + "\n"
+    )
+    answer = rwd("risk", path, "--quasi", "a,b", "--sensitive", "s", "--json")
+    assert (answer.code, answer.document["k"]) == (0, 2)
 
 
 def test_a_population_and_a_fraction_fill_the_other_two_keys(rwd: Rwd, sweeney: Path) -> None:
@@ -134,3 +165,60 @@ def test_a_missing_or_malformed_file_is_exit_2(rwd: Rwd, tmp_path: Path) -> None
 def test_it_needs_no_home_and_no_database(rwd: Rwd, sweeney: Path, tmp_path: Path) -> None:
     rwd("risk", sweeney, "--quasi", QUASI, "--sensitive", "problem", "--json")
     assert [path.name for path in tmp_path.iterdir()] == ["sweeney.csv"]
+
+
+# -- rows are not people -------------------------------------------------------------------------------
+
+VISITS = "姓名,出生年,性别,诊断\n" + "".join(
+    f"{name},1950,{sex},C{visit % 10}\n"
+    for name, sex in (("张伟", "男"), ("李娜", "女"))
+    for visit in range(60)
+)
+
+
+def test_the_persons_are_counted_beside_the_rows(rwd: Rwd, tmp_path: Path) -> None:
+    """Two people of sixty visits each: the contract's figures stay those of rows, and `persons` says the other."""
+    path = tmp_path / "visits.csv"
+    path.write_text(VISITS, encoding="utf-8")
+    ask = ("risk", path, "--quasi", "出生年,性别", "--sensitive", "诊断")
+    answer = rwd(*ask, "--report", tmp_path / "r", "--json")
+    assert (answer.document["k"], answer.document["records"]) == (60, 120)
+    assert answer.document["persons"] == {
+        "column": "姓名", "position": 1, "named": False, "persons": 2, "unknown": 0, "varying": 0, "k": 1,
+        "classes": 2, "uniques": 2, "class_sizes": {"1": 2}, "prosecutor_max": 1.0, "marketer": 1.0,
+    }  # fmt: skip
+    assert "120 records are of 2 persons" in answer.stderr and "120 条记录来自 2 人" in answer.stderr
+    report = (tmp_path / "r" / "risk.zh.md").read_text(encoding="utf-8")
+    assert "级别：1 级" in report and "通过 |" not in report.replace("不通过 |", "")
+    for name in ("张伟", "李娜"):
+        assert name not in report + answer.stderr + answer.stdout.decode()
+
+
+def test_the_person_column_can_be_named(rwd: Rwd, tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("who,a,s\n1,x,p\n2,x,q\n")
+    answer = rwd("risk", path, "--quasi", "a", "--sensitive", "s", "--person", "who", "--json")
+    persons = answer.document["persons"]
+    assert (persons["column"], persons["named"], persons["k"], answer.stderr.count("警告")) == (
+        "who",
+        True,
+        2,
+        0,
+    )
+    absent = rwd("risk", path, "--quasi", "a", "--sensitive", "s", "--person", "nobody", "--json")
+    assert (absent.code, absent.document["error"]["code"]) == (2, "risk.column_unknown")
+
+
+def test_a_file_named_after_a_patient_is_not_repeated(rwd: Rwd, tmp_path: Path) -> None:
+    """Neither as missing, nor beside an unknown column, nor as the title of the report."""
+    name = "王伟芳460100199001011234"
+    path = tmp_path / f"{name}.csv"
+    missing = rwd("risk", path, "--quasi", "a", "--sensitive", "s")
+    path.write_text("a,s\n1,x\n1,y\n")
+    unknown = rwd("risk", path, "--quasi", "b", "--sensitive", "s", "--json")
+    done = rwd("risk", path, "--quasi", "a", "--sensitive", "s", "--report", tmp_path / "r")
+    assert (missing.code, unknown.document["error"]["code"], done.code) == (2, "risk.column_unknown", 0)
+    written = "".join(one.read_text(encoding="utf-8") for one in (tmp_path / "r").iterdir())
+    told = written + "".join(one.stdout.decode() + one.stderr for one in (missing, unknown, done))
+    assert "***.csv" in written and "***.csv" in missing.stderr
+    assert name not in told and "王伟芳" not in told and "460100" not in told

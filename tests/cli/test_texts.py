@@ -42,8 +42,23 @@ def test_scan_names_kinds_and_places_and_never_a_value(rwd: Rwd, folder: Path) -
         ("mobile", "138 7654 3210"),
     }
     assert [NOTE[one["start"] : one["end"]] for one in answer.document["genetic"]] == ["EGFR 19del"]
-    assert "note.txt:2 variant" in answer.stderr
+    assert len(answer.stderr.splitlines()) == 1, "beside JSON the summary alone"
     assert not any(value in answer.stderr + answer.stdout.decode() for value in VALUES)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"], ids=["LF", "CRLF"])
+def test_scan_gives_the_line_and_the_column_that_an_editor_shows(rwd: Rwd, folder: Path, end: str) -> None:
+    """Both from 1, the column in characters, in words and in JSON, beside the offset in the text as read: a line
+    end is one character of it."""
+    note = "一\n\n主诉：电话13876543210。\n末行 EGFR 19del"
+    (folder / "note.txt").write_bytes(note.replace("\n", end).encode())
+    document = rwd("text", "scan", str(folder / "note.txt"), "--json").document
+    (mobile,), (variant,) = document["findings"], document["genetic"]
+    assert (mobile["line"], mobile["column"], mobile["start"]) == (3, 6, note.index("138"))
+    assert (variant["line"], variant["column"], variant["start"]) == (4, 4, note.index("EGFR"))
+    lines = rwd("text", "scan", str(folder / "note.txt")).stdout.decode().splitlines()
+    assert lines[0] == "note.txt:3:6 mobile  第 3 行第 6 字 · line 3, column 6  [8-19]"
+    assert lines[1].startswith("note.txt:4:4 ") and len(lines) == 3
 
 
 def test_scan_of_a_clinical_sentence_says_yes(rwd: Rwd, folder: Path) -> None:
@@ -106,9 +121,22 @@ def test_what_cannot_be_used_is_refused_and_nothing_written(
     assert not (folder / "out.txt").exists()
 
 
+def test_the_place_of_a_fault_in_a_roster_and_its_form_are_shown(rwd: Rwd, folder: Path) -> None:
+    """Whoever writes a roster by hand sees the form in both languages, and the line that broke it."""
+    (folder / "roster.json").write_text('{"people": [\n {"names": ["甲"],}\n]}', encoding="utf-8")
+    error = clean(rwd, folder, "--json").document["error"]
+    assert error["code"] == "text.not_json" and "第 2 行" in error["zh"] and "Line 2 " in error["en"]
+    form = '{"people": [{"names": ["…"], "numbers": ["…"], "addresses": ["…"]}]}'
+    assert form in error["next_zh"] and form in error["next_en"]
+    (folder / "roster.json").write_bytes(b"\xef\xbb\xbf" + json.dumps(ROSTER).encode())
+    assert clean(rwd, folder).code == 0, "an editor's byte order mark is no fault"
+
+
 def test_the_original_is_not_written_over(rwd: Rwd, folder: Path) -> None:
     """Nor is a file that is not there read, nor a folder that is not there made."""
     assert clean(rwd, folder, "--json", out="note.txt").document["error"]["code"] == "cli.own_input"
+    learned = rwd("text", "learn", str(folder / "note.txt"), "--out", str(folder / "note.txt"), "--json")
+    assert learned.document["error"]["code"] == "cli.own_input"
     assert (folder / "note.txt").read_text(encoding="utf-8") == NOTE
     assert clean(rwd, folder, "--json", out="none/out.txt").document["error"]["code"] == "cli.cannot_write"
     assert (

@@ -66,11 +66,31 @@ DEVICES = [
     ("王小明", None),
     ("", None),
     ("0" * 10_000, None),
-    # HIBCC's own example (ANSI/HIBC 2.6): primary data, mod 43 character at the end.
+    # What a reader of bar codes puts before: symbology identifier, FNC1.
+    (f"]d201{GTIN}17250101\x1d21SN12345", GTIN),
+    (f"]C101{GTIN}10LOT9", GTIN),
+    (f"\x1d01{GTIN}\x1d21SN12345", GTIN),
+    (f"(01){GTIN}(17)250101(10)LOT9(21)SN12345", GTIN),
+    (f"(21)SN12345(01){GTIN}", None),
+    # HIBCC's own examples (ANSI/HIBC 2.6): primary data with the mod 43 character (appendix B, C.3) ...
     ("+A123BJC5D6E71G", "+A123BJC5D6E71G"),
+    ("*+A123BJC5D6E71G*", "+A123BJC5D6E71G"),
+    ("+H123ABC01234567890D", "+H123ABC01234567890D"),
     ("+A123BJC5D6E71H", None),
+    # ... with secondary data (4.3.3, 2.2.1.1), and with supplemental data (2.3.2 to 2.3.2.4)
+    ("+A123BJC5D6E71/$$52001510X3C", "+A123BJC5D6E71G"),
+    ("+A99912345/$$52001510X33", "+A999123457"),
+    ("+A99912345/$$52001510X3/16D20111212/S77DEFG457", "+A999123457"),
+    ("+A99912345/$10X3/16D20111231/14D202001313", "+A999123457"),
+    ("+A99912349/$10X3/16D20111231/14D20200131/Q500Z", "+A99912349B"),
+    ("+A123BJC5D6E71/$$52001510X3D", None),
+    # ... secondary data alone (4.3.2), and a provider's structures with a patient's number (HIBC 1.3)
+    ("+$$52001510X3GD", None),
+    ("+/EO5232013", None),
+    ("+/ACMRN123456/V2009121908334", None),
     # ICCBBA's example in FHIR R4, Device.
     ("=/A9999XYZ100T0944=,000025=A99971312345600=>014032=}013032", "=/A9999XYZ100T0944"),
+    ("=+06000=/A9999XYZ100T0476=,000025=A99972312345600=>025032", "=/A9999XYZ100T0476"),
     ("=/SN001234567890123", None),
 ]
 
@@ -79,6 +99,7 @@ DEVICES = [
 def test_of_a_device_only_the_products_identifier_stays(written: str, kept: str | None):
     """GTIN with its check digit, HIBCC with its mod 43 character, ICCBBA's DI; serial and lot are cut off."""
     assert device_identifier(written) == kept
+    assert kept is None or device_identifier(kept) == kept, "what stays is the same once more"
 
 
 @pytest.mark.parametrize("policy", ["default", "lake", "limited_dataset"])

@@ -6,7 +6,8 @@ import pytest
 
 from deidentify.fhir_paths import element_at, is_resource_type, modifiers_of
 from deidentify.lint import Finding, has_errors, lint
-from deidentify.policy import load_policy, shipped_policies
+from deidentify.policy import load_policy, parse_policy, shipped_policies
+from rwd_platform.core.errors import PlatformError
 
 HEAD = 'name = "t"\nversion = "1"\nzh = "测"\nen = "t"\nas_of = "2026-01-01"\n'
 
@@ -23,6 +24,9 @@ FOUND = [
     ("error", "unfit_action", "Observation", 'valueString = "date:year"'),
     ("error", "unfit_action", "Observation", 'issued = "date:month"'),
     ("error", "unfit_action", "Observation", 'valueTime = "date:shift"'),
+    ("error", "shifted_birth", "Patient", 'birthDate = "date:shift"'),
+    ("error", "shifted_birth", "RelatedPerson", 'birthDate = "date:shift"'),
+    ("error", "shifted_birth", "FamilyMemberHistory", '"bornPeriod.start" = "date:shift"'),
     ("error", "unfit_action", "Patient", 'gender = "pseudonym"'),
     ("error", "unfit_action", "Observation", '"identifier.value" = "pseudonym"'),
     ("error", "unfit_action", "Observation", 'subject = "reference"'),
@@ -65,7 +69,7 @@ FOUND = [
 UNSUSPICIOUS = [
     ("Patient", 'id = "pseudonym"'),
     ("Patient", 'birthDate = "age-band:5"'),
-    ("Patient", 'birthDate = "date:shift"'),
+    ("Patient", 'birthDate = "date:year"'),
     ("Condition", 'onsetAge = "age-band:5"'),
     ("Condition", '"code.coding.system" = "keep"'),
     ("Condition", '"code.coding.code" = "generalise:icd10:category"'),
@@ -223,3 +227,88 @@ def test_fhir_is_read_from_its_models_and_the_modifiers_from_its_specification()
     assert modifiers_of("Patient") == ("active", "deceased[x]", "link")
     assert modifiers_of("AllergyIntolerance") == ("clinicalStatus", "verificationStatus")
     assert modifiers_of("Coding") == ()
+
+
+SHIFTED = '[Encounter]\n"period.start" = "date:shift"\n'
+BESIDE_SHIFTED = [
+    # a line of another type, and whether it gives the offset away beside shifted encounters
+    ("Observation", 'effectiveDateTime = "date:month"', True),
+    ("Observation", 'effectiveDateTime = "date:year"', True),
+    ("Observation", 'effectiveDateTime = "keep"', True),
+    ("Observation", 'effectiveDateTime = "generalise:date:month"', True),
+    ("Observation", 'issued = "keep"', True),
+    ("Observation", '"component.valueDateTime" = "date:month"', True),
+    ("Observation", 'effectivePeriod = "keep"', True),
+    ("Observation", '"effectivePeriod.end" = "date:year"', True),
+    ("MedicationRequest", '"dosageInstruction.timing.event" = "keep"', True),
+    ("Appointment", 'start = "keep"', True),
+    ("Immunization", 'expirationDate = "date:year"', True),
+    ("Patient", 'deceasedDateTime = "date:year"', True),
+    ("Patient", 'birthDate = "keep"', True),
+    ("Patient", 'birthDate = "date:month"', True),
+    ("Patient", 'birthDate = "date:year"', False),
+    ("Patient", 'birthDate = "age-band:5"', False),
+    ("Observation", 'effectiveDateTime = "date:shift"', False),
+    ("Observation", 'effectiveDateTime = "drop"', False),
+    ("Immunization", 'occurrenceDateTime = "mask"', False),
+    ("Practitioner", 'birthDate = "date:year"', False),
+    ("CodeSystem", 'date = "keep"', False),
+    ("Medication", '"batch.expirationDate" = "date:month"', False),
+]
+
+
+@pytest.mark.parametrize(
+    ("kind", "line", "wrong"), BESIDE_SHIFTED, ids=[f"{c[0]} {c[1]}" for c in BESIDE_SHIFTED]
+)
+def test_a_date_that_stays_true_beside_shifted_ones_is_an_error_and_refused(
+    kind: str, line: str, wrong: bool
+):
+    """The true month of one event and the shifted day of another rule out most of the 365 offsets. Without any
+    shifted date the same line is no such error; which says that the mixing is what is found.
+    """
+    path = line.partition(" = ")[0].strip('"')
+    text = f"{SHIFTED}[{kind}]\n{line}"
+    assert (("error", "lint.mixed_dates", f"[{kind}] {path}") in findings(text)) is wrong
+    assert "lint.mixed_dates" not in {rule for _, rule, _ in findings(f"[{kind}]\n{line}")} or "shift" in line
+    if wrong:
+        with pytest.raises(PlatformError) as refused:
+            parse_policy((HEAD + text).encode(), "own.toml")
+        assert refused.value.code == "policy.malformed"
+        assert f"[{kind}] {path}" in refused.value.en and "offset" in refused.value.en
+        assert f"[{kind}] {path}" in refused.value.zh and "前移" in refused.value.zh
+    else:
+        assert parse_policy((HEAD + text).encode(), "own.toml").shifts_dates
+
+
+def test_a_shifted_birth_date_is_refused_and_says_what_to_do_instead():
+    """Somebody's birthday is known to many; with it, her offset, and all her dates, would be known too."""
+    with pytest.raises(PlatformError, match="age-band:N or date:year") as refused:
+        parse_policy((HEAD + '[Patient]\nbirthDate = "date:shift"').encode(), "own.toml")
+    assert "age-band:N 或 date:year" in refused.value.zh
+
+
+@pytest.mark.parametrize(
+    "url", ["http://", "https://", "http:/", "http:///", "urn:/", "http://:80/", "http://./", "a:/"]
+)
+def test_an_address_without_a_host_is_no_family_of_code_systems(url: str):
+    """`http://` would let every text stay that begins so."""
+    text = f'[Patient]\nactive = "keep"\n[systems]\n"{url}" = "keep"'
+    assert ("error", "lint.system_without_host", f"[systems] {url}") in findings(text)
+    with pytest.raises(PlatformError, match="needs a host"):
+        parse_policy((HEAD + text).encode(), "own.toml")
+
+
+@pytest.mark.parametrize(
+    ("url", "warned"),
+    [
+        ("https://his.example.org/codes/", True),
+        ("http://his:8080/", True),
+        ("http://terminology.hl7.org/CodeSystem/", False),
+        ("https://his.example.org/codes/ward", False),
+        ("urn:oid:1.2.3", False),
+    ],
+)
+def test_a_family_of_systems_that_is_not_hl7s_is_warned_of(url: str, warned: bool):
+    """`https://his.example.org/codes/WangXiaoming` would stay; below HL7's addresses only HL7's own names do."""
+    found = findings(f'[Patient]\nactive = "keep"\n[systems]\n"{url}" = "keep"')
+    assert (("warning", "lint.open_systems", f"[systems] {url}") in found) is warned

@@ -20,7 +20,11 @@ from rwd_platform.core.errors import PlatformError
 KEY = b"p" * 32
 PROJECT = Pseudonymiser(KEY, "project-1")
 SITES = {"org-a": "S1", "org-b": "S2"}
-PROVENANCE = ("source_file_sha256", "source_line", "line_digest")
+SOURCE = ("row_order", "source_row")  # in place of file, line and digest
+
+
+def locked_tables(*given: Any, **choices: Any) -> dict[str, pd.DataFrame]:
+    return to_project(*given, **choices).tables
 
 
 def lake(name: str, rows: list[dict[str, Any]]) -> pd.DataFrame:
@@ -80,14 +84,14 @@ def subject(patient: str) -> str:
 
 def test_a_subject_has_a_quarter_an_age_and_no_dates():
     """The patient table becomes `subject`: age completed at index, the index date only by its quarter."""
-    frame = to_project({"patient": PATIENTS}, INDEX, PROJECT, SITES)["subject"]
+    frame = locked_tables({"patient": PATIENTS}, INDEX, PROJECT, SITES)["subject"]
     assert list(frame.columns) == [
         "subject_id",
         "site_id",
         "index_quarter",
         "age_years",
         "gender",
-        *PROVENANCE,
+        *SOURCE,
     ]
     rows = frame.set_index("subject_id")[["site_id", "index_quarter", "age_years", "gender"]]
     assert rows.loc[subject("p1")].tolist() == ["S1", "1984-Q2", 46, "female"]  # a day before her birthday
@@ -97,7 +101,7 @@ def test_a_subject_has_a_quarter_an_age_and_no_dates():
 
 def test_only_the_cohorts_patients_are_locked():
     """Who is not in the index has no row in any table of the lock."""
-    locked = to_project({"patient": PATIENTS, "condition": CONDITIONS}, INDEX, PROJECT, SITES)
+    locked = locked_tables({"patient": PATIENTS, "condition": CONDITIONS}, INDEX, PROJECT, SITES)
     known = {subject("p1"), subject("p2")}
     assert set(locked["subject"]["subject_id"]) == known
     assert set(locked["condition"]["subject_id"]) == known
@@ -106,7 +110,7 @@ def test_only_the_cohorts_patients_are_locked():
 def test_dates_become_days_since_index():
     """Before the index date days are negative; a date without a day gives no day, and is counted."""
     account = DropCounter()
-    locked = to_project({"patient": PATIENTS, "condition": CONDITIONS}, INDEX, PROJECT, SITES, account)
+    locked = locked_tables({"patient": PATIENTS, "condition": CONDITIONS}, INDEX, PROJECT, SITES, account)
     frame = locked["condition"].set_index(["subject_id", "code"])["onset_day"]
     assert frame.dtype == "Int64"
     assert frame[subject("p1"), "C50.9"] == -10
@@ -119,27 +123,52 @@ def test_dates_become_days_since_index():
 def test_a_lock_holds_no_id_of_the_lake_and_no_date():
     """Resource ids, uploads and hospitals' systems stay behind; where a row came from stays with it."""
     account = DropCounter()
-    locked = to_project({"patient": PATIENTS, "condition": CONDITIONS}, INDEX, PROJECT, SITES, account)
-    assert list(locked["condition"].columns) == ["subject_id", "site_id", *PROVENANCE, "code", "onset_day"]
+    locked = locked_tables({"patient": PATIENTS, "condition": CONDITIONS}, INDEX, PROJECT, SITES, account)
+    assert list(locked["condition"].columns) == ["subject_id", "site_id", *SOURCE, "code", "onset_day"]
     assert account.as_dict()["condition.resource_id"] == 4
     cells = {str(cell) for frame in locked.values() for cell in frame.to_numpy().ravel()}
     assert not cells & {"p1", "p2", "org-a", "org-b", "condition-1", "patient-1", "upload-1", "his"}
     assert not [cell for cell in cells if re.match(r"[0-9]{4}-[0-9]", cell)]
 
 
-def test_two_projects_cannot_be_joined_through_subject_ids():
-    """The same patient has another id in every project, though the lake's pseudonym is one."""
-    one = to_project({"patient": PATIENTS}, INDEX, PROJECT, SITES)["subject"]
-    other = to_project({"patient": PATIENTS}, INDEX, Pseudonymiser(KEY, "project-2"), SITES)["subject"]
-    assert not set(one["subject_id"]) & set(other["subject_id"])
+def test_two_projects_cannot_be_joined():
+    """Of the names in two projects' locks - of subjects, and of the lines their rows came from - none is shared."""
+    tables = {"patient": PATIENTS, "condition": CONDITIONS}
+    one = to_project(tables, INDEX, PROJECT, SITES)
+    other = to_project(tables, INDEX, Pseudonymiser(KEY, "project-2"), SITES)
+    said = {"S1", "S2", "female", "C50.9", "I10", "E11", "1984-Q2", "1984-Q3"}  # what the rows are about
+    assert texts(one.tables) & texts(other.tables) == said
+    assert not set(one.sources) & set(other.sources)
+    assert sorted(one.sources.values()) == sorted(other.sources.values())
+
+
+def texts(tables: dict[str, pd.DataFrame]) -> set[str]:
+    cells = (cell for frame in tables.values() for cell in frame.to_numpy().ravel())
+    return {cell for cell in cells if isinstance(cell, str)}
+
+
+def test_what_a_source_row_stands_for_is_handed_back_beside_the_tables():
+    """A number's way home leads through it; the lock itself names no file, no line and no digest."""
+    projected = to_project({"patient": PATIENTS, "condition": CONDITIONS}, INDEX, PROJECT, SITES)
+    rows = projected.tables["condition"].set_index(["subject_id", "code"])["source_row"]
+    assert projected.sources[rows[subject("p1"), "C50.9"]] == ("f" * 64, 1, "d1")
+    assert projected.sources[rows[subject("p2"), "I10"]] == ("f" * 64, 4, "d4")
+
+
+def test_a_subjects_lines_keep_their_order_and_nothing_else():
+    """On one day the smallest file and line decides, so their order is kept: 0, 1, 2 within each subject."""
+    lines = (90, 7, 7, 1000)
+    rows = lake("visit", [{"patient_id": "p1", "source_line": n, "line_digest": f"d{n}"} for n in lines])
+    visits = locked_tables({"patient": PATIENTS, "visit": rows}, INDEX, PROJECT, SITES)["visit"]
+    assert visits["row_order"].tolist() == [0, 0, 1, 2]
 
 
 def test_the_order_of_the_lakes_rows_does_not_matter():
     """Locks are named by their content: the same facts give the same table."""
     tables = {"patient": PATIENTS, "condition": CONDITIONS}
     shuffled = {name: table.sample(frac=1, random_state=7) for name, table in reversed(tables.items())}
-    first = to_project(tables, INDEX, PROJECT, SITES)
-    second = to_project(shuffled, INDEX.iloc[::-1], PROJECT, SITES)
+    first = locked_tables(tables, INDEX, PROJECT, SITES)
+    second = locked_tables(shuffled, INDEX.iloc[::-1], PROJECT, SITES)
     assert list(first) == list(second) == ["subject", "condition"]
     for name in first:
         assert_frame_equal(first[name], second[name])
@@ -156,7 +185,7 @@ def test_ages_and_days_agree_with_the_calendar(born: date, lived: int, after: in
     at = born + timedelta(days=lived)
     seen = at + timedelta(days=after)
     conditions = lake("condition", [{"patient_id": "p1", "onset_date": seen.isoformat()}])
-    locked = to_project(
+    locked = locked_tables(
         {"patient": patients(("p1", born.isoformat(), "org-a")), "condition": conditions},
         index(p1=at.isoformat()),
         PROJECT,
@@ -174,7 +203,7 @@ def test_ages_and_days_agree_with_the_calendar(born: date, lived: int, after: in
 )
 def test_who_was_born_on_29_february_has_her_birthday_on_1_march_in_other_years(at: str, age: int):
     """The completed age of somebody born on 29 February 1960."""
-    locked = to_project({"patient": patients(("p1", "1960-02-29", "org-a"))}, index(p1=at), PROJECT, SITES)
+    locked = locked_tables({"patient": patients(("p1", "1960-02-29", "org-a"))}, index(p1=at), PROJECT, SITES)
     assert locked["subject"]["age_years"][0] == age
 
 
@@ -182,7 +211,7 @@ def test_who_was_born_on_29_february_has_her_birthday_on_1_march_in_other_years(
 def test_a_birth_date_without_a_day_gives_no_age_and_is_counted(born: str | None):
     """An age is never guessed from a year."""
     account = DropCounter()
-    locked = to_project(
+    locked = locked_tables(
         {"patient": patients(("p1", born, "org-a"))}, index(p1="1984-01-01"), PROJECT, SITES, account
     )
     assert locked["subject"]["age_years"][0] is pd.NA
@@ -192,14 +221,14 @@ def test_a_birth_date_without_a_day_gives_no_age_and_is_counted(born: str | None
 def test_a_date_with_a_time_counts_by_its_own_day():
     """`1984-05-06T00:30:00+08:00` is 6 May where the patient was, whatever the time was in UTC."""
     visits = lake("visit", [{"patient_id": "p1", "start_date": "1984-05-06T00:30:00+08:00"}])
-    locked = to_project({"patient": PATIENTS, "visit": visits}, INDEX, PROJECT, SITES)
+    locked = locked_tables({"patient": PATIENTS, "visit": visits}, INDEX, PROJECT, SITES)
     assert locked["visit"]["start_day"].tolist() == [1]
 
 
 def test_dates_far_outside_the_usual_years_are_counted_in_days_too():
     """FHIR allows years 1 to 9999; quality judges them, the projection only counts."""
     visits = lake("visit", [{"patient_id": "p1", "start_date": day} for day in ("0001-01-01", "9999-12-31")])
-    locked = to_project({"patient": PATIENTS, "visit": visits}, INDEX, PROJECT, SITES)
+    locked = locked_tables({"patient": PATIENTS, "visit": visits}, INDEX, PROJECT, SITES)
     origin = date(1984, 5, 5)
     assert locked["visit"]["start_day"].tolist() == [
         (date(1, 1, 1) - origin).days,
@@ -209,7 +238,7 @@ def test_dates_far_outside_the_usual_years_are_counted_in_days_too():
 
 def test_an_empty_cohort_gives_empty_tables_with_their_columns():
     """A study that nobody qualifies for can be locked and shown."""
-    locked = to_project({"patient": PATIENTS, "condition": CONDITIONS}, index(), PROJECT, SITES)
+    locked = locked_tables({"patient": PATIENTS, "condition": CONDITIONS}, index(), PROJECT, SITES)
     assert {name: len(frame) for name, frame in locked.items()} == {"subject": 0, "condition": 0}
     assert "onset_day" in locked["condition"].columns
     assert "age_years" in locked["subject"].columns
@@ -241,7 +270,7 @@ def test_what_would_make_a_wrong_lock_is_refused(
 ):
     """A lock is made whole or not at all; the error names columns and counts, no patient."""
     with pytest.raises(PlatformError) as refusal:
-        to_project(tables, at, PROJECT, sites)
+        locked_tables(tables, at, PROJECT, sites)
     assert refusal.value.code == code
     assert "p9" not in refusal.value.en + refusal.value.zh
 
@@ -263,7 +292,9 @@ TABLES = {"patient": PATIENTS, "condition": CONDITIONS, "visit": MIXED}
 def test_shifted_dates_move_by_the_subjects_own_offset():
     """All of a subject's dates alike; precision, time of day and offset stay; what is no date is counted."""
     account = DropCounter()
-    locked = to_project(TABLES, INDEX, PROJECT, SITES, account, dates="shift", offset_of=OFFSETS.__getitem__)
+    locked = locked_tables(
+        TABLES, INDEX, PROJECT, SITES, account, dates="shift", offset_of=OFFSETS.__getitem__
+    )
     index_dates = locked["subject"].set_index("subject_id")["index_date"]
     assert index_dates[subject("p1")] == "1984-04-25"  # ten days before 5 May
     assert index_dates[subject("p2")] == "1984-03-14"
@@ -278,7 +309,7 @@ def test_shifted_dates_move_by_the_subjects_own_offset():
 
 def test_beside_shifted_dates_stand_no_true_one_and_no_true_quarter():
     """A true quarter beside a shifted index date would bound the offset to three months."""
-    locked = to_project(TABLES, INDEX, PROJECT, SITES, dates="shift", offset_of=OFFSETS.__getitem__)
+    locked = locked_tables(TABLES, INDEX, PROJECT, SITES, dates="shift", offset_of=OFFSETS.__getitem__)
     assert "index_quarter" not in locked["subject"].columns
     cells = {str(cell) for frame in locked.values() for cell in frame.to_numpy().ravel()}
     assert not cells & {"1984-05-05", "1984-09-30", "1984-04-25T", "1984-10-01", "1984-Q2", "1984-Q3"}
@@ -286,16 +317,16 @@ def test_beside_shifted_dates_stand_no_true_one_and_no_true_quarter():
 
 def test_ages_come_from_the_true_dates_whatever_the_lock_holds():
     """A shift of up to a year must not make somebody younger."""
-    days = to_project(TABLES, INDEX, PROJECT, SITES)["subject"]
+    days = locked_tables(TABLES, INDEX, PROJECT, SITES)["subject"]
     for choice in ("shift", "month"):
-        other = to_project(TABLES, INDEX, PROJECT, SITES, dates=choice, offset_of=OFFSETS.__getitem__)[
+        other = locked_tables(TABLES, INDEX, PROJECT, SITES, dates=choice, offset_of=OFFSETS.__getitem__)[
             "subject"
         ]
         assert other["age_years"].tolist() == days["age_years"].tolist()
 
 
 def test_months_replace_dates_and_what_is_coarser_stays():
-    locked = to_project(TABLES, INDEX, PROJECT, SITES, dates="month")
+    locked = locked_tables(TABLES, INDEX, PROJECT, SITES, dates="month")
     assert sorted(locked["subject"]["index_month"]) == ["1984-05", "1984-09"]
     visits = locked["visit"].set_index("subject_id")
     assert visits.loc[subject("p1"), ["start_month", "end_month"]].tolist() == ["1984-05", "1984-05"]
@@ -314,8 +345,8 @@ def test_days_from_shifted_dates_are_the_days_of_the_true_ones(dates: list[date]
     """Both kinds of lock give every interval, to the day."""
     conditions = lake("condition", [{"patient_id": "p1", "onset_date": day.isoformat()} for day in dates])
     tables = {"patient": patients(("p1", "1930-01-01", "org-a")), "condition": conditions}
-    days = to_project(tables, index(p1=at.isoformat()), PROJECT, SITES)
-    moved = to_project(
+    days = locked_tables(tables, index(p1=at.isoformat()), PROJECT, SITES)
+    moved = locked_tables(
         tables, index(p1=at.isoformat()), PROJECT, SITES, dates="shift", offset_of=lambda _patient: offset
     )
     zero = date.fromisoformat(moved["subject"]["index_date"][0])
@@ -326,7 +357,7 @@ def test_days_from_shifted_dates_are_the_days_of_the_true_ones(dates: list[date]
 def test_an_index_date_that_would_leave_the_calendar_is_refused():
     """Year 1 is a typing error; no lock is made around it."""
     with pytest.raises(PlatformError, match=r"project\.index_unfit"):
-        to_project(
+        locked_tables(
             {"patient": patients(("p1", "0001-01-01", "org-a"))},
             index(p1="0001-01-05"),
             PROJECT,
@@ -339,10 +370,10 @@ def test_an_index_date_that_would_leave_the_calendar_is_refused():
 def test_shifting_without_offsets_is_the_programs_mistake():
     """It can never fall back to true dates."""
     with pytest.raises(ValueError, match="offset"):
-        to_project(TABLES, INDEX, PROJECT, SITES, dates="shift")
+        locked_tables(TABLES, INDEX, PROJECT, SITES, dates="shift")
 
 
 @pytest.mark.parametrize(("choice", "column"), [("shift", "onset_date"), ("month", "onset_month")])
 def test_an_empty_cohort_has_the_columns_of_its_choice(choice: Any, column: str):
-    locked = to_project(TABLES, index(), PROJECT, SITES, dates=choice, offset_of=OFFSETS.__getitem__)
+    locked = locked_tables(TABLES, index(), PROJECT, SITES, dates=choice, offset_of=OFFSETS.__getitem__)
     assert column in locked["condition"].columns and len(locked["condition"]) == 0

@@ -48,7 +48,8 @@ occurrenceDateTime = "date:shift"
 [MedicationRequest]
 authoredOn = "date:shift"
 """
-POLICY: Policy = parse_policy(SHIFTING.encode(), "shifting.toml")
+# Refused for use, since it leaves other dates unshifted; how a date moves can be seen in it all the same.
+POLICY: Policy = parse_policy(SHIFTING.encode(), "shifting.toml", check_paths=False)
 # type -> the element that says whom it is about, and a dated element
 DATED = {
     "Patient": ("", "birthDate"),

@@ -116,7 +116,7 @@ AGES = [
 ]
 NO_AGES = [
     {"value": 41},
-    {"value": 41, "unit": "岁"},
+    {"value": 41, "unit": "公斤"},
     {"value": "41", "system": UCUM, "code": "a"},
     {"value": -1, "system": UCUM, "code": "a"},
     {"value": 41, "system": UCUM, "code": "kg"},
@@ -142,6 +142,18 @@ def test_an_age_becomes_its_bands_lower_bound(value: Any, unit: str, comparator:
     }
     onset = kept("Condition", '[Condition]\nonsetAge = "age-band:5"', onsetAge=age)["onsetAge"]
     assert onset == {"value": low, **({"comparator": sign} if sign else {}), "system": UCUM, "code": "a"}
+
+
+@pytest.mark.parametrize("unit", ["岁", "周岁", "years", " Y "])
+def test_an_age_in_words_is_an_age(unit: str):
+    """Chinese systems write the unit in words and leave UCUM's code out; 97 岁 are 90 and above."""
+
+    def onset(value: int) -> Any:
+        age = {"value": value, "unit": unit}
+        return kept("Condition", '[Condition]\nonsetAge = "age-band:5"', onsetAge=age)["onsetAge"]
+
+    assert onset(41) == {"value": 40, "system": UCUM, "code": "a"}
+    assert onset(97) == {"value": 90, "comparator": ">=", "system": UCUM, "code": "a"}
 
 
 @pytest.mark.parametrize("age", NO_AGES, ids=str)

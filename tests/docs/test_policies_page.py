@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 from deidentify.actions import read_rule
 from deidentify.generalise import load_hierarchies
 from deidentify.lint import lint
@@ -21,13 +23,34 @@ def row(first: str) -> list[str]:
     return [cell.strip() for cell in found.strip("|").split("|")]
 
 
-def test_the_example_can_be_obeyed_and_the_linter_finds_nothing() -> None:
-    (text,) = (block for block in re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL) if "name =" in block)
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+EXAMPLES = [
+    (page.relative_to(DOCS).as_posix(), text)
+    for page in sorted(DOCS.rglob("*.md"))
+    for text in re.findall(r"```toml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    if re.search(r"^(name = |\[systems\])", text, re.MULTILINE)
+]
+# An example that shows a single section stands in this policy.
+WHOLE = 'name = "x"\nversion = "1"\nzh = "例"\nen = "x"\nextends = "default"\n'
+
+
+@pytest.mark.parametrize(
+    ("page", "text"), EXAMPLES, ids=[f"{page}-{at}" for at, (page, _) in enumerate(EXAMPLES)]
+)
+def test_every_policy_in_the_docs_can_be_obeyed_and_the_linter_finds_nothing(page: str, text: str) -> None:
+    assert lint(parse_policy((text if "name = " in text else WHOLE + text).encode(), "example.toml")) == (), (
+        page
+    )
+
+
+def test_the_example_of_the_page_shifts_every_date_of_a_patient_and_no_birthday() -> None:
+    (text,) = (text for page, text in EXAMPLES if page == "reference/policies.md" and "name = " in text)
     policy = parse_policy(text.encode(), "our_hospital.toml")
-    assert lint(policy) == ()
     assert policy.rules["Patient"]["birthDate"] == Rule("age-band", "10")
     assert policy.rules["Encounter"]["period.start"] == Rule("date", "shift")
     assert "MedicationDispense" in policy.dropped_types
+    cut = [rule for paths in policy.rules.values() for rule in paths.values() if rule.action == "date"]
+    assert cut and set(cut) == {Rule("date", "shift")}
 
 
 def test_every_policy_hierarchy_level_and_finding_is_on_the_page() -> None:

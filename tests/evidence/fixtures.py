@@ -92,6 +92,16 @@ def log_extract(
     return LogExtract(body, proofs, note, log_signer.public_key)
 
 
+def with_lines(lineage: pd.DataFrame) -> pd.DataFrame:
+    """File, line and digest in place of the source row that an older lock's rows are named after."""
+    parts = [name.split(":") for name in lineage["source_row"]]
+    return lineage.drop(columns="source_row").assign(
+        source_file_sha256=[part[0] for part in parts],
+        source_line=[int(part[1]) for part in parts],
+        line_digest=[part[2] for part in parts],
+    )
+
+
 def sources(file_hashes: list[str]) -> tuple[Source, ...]:
     """Three hospitals, whose files carry the hashes that the lineage names."""
     names = ("rotterdam.ndjson.gz", "bundles.json", "tables.zip")
@@ -158,9 +168,9 @@ def rotterdam_inputs() -> PackageInputs:
     dataset = build_dataset(rotterdam_lock(), rotterdam_protocol(), BEFORE)
     return with_results(
         run_analyses(dataset, rotterdam_protocol(), "lock-3f9a0c5d"),
-        lineage=dataset.lineage,
+        lineage=(lineage := with_lines(dataset.lineage)),
         attrition=dataset.attrition,
-        sources=sources(sorted(set(dataset.lineage["source_file_sha256"]))),
+        sources=sources(sorted(set(lineage["source_file_sha256"]))),
     )
 
 
@@ -181,7 +191,7 @@ def rotterdam_inputs_without_results() -> PackageInputs:
             "dropped": {"Patient.name": 2982, "Patient.telecom": 2982, "Observation.note": 11},
         },
         sources=sources([FILE]),
-        lineage=pd.DataFrame(columns=list(LINEAGE_COLUMNS)),
+        lineage=with_lines(pd.DataFrame(columns=list(LINEAGE_COLUMNS))),
         code={"studies/__init__.py": '"""Studies."""\n'},
         requirements="pandas==2.3.3\n",
         log=log_extract(ResultSet(protocol.id, protocol.sha256, "lock-none", ())),
@@ -241,7 +251,7 @@ def small_inputs() -> PackageInputs:
     dataset = build_dataset(small_lock(), rotterdam_protocol())
     return with_results(
         run_analyses(dataset, rotterdam_protocol(), "lock-small"),
-        lineage=dataset.lineage,
+        lineage=with_lines(dataset.lineage),
         attrition=dataset.attrition,
     )
 
@@ -253,6 +263,6 @@ def nothing_found() -> PackageInputs:
     dataset = build_dataset(lock, protocol)
     return with_results(
         run_analyses(dataset, protocol, "lock-empty"),
-        lineage=dataset.lineage,
+        lineage=with_lines(dataset.lineage),
         attrition=dataset.attrition,
     )

@@ -12,7 +12,15 @@ from rwd_platform.core.canonical import canonical_json, sha256_file, sha256_of
 from rwd_platform.core.clock import as_text
 from rwd_platform.flows.platform import Platform
 from rwd_platform.log.entry import Act, Actor, Object
-from rwd_platform.records.tables import AnalysisRun, DataLockRecord, EvidencePackage, QualityRun, Study, User
+from rwd_platform.records.tables import (
+    AnalysisRun,
+    DataLockRecord,
+    EvidencePackage,
+    QualityRun,
+    ReleaseCircle,
+    Study,
+    User,
+)
 
 ASSEMBLER = Actor("researcher", "researcher", "org-operator")
 OFFICER = Actor("privacy", "privacy", "org-operator")
@@ -24,6 +32,16 @@ CONDITIONS = {
     "authorisation": "药监函〔2026〕12号",
     "encryption": "ab" * 32,
 }  # the regulator's
+
+CIRCLES = [
+    {"id": id, "organisation_id": "org-operator", "kind": "sponsor", "name_zh": zh, "name_en": en, "legal_name": legal,
+     "credit_code": "", "registered_by": "privacy", "registered_at": "2026-11-01T00:00:00.000000Z"}
+    for id, zh, en, legal in (
+        ("circle-sponsor", "申办者甲", "Sponsor Ltd", "申办者甲有限公司"),
+        ("circle-another", "申办者乙", "Another Sponsor", "申办者乙有限公司"),
+        ("circle-branch", "申办者甲北京分部", "Sponsor Ltd (Beijing)", "申办者甲有限公司"),
+    )
+]  # fmt: skip
 
 
 def people(first: int, last: int) -> list[str]:
@@ -75,7 +93,8 @@ def put_study(platform: Platform, project: str = "demo", organisation: str = "or
         quality_run_id="quality-1", made_at=at, manifest={"content": {"facts": {}, "tables": {}}},
     )  # fmt: skip
     who = [] if platform.records.find(User, OFFICER.id) else [ASSEMBLER, OFFICER, OFFICER_2]
-    for row in (quality, study, lock, *map(account, who)):
+    circles = [] if platform.records.find(ReleaseCircle, "circle-sponsor") else CIRCLES
+    for row in (quality, study, lock, *map(account, who), *(ReleaseCircle(**one) for one in circles)):
         _put(platform, row)
     return study.id
 

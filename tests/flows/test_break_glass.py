@@ -248,6 +248,12 @@ def test_a_regulator_may_ask_about_a_patient_of_any_hospital(platform: Platform)
         (patient_id(), "需要", 30, "break_glass.reason"),
         (patient_id(), "   需要知道      \n          \t", 30, "break_glass.reason"),
         (patient_id(), "长" * 2001, 30, "break_glass.reason"),
+        (patient_id(), "." * 60, 30, "break_glass.reason"),
+        (patient_id(), "\u200b" * 60, 30, "break_glass.reason"),
+        (patient_id(), "需要" * 30, 30, "break_glass.reason"),
+        (patient_id(), "2026" * 20, 30, "break_glass.reason"),
+        (patient_id(), "患者的证件号码 469002195002031222 登记有误，请同意查看。", 30, "break_glass.reason_identifies"),
+        (patient_id(), "患者电话 13912345678 多次无人接听，须核实其身份。", 30, "break_glass.reason_identifies"),
         (patient_id(), REASON, 0, "break_glass.minutes"),
         (patient_id(), REASON, -5, "break_glass.minutes"),
         (patient_id(), REASON, 241, "break_glass.minutes"),
@@ -297,7 +303,7 @@ def test_a_person_has_few_requests_open_at_a_time(platform: Platform, clock: Sta
     first = [asked(platform) for _ in range(limits().open_requests)]
     refused("break_glass.too_many_open", asked, platform)
     asked(platform, COLLEAGUE)  # a limit of each person, not of the hospital
-    vote(platform, FIRST, first[0], False, "理由不足，不予同意。")
+    vote(platform, FIRST, first[0], False, "理由不足，不予同意查看。")
     asked(platform)
     refused("break_glass.too_many_open", asked, platform)
     clock.advance(hours=limits().decide_within_hours, seconds=1)
@@ -306,7 +312,7 @@ def test_a_person_has_few_requests_open_at_a_time(platform: Platform, clock: Sta
 
 def test_and_few_within_a_month(platform: Platform, clock: StandingClock):
     for _ in range(limits().requests_in_30_days):
-        vote(platform, FIRST, asked(platform), False, "理由不足，不予同意。")
+        vote(platform, FIRST, asked(platform), False, "理由不足，不予同意查看。")
         clock.advance(hours=1)
     refused("break_glass.too_many", asked, platform)
     clock.advance(days=29, hours=5)
@@ -319,7 +325,7 @@ def test_and_few_within_a_month(platform: Platform, clock: StandingClock):
 def test_one_no_refuses_the_request(platform: Platform):
     request_id = asked(platform)
     vote(platform, FIRST, request_id, True, WHY)
-    assert vote(platform, SECOND, request_id, False, "理由不足，不予同意。").state == "refused"
+    assert vote(platform, SECOND, request_id, False, "理由不足，不予同意查看。").state == "refused"
     refused("break_glass.decided", vote, platform, THIRD, request_id, True, WHY)
     refused("break_glass.not_approved", open_identity, platform, CLERK, request_id)
 
@@ -329,7 +335,7 @@ def test_one_person_is_not_two_approvers(platform: Platform):
     request_id = asked(platform)
     vote(platform, FIRST, request_id, True, WHY)
     refused("break_glass.voted", vote, platform, FIRST, request_id, True, WHY)
-    refused("break_glass.voted", vote, platform, FIRST, request_id, False, "改变主意，不同意。")
+    refused("break_glass.voted", vote, platform, FIRST, request_id, False, "我改变了主意，现在不同意。")
     assert state(platform, request_id) == "requested"
     assert len(platform.records.all(select(BreakGlassVote))) == 1
 
@@ -611,3 +617,31 @@ def test_the_limits_are_data_with_a_sense():
     given = limits()
     assert given.approvals >= 2 and given.open_requests <= given.requests_in_30_days <= 100
     assert 1 <= given.most_minutes <= 24 * 60 and given.clock_behind_seconds <= 300
+
+
+def test_a_reason_that_names_the_patient_is_kept_nowhere(platform: Platform):
+    """Neither in the request, nor in the log, nor in what is sealed beside it."""
+    refused(
+        "break_glass.reason_identifies", request, platform, CLERK, patient_id(),
+        "患者欧阳琼华 469002195002031222 需要复查，请同意查看身份信息。", 30,
+    )  # fmt: skip
+    assert not platform.records.all(select(BreakGlassRequest))
+    kept = str([one.model_dump() for one in platform.records.all(select(AuditEntry))])
+    assert "469002195002031222" not in kept and NAME not in kept
+
+
+@pytest.mark.parametrize("name", ["privacy-1", "ＰＲＩＶＡＣＹ-1", "рrivacy-1", "clerk-a"])
+def test_a_second_account_of_one_person_has_no_vote(platform: Platform, name: str):
+    """The requester's name, or that of an approver who has voted, on another account."""
+    double = Actor("privacy-double", "privacy", "org-operator")
+    on_record(
+        platform,
+        User(
+            id=double.id, organisation_id=double.organisation, login=double.id, role=double.role, name=name,
+            password_hash="", created_at="",
+        ),
+    )  # fmt: skip
+    row = request(platform, CLERK, patient_id(), REASON, 30)
+    vote(platform, FIRST, row.id, True, WHY)
+    refused("break_glass.same_person", vote, platform, double, row.id, True, WHY)
+    assert vote(platform, SECOND, row.id, True, WHY).state == "approved"

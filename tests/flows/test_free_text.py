@@ -195,7 +195,9 @@ def test_the_texts_of_the_locks_subjects_are_prepared_and_no_others(prepared: Pl
     subjects = set(open_lock(prepared.layout.lock(the_lock(prepared).id)).tables["subject"]["subject_id"])
     assert {one.subject_id for one in texts.values()} <= subjects
     assert not any("门诊咨询" in around or "一般情况可" in around for around in texts)
-    assert decision(prepared, "text.prepared") == {"added": 5, "found": 6, "unnamed": 1, "withheld": 0}
+    assert decision(prepared, "text.prepared") == {
+        "added": 5, "date_left": 0, "found": 6, "unnamed": 1, "withheld": 0,
+    }  # fmt: skip
 
 
 def test_everybody_whom_the_record_names_is_replaced_and_the_herb_stays(prepared: Platform) -> None:

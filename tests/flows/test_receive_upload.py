@@ -222,3 +222,18 @@ def test_each_step_is_in_the_log_in_its_order(platform: Platform) -> None:
     assert actions(platform)[before:] == [
         "upload.opened", "upload.file_received", "upload.received", "job.queued",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "name", ["王小明.ndjson", "阿依古丽·买买提.zip", "病历_13800138000.csv", "E12345678.ndjson.gz"]
+)
+def test_a_file_named_after_a_person_is_not_received_and_the_refusal_is_recorded(
+    platform: Platform, name: str
+) -> None:
+    """Names of files stand in clear in receipts and on pages, so none of them may name anybody."""
+    upload = open_upload(platform, CLERK, TERMS)
+    with pytest.raises(PlatformError) as raised:
+        begin_file(platform, CLERK, upload.id, name)
+    assert (raised.value.code, raised.value.http) == ("upload.file_name_of_person", 422)
+    assert not any(part in str(raised.value.as_dict()) for part in ("小明", "阿依", "138", "E123"))
+    assert not landed(platform) and "access.refused" in actions(platform)

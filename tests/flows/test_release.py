@@ -16,17 +16,20 @@ from rwd_platform.demo.questions import facts_of_transfer
 from rwd_platform.flows.evidence import package_path
 from rwd_platform.flows.ledger_map import Person, person_map, seal_person_map
 from rwd_platform.flows.platform import Platform
-from rwd_platform.flows.release import release, release_to_authority, request_release, vote, votes_of
+from rwd_platform.flows.release import release, release_to_authority, request_release
 from rwd_platform.flows.release_gate import ENCLAVE, RecipientOf, pass_gate
+from rwd_platform.flows.release_votes import vote, votes_of
 from rwd_platform.flows.review_anonymity import is_reviewed_as_anonymous, review_anonymity
 from rwd_platform.flows.transfer import decide_transfer
 from rwd_platform.log.entry import Act, Actor, Object
 from rwd_platform.records.tables import AuditEntry, EvidencePackage, OutputRelease, ReleasedFigures, User
+from studies.protocol import load_protocol
 from tests.flows.releasing import (
     ASSEMBLER,
     CONDITIONS,
     OFFICER,
     OFFICER_2,
+    PROTOCOL,
     REGULATOR,
     account,
     people,
@@ -35,6 +38,8 @@ from tests.flows.releasing import (
 )
 
 SPONSOR = {"purpose": "上市后研究"}
+WHY = "已核对输出检查的结论与用途，同意。"
+WHY_NOT = "用途写得不清楚，暂不同意发布。"
 STRANGER = Actor("other", "researcher", "org-hospital-a")
 
 
@@ -49,7 +54,7 @@ def sent(
     """Asked for, approved by both officers, carried out."""
     asked = request_release(platform, ASSEMBLER, package, kind, circle, SPONSOR)
     for officer in (OFFICER, OFFICER_2):
-        vote(platform, officer, asked.id, approved=True, reason="已核对")
+        vote(platform, officer, asked.id, approved=True, reason=WHY)
     return release(platform, ASSEMBLER, asked.id)
 
 
@@ -62,7 +67,7 @@ def to_authority(platform: Platform, package: str, **changes: str) -> OutputRele
         officers=(OFFICER, OFFICER_2),
         authority="org-authority",
         conditions=conditions,
-        reasons=("依据充分", "加密方式已核对"),
+        reasons=("依据充分，同意提供给主管部门", "加密方式与授权依据均已核对"),
     )
 
 
@@ -118,7 +123,7 @@ def test_the_second_of_two_that_were_approved_side_by_side_is_refused_when_it_is
     ]
     for one in asked:
         for officer in (OFFICER, OFFICER_2):
-            vote(platform, officer, one.id, approved=True, reason="ok")
+            vote(platform, officer, one.id, approved=True, reason=WHY)
     release(platform, ASSEMBLER, asked[0].id)
     with pytest.raises(PlatformError, match="differencing") as refused:
         release(platform, ASSEMBLER, asked[1].id)
@@ -223,6 +228,84 @@ def test_an_authority_without_one_of_its_conditions_is_refused_by_name(
     assert not platform.records.all(select(OutputRelease))
 
 
+@pytest.mark.parametrize(
+    "reason",
+    ["", "   ", "ok", "." * 60, "\u200b" * 60, "同意同意同意同意同意同意", "1234567890123", "已核对，同意"],
+)
+def test_a_vote_without_a_reason_is_no_vote(platform: Platform, reason: str):
+    """Dots, blanks that nobody sees, one word over and over: refused, on record, and the release waits on."""
+    put_package(platform, {"all": people(1, 200)})
+    asked = request_release(platform, ASSEMBLER, "EP-1", "sponsor", "Sponsor Ltd", SPONSOR)
+    with pytest.raises(PlatformError) as refused:
+        vote(platform, OFFICER, asked.id, approved=True, reason=reason)
+    assert refused.value.code == "release.reason_missing"
+    assert not votes_of(platform, asked.id)
+
+
+def test_a_reason_with_a_persons_number_is_refused_and_kept_nowhere(platform: Platform):
+    put_package(platform, {"all": people(1, 200)})
+    asked = request_release(platform, ASSEMBLER, "EP-1", "sponsor", "Sponsor Ltd", SPONSOR)
+    with pytest.raises(PlatformError) as refused:
+        vote(platform, OFFICER, asked.id, approved=False, reason="患者欧阳琼华 469002195002031222 不同意公开其结果。")
+    assert refused.value.code == "release.reason_identifies"
+    assert "469002195002031222" not in str(platform.records.all(select(AuditEntry)))
+
+
+@pytest.mark.parametrize("name", ["privacy", "Ｐｒｉｖａｃｙ", "рrivacy", "pri\u200bvacy", "researcher"])
+def test_a_second_account_of_one_person_has_no_second_vote(platform: Platform, name: str):
+    """Another login under the officer's name, or the requester's, however it is spelt; the release stays open."""
+    put_package(platform, {"all": people(1, 200)})
+    double = Actor("privacy-double", "privacy", "org-operator")
+    row = account(double)
+    row.name = name
+    platform.records.write(row, audit=Act(ASSEMBLER, "seed.written", Object("user", row.id)))
+    asked = request_release(platform, ASSEMBLER, "EP-1", "sponsor", "Sponsor Ltd", SPONSOR)
+    vote(platform, OFFICER, asked.id, approved=True, reason=WHY)
+    with pytest.raises(PlatformError) as refused:
+        vote(platform, double, asked.id, approved=True, reason=WHY)
+    assert refused.value.code == "release.same_person"
+    assert vote(platform, OFFICER_2, asked.id, approved=True, reason=WHY).state == "approved"
+
+
+def test_counts_of_the_same_people_are_compared_with_what_was_released(platform: Platform):
+    """A hundred people and 40 events, then the same hundred and 41: one event is told."""
+    everybody = {"all": people(1, 100)}
+    for id, events in (("EP-1", 40), ("EP-2", 41)):
+        held = results_of(everybody)
+        held["rows"].append({**held["rows"][0], "id": "cox.events", "statistic": "events", "value": events, "n": 100})
+        put_package(platform, everybody, held, id=id)
+    assert sent(platform, "EP-1").state == "released"
+    second = request_release(platform, ASSEMBLER, "EP-2", "sponsor", "Sponsor Ltd", SPONSOR)
+    assert [one["rule"] for one in second.verdict["findings"]] == ["differencing_totals"]
+
+
+def test_cohorts_in_pieces_that_leave_one_person_are_refused(platform: Platform):
+    """1 to 100 were released; then 1 to 99 in five cohorts of one package."""
+    put_package(platform, {"all": people(1, 100)})
+    pieces = {"a": (1, 20), "b": (21, 40), "c": (41, 60), "d": (61, 80), "e": (81, 99)}
+    put_package(platform, {name: people(*span) for name, span in pieces.items()}, id="EP-2")
+    sent(platform, "EP-1")
+    second = request_release(platform, ASSEMBLER, "EP-2", "sponsor", "Sponsor Ltd", SPONSOR)
+    assert second.state == "refused" and "differencing" in {one["rule"] for one in second.verdict["findings"]}
+
+
+def test_an_overseas_effect_is_the_protocols_or_ours(platform: Platform):
+    """The very number that the protocol quotes is exempt; another one under its name is judged as ours."""
+    everybody = {"all": people(1, 200)}
+    quoted = load_protocol(PROTOCOL).overseas
+    assert quoted is not None
+    for id, value in (("EP-1", quoted.hazard_ratio), ("EP-2", 3.0)):
+        held = results_of(everybody)
+        effect = {"id": "overseas.hazard_ratio", "analysis": "overseas", "statistic": "hazard_ratio", "row_set": ""}
+        limits = {"ci_low": quoted.ci_low, "ci_high": quoted.ci_high, "engine": "protocol", "value": value}
+        held["rows"].append({**held["rows"][0], **effect, **limits})
+        put_package(platform, everybody, held, id=id)
+    first, second = (
+        request_release(platform, ASSEMBLER, id, "sponsor", "Sponsor Ltd", SPONSOR).verdict for id in ("EP-1", "EP-2")
+    )
+    assert (first["outcome"], second["outcome"]) == ("pass", "review")
+
+
 def test_one_approval_is_not_enough_and_nobody_approves_what_they_made(platform: Platform):
     """Two different officers; whoever asked, assembled or computed is none of them; nobody votes twice."""
     put_package(platform, {"all": people(1, 200)})
@@ -234,20 +317,20 @@ def test_one_approval_is_not_enough_and_nobody_approves_what_they_made(platform:
         (REGULATOR, "access.not_allowed"),
     ):
         with pytest.raises(PlatformError) as refused:
-            vote(platform, who, asked.id, approved=True, reason="ok")
+            vote(platform, who, asked.id, approved=True, reason=WHY)
         assert refused.value.code == code
-    assert vote(platform, OFFICER, asked.id, approved=True, reason="ok").state == "requested"
+    assert vote(platform, OFFICER, asked.id, approved=True, reason=WHY).state == "requested"
     with pytest.raises(PlatformError) as again:
-        vote(platform, OFFICER, asked.id, approved=True, reason="ok")
+        vote(platform, OFFICER, asked.id, approved=True, reason=WHY)
     assert again.value.code == "release.voted_already"
     with pytest.raises(PlatformError) as early:
         release(platform, ASSEMBLER, asked.id)
-    assert early.value.code == "lifecycle.not_allowed"
-    assert vote(platform, OFFICER_2, asked.id, approved=True, reason="ok").state == "approved"
+    assert early.value.code == "release.not_approved"
+    assert vote(platform, OFFICER_2, asked.id, approved=True, reason=WHY).state == "approved"
     assert release(platform, ASSEMBLER, asked.id).state == "released"
     assert [one["reason"] for one in entries(platform, "access.refused")] == [
         "release.not_a_voter", "access.not_allowed", "access.not_allowed", "release.voted_already",
-        "lifecycle.not_allowed",
+        "release.not_approved",
     ]  # fmt: skip
 
 
@@ -255,11 +338,11 @@ def test_one_refusal_refuses(platform: Platform):
     """The reason stands in the log; what was voted down cannot be carried out."""
     put_package(platform, {"all": people(1, 200)})
     asked = request_release(platform, ASSEMBLER, "EP-1", "sponsor", "Sponsor Ltd", SPONSOR)
-    assert vote(platform, OFFICER, asked.id, approved=False, reason="用途不明").state == "refused"
+    assert vote(platform, OFFICER, asked.id, approved=False, reason=WHY_NOT).state == "refused"
     (entry,) = entries(platform, "release.voted_down")
-    assert entry["reason"] == "用途不明"
+    assert entry["reason"] == WHY_NOT
     for later in (
-        lambda: vote(platform, OFFICER_2, asked.id, approved=True, reason="ok"),
+        lambda: vote(platform, OFFICER_2, asked.id, approved=True, reason=WHY),
         lambda: release(platform, ASSEMBLER, asked.id),
     ):
         with pytest.raises(PlatformError) as refused:
@@ -288,7 +371,7 @@ def test_a_release_is_for_one_content(platform: Platform):
     to_authority(platform, "EP-1")
     asked = request_release(platform, ASSEMBLER, "EP-1", "sponsor", "Sponsor Ltd", SPONSOR)
     for officer in (OFFICER, OFFICER_2):
-        vote(platform, officer, asked.id, approved=True, reason="ok")
+        vote(platform, officer, asked.id, approved=True, reason=WHY)
     package = platform.records.get(EvidencePackage, "EP-1")
     package.sha256 = "f" * 64
     from rwd_platform.log.entry import Act, Object
@@ -374,7 +457,7 @@ def test_a_file_that_was_changed_in_the_store_leaves_by_no_door(platform: Platfo
     to_authority(platform, "EP-1")
     asked = request_release(platform, ASSEMBLER, "EP-1", "competent_authority", "org-authority", CONDITIONS)
     for officer in (OFFICER, OFFICER_2):
-        vote(platform, officer, asked.id, approved=True, reason="ok")
+        vote(platform, officer, asked.id, approved=True, reason=WHY)
     replace_file(platform)
     for door in (
         lambda: package_path(platform, REGULATOR, "EP-1"),
@@ -431,7 +514,7 @@ def test_whoever_asks_or_carries_out_does_so_under_an_account(platform: Platform
     put_package(platform, {"all": people(1, 200)})
     asked = request_release(platform, ASSEMBLER, "EP-1", "sponsor", "Sponsor Ltd", SPONSOR)
     for officer in (OFFICER, OFFICER_2):
-        vote(platform, officer, asked.id, approved=True, reason="ok")
+        vote(platform, officer, asked.id, approved=True, reason=WHY)
     second_name = Actor("cli:privacy", "researcher", "org-operator")
     for door in (
         lambda: request_release(platform, second_name, "EP-1", "sponsor", "Sponsor Ltd", SPONSOR),
@@ -456,7 +539,7 @@ def test_what_the_officers_did_not_see_is_not_released(platform: Platform):
     for one in asked:
         assert one.verdict["findings"] == []
         for officer in (OFFICER, OFFICER_2):
-            vote(platform, officer, one.id, approved=True, reason="ok")
+            vote(platform, officer, one.id, approved=True, reason=WHY)
     release(platform, ASSEMBLER, asked[0].id)
     with pytest.raises(PlatformError, match="differencing") as refused:
         release(platform, ASSEMBLER, asked[1].id)
@@ -477,21 +560,22 @@ def test_an_approval_counts_while_its_account_is_in_use(platform: Platform):
     """Disabled after the vote: the release does not happen, and a vote that is still missing is not made good."""
     put_package(platform, {"all": people(1, 200)})
     done, waiting = (
-        request_release(platform, ASSEMBLER, "EP-1", "sponsor", circle, SPONSOR) for circle in ("A", "B")
+        request_release(platform, ASSEMBLER, "EP-1", "sponsor", circle, SPONSOR)
+        for circle in ("Sponsor Ltd", "Another Sponsor")
     )
     for officer in (OFFICER, OFFICER_2):
-        vote(platform, officer, done.id, approved=True, reason="ok")
-    vote(platform, OFFICER, waiting.id, approved=True, reason="ok")
+        vote(platform, officer, done.id, approved=True, reason=WHY)
+    vote(platform, OFFICER, waiting.id, approved=True, reason=WHY)
     disable(platform, OFFICER)
     with pytest.raises(PlatformError) as lapsed:
         release(platform, ASSEMBLER, done.id)
     assert lapsed.value.code == "release.approval_lapsed"
     assert platform.records.get(OutputRelease, done.id).state == "approved"
     assert not platform.records.all(select(ReleasedFigures))
-    assert vote(platform, OFFICER_2, waiting.id, approved=True, reason="ok").state == "requested"
+    assert vote(platform, OFFICER_2, waiting.id, approved=True, reason=WHY).state == "requested"
     third = Actor("privacy-3", "privacy", "org-operator")
     platform.records.write(account(third), audit=Act(ASSEMBLER, "user.registered", Object("user", third.id)))
-    assert vote(platform, third, waiting.id, approved=True, reason="ok").state == "approved"
+    assert vote(platform, third, waiting.id, approved=True, reason=WHY).state == "approved"
 
 
 def test_a_review_is_about_the_content_that_was_reviewed(platform: Platform):
@@ -536,7 +620,7 @@ def test_a_vote_is_cast_under_an_account_in_use(platform: Platform):
         platform.records.write(user, audit=Act(ASSEMBLER, "user.registered", Object("user", user.id)))
     for name in ("cli:root", "left", "colleague"):
         with pytest.raises(PlatformError) as refused:
-            vote(platform, Actor(name, "privacy", "org-operator"), asked.id, approved=True, reason="ok")
+            vote(platform, Actor(name, "privacy", "org-operator"), asked.id, approved=True, reason=WHY)
         assert refused.value.code == "access.no_account"
     assert not votes_of(platform, asked.id)
 

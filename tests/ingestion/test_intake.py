@@ -138,7 +138,41 @@ def test_one_unreadable_member_keeps_the_whole_archive_out() -> None:
         with pytest.raises(PlatformError) as refused:
             read_units("all.zip", opener(zip_of({"a.ndjson": THREE, name: member})))
         assert refused.value.code == code
-        assert f"all.zip!{name}" in refused.value.en
+        assert "all.zip!member 2" in refused.value.en and name not in refused.value.en
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "code"),
+    [
+        ("王小明13800138000/检验.csv", b"a,b\n1,2\n", "intake.mapping_missing"),
+        ("王小明13800138000.pdf", b"%PDF", "intake.unknown_format"),
+        ("王小明13800138000.json", b"", "intake.empty"),
+        ("WangXiaoming.json.gz", b"\x1f\x8b\x08", "intake.nested"),
+    ],
+)
+def test_no_refusal_repeats_what_a_file_in_an_archive_is_called(name: str, content: bytes, code: str) -> None:
+    """A folder for each patient is how many exports are built; the archive's own list tells which one it was."""
+    with pytest.raises(PlatformError) as refused:
+        read_units("in.zip", opener(zip_of({"Patient.ndjson": THREE, name: content})))
+    assert refused.value.code == code
+    said = " ".join(refused.value.as_dict().values())
+    assert not any(part in said for part in ("王", "小明", "138", "Xiaoming", "检验"))
+
+
+def test_a_file_in_an_archive_is_named_only_in_words_of_fhir() -> None:
+    names = [
+        "Patient.ndjson",
+        "out/Observation.ndjson",
+        "王小明13800138000.ndjson",
+        "Patient-13800138000.ndjson",
+    ]
+    units = list(read_units("in.zip", opener(zip_of(dict.fromkeys(names, THREE)))))
+    assert {unit.place.file for unit in units} == {
+        "in.zip!member 1 (Patient.ndjson)",
+        "in.zip!member 2",
+        "in.zip!member 3",
+        "in.zip!member 4",
+    }
 
 
 ENCODINGS = [

@@ -38,7 +38,7 @@ def mapping() -> TableMapping:
 WRAPPINGS = [
     ("plain", TABLE, "病房1.csv", "病房1.csv"),
     ("gzip", gzip.compress(TABLE), "病房1.csv.gz", "病房1.csv.gz"),
-    ("zip", zip_of({"x/病房1.csv": TABLE}), "all.zip", "all.zip!x/病房1.csv"),
+    ("zip", zip_of({"x/病房1.csv": TABLE}), "all.zip", "all.zip!member 1"),
 ]
 
 
@@ -46,7 +46,7 @@ WRAPPINGS = [
 def test_a_table_is_read_by_the_mapping_that_names_it(
     what: str, content: bytes, name: str, label: str, mapping: TableMapping
 ) -> None:
-    """The place keeps the hospital's own name of the file; the row's bytes are as they were sent."""
+    """The place has the file's own name, in an archive its position; the row's bytes are as they were sent."""
     units = read(content, name, mapping=mapping)
     assert [unit.resource and unit.resource["name"] for unit in units] == ["一号", "二号"], what
     assert {unit.place.file for unit in units} == {label}
@@ -55,7 +55,7 @@ def test_a_table_is_read_by_the_mapping_that_names_it(
 
 def test_json_goes_beside_tables_in_one_archive(mapping: TableMapping) -> None:
     units = read(zip_of({"病房1.csv": TABLE, "a.ndjson": line(patient(1))}), "all.zip", mapping=mapping)
-    assert units[0].place == Place("all.zip!a.ndjson", 1)
+    assert units[0].place == Place("all.zip!member 2", 1)
     assert len(units) == 3
 
 

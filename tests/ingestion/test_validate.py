@@ -338,3 +338,61 @@ def test_the_second_validator_is_really_asked() -> None:
     (found,) = issues_of(changed(OBSERVATION, status=..., _status={"id": "460000194107019961"}))
     assert (found.rule, found.expression) == ("fhir.second_validator", "Observation.status")
     assert "460000194107019961" not in found.en + found.zh
+
+
+ABSENT = {
+    "extension": [
+        {"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "masked"}
+    ]
+}
+IMMUNIZATION: dict[str, Any] = {
+    "resourceType": "Immunization",
+    "status": "completed",
+    "vaccineCode": {"coding": [{"system": "http://hl7.org/fhir/sid/cvx", "code": "08"}]},
+    "patient": {"reference": "Patient/1"},
+}
+
+
+@pytest.mark.parametrize(
+    ("more", "wrong"),
+    [
+        ({"_occurrenceDateTime": ABSENT}, False),
+        ({"_occurrenceString": ABSENT}, False),
+        ({"occurrenceDateTime": "2024", "protocolApplied": [{"_doseNumberString": ABSENT}]}, False),
+        ({"_occurrenceString": ABSENT, "protocolApplied": [{"_doseNumberPositiveInt": ABSENT}]}, False),
+        ({"_occurrenceString": ABSENT, "protocolApplied": [{"series": "x"}]}, True),
+        ({"_occurrenceString": ABSENT, "lotNumber": 7}, True),
+        ({"_occurrenceString": {"extension": [{"url": "http://x.example", "valueCode": "masked"}]}}, True),
+        ({}, True),
+    ],
+)  # fmt: skip
+def test_a_required_choice_may_be_there_by_its_data_absent_reason_alone(
+    more: dict[str, Any], wrong: bool
+) -> None:
+    """A published over-strictness of fhir.resources, which wants a value: FHIR R4 is content with an element that
+    has children (ele-1). What else is wrong with such a resource is still found.
+    """
+    resource = {**IMMUNIZATION, **more}
+    before = copy.deepcopy(resource)
+    assert bool(issues_of(resource)) is wrong
+    assert resource == before
+
+
+def test_an_element_that_fhir_does_not_know_is_told_by_its_place_unless_it_is_a_slip_of_the_pen() -> None:
+    """A key may be a patient's name or number: only what is nearly a name of FHIR is repeated."""
+    for key in (
+        "wang13800138000",
+        "WangXiaoming",
+        "valueWang13800138000",
+        "王小明",
+        "gender1",
+        "wang",
+        "a b",
+    ):
+        (found,) = issues_of({"resourceType": "Patient", "id": "1", key: "x"})
+        said = json.dumps([found.expression, found.zh, found.en], ensure_ascii=False)
+        assert found.rule == "fhir.unknown_element" and key not in said
+        assert "position 3" in found.en and "第 3 个" in found.zh
+    for key in ("gendre", "birthdate", "multipleBirthBolean"):
+        (found,) = issues_of({"resourceType": "Patient", "id": "1", key: "x"})
+        assert found.expression == f"Patient.{key}" and key in found.zh and key in found.en

@@ -19,14 +19,26 @@ PAGES = {
     "researcher": ("/", "/studies", "/studies/new", f"/studies/{seed.STUDY}", "/transfers/new", f"/packages/{seed.PACKAGE}"),
     "regulator": ("/packages", f"/packages/{seed.PACKAGE}/numbers/{seed.NUMBER}", "/transfers", "HELD", "/log", "/no-such-page"),
     "operator": ("/", "/quality", f"/studies/{seed.STUDY}"),
-    "privacy": ("/", "/policies", "/policies/lake", "/policies/limited_dataset", "/classification", "/classification?zone=package"),
+    "privacy": ("/", "/policies", "/policies/lake", "/policies/limited_dataset", "/classification", "/classification?zone=package", "/risk", "/texts", "/log"),
 }  # fmt: skip
 EMPTY = {
     "hospital-a": ("/", "/uploads", "/quality", "/log"),
     "researcher": ("/", "/studies", "/packages", "/transfers"),
     "regulator": ("/",),
-    "privacy": ("/", "/policies"),
+    "privacy": ("/", "/policies", "/texts"),
 }
+
+# Every page of each role, for what has to hold of all of them.
+EVERY_PAGE = {
+    "hospital-a": (*PAGES["hospital-a"], "/policies", "/policies/cross_border", "/classification", "/break-glass", "/break-glass/new", "/break-glass/bg-1", "/log"),
+    "researcher": (*PAGES["researcher"], "/quality", "/packages", "/transfers", "/releases", "/releases/release-1", f"/releases/new?package={seed.PACKAGE}", "/risk", "/log"),
+    "regulator": ("/", *PAGES["regulator"], f"/studies/{seed.STUDY}", f"/packages/{seed.PACKAGE}", f"/uploads/{seed.UPLOAD}/receipt", "/releases/release-1", "/risk", "/break-glass"),
+    "operator": (*PAGES["operator"], "/uploads", f"/uploads/{seed.UPLOAD}", "/log", "/policies"),
+    "privacy": (*PAGES["privacy"], "/classification?page=2", "/releases", "/break-glass/bg-1"),
+}  # fmt: skip
+# Boxes that hide what is wider than they are: with one of these the page's own width proves nothing.
+CLIPPED = """[document.documentElement, document.body, ...document.querySelectorAll('main, section')]
+  .filter(e => ['hidden', 'clip'].includes(getComputedStyle(e).overflowX)).map(e => e.tagName)"""
 
 
 class Reader:
@@ -96,13 +108,42 @@ def test_the_login_page_is_accessible(browser: Any, empty_site: Site):
     assert reader.violations() == [] and reader.complaints == []
 
 
-@pytest.mark.parametrize("login", PAGES)
-def test_on_a_narrow_screen_no_page_is_wider_than_the_screen(browser: Any, full_site: Site, login: str):
-    """Wide tables and figures scroll in their own frame; the page does not."""
-    reader = Reader(browser, full_site, login, width=390)
-    for path in PAGES[login]:
+@pytest.mark.parametrize("language", ["zh", "en"])
+@pytest.mark.parametrize("login", EVERY_PAGE)
+def test_on_a_narrow_screen_no_page_is_wider_than_the_screen(
+    browser: Any, full_site: Site, login: str, language: str
+):
+    """Wide tables and figures scroll in their own frame; the page does not, and nothing is cut off to hide it."""
+    reader = Reader(browser, full_site, login, language, width=390)
+    for path in EVERY_PAGE[login]:
         reader.open(path)
-        assert reader.page.evaluate("document.documentElement.scrollWidth") <= 390, path
+        assert reader.page.evaluate("document.scrollingElement.scrollWidth <= innerWidth"), path
+        assert reader.page.evaluate(CLIPPED) == [], path
+
+
+def test_the_check_of_the_width_sees_what_is_too_wide(browser: Any, full_site: Site):
+    """A line that does not break is found, and so is a page that hides it: the test above can fail."""
+    reader = Reader(browser, full_site, "researcher", width=390)
+    reader.open("/studies")
+    assert reader.page.evaluate("document.scrollingElement.scrollWidth <= innerWidth")
+    reader.page.evaluate(
+        "document.querySelector('main').insertAdjacentHTML('beforeend', '<p class=nowrap>' + 'x '.repeat(99))"
+    )
+    assert not reader.page.evaluate("document.scrollingElement.scrollWidth <= innerWidth")
+    reader.page.evaluate("document.body.style.overflowX = 'clip'")
+    assert reader.page.evaluate(CLIPPED) == ["BODY"]
+
+
+def test_the_table_of_what_was_left_behind_reads_on_a_phone(browser: Any, full_site: Site):
+    """Each element is a small list: its whole name on a line, then each hospital with its number."""
+    reader = Reader(browser, full_site, "privacy", width=390)
+    reader.open("/")
+    table = reader.page.locator("table.dropped")
+    assert table.evaluate("t => t.scrollWidth <= t.parentElement.clientWidth")
+    line = table.locator("tbody tr").first
+    assert line.locator("th").bounding_box()["height"] < 40, "the element's name is not broken"
+    words = line.locator("td").first.evaluate("e => getComputedStyle(e, '::before').content")
+    assert "演示医院" in words
 
 
 def test_a_number_opens_its_chain_in_one_click_and_escape_closes_it(browser: Any, full_site: Site):

@@ -104,6 +104,18 @@ def test_a_way_back_that_would_destroy_what_is_irreplaceable_is_refused(
     engine.dispose()
 
 
+def test_a_way_back_that_would_forget_who_holds_results_is_refused(tmp_path: Path) -> None:
+    """The ledger names its circles by id: without the register nobody could say who they are."""
+    engine = open_database(f"sqlite:///{tmp_path / 'a.db'}")
+    migrate(engine)
+    with closing(sqlite3.connect(tmp_path / "a.db")) as beside, beside:
+        beside.execute("INSERT INTO release_circle VALUES ('c', 'o', 'sponsor', '甲', 'A', 'A', '', 'u', '')")
+    with pytest.raises(PlatformError, match=r"database\.downgrade_forgets_circles"):
+        downgrade_to_base(engine)
+    assert is_at_head(engine) and differences(engine) == []
+    engine.dispose()
+
+
 def test_migrating_twice_is_harmless(empty: Engine) -> None:
     """`migrate` runs at every start, so the second time does nothing."""
     migrate(empty)

@@ -36,7 +36,8 @@ from rwd_platform.records.tables import (
 from rwd_platform.store.receipts import ReceiptLine, write_receipt
 
 SEED = Actor("user-researcher", "researcher", "org-operator")
-UPLOAD, STUDY, PACKAGE, LOCK, RUN = "upload-1", "study-1", "EP-demo-1", "lock-0a1b2c3d", "run-1"
+UPLOAD, STUDY, PACKAGE, RUN = "upload-1", "study-1", "EP-demo-1", "run-1"
+LOCK = f"L-{sha256_hex(b'the lock')}"  # as long as real ones: pages have to hold it
 FILE_SHA256 = sha256_hex(b"the file")
 NUMBER = "n0001"
 ARD_ID = "restricted.crude.hormon.hazard_ratio"
@@ -44,7 +45,7 @@ ARD_ID = "restricted.crude.hormon.hazard_ratio"
 PROTOCOL = """\
 id: demo
 title: {zh: 演示方案, en: Demo protocol}
-question: {zh: 用药者复发是否更少？, en: Do the treated have fewer recurrences?}
+question: {zh: 用药者复发是否更少？, en: "Do the treated have fewer recurrences?"}
 estimand:
   population: {zh: 淋巴结阳性患者, en: Node-positive patients}
 analyses:

@@ -10,7 +10,7 @@ import pytest
 from rwd_platform.access.permissions import scope_of
 from rwd_platform.flows.platform import Platform
 from rwd_platform.log.entry import Act, Actor, Object
-from rwd_platform.records.tables import ReleaseVote
+from rwd_platform.records.tables import ReleaseVote, Study
 from rwd_platform.server.templating import MENU
 from tests.server import seed
 from tests.server.conftest import PEOPLE, LogIn
@@ -47,7 +47,7 @@ def test_every_page_shows_what_the_flows_wrote(platform: Platform, as_user: LogI
     held = seed.seed_everything(platform)
     expected = {
         "hospital-a": {
-            "/": ["3,013", "HIS"],
+            "/": ["收到 3,013 条" if language == "zh" else "3,013 units received", "HIS"],
             f"/uploads/{seed.UPLOAD}": ["missing-element", "3,012", "EC-2026-7", "intake.broken_gzip"],
             f"/uploads/{seed.UPLOAD}/receipt": [seed.FILE_SHA256, "Patient.name", "Ed25519"],
             f"/uploads/new?corrects={seed.UPLOAD}": ["AG-2026-01", seed.UPLOAD],
@@ -324,3 +324,42 @@ def test_a_transfer_is_decided_from_the_form(platform: Platform, as_user: LogIn)
     again = client.post("/transfers", data=form)
     assert "data.important" in again.text and 'value="Sponsor"' in again.text
     assert "transfer.missing_key" in again.text
+
+
+def test_ids_stand_behind_the_names_of_things(platform: Platform, as_user: LogIn):
+    """A planned analysis by its title, a study by its title, a program by what it is; the id is small beside it."""
+    seed.seed_everything(platform)
+    seed.seed_decisions(platform)
+    study = platform.records.get(Study, seed.STUDY)
+    study.frozen_by = "demo-researcher"
+    study.protocol += (
+        "  - {zh: 第二条, en: Second}\n"
+        "covariates:\n"
+        "  - {name: meno, title: {zh: 绝经状态, en: Menopause}, levels: [{id: postmenopausal, title: {zh: 绝经后, en: After}}]}\n"
+    )
+    platform.records.write(study, audit=Act(seed.SEED, "seed.written", Object("study", seed.STUDY)))
+    page = as_user("researcher").get(f"/studies/{seed.STUDY}").text
+    assert "演示研究者，" in page and "demo-researcher" not in page
+    assert "绝经状态：绝经后" in page and "meno postmenopausal" not in page
+    assert "P 值" in page and '<div class="mono small">restricted.log_rank.p_value</div>' in page
+    english = as_user("researcher", language="en").get(f"/studies/{seed.STUDY}").text
+    assert "Menopause: After" in english and "the demo&#39;s researcher, " in english.replace("'", "&#39;")
+    for login, path in (("privacy", "/"), ("privacy", "/texts"), ("privacy", "/risk"), ("regulator", "/")):
+        assert "演示研究" in as_user(login).get(path).text, (login, path)
+    package = as_user("researcher").get(f"/packages/{seed.PACKAGE}").text
+    assert "演示监管部门" in package and "（org-authority）" not in package
+    assert "org-authority" not in visible_text(package)
+
+
+def test_the_survival_curve_has_the_title_of_its_analysis(platform: Platform, as_user: LogIn):
+    """Only what the protocol does not name is shown by its id alone."""
+    seed.seed_everything(platform)
+    unnamed = as_user("researcher").get(f"/studies/{seed.STUDY}").text
+    assert "<h3><code>restricted.km</code></h3>" in unnamed
+    study = platform.records.get(Study, seed.STUDY)
+    study.protocol = study.protocol.replace(
+        "analyses:\n", "analyses:\n  - {id: restricted.km, title: {zh: 生存曲线图, en: Survival}}\n"
+    )
+    platform.records.write(study, audit=Act(seed.SEED, "seed.written", Object("study", seed.STUDY)))
+    named = as_user("researcher").get(f"/studies/{seed.STUDY}").text
+    assert '<h3>生存曲线图 <span class="mono small">restricted.km</span></h3>' in named

@@ -6,8 +6,12 @@ from typing import Any
 
 import pytest
 
+from rwd_platform.core.text import Bilingual
 from rwd_platform.flows.platform import Platform
-from tests.flows.releasing import CONDITIONS, people, put_package, results_of
+from rwd_platform.log.entry import Act, Object
+from rwd_platform.records.tables import OutputRelease
+from rwd_platform.server.releases import place_label
+from tests.flows.releasing import ASSEMBLER, CIRCLES, CONDITIONS, people, put_package, results_of
 from tests.server import seed
 from tests.server.conftest import LogIn
 from tests.server.test_pages import _CJK, visible_text
@@ -40,7 +44,7 @@ def test_the_whole_way_of_a_release_to_an_authority(platform: Platform, as_user:
     assert "还需 2 人同意" in page and "药监函〔2026〕12号" in page and 'name="approved"' in page
     for officer in ("privacy", "privacy-2"):
         client = as_user(officer)
-        answer = client.post(f"{place}/vote", data={"approved": "true", "reason": f"{officer} 已核对"})
+        answer = client.post(f"{place}/vote", data={"approved": "true", "reason": f"{officer} 已核对结论、用途与方案"})
         assert answer.status_code == 303, answer.text
         assert 'name="approved"' not in client.get(place).text
     researcher = as_user("researcher")
@@ -137,14 +141,14 @@ def test_the_api_walks_the_same_way(platform: Platform, as_user: LogIn):
     put_package(platform, GROUP)
     asked = as_user("researcher").post(
         "/api/v1/releases",
-        json={"package_id": "EP-1", "recipient": "sponsor", "circle": "Sponsor Ltd", "purpose": "x"},
+        json={"package_id": "EP-1", "recipient": "sponsor", "circle": "Sponsor Ltd", "purpose": "post-market study"},
     )
     assert asked.status_code == 201, asked.text
     made = asked.json()
     assert (made["state"], made["verdict"]["outcome"], made["votes"]) == ("requested", "pass", [])
     for officer in ("privacy", "privacy-2"):
         voted = as_user(officer).post(
-            f"/api/v1/releases/{made['id']}/votes", json={"approved": True, "reason": "ok"}
+            f"/api/v1/releases/{made['id']}/votes", json={"approved": True, "reason": "已核对输出检查的结论与用途"}
         )
         assert voted.status_code == 200, voted.text
     assert [one["approver_id"] for one in voted.json()["votes"]] == ["user-privacy", "user-privacy-2"]
@@ -164,13 +168,16 @@ def test_an_empty_list_names_the_next_step(as_user: LogIn, login: str):
 def test_the_pages_in_english_are_english(platform: Platform, as_user: LogIn):
     """Apart from what people typed, no Chinese is left; a hostile circle is shown as text."""
     put_package(platform, GROUP, results_of(GROUP, rare=3))
-    place = ask(as_user, circle="<script>alert(1)</script>", purpose="plain")
+    place = ask(as_user, purpose="plain")
     client = as_user("researcher", language="en")
-    for path in ("/releases", "/releases/new?package=EP-1", place):
+    refused = client.post("/releases", data={**FORM, "circle": "<script>alert(1)</script>"})
+    assert (refused.status_code, "<script>alert" in refused.text) == (422, False)
+    assert "release.circle_unknown" in refused.text and "Another Sponsor" in refused.text
+    for path in ("/releases", "/releases/new?package=EP-1", "/releases/circles", place):
         page = client.get(path).text
         assert "<script>alert" not in page
         text = visible_text(page)
-        for given in ("张", "中文"):
+        for given in ("张", "中文", *(one["legal_name"] for one in CIRCLES)):
             text = text.replace(given, "")
         assert not _CJK.search(text), (path, _CJK.findall(text)[:20])
 
@@ -182,7 +189,7 @@ def test_a_second_check_that_fails_is_shown_on_the_page(platform: Platform, as_u
     places = [ask(as_user), ask(as_user, package_id="EP-2")]
     for officer in ("privacy", "privacy-2"):
         for place in places:
-            as_user(officer).post(f"{place}/vote", data={"approved": "true", "reason": "ok"})
+            as_user(officer).post(f"{place}/vote", data={"approved": "true", "reason": "已核对输出检查的结论与用途"})
     researcher = as_user("researcher")
     assert researcher.post(f"{places[0]}/complete").status_code == 303
     answer = researcher.post(f"{places[1]}/complete")
@@ -208,7 +215,7 @@ def test_a_finding_that_nobody_saw_is_shown_when_the_release_is_refused(platform
     places = [ask(as_user), ask(as_user, package_id="EP-2")]
     for officer in ("privacy", "privacy-2"):
         for place in places:
-            as_user(officer).post(f"{place}/vote", data={"approved": "true", "reason": "ok"})
+            as_user(officer).post(f"{place}/vote", data={"approved": "true", "reason": "已核对输出检查的结论与用途"})
     researcher = as_user("researcher", language="en")
     assert researcher.post(f"{places[0]}/complete").status_code == 303
     answer = researcher.post(f"{places[1]}/complete")
@@ -223,3 +230,83 @@ def test_a_package_page_offers_to_ask_for_a_release(platform: Platform, as_user:
         f"/releases/new?package={seed.PACKAGE}" in as_user("researcher").get(f"/packages/{seed.PACKAGE}").text
     )
     assert "/releases/new" not in as_user("regulator").get(f"/packages/{seed.PACKAGE}").text
+
+
+NEW = {
+    "kind": "insurer",
+    "name_zh": "保险甲",
+    "name_en": "Insurer A",
+    "legal_name": "保险甲有限公司",
+    "credit_code": "",
+}
+
+
+def test_an_officer_registers_a_receiver_and_the_form_offers_it(platform: Platform, as_user: LogIn):
+    """Registered once; the researcher chooses from the list, and has no form to register anybody."""
+    put_package(platform, GROUP)
+    officer, researcher = as_user("privacy"), as_user("researcher")
+    assert 'name="credit_code"' in officer.get("/releases/circles").text
+    assert 'name="credit_code"' not in researcher.get("/releases/circles").text
+    assert researcher.post("/releases/circles", data=NEW).status_code == 403
+    wrong = officer.post("/releases/circles", data={**NEW, "credit_code": "914403001922038217"})
+    assert wrong.status_code == 422 and "GB 32100" in wrong.text and 'value="保险甲"' in wrong.text
+    assert officer.post("/releases/circles", data=NEW).status_code == 303
+    again = officer.post("/releases/circles", data={**NEW, "name_en": "insurer-a"})
+    assert (again.status_code, "release.circle_taken" in again.text) == (409, True)
+    assert "保险甲" in researcher.get("/releases/new?package=EP-1").text
+    listed = researcher.get("/api/v1/releases/circles").json()
+    (made,) = [one for one in listed if one["kind"] == "insurer"]
+    place = ask(as_user, recipient="insurer", circle=made["id"])
+    assert "保险甲" in researcher.get(place).text
+
+
+def test_the_api_registers_a_receiver(platform: Platform, as_user: LogIn):
+    answer = as_user("privacy").post("/api/v1/releases/circles", json=NEW)
+    assert (answer.status_code, answer.json()["name_en"]) == (201, "Insurer A"), answer.text
+    assert as_user("researcher").post("/api/v1/releases/circles", json=NEW).status_code == 403
+    assert as_user("privacy").post("/api/v1/releases/circles", json={**NEW, "id": "x"}).status_code in (
+        400,
+        422,
+    )
+
+
+@pytest.mark.parametrize(
+    ("where", "zh", "en"),
+    [
+        ("restricted.kaplan_meier.exposed.median", "生存曲线 · 暴露组 · 中位数", "Survival · exposed · median"),
+        ("restricted.kaplan_meier.curve.exposed[3].survival", "生存曲线 · 曲线 · 暴露组 · 第 4 点 · 生存率",
+         "Survival · curve · exposed · point 4 · survival"),
+        ("all.balance.size.over50.exposed.percent", "all · balance · 肿瘤：大于 50 · 暴露组 · 百分比",
+         "all · balance · Tumour: over 50 · exposed · percent"),
+        ("attrition.step_2.left", "流失 · 第 2 步 · 排除例数", "attrition · step 2 · excluded"),
+        ("condition.approvers", "条件 · 批准人", "condition · approvers"),
+        ("line7.count", "第 7 行 · 频数", "line 7 · frequency"),
+        ("…", "…", "…"),
+        ("[[", "[[", "[["),
+        ("x" * 160, "x" * 160, "x" * 160),
+    ],
+)  # fmt: skip
+def test_a_place_is_told_in_words(where: str, zh: str, en: str):
+    """Titles come from the study's protocol; what nobody named stays as it is."""
+    names = {
+        "restricted.kaplan_meier": Bilingual("生存曲线", "Survival"),
+        "size over50": Bilingual("肿瘤：大于 50", "Tumour: over 50"),
+    }
+    assert place_label(where, names) == Bilingual(zh, en)
+
+
+def test_a_release_shows_names_and_titles_not_ids(platform: Platform, as_user: LogIn):
+    """Whoever has no account any more is told as that; a finding's place is the protocol's title with its id beside."""
+    held = results_of(GROUP)
+    held["rows"].append({**held["rows"][0], "id": "restricted.kaplan_meier.exposed.subjects", "value": 3,
+                         "variable": "x"})  # fmt: skip
+    put_package(platform, GROUP, held)
+    place = ask(as_user)
+    page = as_user("researcher", language="en").get(place).text
+    assert "Recurrence-free survival · exposed · " in page
+    assert "<code>restricted.kaplan_meier.exposed.subjects</code>" in page
+    asked = platform.records.get(OutputRelease, place.rpartition("/")[2])
+    asked.requested_by = "demo-researcher"
+    platform.records.write(asked, audit=Act(ASSEMBLER, "seed.written", Object("release", asked.id)))
+    page = as_user("researcher", language="en").get(place).text
+    assert "demo-researcher" not in page and "an account that is gone" in page

@@ -96,15 +96,15 @@ def test_a_researcher_has_the_texts_prepared_from_the_studys_page(
 def test_a_study_that_does_not_plan_texts_is_offered_none_and_refused(
     platform: Platform, as_user: LogIn
 ) -> None:
-    """Whoever posts the form all the same gets a job that ends with the reason."""
+    """Whoever posts the form all the same is told why at once; no job waits, and the refusal is in the log."""
     seed.seed_study(platform)
     client = as_user("researcher")
     page = client.get(f"/studies/{seed.STUDY}")
     assert page.status_code == 200 and "自由文本" not in page.text
-    assert client.post(f"/studies/{seed.STUDY}/texts").status_code == 303
-    (job,) = drain(platform, "w1")
-    assert job.state == "failed" and job.problem is not None
-    assert job.problem["code"] in ("text.not_planned", "protocol.refused")
+    answer = client.post(f"/studies/{seed.STUDY}/texts")
+    assert answer.status_code == 409 and "text.not_planned" in answer.text
+    assert not drain(platform, "w1")
+    assert client.get("/api/v1/log", params={"action": "access.refused"}).json()["total"] == 1
     assert not platform.records.all(select(TextReview))
 
 
@@ -118,9 +118,15 @@ def test_others_see_the_study_and_no_button(study: Study, as_user: LogIn, login:
 # -- the officer -----------------------------------------------------------------------------------------
 
 
-def test_without_texts_the_list_says_so(platform: Platform, as_user: LogIn) -> None:
-    assert "没有等待审阅的文本" in as_user("privacy").get("/texts").text
-    assert "No text waits for a reviewer" in as_user("privacy", language="en").get("/texts").text
+def test_without_texts_the_list_says_how_one_gets_there(study: Study, as_user: LogIn) -> None:
+    """Most studies use none: the page tells what it is for, the three steps, and which studies plan texts."""
+    page, english = (as_user("privacy", language=language).get("/texts").text for language in ("zh", "en"))
+    assert "没有等待审阅的文本" in page and "No text waits for a reviewer" in english
+    for step in ("free_text: true", "准备文本", "由隐私专员通读"):
+        assert step in page, step
+    assert "How does a text get here?" in english and f"/studies/{study.id}" in page, (
+        "the study that plans texts"
+    )
 
 
 def test_the_officers_home_leads_to_the_texts(prepared: Platform, as_user: LogIn) -> None:

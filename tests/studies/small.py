@@ -10,11 +10,10 @@ import pandas as pd
 
 from studies.dataset import StudyDataset
 from studies.protocol import Protocol, load_protocol
+from studies.tables import LINEAGE_COLUMNS, with_source_rows
 
 Lock = dict[str, pd.DataFrame]
-EMPTY_LINEAGE = pd.DataFrame(
-    columns=["subject_id", "variable", "source_file_sha256", "source_line", "line_digest"]
-)
+EMPTY_LINEAGE = pd.DataFrame(columns=list(LINEAGE_COLUMNS))
 
 _SYSTEMS = {
     "procedure": "urn:proc",
@@ -75,7 +74,12 @@ def lock(subjects: str, events: str) -> Lock:
             [_row(name, number, one) for number, one in chosen], columns=_columns(name)
         )
         built[name][_DAYS[name]] = built[name][_DAYS[name]].astype("Int64")
-    return built
+    return dict(with_source_rows(built))
+
+
+def line_of(source_row: str) -> int:
+    """The source line that a row of a drawn lock is named after."""
+    return int(source_row.split(":")[1])
 
 
 def _columns(name: str) -> list[str]:

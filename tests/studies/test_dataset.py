@@ -11,7 +11,7 @@ from rwd_platform.core.errors import PlatformError
 from rwd_platform.core.text import Bilingual
 from studies.attrition import AttritionStep, adds_up
 from studies.dataset import StudyDataset, build
-from tests.studies.small import lock, small_protocol
+from tests.studies.small import line_of, lock, small_protocol
 
 HEAD = "table | subject | code | day | value | unit | status | line"
 WHOLE = """
@@ -37,7 +37,9 @@ def value(dataset: StudyDataset, column: str) -> object:
 
 
 def lines(dataset: StudyDataset, variable: str) -> list[int]:
-    return dataset.lineage.loc[dataset.lineage["variable"] == variable, "source_line"].tolist()
+    return [
+        line_of(name) for name in dataset.lineage.loc[dataset.lineage["variable"] == variable, "source_row"]
+    ]
 
 
 def test_a_whole_record_becomes_one_row_with_the_line_of_every_value():

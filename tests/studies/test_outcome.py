@@ -9,6 +9,7 @@ from rwd_platform.core.text import Bilingual
 from studies.attrition import Attrition
 from studies.outcome import derive_outcome
 from tests.studies.rotterdam_lock import OUTCOMES, rotterdam_protocol
+from tests.studies.small import line_of
 
 START = Bilingual("起", "Start")
 
@@ -23,9 +24,8 @@ def derive(rows: list[tuple[str, str, int]]):
             "value_code": [value for _, value, _ in rows],
             "effective_day": pd.array([day for *_, day in rows], dtype="Int64"),
             "status": "final",
-            "source_file_sha256": "f" * 64,
-            "source_line": range(1, len(rows) + 1),
-            "line_digest": [f"line-{number}" for number in range(1, len(rows) + 1)],
+            "row_order": range(len(rows)),
+            "source_row": [f"file:{number}:digest" for number in range(1, len(rows) + 1)],
         }
     )
     attrition = Attrition.of(sorted({subject for subject, _, _ in rows}), START)
@@ -61,7 +61,11 @@ def test_a_recurrence_alone_is_not_enough_for_the_other_rules():
 def test_the_time_has_one_line_and_the_event_all_that_were_looked_at():
     """Censored at the last check: the day is the check's; that it is no event follows from both records."""
     outcomes, _ = derive([("A", "no-recurrence", 700), ("A", "dead", 900)])
-    lines = outcomes.lineage.groupby("variable")["source_line"].agg(list).to_dict()
+    lines = (
+        outcomes.lineage.groupby("variable")["source_row"]
+        .agg(lambda names: list(map(line_of, names)))
+        .to_dict()
+    )
     assert lines == {"time_days": [1], "event": [1, 2]}
 
 

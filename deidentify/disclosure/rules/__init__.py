@@ -9,18 +9,23 @@ from deidentify.disclosure.rules import (
     curve_steps,
     degrees,
     dominance,
+    limits,
     linked,
+    rates,
     rounding,
     row_sets,
     secondary,
     single_values,
     small_cells,
+    subtotals,
     support,
+    texts,
     undeclared,
     zeros,
 )
 
 FIND: tuple[Callable[[Case], Iterator[Finding]], ...] = (
+    texts.find,
     undeclared.find,
     single_values.find,
     support.find,
@@ -30,13 +35,17 @@ FIND: tuple[Callable[[Case], Iterator[Finding]], ...] = (
     dominance.find,
     degrees.find,
     curve_steps.find,
+    limits.find,
     linked.find,
+    rates.find,
     secondary.find,
+    subtotals.find,
     rounding.find,
 )
 RULES: dict[str, Rule] = {
     rule.id: rule
     for module in (
+        texts,
         undeclared,
         single_values,
         support,
@@ -46,8 +55,11 @@ RULES: dict[str, Rule] = {
         dominance,
         degrees,
         curve_steps,
+        limits,
         linked,
+        rates,
         secondary,
+        subtotals,
         rounding,
     )
     for rule in vars(module).values()

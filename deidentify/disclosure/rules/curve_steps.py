@@ -5,7 +5,9 @@ planned days together, because the difference of two neighbouring ones tells the
 
 - events between two printed times: none, or at least `km_events`;
 - those still followed at a printed time: at least `km_at_risk`;
-- the numbers at risk: each falls by none or by at least the minimum cell.
+- the numbers at risk: each falls by none or by at least the minimum cell; so does any count of persons of a file that
+  only falls, or only grows, from visit to visit (a person looks, since that may be chance);
+- limits that tell more persons than there are were not computed from these: nothing is proven by them.
 
 With the enclave's own steps the events are counted. From a file they are reconstructed, as a reader could,
 from the curve and its limits: a step of size p = 1 - S2/S1 adds d/(n(n-d)) to Greenwood's sum, which the
@@ -21,12 +23,13 @@ import math
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import NormalDist
 from typing import Any
 
 from deidentify.disclosure.findings import Case, Finding, Rule, point
 from deidentify.disclosure.names import folded
-from deidentify.disclosure.read import Results, Row
+from deidentify.disclosure.read import PERSONS, Results, Row
 from rwd_platform.core.text import Bilingual
 
 STEP = Rule(
@@ -69,10 +72,29 @@ AT_RISK = Rule(
 )
 # Dimensions along which a number falls.
 TIMES = frozenset(
-    {"day", "days", "time", "time_days", "month", "months", "year", "years", "step", "visit", "week"}
-    | {"天", "日", "天数", "时间", "月", "年", "步骤", "访视", "周"}
+    {"day", "days", "time", "time_days", "month", "months", "year", "years", "step", "visit", "visits"}
+    | {"week", "weeks", "follow-up", "follow up", "followup", "cycle", "cycles", "timepoint", "time point"}
+    | {
+        "天",
+        "日",
+        "天数",
+        "时间",
+        "月",
+        "月份",
+        "年",
+        "步骤",
+        "访视",
+        "周",
+        "随访",
+        "随访时间",
+        "随访月",
+        "周期",
+        "时点",
+    }
 )
+CALENDAR = frozenset({"year", "years", "年"})  # who was enrolled in a year is nobody who stayed
 Steps = list[tuple[float, float, float]]  # day, at risk, events
+_SLACK = 0.1
 _HALF = 0.5  # a reconstructed count is no whole number
 _Z = NormalDist().inv_cdf(0.975)
 
@@ -87,6 +109,7 @@ class Time:
     high: float | None
     place: str
     is_point: bool
+    persons: float | None = None  # of the arm, as far as the results say
 
 
 def find(case: Case) -> Iterator[Finding]:
@@ -103,6 +126,7 @@ def find(case: Case) -> Iterator[Finding]:
             yield UNKNOWN.finding(row.id, outcome="review")
     yield from _numbers_at_risk(case)
     yield from _falling_columns(case)
+    yield from _falling_persons(case)
 
 
 def _planned_day(row: Row) -> float | None:
@@ -126,6 +150,28 @@ def _falling_columns(case: Case) -> Iterator[Finding]:
                 yield AT_RISK.finding(row.id, most=case.minimum - 1)
             else:
                 before = row.number
+
+
+def _falling_persons(case: Case) -> Iterator[Finding]:
+    """A count of persons that only falls or only grows along a time is a follow-up in other words."""
+    lines: dict[tuple[object, ...], list[Row]] = defaultdict(list)
+    for row in case.results.rows:
+        when = [name for name, _ in row.dims if folded(name) in TIMES - CALENDAR]
+        if row.statistic in PERSONS and row.number is not None and when and _is_inside(row, when):
+            lines[(row.statistic, *(one for one in row.dims if one[0] not in when))].append(row)
+    for rows in lines.values():
+        counts = [row.number or 0.0 for row in rows]
+        falls = [before - after for before, after in pairwise(counts)]
+        if not (all(step >= 0 for step in falls) or all(step <= 0 for step in falls)):
+            continue
+        for row, step in zip(rows[1:], falls, strict=True):
+            if case.is_small(abs(step)):
+                yield AT_RISK.finding(row.id, outcome="review", most=case.minimum - 1)
+
+
+def _is_inside(row: Row, when: list[str]) -> bool:
+    """Not the margin over the times."""
+    return all(label for name, label in row.dims if name in when)
 
 
 def _when(case: Case, statistic: str) -> frozenset[str]:
@@ -158,6 +204,8 @@ def _too_close(case: Case, times: list[Time], known: Steps | None) -> Iterator[F
     for time in times:
         while True:
             events = _events(kept[-1], time, known)
+            if known is None and events and not _can_be(kept[-1], time, events):
+                events = None
             if events is not None and not 0 < round(events, 6) < minimum - _HALF * (known is None):
                 kept.append(time)
                 break
@@ -169,6 +217,12 @@ def _too_close(case: Case, times: list[Time], known: Steps | None) -> Iterator[F
                 yield STEP.finding(gone.place, most=minimum - 1, minimum=minimum)
             if not gives_way:
                 break
+
+
+def _can_be(before: Time, after: Time, events: float) -> bool:
+    """Whether the arm holds as many persons as the limits say: narrower ones were not computed from it."""
+    share = 1.0 - after.survival / before.survival
+    return after.persons is not None and events <= share * after.persons * (1.0 + _SLACK) + _HALF
 
 
 def _events(before: Time, after: Time, known: Steps | None) -> float | None:
@@ -209,11 +263,12 @@ def _times(results: Results) -> dict[tuple[str, str], list[Time]]:
         places = [one.column(name) for name in ("time_days", "survival", "ci_low", "ci_high")]
         if one.kind != "curve" or places[0] is None or places[1] is None:
             continue
+        persons = _persons(results, one.row_set)
         for number, values in enumerate(one.points):
             day, survival, low, high = (None if at is None else _float(values[at]) for at in places)
             if day is not None and survival is not None:
                 found[one.analysis, one.part].append(
-                    Time(day, survival, low, high, point(one.id, number), True)
+                    Time(day, survival, low, high, point(one.id, number), True, persons)
                 )
     for row in results.rows:
         key = row.id.rpartition(".")[2]
@@ -221,9 +276,23 @@ def _times(results: Results) -> dict[tuple[str, str], list[Time]]:
             day = _day(key)
             if day is not None:
                 found[row.analysis, row.group].append(
-                    Time(day, row.number, row.ci_low, row.ci_high, row.id, False)
+                    Time(
+                        day,
+                        row.number,
+                        row.ci_low,
+                        row.ci_high,
+                        row.id,
+                        False,
+                        _persons(results, row.row_set, row.n),
+                    )
                 )
     return found
+
+
+def _persons(results: Results, row_set: str, n: int | None = None) -> float | None:
+    if n is not None:
+        return float(n)
+    return float(results.row_sets[row_set][0]) if row_set in results.row_sets else None
 
 
 def _steps(results: Results) -> dict[tuple[str, str], Steps]:

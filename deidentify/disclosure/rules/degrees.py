@@ -2,6 +2,7 @@
 
 A Cox model learns from events, so that events minus coefficients are counted, which is never more than
 persons minus coefficients. A test counts its persons, or events where it has them, minus its own degrees.
+In a table of a file every line is a term; lines with the same persons and events are taken for one model.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from deidentify.disclosure.findings import Case, Finding, Rule
+from deidentify.disclosure.read import Row
 from rwd_platform.core.text import Bilingual
 
 RULE = Rule(
@@ -24,17 +26,42 @@ RULE = Rule(
 
 
 def find(case: Case) -> Iterator[Finding]:
-    terms: dict[str, set[str]] = defaultdict(set)
+    terms: dict[tuple[object, ...], set[str]] = defaultdict(set)
     degrees: dict[str, float] = {}
     for row in case.results.rows:
-        if row.statistic in ("coefficient", "hazard_ratio") and row.variable:
-            terms[row.analysis].add(row.variable)
+        if row.statistic in ("coefficient", "hazard_ratio") and (row.variable or _is_line(case, row)):
+            terms[_model(case, row)].add(row.variable or row.id)
         elif row.statistic == "degrees" and row.number is not None:
             degrees[row.id.removesuffix(".degrees")] = row.number
     for row, field in case.declared():
-        learned_from = row.events if row.events is not None else row.n
+        learned_from = _learned_from(case, row)
         if field.minimum != "dof" or row.value is None or learned_from is None:
             continue
         own = degrees.get(row.id.removesuffix(f".{row.statistic}"), 0.0)
-        if learned_from - max(len(terms[row.analysis]), own) < case.recipient.dof:
+        if learned_from - max(len(terms[_model(case, row)]), own) < case.recipient.dof:
             yield RULE.finding(row.id, dof=case.recipient.dof)
+
+
+def _learned_from(case: Case, row: Row) -> float | None:
+    """Its events, or those of its line in a file; its persons where nobody tells events."""
+    if row.events is None and _is_line(case, row):
+        events = case.memo.setdefault("events of lines", _events_of_lines(case))
+        found: float | None = events.get(row.id.rpartition(".")[0])
+        return found if found is not None else row.n
+    return row.events if row.events is not None else row.n
+
+
+def _is_line(case: Case, row: Row) -> bool:
+    return bool(row.dims) or case.results.is_table
+
+
+def _model(case: Case, row: Row) -> tuple[object, ...]:
+    """What the terms of one model have in common."""
+    if not _is_line(case, row) or row.variable:
+        return (row.analysis,)
+    events = case.memo.setdefault("events of lines", _events_of_lines(case))
+    return (row.analysis, row.n, row.events, events.get(row.id.rpartition(".")[0]))
+
+
+def _events_of_lines(case: Case) -> dict[str, float | None]:
+    return {row.id.rpartition(".")[0]: row.number for row in case.results.rows if row.statistic == "events"}

@@ -11,7 +11,6 @@ from deidentify.disclosure.findings import Case, Finding, Rule, point
 from deidentify.disclosure.read import Row
 from rwd_platform.core.text import Bilingual
 
-RATES = ("rate", "rate_per_100_person_years")  # events = rate x person-years, in whatever unit
 RULE = Rule(
     "linked",
     Bilingual("可由其他结果推算", "Told by another result"),
@@ -51,7 +50,7 @@ def find(case: Case) -> Iterator[Finding]:
 
 
 def _lines(case: Case) -> Iterator[Finding]:
-    """Beside a withheld count of the same place: a percentage of it, or its rate and the time it is a rate of."""
+    """Beside a withheld count of the same place: a percentage of it. Rates are looked at in rates.py."""
     places: dict[tuple[str, ...], list[Row]] = defaultdict(list)
     for row, _ in case.declared():
         if row.dims or case.results.is_table:
@@ -60,12 +59,10 @@ def _lines(case: Case) -> Iterator[Finding]:
             places[(line, *names_of(row), *key_of(row))].append(row)
     for _, rows in sorted(places.items()):
         hidden = {row.statistic for row in rows if row.value is None}
-        printed = {row.statistic for row in rows if row.value is not None}
         counts = {name for name in hidden if case.fields.statistics[name].type == "count"}
         for row in rows:
             field = case.fields.statistics[row.statistic]
-            is_rate = row.statistic in RATES and "person_years" in printed and "events" in hidden
-            if row.value is not None and ((field.reveals and counts) or is_rate):
+            if row.value is not None and field.reveals and counts:
                 yield RULE.finding(row.id)
 
 

@@ -66,7 +66,7 @@ def find(case: Case) -> Iterator[Finding]:
         yield from _maybe_margins(case, table)
         found = intervals(table, case.recipient.rounding_base)
         if found is None or (withheld and table.dimensions > 2):
-            yield NOT_PROVEN.finding(_first_place(table), outcome="review", table=_shown(table.name))
+            yield NOT_PROVEN.finding(first_place(table), outcome="review", table=shown_table(table))
         if found is not None:
             exposed = [
                 key
@@ -110,7 +110,7 @@ def _finding(case: Case, table: Table, exposed: Key) -> Finding:
     return RULE.finding(
         where,
         withhold=places or (where,),
-        table=_shown(table.name),
+        table=shown_table(table),
         minimum=case.minimum,
         also=shown_place(case.results, next(iter(places), where)),
     )
@@ -170,9 +170,9 @@ def _is_margin(table: Table, key: Key) -> bool:
     return any(parent == key for parent, _ in table.sums) and key[:1] not in (("remaining",), ("left",))
 
 
-def _first_place(table: Table) -> str:
+def first_place(table: Table) -> str:
     return next((place for cell in table.cells.values() for place in cell.places), table.name)
 
 
-def _shown(name: str) -> str:
-    return shown(name, "…")[:80]
+def shown_table(table: Table) -> str:
+    return shown(table.name, "…")[:80]

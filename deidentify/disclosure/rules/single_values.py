@@ -28,12 +28,12 @@ _EXACT_DAY = Bilingual(
 
 
 def find(case: Case) -> Iterator[Finding]:
-    step = case.recipient.days
-    rounded = Bilingual(f"将其及区间界限取整到 {step} 天", f"Round it and its limits to {step} days")
+    days = case.recipient.days
+    rounded = Bilingual(f"将其及区间界限取整到 {days} 天", f"Round it and its limits to {days} days")
     for row, field in case.declared():
         if field.minimum == "never" and row.value is not None:
             yield _finding(row.id, _EXTREME, _LEAVE_OUT)
-        elif field.type == "quantile" and row.unit == "days" and step:
+        elif field.type == "quantile" and (step := case.fields.step(row.unit, days)):
             numbers = [one for one in (row.number, row.ci_low, row.ci_high) if one is not None]
             if any(abs(one / step - round(one / step)) > 1e-9 for one in numbers):
                 yield _finding(row.id, _EXACT_DAY, rounded)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
 from deidentify.disclosure.fields import Field
+from deidentify.disclosure.file_tables import key_of, names_of
 from deidentify.disclosure.findings import Case, Finding, Rule, point
-from deidentify.disclosure.read import Row
+from deidentify.disclosure.read import PERSONS, Row
 from rwd_platform.core.text import Bilingual
 
 RULE = Rule(
@@ -18,6 +20,18 @@ RULE = Rule(
         "Withhold it, or merge it with a neighbour until it is {minimum} or more.",
     ),
 )
+FRACTION = Rule(
+    "share_of_nobody",
+    Bilingual("不足一人的百分比", "A share of less than one person"),
+    Bilingual(
+        "该百分比所对应的人数不足半人，可能是以小数写出的比例。",
+        "The percentage stands for less than half a person: it may be a proportion written as a fraction.",
+    ),
+    Bilingual(
+        "请以百分数填写（7.5，而不是 0.075）后重新检查。", "Write percent (7.5 for 0.075) and check again."
+    ),
+)
+_HALF = 0.5
 _WHAT = {
     "value": ("人数或事件数", "the number of persons or events"),
     "others": ("其余人数", "the number of all others"),
@@ -43,6 +57,9 @@ def find(case: Case) -> Iterator[Finding]:
             before = true.get(row.id)
             if field.type == "count" and row.value is not None and before and case.is_small(before.number):
                 yield _finding(case, row.id, "true")
+        if field.minimum == "share" and row.number and row.n and row.number * row.n / 100.0 < _HALF:
+            yield FRACTION.finding(row.id, outcome="review")
+    yield from _others_in_line(case)
     for one, field in case.curves():
         for place, values in enumerate(one.points):
             for name, value in zip(one.columns, values, strict=True):
@@ -52,6 +69,25 @@ def find(case: Case) -> Iterator[Finding]:
                 )
                 if small and field.minimum != "never" and not _is_exempt(case, one.columns, values):
                     yield _finding(case, point(one.id, place, name), "value")
+
+
+def _others_in_line(case: Case) -> Iterator[Finding]:
+    """In a line of a file: every count beside every column of persons, whatever that one is called."""
+    lines: dict[tuple[str, ...], list[Row]] = defaultdict(list)
+    for row, field in case.declared():
+        if (row.dims or case.results.is_table) and field.type == "count" and field.part:
+            line = row.id.partition(".")[0] if not row.dims else ""
+            lines[(line, *names_of(row), *key_of(row))].append(row)
+    for rows in lines.values():
+        wholes = [row for row in rows if row.statistic in PERSONS and row.number is not None]
+        for row in rows:
+            count = row.number
+            if count is None or case.is_small(count):  # a small count that is printed is a finding of its own
+                continue
+            asked = row.n is not None and case.is_small(row.n - count)
+            beside = [whole.number or 0.0 for whole in wholes if whole.statistic != row.statistic]
+            if not asked and any(case.is_small(whole - count) for whole in beside):
+                yield _finding(case, row.id, "others")
 
 
 def _behind(row: Row, field: Field, at_risk: Mapping[str, float]) -> Iterator[tuple[str, float | None]]:

@@ -1,14 +1,20 @@
-"""What nobody has declared is not passed: a person says first what it is."""
+"""What nobody has declared is not passed: a person says first what it is.
+
+A column of a file that is no statistic says where a line belongs. A digit in it may be a count that somebody wrote as
+text, so that a person looks at every label with one, unless it is a band, a stage, a dose or a code (bands.toml), or
+the column is declared under `numbered` in fields.toml. Not seen: numbers in words (`three`, `三例`).
+"""
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterator
 
 from deidentify.disclosure.findings import Case, Finding, Rule
+from deidentify.disclosure.headers import shown_statistics
+from deidentify.disclosure.labels import holds_a_number
 from deidentify.disclosure.names import folded, shown
-from deidentify.disclosure.read import Row
+from deidentify.disclosure.read import SUPPRESSED, Row
 from rwd_platform.core.text import Bilingual
 
 RULE = Rule(
@@ -23,8 +29,19 @@ RULE = Rule(
         "Let a privacy officer declare its type and minimum count, or leave it out.",
     ),
 )
+COLUMN = Rule(
+    "undeclared_column",
+    Bilingual("未识别的数值列", "A column of numbers that is not known"),
+    Bilingual(
+        "列 {name} 含有数字，但列名不是已登记的统计量，数字也不是区间、分期、剂量或编码。",
+        "The column {name} holds digits that are no band, stage, dose or code, and its name is no declared statistic.",
+    ),
+    Bilingual(
+        "请改用已登记的列名：{known_zh}。如为分组变量，请登记到 fields.toml 的 numbered。",
+        "Use a declared name: {known}. If it is a grouping, declare it under numbered in fields.toml.",
+    ),
+)
 _LONGEST = 60
-_NUMBER = re.compile(r"[-+]?[0-9][0-9,]*\.?[0-9]*%?")
 
 
 def find(case: Case) -> Iterator[Finding]:
@@ -38,11 +55,18 @@ def find(case: Case) -> Iterator[Finding]:
     labels: dict[str, list[tuple[str, Row]]] = defaultdict(list)
     for row in case.results.rows:
         for name, label in row.dims:
-            if label and folded(name) not in case.fields.numbered:
+            if folded(label) not in SUPPRESSED and folded(name) not in case.fields.numbered:
                 labels[name].append((label, row))
     for name, found in labels.items():
-        if all(_NUMBER.fullmatch(label) for label, _ in found):
-            yield RULE.finding(found[0][1].id, outcome="review", name=_shown(name))
+        first = next((row for label, row in found if holds_a_number(label)), None)
+        if first is not None:
+            yield COLUMN.finding(
+                first.id,
+                outcome="review",
+                name=_shown(name),
+                known=shown_statistics("en"),
+                known_zh=shown_statistics("zh"),
+            )
     for one in case.results.series:
         declared = case.fields.series.get(one.kind)
         unknown = set(one.columns) - set((declared.columns or {}) if declared else {})

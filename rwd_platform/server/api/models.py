@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field
+from sqlmodel import SQLModel
 
 from rwd_platform.core.accounting import Accounting
 from rwd_platform.records.tables import (
-    AnalysisRun,
     DataLockRecord,
-    EvidencePackage,
-    Job,
-    QualityRun,
-    Study,
-    TransferRecord,
     UploadFile,
 )
 from rwd_platform.server.queries import LogLine, UploadSummary, account_of
@@ -24,6 +19,14 @@ class Out(BaseModel):
     """An answer. Built from rows, never a row itself: a new column is not published by accident."""
 
     model_config = ConfigDict(from_attributes=True, extra="ignore")
+
+
+class RowOut(Out):
+    """An answer whose fields are columns of one row."""
+
+    @classmethod
+    def of(cls, row: SQLModel) -> Self:
+        return cls.model_validate(row)
 
 
 class ProblemOut(Out):
@@ -65,7 +68,7 @@ class AccountingOut(Out):
         return cls(**account.as_dict())
 
 
-class JobOut(Out):
+class JobOut(RowOut):
     id: str
     kind: str
     state: str
@@ -76,10 +79,6 @@ class JobOut(Out):
     queued_at: str
     started_at: str
     finished_at: str
-
-    @classmethod
-    def of(cls, job: Job) -> JobOut:
-        return cls.model_validate(job)
 
 
 class FileOut(Out):
@@ -184,15 +183,11 @@ class RejectGroupOut(Out):
     examples: list[PlaceOut]
 
 
-class QualityRunOut(Out):
+class QualityRunOut(RowOut):
     id: str
     made_at: str
     verdict: str
     report: dict[str, Any]
-
-    @classmethod
-    def of(cls, run: QualityRun) -> QualityRunOut:
-        return cls.model_validate(run)
 
 
 class ProtocolIn(BaseModel):
@@ -212,7 +207,7 @@ class PackageIn(BaseModel):
     audience: str = Field(max_length=40)
 
 
-class StudyOut(Out):
+class StudyOut(RowOut):
     id: str
     organisation_id: str
     project_id: str
@@ -222,10 +217,6 @@ class StudyOut(Out):
     state: str
     registered_at: str
     frozen_at: str
-
-    @classmethod
-    def of(cls, study: Study) -> StudyOut:
-        return cls.model_validate(study)
 
 
 class LockOut(Out):
@@ -242,7 +233,7 @@ class LockOut(Out):
         )
 
 
-class RunOut(Out):
+class RunOut(RowOut):
     """One run of the planned analyses. `results` is the ARD: one row a number."""
 
     id: str
@@ -252,12 +243,8 @@ class RunOut(Out):
     results_sha256: str
     results: dict[str, Any]
 
-    @classmethod
-    def of(cls, run: AnalysisRun) -> RunOut:
-        return cls.model_validate(run)
 
-
-class PackageOut(Out):
+class PackageOut(RowOut):
     id: str
     study_id: str
     run_id: str
@@ -270,10 +257,6 @@ class PackageOut(Out):
     state: str
     made_at: str
 
-    @classmethod
-    def of(cls, package: EvidencePackage) -> PackageOut:
-        return cls.model_validate(package)
-
 
 class TransferIn(BaseModel):
     """`facts` is the case of `rwd transfer decide`: every key is asked for, none is guessed."""
@@ -285,7 +268,7 @@ class TransferIn(BaseModel):
     package_id: str = Field(default="", max_length=120)
 
 
-class TransferOut(Out):
+class TransferOut(RowOut):
     id: str
     package_id: str
     title_zh: str
@@ -295,10 +278,6 @@ class TransferOut(Out):
     verdict: str
     facts: dict[str, Any]
     decision: dict[str, Any]
-
-    @classmethod
-    def of(cls, transfer: TransferRecord) -> TransferOut:
-        return cls.model_validate(transfer)
 
 
 class EntryOut(Out):

@@ -8,7 +8,9 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field
 
 from rwd_platform.flows.platform import Platform
-from rwd_platform.flows.release import release, request_release, vote, votes_of
+from rwd_platform.flows.release import release, request_release
+from rwd_platform.flows.release_circles import NewCircle, register_circle, registered_circles
+from rwd_platform.flows.release_votes import vote, votes_of
 from rwd_platform.records.tables import OutputRelease
 from rwd_platform.server import releases
 from rwd_platform.server.api.models import REFUSALS, Out
@@ -24,8 +26,8 @@ VotesOnReleases = Annotated[Visitor, Depends(Door("release.approve"))]
 class ReleaseIn(BaseModel):
     """`recipient`: public | insurer | sponsor | researcher | competent_authority.
 
-    `circle` is who will hold the results; `conditions` what the kind of recipient asks for: purpose,
-    authorisation, encryption (a key's fingerprint or a transport, as declared).
+    `circle` is the registered circle that will hold the results; `conditions` what the kind of recipient asks
+    for: purpose, authorisation, encryption (a key's fingerprint or a transport, as declared).
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -44,6 +46,28 @@ class ReleaseIn(BaseModel):
             "encryption": self.encryption,
         }
         return {name: text for name, text in given.items() if text}
+
+
+class CircleIn(BaseModel):
+    """A receiving organisation. `kind`: insurer | sponsor | researcher; `credit_code` "" where it has none."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: str = Field(max_length=40)
+    name_zh: str = Field(max_length=200)
+    name_en: str = Field(max_length=200)
+    legal_name: str = Field(max_length=200)
+    credit_code: str = Field(default="", max_length=40)
+
+    def as_new(self) -> NewCircle:
+        return NewCircle(**self.model_dump())
+
+
+class CircleOut(Out):
+    id: str
+    kind: str
+    name_zh: str
+    name_en: str
 
 
 class VoteIn(BaseModel):
@@ -91,6 +115,21 @@ def post_release(visitor: AsksForReleases, platform: PlatformDep, asked: Release
         platform, visitor.actor, asked.package_id, asked.recipient, asked.circle, asked.conditions()
     )
     return ReleaseOut.of(made, platform)
+
+
+@router.get("/circles", response_model=list[CircleOut])
+def get_circles(visitor: ReadsReleases, platform: PlatformDep) -> list[CircleOut]:
+    """Everybody whom a release may name."""
+    return [
+        CircleOut(id=one.id, kind=one.kind, name_zh=one.title.zh, name_en=one.title.en)
+        for one in registered_circles(platform)
+    ]
+
+
+@router.post("/circles", response_model=CircleOut, status_code=201)
+def post_circle(visitor: VotesOnReleases, platform: PlatformDep, asked: CircleIn) -> CircleOut:
+    """A privacy officer puts a receiving organisation on record, once."""
+    return CircleOut.model_validate(register_circle(platform, visitor.actor, asked.as_new()))
 
 
 @router.get("/{release_id}", response_model=ReleaseOut)

@@ -6,9 +6,8 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
 
-from rwd_platform.records.tables import RiskRun
 from rwd_platform.server import risks
-from rwd_platform.server.api.models import REFUSALS, JobOut, Out
+from rwd_platform.server.api.models import REFUSALS, JobOut, RowOut
 from rwd_platform.server.deps import Door, PlatformDep, Visitor
 
 router = APIRouter(prefix="/api/v1/risk", tags=["risk"], responses=REFUSALS)
@@ -17,7 +16,7 @@ ReadsRisk = Annotated[Visitor, Depends(Door("risk.read"))]
 ComputesRisk = Annotated[Visitor, Depends(Door("risk.run"))]
 
 
-class RiskRunOut(Out):
+class RiskRunOut(RowOut):
     """`level` is that of GB/T 42460; `verdict` the widest sharing form that passes, or `none`."""
 
     id: str
@@ -27,10 +26,6 @@ class RiskRunOut(Out):
     level: int
     verdict: str
     made_at: str
-
-    @classmethod
-    def of(cls, run: RiskRun) -> RiskRunOut:
-        return cls.model_validate(run)
 
 
 class RiskReportOut(RiskRunOut):
@@ -45,7 +40,7 @@ def get_risk(visitor: ReadsRisk, platform: PlatformDep) -> list[RiskRunOut]:
 
 @router.get("/{risk_id}", response_model=RiskReportOut)
 def get_risk_report(visitor: ReadsRisk, platform: PlatformDep, risk_id: str) -> RiskReportOut:
-    return RiskReportOut.model_validate(risks.report(platform, visitor, risk_id))
+    return RiskReportOut.of(risks.report(platform, visitor, risk_id))
 
 
 @router.post("/locks/{lock_id}", response_model=JobOut, status_code=202)

@@ -31,7 +31,7 @@ def get_requests(visitor: ReadsRequests, request: Request, platform: PlatformDep
         "break_glass.html",
         requests=requests,
         names={
-            id: queries.name_of(platform.records, id) for id in {one.row.requested_by for one in requests}
+            id: queries.person_of(platform.records, id) for id in {one.row.requested_by for one in requests}
         },
         limits=break_glass.limits(),
     )
@@ -129,10 +129,10 @@ def _one(
         error=error,
         identity=identity,
         typed=typed,
-        requester=queries.name_of(platform.records, row.requested_by),
+        requester=queries.person_of(platform.records, row.requested_by),
         hospital=platform.records.find(Organisation, row.organisation_id),
         approvers={
-            vote.approver_id: queries.name_of(platform.records, vote.approver_id) for vote in seen.votes
+            vote.approver_id: queries.person_of(platform.records, vote.approver_id) for vote in seen.votes
         },
         may_vote=waiting and visitor.may("break_glass.approve") and not own_vote,
         may_open=seen.state is BreakGlassState.APPROVED

@@ -57,6 +57,7 @@ def get_home(visitor: LoggedIn, request: Request, platform: PlatformDep) -> Resp
         if visitor.may("transfer.read")
         else [],
         next_steps={state: words for state, (words, _) in _NEXT_STEP.items()},
+        titles=queries.project_titles(platform.records, visitor),
         privacy=_privacy(platform, visitor) if visitor.user.role == "privacy" else None,
         besides=beside_menu(visitor),
     )
@@ -123,11 +124,13 @@ def _to_vote(platform: Platform, visitor: Visitor) -> list[Todo]:
             f"Break-glass waits for your vote: {words.en} asks who one patient is, for {request.minutes} minutes",
         )
         todos.append(Todo("held", text, f"/break-glass/{request.id}", Bilingual("去表决", "Vote")))
+    titles = queries.project_titles(records, visitor)
     for release in decisions.releases_to_vote(records, visitor):
+        title = titles.get(release.project_id, Bilingual(*[release.package_id] * 2))
         kind = texts.RECIPIENTS.get(release.recipient_kind, Bilingual(*[release.recipient_kind] * 2))
         text = Bilingual(
-            f"发布待您表决：证据包 {release.package_id[:11]}… 提供给{kind.zh}",
-            f"A release waits for your vote: package {release.package_id[:11]}… to {kind.en}",
+            f"发布待您表决：“{title.zh}”的证据包提供给{kind.zh}",
+            f"A release waits for your vote: the package of “{title.en}” to {kind.en}",
         )
         todos.append(Todo("held", text, f"/releases/{release.id}", Bilingual("去表决", "Vote")))
     waiting = decisions.texts_to_review(records, visitor)

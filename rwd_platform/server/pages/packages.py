@@ -10,7 +10,7 @@ from starlette.responses import FileResponse, Response
 from rwd_platform.flows import trace
 from rwd_platform.flows.release_gate import may_read
 from rwd_platform.records.tables import EvidencePackage, Study
-from rwd_platform.server import package_files, queries
+from rwd_platform.server import package_files, queries, releases
 from rwd_platform.server.api.packages import DownloadsPackages, ReadsPackages, TracesNumbers
 from rwd_platform.server.deps import PlatformDep, Visitor
 from rwd_platform.server.templating import render
@@ -48,6 +48,7 @@ def get_package(
         package=package,
         released=released,
         releases=queries.releases_of(platform.records, visitor, package),
+        circles=releases.circles(platform),
         study=platform.records.find(Study, package.study_id),
         folders=package_files.contents(platform, package),
         numbers=wanted[first : first + NUMBERS_PAGE],

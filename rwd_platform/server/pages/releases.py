@@ -5,16 +5,22 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Query, Request
-from sqlmodel import col, select
 from starlette.responses import RedirectResponse, Response
 
 from deidentify.disclosure.recipients import TRANSPORTS, load_recipients
 from rwd_platform.core.errors import PlatformError
-from rwd_platform.flows.release import release, request_release, vote
-from rwd_platform.flows.release_gate import AUTHORITY
-from rwd_platform.records.tables import EvidencePackage, Organisation, Study
+from rwd_platform.flows.release import release, request_release
+from rwd_platform.flows.release_circles import AUTHORITY, KINDS, register_circle
+from rwd_platform.flows.release_votes import vote
+from rwd_platform.records.tables import EvidencePackage, Study
 from rwd_platform.server import queries, releases
-from rwd_platform.server.api.releases import AsksForReleases, ReadsReleases, ReleaseIn, VotesOnReleases
+from rwd_platform.server.api.releases import (
+    AsksForReleases,
+    CircleIn,
+    ReadsReleases,
+    ReleaseIn,
+    VotesOnReleases,
+)
 from rwd_platform.server.deps import PlatformDep, Visitor
 from rwd_platform.server.templating import render
 
@@ -83,6 +89,33 @@ def post_release(
     return RedirectResponse(f"/releases/{made.id}", status_code=303)
 
 
+@router.get("/releases/circles")
+def get_circles(visitor: ReadsReleases, request: Request, platform: PlatformDep) -> Response:
+    return _circles(request, platform, CircleIn(kind=KINDS[0], name_zh="", name_en="", legal_name=""))
+
+
+@router.post("/releases/circles")
+def post_circle(
+    visitor: VotesOnReleases,
+    request: Request,
+    platform: PlatformDep,
+    kind: Annotated[str, Form(max_length=40)],
+    name_zh: _Line = "",
+    name_en: _Line = "",
+    legal_name: _Line = "",
+    credit_code: Annotated[str, Form(max_length=40)] = "",
+) -> Response:
+    """What was filled in stays filled in when something is missing or taken."""
+    asked = CircleIn(
+        kind=kind, name_zh=name_zh, name_en=name_en, legal_name=legal_name, credit_code=credit_code
+    )
+    try:
+        register_circle(platform, visitor.actor, asked.as_new())
+    except PlatformError as error:
+        return _circles(request, platform, asked, error)
+    return RedirectResponse("/releases/circles", status_code=303)
+
+
 @router.get("/releases/{release_id}")
 def get_release(visitor: ReadsReleases, request: Request, platform: PlatformDep, release_id: str) -> Response:
     return render(request, "release.html", one=releases.view(platform, visitor, release_id), error=None)
@@ -136,11 +169,20 @@ def _form(
             if package.audience == "aggregate" or kind == AUTHORITY
         },
         transports=TRANSPORTS,
-        authorities=_authorities(platform),
+        circles=releases.circles_by_kind(platform),
         error=error,
     )
 
 
-def _authorities(platform: PlatformDep) -> list[Organisation]:
-    query = select(Organisation).where(Organisation.kind == "authority").order_by(col(Organisation.id))
-    return list(platform.records.all(query))
+def _circles(
+    request: Request, platform: PlatformDep, asked: CircleIn, error: PlatformError | None = None
+) -> Response:
+    return render(
+        request,
+        "release_circles.html",
+        status=error.http if error else 200,
+        circles=releases.circles_by_kind(platform),
+        kinds=KINDS,
+        asked=asked,
+        error=error,
+    )

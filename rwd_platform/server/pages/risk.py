@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
-from rwd_platform.server import risks
+from rwd_platform.server import queries, risks
 from rwd_platform.server.api.risk import ComputesRisk, ReadsRisk
 from rwd_platform.server.deps import PlatformDep
 from rwd_platform.server.templating import render
@@ -21,6 +21,7 @@ def get_risk(visitor: ReadsRisk, request: Request, platform: PlatformDep) -> Res
         request,
         "risk.html",
         locks=risks.locks(platform, visitor),
+        titles=queries.project_titles(platform.records, visitor),
         reads_lake=risks.reads_lake(visitor),
         lake=risks.runs(platform, visitor, of_kind="lake"),
     )
@@ -34,6 +35,7 @@ def get_risk_report(visitor: ReadsRisk, request: Request, platform: PlatformDep,
         "risk_report.html",
         run=run,
         report=run.report,
+        titles=queries.project_titles(platform.records, visitor),
         drawings=_drawings(run.report),
         bars=risks.bars,
     )

@@ -81,7 +81,7 @@ def get_study(visitor: ReadsStudies, request: Request, platform: PlatformDep, st
         "study.html",
         study=study,
         protocol=protocols.outline(study.protocol),
-        frozen_by=queries.name_of(records, study.frozen_by) if study.frozen_by else "",
+        frozen_by=queries.person_of(records, study.frozen_by),
         lock=locks[0] if locks else None,
         attrition=results.attrition(locks[0].manifest) if locks and locks[0].id in readable else (),
         run=runs[0] if runs else None,

@@ -9,10 +9,9 @@ from starlette.responses import RedirectResponse, Response
 
 from rwd_platform.core.errors import PlatformError
 from rwd_platform.flows import free_text
-from rwd_platform.flows.study import newest_lock
 from rwd_platform.records.lifecycles import TEXT, TextState
 from rwd_platform.records.tables import Study
-from rwd_platform.server import free_texts, queries, steps
+from rwd_platform.server import free_texts, protocols, queries, steps
 from rwd_platform.server.deps import Door, PlatformDep, Visitor
 from rwd_platform.server.templating import render
 
@@ -24,19 +23,21 @@ ReviewsTexts = Annotated[Visitor, Depends(Door("text.review"))]
 
 @router.post("/studies/{study_id}/texts")
 def post_study_texts(visitor: PreparesTexts, platform: PlatformDep, study_id: str) -> Response:
-    """Queue the preparation; whether the protocol allows it, the job's flow decides and puts on record."""
+    """Queue the preparation."""
     study = queries.owned(platform.records, visitor, "text.prepare", Study, study_id)
-    lock = newest_lock(platform, study)
-    made = len(free_texts.preparations(platform, lock))
-    steps.start_texts(platform, visitor, study, lock, made)
+    steps.start_texts(platform, visitor, study)
     return RedirectResponse(f"/studies/{study_id}", status_code=303)
 
 
 @router.get("/texts")
 def get_texts(visitor: ReviewsTexts, request: Request, platform: PlatformDep) -> Response:
-    studies = {study.project_id: study for study in queries.studies(platform.records, visitor)}
+    studies = queries.studies(platform.records, visitor)
     return render(
-        request, "free_texts.html", rows=free_text.texts_to_review(platform, visitor.actor), studies=studies
+        request,
+        "free_texts.html",
+        rows=free_text.texts_to_review(platform, visitor.actor),
+        titles=queries.project_titles(platform.records, visitor),
+        plans_texts=[study for study in studies if protocols.plans_texts(study.protocol)],
     )
 
 

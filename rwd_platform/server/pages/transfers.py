@@ -65,7 +65,7 @@ def get_transfer(
         request,
         "transfer.html",
         one=record,
-        asked_by=queries.name_of(platform.records, record.asked_by),
+        asked_by=queries.person_of(platform.records, record.asked_by),
         groups=transfer_form.GROUPS,
         facts=transfer_form.flat(record.facts),
         answer_of=transfer_form.answer_of,

@@ -69,7 +69,7 @@ def get_upload(visitor: ReadsUploads, request: Request, platform: PlatformDep, u
         one=summary,
         files=queries.files_of(platform.records, upload_id),
         groups=reject_groups(platform, visitor.actor, upload_id),
-        sender=queries.name_of(platform.records, summary.upload.received_by),
+        sender=queries.person_of(platform.records, summary.upload.received_by),
     )
 
 

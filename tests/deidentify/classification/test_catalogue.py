@@ -63,7 +63,7 @@ def locks_made_of_the_lake(tmp_path: Path) -> dict[str, list[str]]:
 
     tables = {view.name: lake.read(view.name) for view in load_views()}
     index = pd.DataFrame({columns.PATIENT_ID: [], "index_date": []}, dtype=object)
-    locked = to_project(tables, index, Pseudonymiser(b"k" * 32, scope="p"), {})
+    locked = to_project(tables, index, Pseudonymiser(b"k" * 32, scope="p"), {}).tables
     return {name: [str(column) for column in frame.columns] for name, frame in locked.items()}
 
 

@@ -24,9 +24,8 @@ def subjects(*ages: Any, dtype: Any = "Int64") -> pd.DataFrame:
             "index_quarter": "2024-Q1",
             "age_years": pd.array(ages, dtype=dtype),
             "gender": "female",
-            "source_file_sha256": "a" * 64,
-            "source_line": 1,
-            "line_digest": "b" * 64,
+            "row_order": 0,
+            "source_row": "b" * 26,
         }
     )
 

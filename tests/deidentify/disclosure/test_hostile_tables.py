@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from deidentify.disclosure.check import check
-from deidentify.disclosure.differencing import released_of
 from deidentify.disclosure.read import read_results, table_mapping
+from deidentify.disclosure.relabelled import released_of
 from tests.deidentify.disclosure.results import PURPOSE, held, row
 
 
@@ -112,6 +112,14 @@ CONDITIONS = {
     [
         *({"approvers": two} for two in (["a", "a "], ["zhang", "Zhang"], ["a1", "ａ1"], ["a", "a\u200b"])),
         *({"approvers": ["a", one]} for one in ("c ", "ｃ")),
+        {"approvers": ["а1", "a1"]},
+        {"approvers": ["zhang", "zhаng"]},
+        {"approvers": ["paul", "раul"]},
+        *(
+            {name: word}
+            for name in ("purpose", "authorisation")
+            for word in ("-", ".", "无", "n/a", "None", "…", "ｎ／ａ", "xx")
+        ),
         {"requester": " "},
         {"purpose": "\u200b"},
         {"encryption": "0" * 64},
@@ -131,6 +139,15 @@ def test_a_row_id_that_is_somebodys_text_is_shown_as_its_place():
 
 def test_only_an_effect_that_the_protocol_quotes_is_exempt():
     quoted = row("overseas.hazard_ratio", "hazard_ratio", 0.7, row_set="", engine="protocol")
-    assert check(held([quoted]), "sponsor", PURPOSE).outcome == "pass"
-    for changes in ({"statistic": "subjects", "value": 3}, {"engine": "r"}, {"row_set": "all"}):
-        assert check(held([{**quoted, **changes}]), "sponsor", PURPOSE, propose=False).outcome != "pass"
+    on_record = {"quoted": (0.7, 0.5, 0.9)}
+    assert check(held([quoted]), "sponsor", PURPOSE, **on_record).outcome == "pass"
+    assert check(held([quoted]), "sponsor", PURPOSE).outcome == "review"  # a file alone: no protocol on record
+    for changes in (
+        {"statistic": "subjects", "value": 3},
+        {"engine": "r"},
+        {"row_set": "all"},
+        {"value": 3.0},  # any number under the name of an effect
+        {"ci_low": 3.0},
+    ):
+        one = held([{**quoted, **changes}])
+        assert check(one, "sponsor", PURPOSE, propose=False, **on_record).outcome != "pass"

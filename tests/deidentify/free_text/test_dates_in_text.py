@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deidentify.free_text.dates_in_text import find_dates, left_over, shifted
+from deidentify.free_text.dates_in_text import find_dates, shifted
+from deidentify.free_text.dates_left_over import beside_moved as left_over
 
 # What stands in the text, and what stands there when it is moved by -53 days (counted with a calendar).
 WRITTEN = """

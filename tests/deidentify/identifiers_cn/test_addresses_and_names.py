@@ -93,6 +93,18 @@ NAMES = """
     何首乌，男，53岁                | 何首乌
     姓名：赵某某，                  | 赵某某
     复核医师/黎明，                 | 黎明
+    患者WANG XM入院                 | WANG XM
+    WANG XM admitted                | WANG XM
+    X.M. Wang signed                | X.M. Wang
+    Zhao, L.Y. consented            | Zhao, L.Y.
+    病人古力娜扎入院                | 古力娜扎
+    病人古力娜扎                    | 古力娜扎
+    才旦卓玛，女，35岁              | 才旦卓玛
+    家属扎西陪同                    | 扎西
+    患者巴图诉头痛                  | 巴图
+    付款人:马化腾                   | 马化腾
+    收费员：李四                    | 李四
+    聯絡人：張偉                    | 張偉
 """
 
 
@@ -116,6 +128,15 @@ def test_a_name_is_found_after_a_role_before_a_title_or_by_its_form(line: str):
         "Mini Mental State",
         "白细胞",
         "维生素B12",
+        "LONG QT综合征",
+        "SONG CT",
+        "HE XY染色",
+        "MA DM",
+        "E. coli",
+        "过敏者:青霉素",
+        "乌兰察布",
+        "患者拉肚子",
+        "患者热扎针",
     ],
 )
 def test_words_that_only_look_like_names_are_none(text: str):

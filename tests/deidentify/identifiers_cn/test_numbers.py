@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from deidentify.identifiers_cn import scan
+from deidentify.identifiers_cn import NormalText, scan
 from deidentify.identifiers_cn.cards import passes_luhn
+from deidentify.identifiers_cn.phones import find_hidden_mobiles
 
 FOUND = """
     护照号E87654321，                | travel-document | E87654321
@@ -24,6 +25,16 @@ FOUND = """
     手机138.7654.3210，              | mobile          | 138.7654.3210
     手机1 3 8 7 6 5 4 3 2 1 0，      | mobile          | 1 3 8 7 6 5 4 3 2 1 0
     联系电话1387 65 43210，          | mobile          | 1387 65 43210
+    电话壹叁捌柒陆伍肆叁贰壹零，     | mobile          | 壹叁捌柒陆伍肆叁贰壹零
+    電話壹 叁 捌 柒 陸 伍 肆 叁 貳 壹 零， | mobile          | 壹 叁 捌 柒 陸 伍 肆 叁 貳 壹 零
+    wang.xm at qq.com，              | email           | wang.xm at qq.com
+    wang.xm#qq点com，                | email           | wang.xm#qq点com
+    v信 wangxm88，                   | wechat          | wangxm88
+    加V：wangxm88，                  | wechat          | wangxm88
+    企鹅号12345678，                 | qq              | 12345678
+    門診號碼A123456，                | hospital-number | A123456
+    身份证号46002519710312481，      | resident-id     | 46002519710312481
+    身份證號4600251971031248101，    | resident-id     | 4600251971031248101
     电话一三八七六五四三二一〇，     | mobile          | 一三八七六五四三二一〇
     家庭电话0898-62826888。          | landline        | 0898-62826888
     座机(0898)62826888，             | landline        | (0898)62826888
@@ -102,3 +113,27 @@ def test_a_clinical_number_is_no_identifier(text: str):
 def test_the_last_digit_of_a_card_checks_the_others(number: str, valid: bool):
     """Luhn's formula."""
     assert passes_luhn(number) is valid
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("电话138****8000，", "138****8000"),
+        ("手机１３８＊＊＊＊８０００", "１３８＊＊＊＊８０００"),
+        ("138xxxx8000", "138xxxx8000"),
+        ("手机13800l38000", "13800l38000"),
+        ("I38OO138000", "I38OO138000"),
+        ("138 0O13 8OO0", "138 0O13 8OO0"),
+        ("13876543210", ""),
+        ("1*2*3*4*5*6", ""),
+        ("lIlIlIlIlIl", ""),
+        ("12800l38000", ""),
+        ("HbA1c", ""),
+        ("", ""),
+    ],
+)
+def test_a_mobile_number_that_is_starred_out_or_typed_with_letters_is_found(text: str, value: str):
+    """Three digits before and four after tell a few people; l, I, O are what eyes and scanners make of 1 and 0."""
+    normal = NormalText(text)
+    found = [normal.place(one.start, one.end) for one in find_hidden_mobiles(normal.plain)]
+    assert [text[start:end] for start, end in found] == ([value] if value else [])

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from deidentify.risk.measures import _decimal_order, measure
+from deidentify.risk.measures import measure
+from deidentify.risk.ordering import decimal_order
 from deidentify.risk.table import open_table
 from tests.deidentify.risk.tables import (
     FOUR_ANONYMOUS,
@@ -219,7 +220,7 @@ def test_the_order_of_digits_is_pythons_order_of_decimals(texts: list[str]) -> N
 
     for one in texts:
         for other in texts:
-            mine, theirs = (_decimal_order(one), _decimal_order(other)), (Decimal(one), Decimal(other))
+            mine, theirs = (decimal_order(one), decimal_order(other)), (Decimal(one), Decimal(other))
             assert ((mine[0] < mine[1]), (mine[0] == mine[1])) == (
                 (theirs[0] < theirs[1]),
                 (theirs[0] == theirs[1]),

@@ -133,6 +133,27 @@ def test_where_one_column_is_not_enough_the_first_step_is_named() -> None:
     assert "“age” first" in told and "80 records remain" in told and "instead of 100" in told
 
 
+def test_where_no_column_helps_that_is_said_with_what_to_do_instead() -> None:
+    """Everybody stays alone whichever column goes: naming a first column would be advice that does nothing."""
+    without = (WithoutColumn("sex", {1: 100}), WithoutColumn("age", {1: 98, 2: 1}))
+    for form in report({1: 100}, without=without).forms:
+        assert form.change is not None
+        assert "no single change" in form.change.en and form.words.en in form.change.en
+        for step in ("generalise several", "leave out", "more guarded form", "aggregates"):
+            assert step in form.change.en
+        assert "没有任何一项单独的改动" in form.change.zh and "汇总结果" in form.change.zh
+        assert '"' not in form.change.zh
+
+
+@pytest.mark.parametrize("sizes", [sizes for sizes, *_ in SIZES], ids=repr)
+def test_no_form_that_does_not_pass_is_left_without_advice(sizes: dict[int, int]) -> None:
+    """Whatever is known of the columns."""
+    least = (WithoutColumn("sex", sizes), WithoutColumn("age", {max(sizes): 1}))
+    for without in ((), least[:1], least):
+        for form in report(sizes, without=without, t=0.9).forms:
+            assert form.change is not None and form.change.zh and form.change.en
+
+
 def test_what_passes_needs_no_change() -> None:
     assert change_of(report({20: 5}), "public") == ""
 

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 from deidentify.identifiers_cn import scan
 from deidentify.pseudonym import Pseudonymiser
@@ -90,3 +91,35 @@ def test_pseudonyms_of_the_platform_are_no_numbers_of_a_hospital() -> None:
     assert scan_frames({"t": pd.DataFrame({"patient_id": tokens})}).found == {}
     found = scan_frames({"t": pd.DataFrame({"patient_id": [f"{tokens[0]} 13876543210"]})}).found
     assert found == {"t.patient_id": {"mobile": 1}}
+
+
+@pytest.mark.parametrize("column", ["姓名", "患者ID", "patient_id", "住院号", "phone", "home_address"])
+def test_a_header_is_believed_whatever_stands_below(column: str) -> None:
+    """One visit number or a letter says nothing; the header does. The count is that of the values that are there."""
+    found = scan_frames({"t": pd.DataFrame({column: ["A", "B", "A", None]})}).found
+    assert [sum(kinds.values()) for kinds in found.values()] == [3]
+
+
+def test_a_header_is_not_believed_of_pseudonyms_and_of_nothing() -> None:
+    tokens = [Pseudonymiser(b"k" * 32, "s").token("Patient", str(number)) for number in range(3)]
+    assert scan_frames({"t": pd.DataFrame({"patient_id": [*tokens, None], "name": [None] * 4})}).found == {}
+    assert set(scan_frames({"t": pd.DataFrame({"patient_id": [*tokens, "S1"]})}).found) == {"t.patient_id"}
+
+
+FEW = [
+    (["张伟", "李娜", "王芳", "刘洋"], True),
+    (["张伟", "李娜"], True),
+    (["Wang Wei", "Li Na"], True),
+    (["张伟", "李娜", "王芳", "未知"], True),
+    (["万宁", "文昌"], False),
+    (["何首乌", "黄芪"], False),
+    (["白班", "夜班"], False),
+    (["满意", "安静", "周一"], False),
+    (["Male", "Female"], False),
+]
+
+
+@pytest.mark.parametrize(("values", "are_people"), FEW, ids=[" ".join(values) for values, _ in FEW])
+def test_few_distinct_names_are_a_list_of_people_too(values: list[str], are_people: bool) -> None:
+    found = scan_frames({"t": pd.DataFrame({"who": values * 60})}).found
+    assert (found == {}) is not are_people

@@ -18,6 +18,7 @@ SECRET = "张伟42"
 
 READABLE: list[tuple[str, str, bytes]] = [
     ("commas", "t.csv", ROWS.encode()),
+    ("vertical bars", "t.csv", b"a|b|s\n1,5|2|x\n1,5|2|y\n"),
     ("semicolons, and commas in the values", "t.csv", b"a;b;s\n1,5;2;x\n1,5;2;y\n"),
     ("tabs", "t.csv", b"a\tb\ts\n1\t2\tx\n1\t2\ty\n"),
     ("a byte order mark", "t.csv", b"\xef\xbb\xbf" + ROWS.encode()),
