@@ -48,6 +48,8 @@ def identifies(text: str) -> bool:
     """Whether a text holds a number that identifies somebody."""
     from deidentify.identifiers_cn import scan
 
+    if text.isascii() and "@" not in text and sum(map(str.isdigit, text)) < _FEWEST:
+        return False  # a label such as `c17 20-29`: quick, since a large table has many
     return len(text) >= _FEWEST and bool(scan(text))
 
 
