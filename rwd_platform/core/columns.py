@@ -21,5 +21,7 @@ MERGE_KEY = (ORGANISATION_ID, SOURCE_SYSTEM, RESOURCE_TYPE, RESOURCE_ID, ROW_IND
 PROVENANCE = (SOURCE_FILE, SOURCE_LINE, LINE_DIGEST)
 
 # In a lock these stand for the three above, which would let two projects' locks be joined line by line.
-SOURCE_ROW = "source_row"  # the project's own name of the source line; what it names lies sealed beside the lock
+SOURCE_ROW = (
+    "source_row"  # the project's own name of the source line; what it names lies sealed beside the lock
+)
 ROW_ORDER = "row_order"  # from 0: of a subject's lines in a table, in the order of their files and places

@@ -13,7 +13,9 @@ from tests.cli.calling import Rwd, is_chinese
 from tests.flows.sending import grade, ndjson, patient
 
 HEAD = 'name = "own"\nversion = "1"\nzh = "自有"\nen = "own"\n'
-SHIFTING = HEAD + """
+SHIFTING = (
+    HEAD
+    + """
 [Patient]
 active = "keep"
 birthDate = "date:year"
@@ -28,6 +30,7 @@ effectiveDateTime = "date:shift"
 [systems]
 "https://rwd-platform.example/CodeSystem/demo-measure" = "keep"
 """
+)
 
 
 def write(folder: Path, name: str, content: bytes | str) -> Path:

@@ -246,7 +246,13 @@ def test_a_reason_with_a_persons_number_is_refused_and_kept_nowhere(platform: Pl
     put_package(platform, {"all": people(1, 200)})
     asked = request_release(platform, ASSEMBLER, "EP-1", "sponsor", "Sponsor Ltd", SPONSOR)
     with pytest.raises(PlatformError) as refused:
-        vote(platform, OFFICER, asked.id, approved=False, reason="患者欧阳琼华 469002195002031222 不同意公开其结果。")
+        vote(
+            platform,
+            OFFICER,
+            asked.id,
+            approved=False,
+            reason="患者欧阳琼华 469002195002031222 不同意公开其结果。",
+        )
     assert refused.value.code == "release.reason_identifies"
     assert "469002195002031222" not in str(platform.records.all(select(AuditEntry)))
 
@@ -272,7 +278,9 @@ def test_counts_of_the_same_people_are_compared_with_what_was_released(platform:
     everybody = {"all": people(1, 100)}
     for id, events in (("EP-1", 40), ("EP-2", 41)):
         held = results_of(everybody)
-        held["rows"].append({**held["rows"][0], "id": "cox.events", "statistic": "events", "value": events, "n": 100})
+        held["rows"].append(
+            {**held["rows"][0], "id": "cox.events", "statistic": "events", "value": events, "n": 100}
+        )
         put_package(platform, everybody, held, id=id)
     assert sent(platform, "EP-1").state == "released"
     second = request_release(platform, ASSEMBLER, "EP-2", "sponsor", "Sponsor Ltd", SPONSOR)
@@ -296,12 +304,18 @@ def test_an_overseas_effect_is_the_protocols_or_ours(platform: Platform):
     assert quoted is not None
     for id, value in (("EP-1", quoted.hazard_ratio), ("EP-2", 3.0)):
         held = results_of(everybody)
-        effect = {"id": "overseas.hazard_ratio", "analysis": "overseas", "statistic": "hazard_ratio", "row_set": ""}
+        effect = {
+            "id": "overseas.hazard_ratio",
+            "analysis": "overseas",
+            "statistic": "hazard_ratio",
+            "row_set": "",
+        }
         limits = {"ci_low": quoted.ci_low, "ci_high": quoted.ci_high, "engine": "protocol", "value": value}
         held["rows"].append({**held["rows"][0], **effect, **limits})
         put_package(platform, everybody, held, id=id)
     first, second = (
-        request_release(platform, ASSEMBLER, id, "sponsor", "Sponsor Ltd", SPONSOR).verdict for id in ("EP-1", "EP-2")
+        request_release(platform, ASSEMBLER, id, "sponsor", "Sponsor Ltd", SPONSOR).verdict
+        for id in ("EP-1", "EP-2")
     )
     assert (first["outcome"], second["outcome"]) == ("pass", "review")
 

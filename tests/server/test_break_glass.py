@@ -140,7 +140,8 @@ def test_an_approver_who_errs_sees_the_reason_and_may_go_on(as_user: LogIn):
     assert (
         as_user("privacy-2")
         .post(
-            f"/break-glass/{request_id}/votes", data={"approved": "false", "reason": "理由不足，不予同意。"}
+            f"/break-glass/{request_id}/votes",
+            data={"approved": "false", "reason": "理由不足，不予同意查看。"},
         )
         .is_redirect
     )

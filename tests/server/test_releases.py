@@ -44,7 +44,9 @@ def test_the_whole_way_of_a_release_to_an_authority(platform: Platform, as_user:
     assert "还需 2 人同意" in page and "药监函〔2026〕12号" in page and 'name="approved"' in page
     for officer in ("privacy", "privacy-2"):
         client = as_user(officer)
-        answer = client.post(f"{place}/vote", data={"approved": "true", "reason": f"{officer} 已核对结论、用途与方案"})
+        answer = client.post(
+            f"{place}/vote", data={"approved": "true", "reason": f"{officer} 已核对结论、用途与方案"}
+        )
         assert answer.status_code == 303, answer.text
         assert 'name="approved"' not in client.get(place).text
     researcher = as_user("researcher")
@@ -141,14 +143,20 @@ def test_the_api_walks_the_same_way(platform: Platform, as_user: LogIn):
     put_package(platform, GROUP)
     asked = as_user("researcher").post(
         "/api/v1/releases",
-        json={"package_id": "EP-1", "recipient": "sponsor", "circle": "Sponsor Ltd", "purpose": "post-market study"},
+        json={
+            "package_id": "EP-1",
+            "recipient": "sponsor",
+            "circle": "Sponsor Ltd",
+            "purpose": "post-market study",
+        },
     )
     assert asked.status_code == 201, asked.text
     made = asked.json()
     assert (made["state"], made["verdict"]["outcome"], made["votes"]) == ("requested", "pass", [])
     for officer in ("privacy", "privacy-2"):
         voted = as_user(officer).post(
-            f"/api/v1/releases/{made['id']}/votes", json={"approved": True, "reason": "已核对输出检查的结论与用途"}
+            f"/api/v1/releases/{made['id']}/votes",
+            json={"approved": True, "reason": "已核对输出检查的结论与用途"},
         )
         assert voted.status_code == 200, voted.text
     assert [one["approver_id"] for one in voted.json()["votes"]] == ["user-privacy", "user-privacy-2"]
@@ -189,7 +197,9 @@ def test_a_second_check_that_fails_is_shown_on_the_page(platform: Platform, as_u
     places = [ask(as_user), ask(as_user, package_id="EP-2")]
     for officer in ("privacy", "privacy-2"):
         for place in places:
-            as_user(officer).post(f"{place}/vote", data={"approved": "true", "reason": "已核对输出检查的结论与用途"})
+            as_user(officer).post(
+                f"{place}/vote", data={"approved": "true", "reason": "已核对输出检查的结论与用途"}
+            )
     researcher = as_user("researcher")
     assert researcher.post(f"{places[0]}/complete").status_code == 303
     answer = researcher.post(f"{places[1]}/complete")
@@ -215,7 +225,9 @@ def test_a_finding_that_nobody_saw_is_shown_when_the_release_is_refused(platform
     places = [ask(as_user), ask(as_user, package_id="EP-2")]
     for officer in ("privacy", "privacy-2"):
         for place in places:
-            as_user(officer).post(f"{place}/vote", data={"approved": "true", "reason": "已核对输出检查的结论与用途"})
+            as_user(officer).post(
+                f"{place}/vote", data={"approved": "true", "reason": "已核对输出检查的结论与用途"}
+            )
     researcher = as_user("researcher", language="en")
     assert researcher.post(f"{places[0]}/complete").status_code == 303
     answer = researcher.post(f"{places[1]}/complete")

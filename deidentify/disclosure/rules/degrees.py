@@ -24,6 +24,8 @@ RULE = Rule(
     Bilingual("减少模型的项，或不发布该模型。", "Fit fewer terms, or leave the model out."),
 )
 
+_EVENTS = "events of lines"
+
 
 def find(case: Case) -> Iterator[Finding]:
     terms: dict[tuple[object, ...], set[str]] = defaultdict(set)
@@ -45,7 +47,7 @@ def find(case: Case) -> Iterator[Finding]:
 def _learned_from(case: Case, row: Row) -> float | None:
     """Its events, or those of its line in a file; its persons where nobody tells events."""
     if row.events is None and _is_line(case, row):
-        events = case.memo.setdefault("events of lines", _events_of_lines(case))
+        events = _events_of_lines(case)
         found: float | None = events.get(row.id.rpartition(".")[0])
         return found if found is not None else row.n
     return row.events if row.events is not None else row.n
@@ -59,9 +61,14 @@ def _model(case: Case, row: Row) -> tuple[object, ...]:
     """What the terms of one model have in common."""
     if not _is_line(case, row) or row.variable:
         return (row.analysis,)
-    events = case.memo.setdefault("events of lines", _events_of_lines(case))
+    events = _events_of_lines(case)
     return (row.analysis, row.n, row.events, events.get(row.id.rpartition(".")[0]))
 
 
 def _events_of_lines(case: Case) -> dict[str, float | None]:
-    return {row.id.rpartition(".")[0]: row.number for row in case.results.rows if row.statistic == "events"}
+    """Computed once: a large table asks for it line by line."""
+    if _EVENTS not in case.memo:
+        rows = (row for row in case.results.rows if row.statistic == "events")
+        case.memo[_EVENTS] = {row.id.rpartition(".")[0]: row.number for row in rows}
+    found: dict[str, float | None] = case.memo[_EVENTS]
+    return found

@@ -141,7 +141,9 @@ def test_only_an_effect_that_the_protocol_quotes_is_exempt():
     quoted = row("overseas.hazard_ratio", "hazard_ratio", 0.7, row_set="", engine="protocol")
     on_record = {"quoted": (0.7, 0.5, 0.9)}
     assert check(held([quoted]), "sponsor", PURPOSE, **on_record).outcome == "pass"
-    assert check(held([quoted]), "sponsor", PURPOSE).outcome == "review"  # a file alone: no protocol on record
+    assert (
+        check(held([quoted]), "sponsor", PURPOSE).outcome == "review"
+    )  # a file alone: no protocol on record
     for changes in (
         {"statistic": "subjects", "value": 3},
         {"engine": "r"},
