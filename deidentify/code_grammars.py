@@ -24,6 +24,9 @@ _POWER_OF_TEN = re.compile(r"10[*^](?:[+-]?[1-9][0-9]?)?")
 _EXPONENT = re.compile(r"[+-]?[1-9]$")
 # 24.h, 100, 173: a number in a unit is short, or a power of ten; no year and no phone.
 _NUMBER = re.compile(r"[1-9][0-9]{0,2}|10{3,6}")
+# mL/cm[H2O]/kg/min has as many as any unit that laboratories use; the shortest telephone number has seven digits.
+_MOST_FACTORS = 4
+_LEAST_OF_A_NUMBER = 7
 _EMPTY_FACTOR = re.compile(r"[./]{2}|[./]$")
 _FACTOR = re.compile(r"(?:10[*^](?:[+-]?[0-9]{1,3})?|\[[^\]]*\]|[^./()\[\]])+")
 _ANYTHING = re.compile(r".*")
@@ -145,9 +148,17 @@ def is_unit(text: str) -> bool:
     if "{" in bare or "}" in bare or bare.count("(") != bare.count(")") or _EMPTY_FACTOR.search(text):
         return False
     parts = _FACTOR.findall(bare)
-    if len(parts) > 1 and sum(map(str.isdigit, parts)) > 1:
-        return False  # 192.168.1.77, and a birthday in parts
+    if len(parts) > _MOST_FACTORS or is_numbers_length(text):
+        return False
+    # 192.168.1.77, a birthday in parts, 10*11.10*10
+    if sum(map(str.isdigit, parts)) > 1 or sum(part.startswith(("10*", "10^")) for part in parts) > 1:
+        return False
     return all(_is_component(part, atoms, with_prefix) for part in parts)
+
+
+def is_numbers_length(unit: str) -> bool:
+    """Whether all digits of a unit, joined, are as many as a telephone number has: m1.m3.m8, 138次/123次/456次."""
+    return sum(map(str.isdigit, unit)) >= _LEAST_OF_A_NUMBER
 
 
 def _is_component(part: str, atoms: frozenset[str], with_prefix: frozenset[str]) -> bool:

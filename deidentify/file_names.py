@@ -41,11 +41,18 @@ _DOCUMENT = re.compile(
     r"(?<![A-Za-z0-9])(?:[EGDSPHMCW][A-Za-z]?[0-9]{7,8}|[HM][0-9]{10})(?![A-Za-z0-9])", re.IGNORECASE
 )
 _RECORD = re.compile(r"(?<![A-Za-z0-9])([A-Za-z]{0,3})[-_ ]?([0-9]{6,14})(?![A-Za-z0-9])")
+# ZY12345, and A12345 beside a date: a number of five digits is a person's where it stands so.
+_SHORT_RECORD = re.compile(r"(?<![A-Za-z0-9])([A-Za-z]{1,3})([0-9]{5,14})(?![A-Za-z0-9])")
+_NUMBER = re.compile(r"(?<![A-Za-z0-9])[0-9]+(?![A-Za-z0-9])")
+_DAY = 8  # digits
+_BED = re.compile(f"[0-9]床([{_HAN}]+)")
 _LONG_NUMBER = 7  # digits: a count of files or a date has fewer, or is a date
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32,}", re.IGNORECASE)
 _DATES = ("%Y%m%d", "%Y%m%d%H", "%Y%m%d%H%M", "%Y%m%d%H%M%S", "%Y%m", "%y%m%d")
 _LATIN_WORD = re.compile("[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+_INITIALS = re.compile("[b-df-hj-np-tv-z]{1,2}")
 _LEAST_LETTERS = 4
+_LONGEST_NAME = 8  # characters of a minority's name without a dot
 
 
 class Verdict(Enum):
@@ -59,7 +66,9 @@ class Verdict(Enum):
 class _Words(NamedTuple):
     chinese: frozenset[str]
     longest: int
+    of_people: tuple[str, ...]
     latin: frozenset[str]
+    latin_alone: frozenset[str]
     prefixes: frozenset[str]
 
 
@@ -69,7 +78,8 @@ def judge(stem: str) -> Verdict:
     spaced = _SIGNS.sub(" ", _UUID.sub(" ", plain))
     if _holds_number(stem, spaced) or _holds_address(spaced) or _holds_chinese_name(plain, spaced):
         return Verdict.REFUSED
-    return Verdict.DOUBTFUL if _holds_latin_name(spaced) else Verdict.PASSES
+    doubtful = _holds_latin_name(spaced) or _is_latin_surname(spaced) or _is_doubtful_name(spaced)
+    return Verdict.DOUBTFUL if doubtful else Verdict.PASSES
 
 
 # -- numbers -----------------------------------------------------------------------------------------
@@ -79,7 +89,13 @@ def _holds_number(stem: str, spaced: str) -> bool:
     without_uuid = _UUID.sub(" ", stem)
     if scan(without_uuid) or holds_persons_number(without_uuid) or _DOCUMENT.search(spaced):
         return True
-    return any(_is_record_number(*match.groups()) for match in _RECORD.finditer(spaced))
+    if any(_is_record_number(*match.groups()) for match in _RECORD.finditer(spaced)):
+        return True
+    beside_a_date = any(len(one) >= _DAY and _is_date(one) for one in _NUMBER.findall(spaced))
+    return any(
+        letters.upper() in _words().prefixes or (beside_a_date and not _is_date(digits))
+        for letters, digits in _SHORT_RECORD.findall(spaced)
+    )
 
 
 def _is_record_number(letters: str, digits: str) -> bool:
@@ -118,6 +134,8 @@ def _holds_chinese_name(plain: str, spaced: str) -> bool:
         if _RUN.fullmatch(text) and not _is_made_of_words(text):
             return True
     runs = _RUN.findall(spaced)
+    if any(map(_begins_with_a_name, runs)) or any(map(_is_of_a_bed, _BED.findall(spaced))):
+        return True
     return any(map(_is_like_a_name, runs)) or any(
         surname_at(first, 0) == len(first) and len(rest) < 3 and not _is_made_of_words(rest)
         for first, rest in re.findall(
@@ -132,6 +150,46 @@ def _is_like_a_name(run: str) -> bool:
     return any(map(_may_be_whole_name, rests)) or (
         bool(rests) and run.startswith(rests[0]) and len(run) < 5 and _may_be_whole_name(run)
     )
+
+
+def _begins_with_a_name(run: str) -> bool:
+    """李四的检查, 扎西病历, 扎西: a name by itself, or before 的 or a word for what people have."""
+    if _is_made_of_words(run):
+        return False
+    return any(
+        (_is_minority_name(run[:end]) or (end < len(run) and end < 5 and _may_be_whole_name(run[:end])))
+        and not _is_made_of_words(run[:end])
+        and (end == len(run) or run.startswith(_words().of_people, end))
+        for end in range(2, min(len(run), _LONGEST_NAME) + 1)
+    )
+
+
+def _is_minority_name(text: str) -> bool:
+    return bool(_minority_name().fullmatch(text))
+
+
+@cache
+def _minority_name() -> re.Pattern[str]:
+    """扎西, 古丽娜尔, 阿依古丽: made of the parts of such names and what may stand between them."""
+    part = "|".join(name_words().name_parts)
+    link = f"[{''.join(sorted(name_words().name_links))}]"
+    return re.compile(f"{link}{{0,2}}(?:{part})(?:{link}?(?:{part})){{0,4}}{link}{{0,2}}")
+
+
+def _is_of_a_bed(after: str) -> bool:
+    """3床张, 12床李四: whom a bed's number stands before; not 3床查房."""
+    if not surname_at(after, 0) or _is_made_of_words(after):
+        return False
+    return len(after) == 1 or after[0] not in name_words().doubtful
+
+
+def _is_doubtful_name(spaced: str) -> bool:
+    """高明, the whole stem but for numbers: a surname that is a common word too, and one character."""
+    runs = _RUN.findall(spaced)
+    text = runs[0] if len(runs) == 1 else ""
+    if len(text) != 2 or not surname_at(text, 0) or re.search("[A-Za-z]", spaced):
+        return False
+    return not is_clinical_word(text) and not _is_made_of_words(text)
 
 
 def _may_be_whole_name(text: str) -> bool:
@@ -187,6 +245,17 @@ def _holds_latin_name(spaced: str) -> bool:
     return any(_is_name(*pair) or _is_name(*pair[::-1]) for pair in pairwise(parts))
 
 
+def _is_latin_surname(spaced: str) -> bool:
+    """`ouyang`, `wang_2026` and `wang.xm`: nothing but a surname in pinyin, or that and initials."""
+    letters = [one.lower() for one in _LATIN_WORD.findall(spaced)]
+    if _RUN.search(spaced) or not 1 <= len(letters) <= 2:
+        return False
+    known = _words()
+    surnames = [one for one in letters if len(one) > 2 and one in name_words().pinyin]
+    surnames = [one for one in surnames if one not in known.latin and one not in known.latin_alone]
+    return len(surnames) >= 1 and all(one in surnames or _INITIALS.fullmatch(one) for one in letters)
+
+
 def _is_glued_name(word: str) -> bool:
     text = word.lower()
     if len(text) < _LEAST_LETTERS or text in _words().latin or text.removesuffix("s") in _words().latin:
@@ -211,6 +280,8 @@ def _words() -> _Words:
     return _Words(
         frozenset(chinese),
         max(map(len, chinese)),
+        tuple(lists["of_people"].split()),
         frozenset(lists["latin"].split()),
+        frozenset(lists["latin_alone"].split()),
         frozenset(lists["record_prefixes"].split()),
     )

@@ -74,6 +74,8 @@ _DATE_OR_TIME = re.compile(
 _SEPARATORS = re.compile(r"[^0-9A-Za-z]")
 _EIGHTEEN = re.compile(r"(?=([1-9][0-9]{16}[0-9Xx]))")
 _DIGITS = re.compile(r"[0-9]+")
+# Without a system N19.780x312 is as well a day: all digits of it, joined.
+_DAY = re.compile(r"(?:19[0-9]{2}|20[01][0-9]|202[0-6])(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])")
 # A card's or an old resident id's number in groups, as people write them.
 _ONLY_DIGITS = re.compile(r"[0-9][0-9 ._:/-]{13,40}[0-9]")
 # The last name of a listed family of systems: `v3-ActCode`, `v2-0074`, `condition-clinical`.
@@ -217,6 +219,8 @@ def _fault_alone(code: str, kind: str) -> str:
         return ""
     if _names_a_person(code, None):
         return IDENTIFIER_IN_CODE
+    if _DAY.fullmatch("".join(_DIGITS.findall(code))):
+        return NO_SYSTEM
     known = is_unit(code) if kind == UNIT else kind == CODING and grammar_by_form(code) is not None
     return "" if known and not scan(code) else NO_SYSTEM
 

@@ -13,14 +13,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from deidentify.actions import LEFT_OUT, SHIFT, Rule
-from deidentify.ages import NUMBERS, is_age, pooled_age, pooled_values
-from deidentify.code_grammars import grammar_by_form, grammar_of
-from deidentify.codings import codings_step, kind_of_code, quantities_copy
+from deidentify.ages import NUMBERS
+from deidentify.coarser_codes import of_known_system
+from deidentify.codings import Copy, codings_step, kind_of_code, quantities_copy
 from deidentify.extensions import listed_extensions
-from deidentify.generalise import OLDEST_AGE, Hierarchy, hierarchy_named
 from deidentify.kept_texts import LONG_NUMBER, NO_SYSTEM, SYSTEM_ELEMENTS, UNIT, KeptTexts
-from deidentify.labels import ABSTRACTED, MASKED, masked
+from deidentify.labels import MASKED, masked
 from deidentify.policy import Policy
+from deidentify.told_of_people import of_person
 from deidentify.transforms import MASK, NOTHING, PRIMITIVES, Pass, Step, compile_rule
 
 __all__ = ["NOTHING", "Pass", "Step", "compile_type", "safe_name"]
@@ -52,27 +52,44 @@ def _branch(tree: Mapping[str, Any], path: str, resource_type: str, policy: Poli
         else _leaf(below, f"{path}.{name}", resource_type, texts, policy.as_of)
         for name, below in tree.items()
     }
-    values = frozenset(f"_{name}" for name, below in tree.items() if not isinstance(below, dict))
-    unnamed = _unnamed(path, values, policy)
-    # Most elements are values that stay as they are, or go without a mark: neither costs a call. For the
-    # first the answers to texts seen before are at hand; a code's depend on the system beside it.
     says, has_code = kind_of_code(path, tree), tree.get("code") == Rule("keep")
-    texts_kept = {
-        name: texts.answers(name, is_reference="reference" in tree)
-        for name, below in tree.items()
-        if below == Rule("keep")
-    }
-    left = {
-        name: f"{path}.{name}"
-        for name, below in tree.items()
-        if isinstance(below, Rule) and below.action in LEFT_OUT and below.action != "mask"
-    }
+    left = _left_without_a_mark(tree, path)
     is_quantity = has_code and says == UNIT and _leaves_words(tree.get("unit"))
     if is_quantity:
         left.pop("unit", None)
         steps["unit"] = _left_to_the_quantity
+    values = frozenset(f"_{name}" for name, below in tree.items() if not isinstance(below, dict))
+    copy = _copier(tree, path, steps, left, _unnamed(path, values, policy), texts)
+    if has_code and says != UNIT:
+        whole = codings_step(copy, path)
+    else:
+        whole = _each(quantities_copy(copy, path) if is_quantity else copy, path)
+    told = of_person(whole, tree, path, resource_type, policy, texts)
+    return told if told is not whole else of_known_system(whole, tree, path, policy)
+
+
+def _left_without_a_mark(tree: Mapping[str, Any], path: str) -> dict[str, str]:
+    """The paths of elements that go, by name."""
+    return {
+        name: f"{path}.{name}"
+        for name, below in tree.items()
+        if isinstance(below, Rule) and below.action in LEFT_OUT and below.action != "mask"
+    }
+
+
+def _copier(
+    tree: Mapping[str, Any],
+    path: str,
+    steps: Mapping[str, Step],
+    left: Mapping[str, str],
+    unnamed: Callable[[str, Any, Pass], Any],
+    texts: KeptTexts,
+) -> Copy:
+    """What copies one structure. Values that stay as they are and elements that go without a mark cost no call."""
+    says, is_reference = kind_of_code(path, tree), "reference" in tree
+    texts_kept = _answers(tree, texts, is_reference)
     answers_of = texts.answers_of_coded(says)
-    judge = _judge(path, texts, says, is_reference="reference" in tree)
+    judge = _judge(path, texts, says, is_reference)
 
     def copy(element: dict[str, Any], run: Pass) -> dict[str, Any]:
         kept: dict[str, Any] = {}
@@ -83,94 +100,62 @@ def _branch(tree: Mapping[str, Any], path: str, resource_type: str, policy: Poli
                     answers = texts_kept[name]
                     if answers is None:
                         answers = answers_of(element.get("system"))
-                    if answers.get(value) != "" and not judge(name, value, element, run):
-                        continue
-                    kept[name] = value
+                    if answers.get(value) == "" or judge(name, value, element, run):
+                        kept[name] = value
                     continue
                 if kind in PRIMITIVES:
-                    if kind in NUMBERS and not -LONG_NUMBER < value < LONG_NUMBER and run.fault is None:
-                        fault = texts.fault_of_number(value)
-                        run.fault = (fault, f"{path}.{name}") if fault else None
+                    if kind in NUMBERS and not -LONG_NUMBER < value < LONG_NUMBER:
+                        _judge_number(value, f"{path}.{name}", texts, run)
                     kept[name] = value
                     continue
             elif name in left:
                 run.dropped.add(left[name])
                 continue
             step = steps.get(name)
-            result = unnamed(name, value, run) if step is None else step(value, run)
-            if result is MASK:
-                kept[f"_{name}"] = masked()
-            elif result is not NOTHING:
-                kept[name] = result
+            _put(kept, name, unnamed(name, value, run) if step is None else step(value, run))
         return kept or masked()
 
-    copy_one = quantities_copy(copy, path) if is_quantity else copy
+    return copy
+
+
+def _put(kept: dict[str, Any], name: str, result: Any) -> None:
+    if result is MASK:
+        kept[f"_{name}"] = masked()
+    elif result is not NOTHING:
+        kept[name] = result
+
+
+def _answers(
+    tree: Mapping[str, Any], texts: KeptTexts, is_reference: bool
+) -> dict[str, Mapping[str, str] | None]:
+    """For each element that is kept as it is, the answers to the texts seen in it."""
+    return {
+        name: texts.answers(name, is_reference=is_reference)
+        for name, below in tree.items()
+        if below == Rule("keep")
+    }
+
+
+def _judge_number(value: Any, path: str, texts: KeptTexts, run: Pass) -> None:
+    if run.fault is None and (fault := texts.fault_of_number(value)):
+        run.fault = (fault, path)
+
+
+def _each(copy: Copy, path: str) -> Step:
+    """The step of a structure that may stand alone or in a list."""
 
     def step(value: Any, run: Pass) -> Any:
         if type(value) is dict:
-            return copy_one(value, run)
+            return copy(value, run)
         if type(value) is not list:
             run.dropped.add(path)
             return NOTHING
-        kept = [copy_one(one, run) for one in value if type(one) is dict]
+        kept = [copy(one, run) for one in value if type(one) is dict]
         if len(kept) != len(value):
             run.dropped.add(path)
         return kept or NOTHING
 
-    whole: Step = codings_step(copy, path) if has_code and says != UNIT else step
-    width = _width_of_ages(resource_type, policy)
-    if width and "value" in tree and "code" in tree:
-        return _of_pooled_age(whole, path, width)
-    if width and "code" in tree and any(name.startswith("value") for name in tree):
-        return _of_measured_age(whole, path, width)
-    return _of_known_system(whole, tree, path, policy)
-
-
-def _width_of_ages(resource_type: str, policy: Policy) -> int:
-    """The band's years for the values of an Observation under a policy that pools ages; else 0."""
-    born = policy.rules.get("Patient", {}).get("birthDate")
-    if resource_type != "Observation" or born is None or born.action != "age-band":
-        return 0
-    return int(born.argument)
-
-
-def _of_measured_age(step: Step, path: str, width: int) -> Step:
-    """An Observation, or a component, whose code says that it is an age: a number without a unit is years."""
-
-    def pooled(one: Any, run: Pass) -> Any:
-        if type(one) is not dict or not is_age(one.get("code")):
-            return one
-        values, gone = pooled_values(one, width)
-        run.dropped.update(f"{path}.{name}" for name in gone)
-        if gone:
-            run.labels.add(MASKED)
-        if any(values[name] != one[name] for name in values):
-            run.labels.add(ABSTRACTED)
-        return values
-
-    def measured(value: Any, run: Pass) -> Any:
-        return step([pooled(one, run) for one in value] if type(value) is list else pooled(value, run), run)
-
-    return measured
-
-
-def _of_pooled_age(step: Step, path: str, width: int) -> Step:
-    """An age that a hospital records as an observation, such as LOINC 30525-0, is pooled as others are."""
-    in_range = path.endswith((".low", ".high"))
-
-    def pooled(value: Any, run: Pass) -> Any:
-        if type(value) is not dict:
-            return step(value, run)
-        age = pooled_age(value, width, in_range=in_range)
-        if age is None or (age != value and path.endswith(".high") and age["value"] == OLDEST_AGE):
-            run.dropped.add(path)  # 90 and above has no upper end
-            run.labels.add(MASKED)
-            return NOTHING if in_range else masked()
-        if age != value:
-            run.labels.add(ABSTRACTED)
-        return step(age, run)
-
-    return pooled
+    return step
 
 
 def _leaves_words(rule: object) -> bool:
@@ -238,65 +223,6 @@ def _leaf(rule: Rule, path: str, resource_type: str, texts: KeptTexts, as_of: st
         return several or NOTHING
 
     return step
-
-
-def _of_known_system(step: Step, tree: Mapping[str, Any], path: str, policy: Policy) -> Step:
-    """Codings whose code is made coarser: one of a system that the hierarchy does not know goes whole.
-
-    The rule stands at the code itself, or in the policy's [systems] for every code of a system; there a code
-    that names no system is one of the system whose form it has.
-    """
-    rule = tree.get("code")
-    if not isinstance(rule, Rule):
-        return step
-    own = _level_of(rule.argument) if rule.action == "generalise" else None
-    by_system = {
-        url: _level_of(text.removeprefix("generalise:"))
-        for url, text in policy.systems.items()
-        if text.startswith("generalise:")
-    }
-    by_form = {grammar.name: level for url, level in by_system.items() if (grammar := grammar_of(url))}
-    if "value" in tree:
-        by_form = {}  # a quantity's code is a unit
-    if own is None and not (by_system and rule.action == "keep" and "system" in tree):
-        return step
-
-    def coarser(coding: Any, run: Pass) -> Any:
-        if type(coding) is not dict:
-            return None
-        system = coding.get("system")
-        listed = by_system.get(system) if type(system) is str else _by_form(coding.get("code"), by_form)
-        if own is not None and ("system" in coding or "system" in tree):
-            listed = own if type(system) is str and system in own[0].systems else None
-        elif own is not None or listed is None:
-            return coding
-        code = listed[0].at(coding.get("code"), listed[1]) if listed else None
-        if code is None:
-            return None
-        run.labels.add(ABSTRACTED)
-        return coding if own else {**coding, "code": code}
-
-    def guarded(value: Any, run: Pass) -> Any:
-        several = value if type(value) is list else [value]
-        kept = [known for known in (coarser(one, run) for one in several) if known is not None]
-        if len(kept) != len(several):
-            run.dropped.add(path)
-        if type(value) is list:
-            return step(kept, run) if kept else NOTHING
-        return step(kept[0], run) if kept else masked()
-
-    return guarded
-
-
-def _by_form(code: object, by_form: Mapping[str, tuple[Hierarchy, int]]) -> tuple[Hierarchy, int] | None:
-    grammar = grammar_by_form(code) if type(code) is str else None
-    return by_form.get(grammar.name) if grammar else None
-
-
-def _level_of(argument: str) -> tuple[Hierarchy, int]:
-    name, _, level = argument.partition(":")
-    hierarchy = hierarchy_named(name)
-    return hierarchy, hierarchy.level(level)
 
 
 def _unnamed(path: str, values: frozenset[str], policy: Policy) -> Callable[[str, Any, Pass], Any]:

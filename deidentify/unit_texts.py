@@ -12,7 +12,7 @@ import unicodedata
 from functools import cache
 from pathlib import Path
 
-from deidentify.code_grammars import is_unit
+from deidentify.code_grammars import is_numbers_length, is_unit
 
 _FILE = Path(__file__).with_name("unit_texts.toml")
 _LONGEST = 40
@@ -22,7 +22,10 @@ _COUNT = re.compile(r"(?:[1-9][0-9]{0,2}|1000)\s?(?=[^0-9.])")
 
 
 def is_unit_text(text: str) -> bool:
-    """Whether a text is a unit: one of UCUM, or known words with `/` between them, as in 次/分 and mg/24h."""
+    """Whether a text is a unit: one of UCUM, or known words with `/` between them, as in 次/分 and mg/24h.
+
+    One count at most, and fewer digits in all than a telephone number has.
+    """
     bare = text.strip()
     if not bare or len(bare) > _LONGEST:
         return False
@@ -31,9 +34,10 @@ def is_unit_text(text: str) -> bool:
     parts = [_plain(part) for part in bare.split("/")]
     if len(parts) > 1 and not parts[0]:
         parts = parts[1:]  # /HP, /L
-    return len(parts) <= _MOST_PARTS and all(
-        part in _words() or _COUNT.sub("", part, 1) in _words() for part in parts
-    )
+    if len(parts) > _MOST_PARTS or is_numbers_length(bare):
+        return False
+    counted = [part for part in parts if part not in _words()]
+    return len(counted) <= 1 and all(_COUNT.sub("", part, 1) in _words() for part in counted)
 
 
 def _plain(text: str) -> str:

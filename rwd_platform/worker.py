@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import threading
 from types import FrameType
+
+from sqlalchemy.exc import OperationalError
 
 from rwd_platform.audit.checkpoints import checkpoint_if_due
 from rwd_platform.flows.jobs import work_once
@@ -13,6 +16,7 @@ from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.sweep import sweep_leftovers
 
 _IDLE_SECONDS = 1.0
+_LOGGER = logging.getLogger(__name__)
 
 
 def run_worker(platform: Platform, *, name: str = "") -> None:
@@ -27,6 +31,17 @@ def run_worker(platform: Platform, *, name: str = "") -> None:
     worker = name or f"worker-{os.getpid()}"
     sweep_leftovers(platform)
     while not stop.is_set():
-        if work_once(platform, worker) is None:
-            checkpoint_if_due(platform.records, platform.log_signer)
+        if not _worked(platform, worker):
             stop.wait(_IDLE_SECONDS)
+
+
+def _worked(platform: Platform, worker: str) -> bool:
+    """Whether there was a job to do. A database that is busy or away is asked again; a lease ends by itself."""
+    try:
+        if work_once(platform, worker) is not None:
+            return True
+        checkpoint_if_due(platform.records, platform.log_signer)
+    except OperationalError as error:
+        # Its text holds the statement's values.
+        _LOGGER.warning("the database did not answer (%s); asking again", type(error.orig).__name__)
+    return False

@@ -116,7 +116,7 @@ def selected(lake: Mapping[str, pd.DataFrame], records: Records) -> pd.DataFrame
 
 
 def with_source_rows(lock: Mapping[str, pd.DataFrame]) -> Mapping[str, pd.DataFrame]:
-    """A lock as locks are made since 0.4: one `source_row` and its order in place of file, line and digest.
+    """A lock as locks are made now: one `source_row` and its order in place of file, line and digest.
 
     An older lock carries those three in clear; its source rows are named `<file>:<line>:<digest>`.
     """

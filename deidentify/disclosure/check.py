@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +10,7 @@ from deidentify.disclosure import merged, relabelled
 from deidentify.disclosure.differencing import NOT_COMPARED, SETS, TOTALS, ReleasedTable, compare
 from deidentify.disclosure.fields import Fields, load_fields, with_quoted
 from deidentify.disclosure.findings import Case, Finding, Outcome, Rule, Verdict
-from deidentify.disclosure.malformed import RESULTS_MALFORMED
+from deidentify.disclosure.malformed import malformed
 from deidentify.disclosure.names import is_plain
 from deidentify.disclosure.places import shown_place
 from deidentify.disclosure.read import Results, read_results
@@ -70,39 +70,43 @@ def check(
     quoted  -- the numbers that the study's protocol on record quotes from a publication; of a file alone: none
     propose -- whether to look for the smallest change that would pass
 
-    For a competent authority the conditions are the whole gate: nothing of its listings is suppressed.
-    Raises RESULTS_MALFORMED and RECIPIENT_UNKNOWN.
+    For a competent authority the conditions are the whole gate. Raises RESULTS_MALFORMED and RECIPIENT_UNKNOWN.
     """
     policy = recipient_of(recipient)
     read = read_results(results)
     if not read.rows and not read.series:
-        raise RESULTS_MALFORMED.error(
-            where="rows", why="there are no results in it", why_zh="其中没有任何结果"
-        )
+        raise malformed("rows", "there are no results in it", "其中没有任何结果")
     findings = list(_conditions(policy, conditions or {}, pending))
     if not policy.full_listings:
         before = read_results(support) if support is not None else None
-        fields = with_quoted(quoted)
-        findings += findings_of(read, policy, before, sets_are_known=sets is not None, fields=fields)
-        findings += merged.find(Case(read, policy, fields, before), released)
-        findings += compare(read, released, policy.differencing, sets=sets, tokens=tokens)
-        findings += relabelled.find(read, released, policy.differencing)
-        findings += relabelled.find_within(Case(read, policy, fields, before))
-        if (
-            sets is None
-        ):  # else every release was compared person by person, or a finding says that it was not
-            findings += relabelled.find_nothing_compared(read, released, policy.differencing)
-    outcome = outcome_of(findings)
-    change: tuple[Mapping[str, str], ...] = ()
-    minimal = True
-    if propose and outcome == "fail" and not policy.full_listings:
-        from deidentify.disclosure.mitigate import mitigate  # it asks this module back
+        case = Case(read, policy, with_quoted(quoted), before, sets is not None)
+        findings += _about(case, released, sets, tokens)
+    outcome, told = outcome_of(findings), tuple(_told(read, one) for one in _limited(findings))
+    if not propose or outcome != "fail" or policy.full_listings:
+        return Verdict(recipient, outcome, told)
+    from deidentify.disclosure.mitigate import mitigate  # it asks this module back
 
-        mitigated = mitigate(results, recipient, support=support, quoted=quoted)
-        change, minimal = mitigated.account, mitigated.minimal
-    told = tuple(_told(read, finding) for finding in _limited(findings))
-    change = tuple({**one, "where": shown_place(read, one["where"])} for one in change)
-    return Verdict(recipient, outcome, told, change, minimal)
+    made = mitigate(results, recipient, support=support, quoted=quoted)
+    return Verdict(recipient, outcome, told, _shown(read, made.account), made.minimal)
+
+
+def _about(
+    case: Case, released: Sequence[ReleasedTable], sets: Mapping[str, frozenset[str]] | None, tokens: str
+) -> Iterator[Finding]:
+    """What the results tell by themselves, and then beside what was released before."""
+    read, differencing = case.results, case.recipient.differencing
+    for find in FIND:
+        yield from find(case)
+    yield from merged.find(case, released)
+    yield from compare(read, released, differencing, sets=sets, tokens=tokens)
+    yield from relabelled.find(read, released, differencing)
+    yield from relabelled.find_within(case)
+    if sets is None:  # else every release was compared person by person, or a finding says that it was not
+        yield from relabelled.find_nothing_compared(read, released, differencing)
+
+
+def _shown(read: Results, account: Sequence[Mapping[str, str]]) -> tuple[Mapping[str, str], ...]:
+    return tuple({**one, "where": shown_place(read, one["where"])} for one in account)
 
 
 def _told(read: Results, finding: Finding) -> Finding:
@@ -115,11 +119,10 @@ def findings_of(
     recipient: Recipient,
     support: Results | None,
     *,
-    sets_are_known: bool = False,
     fields: Fields | None = None,
 ) -> list[Finding]:
     """What the rules about the results themselves find, in the order of the rules."""
-    case = Case(results, recipient, fields or load_fields(), support, sets_are_known)
+    case = Case(results, recipient, fields or load_fields(), support)
     return [finding for find in FIND for finding in find(case)]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from difflib import SequenceMatcher
 from functools import cache
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from deidentify.disclosure.names import folded
 
 HEADERS = Path(__file__).parent / "headers.csv"
 LANGUAGES = ("zh", "en")
+NEAREST = 8
+_LONGEST = 60
 _UNIT = re.compile(r"(?P<name>.+?)\s*\((?P<unit>[^()]{0,12})\)")
 
 
@@ -37,13 +40,11 @@ def statistic_of(header: str) -> str | None:
     match = _UNIT.fullmatch(name)
     found = known.get(match["name"]) if match else None
     # `人数 (%)` is two numbers in one cell, or a share under the name of a count: nobody can tell which.
-    if (
-        match
-        and found
-        and "%" in match["unit"]
-        and load_fields().statistics[found].type not in ("share", "time_to_event")
-    ):
-        return None
+    if match and found and "%" in match["unit"]:
+        declared = load_fields().statistics[found]
+        if declared.of and not declared.per:  # `死亡率(%)`: of persons, not of time
+            return "percent"
+        return found if declared.type in ("share", "time_to_event") else None
     return found
 
 
@@ -55,6 +56,19 @@ def first_names(language: str) -> Mapping[str, str]:
         if written_in == language:
             first.setdefault(statistic, name)
     return first
+
+
+def nearest_statistics(header: str, language: str, most: int = NEAREST) -> tuple[str, ...]:
+    """The names in that language that look most like the header, one a statistic, the nearest first."""
+    asked = folded(header[:_LONGEST])
+    names = {
+        name: statistic for _, (statistic, written_in, name) in _lines(HEADERS) if written_in == language
+    }
+    near = sorted(names, key=lambda name: -SequenceMatcher(None, asked, folded(name)).ratio())
+    first: dict[str, str] = {}
+    for name in near:
+        first.setdefault(names[name], name)
+    return tuple(first.values())[:most]
 
 
 @cache

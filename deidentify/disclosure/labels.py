@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import tomllib
 import unicodedata
+from collections.abc import Sequence
 from functools import cache, lru_cache
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from deidentify.disclosure.names import folded, folded_name
 MARGINS = Path(__file__).parent / "margins.toml"
 BANDS = Path(__file__).parent / "bands.toml"
 _MANY = 4096
+_LONGEST = 60  # letters of a band or a code
 
 
 @lru_cache(maxsize=_MANY)
@@ -23,6 +25,22 @@ def is_margin(label: str) -> bool:
     """Whether a label names the sum of the others: `合 计`, `Total:`, `All patients`, `Total (n=43)`."""
     text = folded_name(label)
     return bool(text) and (text in _words() or bool(_stem().fullmatch(text)))
+
+
+def are_complements(labels: Sequence[str]) -> bool:
+    """Whether these are two labels that are everybody between them, so that neither is the other's total."""
+    return len(labels) == 2 and frozenset(map(folded_name, labels)) in _pairs()
+
+
+@cache
+def _pairs() -> frozenset[frozenset[str]]:
+    document = tomllib.loads(MARGINS.read_text(encoding="utf-8"))
+    ends = document["ends"]
+    return frozenset(
+        frozenset(folded_name(written.format(one)) for one in pair)
+        for pair in document["complements"]
+        for written in ("{}", *ends)
+    )
 
 
 @cache
@@ -42,9 +60,16 @@ def _stem() -> re.Pattern[str]:
 
 
 @lru_cache(maxsize=_MANY)
-def holds_a_number(label: str) -> bool:
-    """Whether a digit of the label is none of a band, a stage, a dose or a code: it may be somebody's count."""
+def holds_a_number(label: str, is_numbered: bool = False) -> bool:
+    """Whether a number of the label is none of a band, a stage, a dose or a code: it may be somebody's count.
+
+    `is_numbered`: of a column whose labels may be numbers alone. A numeral before `例` or `patients` is always one.
+    """
+    if _count_of_persons().search(folded(label)):
+        return True
     text = folded(label).replace(" ", "")
+    if is_numbered and len(text) <= _LONGEST and any(one.fullmatch(text) for one in _bands("numbered")):
+        return False
     if not any(letter.isdigit() or unicodedata.category(letter) in ("Nl", "No") for letter in text):
         return False
     return not _is_band(text) and not all(
@@ -53,15 +78,22 @@ def holds_a_number(label: str) -> bool:
 
 
 def _is_band(text: str) -> bool:
-    return len(text) <= 60 and any(one.fullmatch(text) for one in _bands())
+    return len(text) <= _LONGEST and any(one.fullmatch(text) for one in _bands())
 
 
 @cache
-def _bands() -> tuple[re.Pattern[str], ...]:
+def _count_of_persons() -> re.Pattern[str]:
     document = _read(BANDS)
-    words = {name: "|".join(document[name]) for name in ("unit", "dose", "word")}
+    numeral, noun = ("|".join(document[name]) for name in ("numeral", "noun"))
+    return re.compile(rf"(?:{numeral})[ _-]?(?:{noun})")
+
+
+@cache
+def _bands(name_of_list: str = "patterns") -> tuple[re.Pattern[str], ...]:
+    document = _read(BANDS)
+    words = {name: "|".join(document[name]) for name in ("unit", "dose", "word", "code")}
     found = []
-    for pattern in document["patterns"]:
+    for pattern in document[name_of_list]:
         written = pattern
         for name, choice in words.items():
             written = written.replace(f"({{{name}}})", f"(?:{choice})")

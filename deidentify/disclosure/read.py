@@ -96,6 +96,7 @@ class Results:
     series: tuple[Curve, ...] = ()
     row_sets: Mapping[str, tuple[int, str]] = field(default_factory=dict)
     is_table: bool = False
+    columns: Mapping[str, int] = field(default_factory=dict)  # of a file: a dimension's place, from 1
 
 
 def read_file(path: Path) -> dict[str, Any]:
@@ -139,7 +140,14 @@ def read_results(mapping: Mapping[str, Any]) -> Results:
         if name in seen:
             raise malformed(where, "this id occurs twice", "编号重复")
         seen.add(name)
-    return Results(typed, curves, _row_sets(mapping), is_table=bool(mapping.get("table")))
+    return Results(typed, curves, _row_sets(mapping), bool(mapping.get("table")), _columns(mapping))
+
+
+def _columns(mapping: Mapping[str, Any]) -> dict[str, int]:
+    found = mapping.get("columns", {})
+    if not isinstance(found, Mapping):
+        raise malformed("columns", "an object is needed", "应为对象")
+    return {str(name): _count(found, name, "columns") or 0 for name in found}
 
 
 def _list(mapping: Mapping[str, Any], name: str) -> Sequence[Any]:
@@ -311,7 +319,8 @@ def table_mapping(content: bytes) -> dict[str, Any]:
         rows += _cells(number, line, header, values)
     if not rows:
         raise malformed("CSV", "there is no line below the header", "表头之下没有数据行")
-    return {"table": True, "rows": rows, "series": [], "row_sets": {}}
+    columns = {name: place for place, name in enumerate(header, start=1) if place - 1 not in values}
+    return {"table": True, "rows": rows, "series": [], "row_sets": {}, "columns": columns}
 
 
 def _cells(number: int, line: list[str], header: list[str], values: list[int]) -> list[dict[str, Any]]:
@@ -359,8 +368,9 @@ def _cell(text: str, number: int, column: str) -> float | int | None:
             "逗号不是千位分隔符",
         )
     cleaned = cleaned.replace(",", "")
-    kind = load_fields().statistics[column].type
-    in_percent = cleaned.endswith("%") and kind in ("share", "time_to_event")
+    declared = load_fields().statistics[column]
+    kind, is_open_rate = declared.type, bool(declared.of) and not declared.per
+    in_percent = cleaned.endswith("%") and (kind in ("share", "time_to_event") or is_open_rate)
     try:
         value = float(cleaned.removesuffix("%")) if in_percent else float(cleaned)
     except ValueError:

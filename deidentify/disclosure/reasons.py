@@ -1,7 +1,7 @@
 """Words that somebody gives for what they ask: whether they say anything, and whether two accounts are one person.
 
 None of this can tell a good reason from a bad one. It refuses what is no reason: dots, blanks that nobody sees, one
-letter over and over, and the fillers of fillers.csv.
+letter or one phrase over and over, rows of a keyboard, counting, and the words of fillers.csv.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ FILLERS = Path(__file__).parent / "fillers.csv"
 CONFUSABLES = Path(__file__).parent / "confusables.csv"
 LETTERS = 10
 KINDS = 4
+_SHORTEST_RUN = 4  # letters that follow a keyboard's row or a counting sequence; fewer occur in words
 _FEWEST = 2  # letters or digits of a purpose or an authorisation: 上市, 1号
 
 
@@ -27,9 +28,12 @@ def letters_of(text: str) -> str:
 
 
 def is_reason(text: str, letters: int = LETTERS, kinds: int = KINDS) -> bool:
-    """Whether it has so many letters, so many different ones among them."""
-    found = letters_of(text)
-    return len(found) >= letters and len(set(found)) >= kinds and not is_filler(text)
+    """Whether it has so many letters, so many different ones among them, beside what only follows a sequence."""
+    found = _without_runs(letters_of(text))
+    if len(found) < letters or len(set(found)) < kinds or is_filler(text):
+        return False
+    # A phrase that is repeated says what it says once.
+    return not any(found[length:] == found[:-length] for length in range(1, letters))
 
 
 def is_filler(text: str) -> bool:
@@ -38,8 +42,55 @@ def is_filler(text: str) -> bool:
     return len(said) < _FEWEST or len(set(said)) == 1 or said in _lines(FILLERS)
 
 
+def _without_runs(said: str) -> str:
+    """The letters without those that follow one another on a keyboard or in counting, forwards or backwards."""
+    kept, place = [], 0
+    sequences = _sequences()
+    while place < len(said):
+        length = 1
+        while place + length < len(said) and any(
+            said[place : place + length + 1] in one for one in sequences
+        ):
+            length += 1
+        if length < _SHORTEST_RUN:
+            kept.append(said[place])
+            length = 1
+        place += length
+    return "".join(kept)
+
+
+@cache
+def _sequences() -> tuple[str, ...]:
+    found = [word for word, kind in _lines(FILLERS).items() if kind in ("keyboard", "counting")]
+    return (*found, *(word[::-1] for word in found))
+
+
 def one_person(name: str) -> str:
-    """A person's name or account as it is compared: letters that look alike are one, whatever their script."""
+    """A person's name as it is compared: as `one_spelling`, without a number at the end: `王芳2` is `王芳`.
+
+    A number behind a hyphen or in brackets is left out of a Chinese name only: `privacy-2` names an account.
+    """
+    spelt = one_spelling(name)
+    bare = _without_end(spelt, "N")
+    if bare and bare[-1].isalpha():
+        return bare
+    plain = _without_end(spelt, "NPSZ")
+    is_chinese = bool(plain) and all(unicodedata.name(letter, "").startswith("CJK") for letter in plain)
+    return plain if is_chinese else spelt
+
+
+def _without_end(text: str, categories: str) -> str:
+    end = len(text)
+    while end and unicodedata.category(text[end - 1])[0] in categories:
+        end -= 1
+    return text[:end]
+
+
+def one_spelling(name: str) -> str:
+    """A name or an account's id as it is compared: letters that look alike are one, whatever their script.
+
+    An id may differ from another in its number alone, so that numbers stay.
+    """
     looks = _lines(CONFUSABLES)
     # An accent on a letter is no other person's name.
     bare = (letter for letter in unicodedata.normalize("NFD", folded_person(name)) if not _is_mark(letter))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from deidentify.disclosure.names import folded
-from deidentify.disclosure.reasons import is_filler, mixes_scripts, one_person
+from deidentify.disclosure.reasons import is_filler, mixes_scripts, one_spelling
 from rwd_platform.core.errors import Problem
 from rwd_platform.core.text import Bilingual
 
@@ -128,7 +128,7 @@ def _is_fingerprint(given: str) -> bool:
 
 def _are_two(approvers: Iterable[Any], requester: Any) -> bool:
     """Two persons besides the requester: spellings that look alike are one person, a mixture of alphabets is none."""
-    asked = one_person(requester) if isinstance(requester, str) else ""
+    asked = one_spelling(requester) if isinstance(requester, str) else ""
     plain = [one for one in approvers if isinstance(one, str) and not mixes_scripts(one)]
-    others = {one_person(one) for one in plain} - {"", asked}
+    others = {one_spelling(one) for one in plain} - {"", asked}
     return bool(asked) and len(others) >= APPROVERS_NEEDED

@@ -5,7 +5,8 @@ strict, for it has to write the moved one back; this reading is wide, and what i
 numbers are told from dates by what stands beside them: 分级 2-3, BP 120-80, 3-5次/日, 11-6 ng, 5/5级.
 
 `days_told` are days that a date in the text is not needed for: 8日手术 without a month. `beside_moved` are told only
-beside a moved date: a weekday, a festival, a solar term, a year in another era, 11-6 with nothing after it.
+beside a moved date: a weekday, a festival, a solar term, a year in another era, 11-6 with nothing after it, a year
+between marks that no form reads (2024·03·05), numerals of cheques, 8号 and 廿三日 without a month, 24年春 and 5/3/24.
 """
 
 from __future__ import annotations
@@ -70,6 +71,72 @@ _ELSEWHERE = re.compile(
     re.IGNORECASE,
 )
 
+# 2024·03·05, 2024_03_05, 2024,3,5, 2024--3--5, 5·3·2024, 2024_03: whatever mark a keyboard has; 2024.065 counts days.
+_MARK = r" ?(?:[^\w\s%*×+<>=≤≥±^&#@]|_){1,2} ?"
+_SMALL_MONTH, _SMALL_DAY = "(?:1[0-2]|0?[1-9])", "(?:3[01]|[12][0-9]|0?[1-9])"
+_MARKED = re.compile(
+    rf"(?<![0-9A-Za-z.:])(?:19|20)[0-9]{{2}}{_MARK}{_SMALL_DAY}{_MARK}{_SMALL_DAY}(?![0-9])"
+    rf"|(?<![0-9A-Za-z.]){_SMALL_DAY}(?! ?[-./] ?[0-9]){_MARK}{_SMALL_DAY}{_MARK}(?:19|20)[0-9]{{2}}(?![0-9])"
+    rf"|(?<![0-9A-Za-z.])(?:19|20)[0-9]{{2}}[·_'’|\\]{{1,2}}{_SMALL_MONTH}(?![0-9])"
+    rf"|(?:(?<![0-9A-Za-z.])(?:19|20)[0-9]{{2}}[./]|(?:^|(?<=[,;。(]))(?:19|20)[0-9]{{2}}-)"
+    rf"(?:[0-2][0-9]{{2}}|3[0-6][0-9])(?![0-9./\-]){NO_UNIT}"
+)
+# 5/3/24, 24/3, 24.3手术: the year in two digits.
+_SHORT = re.compile(
+    rf"(?<![0-9A-Za-z.\-/本])(?<!本 )(?:{_SMALL_DAY}([-./]){_SMALL_MONTH}|{_SMALL_MONTH}([-./]){_SMALL_DAY})(?:\1|\2)"
+    rf"(?:[0-4][0-9]|[89][0-9])(?![0-9A-Za-z.\-/%]){NO_UNIT}"
+    rf"|(?<![0-9A-Za-z./\-+~]){GRADED}(?!24/7(?![0-9]))(?:1[3-9]|2[0-9]|3[0-5]) ?[/-] ?{_SMALL_MONTH}"
+    rf"(?![0-9A-Za-z./\-%+~^*×天周个级期度分次岁项例枚片粒支根肋椎节段倍组型步米]){NO_UNIT}"
+    rf"|(?:^|(?<=[,;。(]))(?:1[3-9]|2[0-9]|3[0-5])\.{_SMALL_MONTH}(?= ?{EVENT})"
+)
+_TIME_OF_YEAR = (
+    r"(?:[春夏秋冬](?![虫春夏秋冬])|Q[1-4]|第? ?[一二三四1-4] ?季|[上下]半年|年?[底初末中](?![次期])"
+    r"|(?:十[一二]?|[一二三四五六七八九])月(?![余前后来内个]))"
+)
+# 24年春, 24年Q1, 二四年三月, 于19年确诊; 高血压24年 is how long.
+_SHORT_YEAR = re.compile(
+    rf"(?<![0-9.史])[0-9]{{2}} ?年 ?{_TIME_OF_YEAR}|{CLAUSE}[0-9]{{2}} ?年(?= ?{EVENT})"
+    rf"|(?<![一二三四五六七八九十百千〇零○]){HAN_DIGIT}{{2}}年{_TIME_OF_YEAR}",
+    re.IGNORECASE,
+)
+# 贰零贰肆年叁月伍日. 参 is a root as well, so it counts beside another numeral only.
+_CAPITALS = re.compile(
+    "(?<![第每隔后前近约共])(?:[壹贰叁肆伍陆柒捌玖拾零]|(?<=[壹贰叁肆伍陆柒捌玖拾零])参)[年月日号](?![余前后来内个间])"
+)
+# 周3, 星期3; 每周3-5次 is how often, 脐周3处 where.
+_NUMBERED_WEEKDAY = re.compile(
+    "(?:(?:星期|礼拜)|(?<![0-9一二两三四五六七八九十几数半整满孕第圆双隔脐肛眼牙口颈腰腹胸臀臂腿膝乳灶管瘤房角肩])周) ?"
+    "[1-7壹贰叁肆伍陆](?![0-9.%])"
+    "(?! ?(?:[-~/至到或、,] ?[0-9.]+ ?)?(?:[次回片粒支剂疗程周期个岁内余天日月年例针帖贴处枚颗滴袋粒]|(?-i:[a-z])))",
+    re.IGNORECASE,
+)
+_LUNAR_DAY = re.compile(
+    "(?<![最当起之])初[一二三四五六七八九十](?![0-9男女学年班级上下毕次过般期诊步始个天周月日中高])"
+)
+# The day of a month in words or digits. 号 is a number too (8号楼, 16号导管), 日 counts days (3日后, 一日3次).
+_DAY_NUMBER = (
+    r"(?:3[01]|[12][0-9]|0?[1-9]|三十一?|卅一?|(?:二十|廿|十)[一二三四五六七八九]?|[一二三四五六七八九])"
+)
+_DAY_OF_MONTH = re.compile(
+    rf"(?:{CLAUSE}|(?<=[上下本当该]月))(?<![\u3400-\u9fff] )(?P<day>{_DAY_NUMBER}) ?日"
+    r"(?![后前内余间来以之里共未无不没用热疟量均剂龄服三数两一二半多]|左右|疗程|总量"
+    r"| ?[0-9一二两三四五六半]{1,3}(?:[-~][0-9])? ?[次片粒支剂包袋顿餐g])"
+    rf"|(?:{CLAUSE}|(?<=[月是约嘱拟定天晨午晚又再另等]))(?P<number>{_DAY_NUMBER}) ?号"
+    "(?![楼床线病房室桌台诊院门窗管针刀导鞘丝缝牙钛球机试方抗染色体车位患者受例孔环套膜区厅坑家组井柜箱包袋瓶标本蜡块切片样探头电极通腔"
+    "静动脉口药液晶人工码灶结组淋肋椎节根支枚公路街巷弄村单引胃气尿吸造胸腰颈骶]|[0-9])"
+)
+# Before it a count: 术后3、5日, 第1至3日, 病程: 7日, 导尿管 16号.
+_COUNTED = re.compile(
+    r"(?:[第后前每隔][ :]?[0-9一二三四五六七八九十]{1,3} ?[日天]?[、,和及至到~\-]? ?"
+    r"(?:[0-9一二三四五六七八九十]{1,3}[、,]){0,3}"
+    r"|(?:病程|疗程|天数|日数|日龄|[术生产]后|[第共每隔近约管针线径刀片]|连续|持续|住院|周期|型号|规格|尺寸)[ :]{1,2})$"
+)
+
+_TELLING = (
+    *(_WITH_YEAR, _BARE, _WEEKDAY, _FESTIVAL, _ELSEWHERE),
+    *(_MARKED, _SHORT, _SHORT_YEAR, _CAPITALS, _NUMBERED_WEEKDAY, _LUNAR_DAY),
+)
+
 
 def days_told(plain: str) -> int:
     """Days of a month without the month, of a text in normal form: no text shows them, with other dates or without."""
@@ -78,10 +145,12 @@ def days_told(plain: str) -> int:
 
 def beside_moved(plain: str) -> int:
     """Whatever else in a text in normal form tells a year, a day or a weekday beside dates that were moved."""
-    found = sum(
-        1 for form in (_WITH_YEAR, _BARE, _WEEKDAY, _FESTIVAL, _ELSEWHERE) for _ in form.finditer(plain)
+    found = sum(1 for form in _TELLING for _ in form.finditer(plain))
+    found += sum(_is_a_day(plain, match) for match in _PAIR.finditer(plain))
+    return found + sum(
+        not _COUNTED.search(plain, max(0, match.start() - 16), match.start())
+        for match in _DAY_OF_MONTH.finditer(plain)
     )
-    return found + sum(_is_a_day(plain, match) for match in _PAIR.finditer(plain))
 
 
 def _is_a_day(plain: str, pair: re.Match[str]) -> bool:

@@ -20,6 +20,16 @@ ROSTER_UNFIT = Problem(
     "every one a list of texts; FHIR resources or a Bundle will do as well.",
 )
 
+ROSTER_KEYLESS = Problem(
+    code="text.roster_keyless",
+    zh="名册缺少 `people` 这一项，或者它不是列表。",
+    en="The roster has no key `people`, or what stands there is no list.",
+    next_zh='整个文件写作 `{{"people": [{{"names": ["…"], "numbers": ["…"], "addresses": ["…"]}}]}}`，'
+    "各项均为文本列表；也可直接给出 FHIR 资源或 Bundle。",
+    next_en='Write the file as `{{"people": [{{"names": ["…"], "numbers": ["…"], "addresses": ["…"]}}]}}`, '
+    "every one a list of texts; FHIR resources or a Bundle will do as well.",
+)
+
 
 class Person(NamedTuple):
     """Somebody of the structured record. `subject` tells people apart and shows nowhere."""

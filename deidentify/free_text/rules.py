@@ -11,6 +11,7 @@ from deidentify.free_text.detector import Span, TextContext
 from deidentify.free_text.lexicon import clinical_word_end
 from deidentify.identifiers_cn import Found, NormalText, find_numbers
 from deidentify.identifiers_cn.addresses import find_addresses
+from deidentify.identifiers_cn.calls import find_calls
 from deidentify.identifiers_cn.devices import find_devices
 from deidentify.identifiers_cn.found import NAME
 from deidentify.identifiers_cn.hospital_numbers import find_beds, find_numbered
@@ -19,7 +20,7 @@ from deidentify.identifiers_cn.phones import find_hidden_mobiles
 
 _SEX = re.compile("[,;、 ]{1,3}[男女]")
 RULES = "rules"
-VERSION = "2"
+VERSION = "3"
 
 
 class Rules:
@@ -35,7 +36,7 @@ class Rules:
             find_devices(plain),
             find_numbers(plain),
             find_addresses(plain),
-            (one for one in find_names(plain) if not _is_clinical(plain, one)),
+            (one for one in chain(find_names(plain), find_calls(plain)) if not _is_clinical(plain, one)),
             find_beds(plain),
             find_numbered(plain),
             find_hidden_mobiles(plain),

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from deidentify.free_text.detector import Span, TextContext
 from deidentify.free_text.lexicon import is_clinical_word, is_in_clinical_word
-from deidentify.free_text.people import ROSTER_UNFIT, Person, people_of, read_person
+from deidentify.free_text.people import ROSTER_KEYLESS, ROSTER_UNFIT, Person, people_of, read_person
 from deidentify.free_text.spelling import HAN, folded, is_quick, kept_places, squashed
 from deidentify.identifiers_cn import HOSPITAL_NUMBER, MOBILE, RESIDENT_ID, NormalText
 from deidentify.identifiers_cn.found import ADDRESS, EMAIL, LANDLINE, NAME
@@ -31,7 +31,7 @@ from rwd_platform.core.errors import Problem
 if TYPE_CHECKING:
     from ahocorasick_rs import AhoCorasick
 
-__all__ = ["ROSTER_EMPTY", "ROSTER_UNFIT", "SEEDS", "Person", "Roster", "SeededMatching"]
+__all__ = ["ROSTER_EMPTY", "ROSTER_KEYLESS", "ROSTER_UNFIT", "SEEDS", "Person", "Roster", "SeededMatching"]
 
 SEEDS = "seeds"
 VERSION = "3"
@@ -87,7 +87,7 @@ class Roster:
     def from_dict(content: Any) -> Roster:
         """`{"people": [{"names": [...], "numbers": [...], "addresses": [...]}]}`, a Bundle, or FHIR resources.
 
-        What is written otherwise: text.roster_unfit; what names nobody: text.roster_empty.
+        A person written otherwise: text.roster_unfit; no `people`: text.roster_keyless; nobody: text.roster_empty.
         """
         match content:
             case {"people": list(people)}:
@@ -103,7 +103,7 @@ class Roster:
             case [*resources] if all(isinstance(one, dict) for one in resources):
                 roster = Roster.from_fhir(resources)
             case _:
-                raise ROSTER_UNFIT.error(number=1)
+                raise ROSTER_KEYLESS.error()
         if not roster._seeds:
             raise ROSTER_EMPTY.error()
         return roster

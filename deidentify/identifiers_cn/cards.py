@@ -22,6 +22,12 @@ _INSURANCE = re.compile(
     r"(?P<value>[A-Za-z]{0,4}[0-9](?:[ ]?[A-Za-z0-9\-]){3,24})",
     re.IGNORECASE,
 )
+# 社保卡A12345678: without 号 the number must be as long as a card's; 医保卡余额120.5 is none.
+_INSURANCE_CARD = re.compile(
+    r"(?:医保|社保|医疗保险|社会保险|社会保障|新?农合|合作医疗|健康卡|参保|保险)(?:个人)?(?:电子)?(?:卡|证|本|凭证|卡片)"
+    r"(?:绑定)?(?:卡号?)?(?:为|是|系)?[ :#.(\-\"“]{0,4}(?P<value>[A-Za-z]{0,4}[0-9](?:[ \-]?[0-9]){5,20})(?![0-9.])",
+    re.IGNORECASE,
+)
 
 
 def passes_luhn(number: str) -> bool:
@@ -43,5 +49,6 @@ def find_bank_cards(plain: str) -> Iterator[Found]:
 
 def find_insurance_cards(plain: str) -> Iterator[Found]:
     """Numbers after the words for a card of health or social insurance."""
-    for match in _INSURANCE.finditer(plain):
-        yield Found(INSURANCE_CARD, *match.span("value"))
+    for pattern in (_INSURANCE, _INSURANCE_CARD):
+        for match in pattern.finditer(plain):
+            yield Found(INSURANCE_CARD, *match.span("value"))

@@ -24,10 +24,16 @@ _LETTERED = re.compile(
     r"(?P<value>[A-Za-z](?=[A-Za-z0-9]*[0-9]{5})[A-Za-z0-9]{7,9})(?![A-Za-z0-9])",
     re.IGNORECASE,
 )
+# After a word for any document, and 凭 and 持, what is built like a permit or a passport: 陪护人凭H1234567802入院.
+_BUILT_LIKE_ONE = re.compile(
+    r"(?:证件|证明|通行|回乡|台胞|港澳(?:居民)?|[凭持](?!续))[^A-Za-z0-9\n。；,]{0,12}"
+    r"(?P<value>(?:[HM][0-9]{8}(?:[0-9]{2})?|[CWEGDSP][0-9]{8}|[EC][A-Z][0-9]{7}))(?![0-9A-Za-z])",
+    re.IGNORECASE,
+)
 
 
 def find_travel_documents(plain: str) -> Iterator[Found]:
     """Numbers after the words for a passport or a permit, in a text in normal form."""
-    for pattern in (_NAMED, _LETTERED):
+    for pattern in (_NAMED, _LETTERED, _BUILT_LIKE_ONE):
         for match in pattern.finditer(plain):
             yield Found(TRAVEL_DOCUMENT, *match.span("value"))

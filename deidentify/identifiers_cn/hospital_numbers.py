@@ -34,7 +34,7 @@ _DIGITS_ALONE = 8
 _NOUNS = (
     "住院|门诊|病案|病历|病理|影像|登记|就诊|急诊|挂号|检查|检验|标本|样本|条码|条形码|放射|超声|内镜|手术|医嘱|处方|"
     "申请单?|报告单?|体检|流水|患者|病人|病员|档案|健康档案|诊疗卡?|就诊卡|一卡通|磁卡|CT|MRI|MR|DR|PET|X线|X光|切片|蜡块|"
-    "会诊|随访|住院病案|门诊病历"
+    "会诊|随访|住院病案|门诊病历|输血单?|配血单?|用血|取血单?|发血单?|血袋|采血管?|试管|化验单?|检验单|检查单"
 )
 _NAMED = re.compile(
     rf"(?:{_NOUNS})(?:的)?(?:编|序|唯一)?(?:[号卡][码号]?|ID)(?:为|是)?[^A-Za-z0-9\n。；]{{0,4}}"
@@ -51,6 +51,11 @@ _LETTERED = re.compile(  # several letters and hyphens before the digits: CT-202
     rf"(?:{_NOUNS})(?:编|序)?(?:[号][码]?|ID)[^A-Za-z0-9\n。；]{{0,4}}"
     r"(?P<value>(?=[A-Za-z\-]{1,12}[0-9])[A-Za-z][A-Za-z0-9\-/]{4,28})",
     re.IGNORECASE,
+)
+# A slip or a tube bears its number without 号: 输血单A1234567, 条码 00123456. Thirteen digits and more are a product's.
+_ON_A_LABEL = re.compile(
+    r"(?:输血单|配血单|取血单|发血单|化验单|检验单|检查单|申请单|条码|条形码|标本|样本)(?:为|是)?[ :#.(]{0,3}"
+    r"(?P<value>[A-Za-z]{0,4}[0-9]{6,12}|[A-Za-z]{1,4}[0-9]{2,4}-[0-9]{3,8})(?![0-9A-Za-z.])"
 )
 _OF_SOMETHING_ELSE = (
     *("注册证", "备案", "批件", "许可证", "批准", "伦理", "审批", "项目", "方案", "课题", "试验", "研究"),
@@ -220,7 +225,7 @@ def _patient_of(resource: object) -> str:
 
 def find_hospital_numbers(plain: str) -> Iterator[Found]:
     """Numbers after the word for them, in a text in normal form."""
-    for pattern in (_NAMED, _LETTERED, _ENGLISH):
+    for pattern in (_NAMED, _LETTERED, _ENGLISH, _ON_A_LABEL):
         for match in pattern.finditer(plain):
             yield Found(HOSPITAL_NUMBER, *match.span("value"))
 

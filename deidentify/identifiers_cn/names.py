@@ -248,7 +248,7 @@ def _without_dots(plain: str) -> Iterator[Found]:
         after_role = bool(match["role"])
         start, end = match.span("value")
         dotted = plain[end : end + 1] == "·" or plain[max(0, start - 1) : start] == "·"
-        if not dotted and end - start >= 2 and (parts >= 2 or (after_role and _ends_like_a_name(plain, end))):
+        if not dotted and end - start >= 2 and (parts >= 2 or (after_role and ends_like_a_name(plain, end))):
             yield Found(NAME, start, end)
 
 
@@ -271,7 +271,7 @@ def _parts() -> re.Pattern[str]:
 def _nicknames(plain: str) -> Iterator[Found]:
     """老张 and 小李 after a mark, a role or a word like 嘱, and before a mark or a word that follows names."""
     for match in _nickname().finditer(plain):
-        if _ends_like_a_name(plain, match.end()):
+        if ends_like_a_name(plain, match.end()):
             yield Found(NAME, *match.span("value"))
 
 
@@ -290,7 +290,7 @@ def _after_callers(plain: str) -> Iterator[Found]:
         if plain[start : start + 1] in words().doubtful or plain.startswith("老师傅", match.start()):
             continue
         end = name_end(plain, start)
-        if end - start >= 2 and _ends_like_a_name(plain, end):
+        if end - start >= 2 and ends_like_a_name(plain, end):
             yield Found(NAME, start, end)
 
 
@@ -299,7 +299,7 @@ def _callers() -> re.Pattern[str]:
     return re.compile("(?:" + "|".join(words().callers) + ")")
 
 
-def _ends_like_a_name(plain: str, end: int) -> bool:
+def ends_like_a_name(plain: str, end: int) -> bool:
     return not _HAN_CHARACTER.match(plain, end) or any(
         plain[end : end + length] in words().after or plain[end : end + length] in words().titles
         for length in (1, 2, 3)

@@ -7,7 +7,7 @@ column that says whose row it is is looked for: by its header, by the platform's
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from deidentify.pseudonym import is_token
@@ -39,6 +39,9 @@ class People:
     varying: int = 0
     mean_risk: float = 0.0  # over persons, of the largest 1 / size among a person's classes
     class_sizes: Mapping[int, int] = field(default_factory=dict, repr=False)
+    rival: People | None = (
+        None  # of a named column that differs in every row: another that says persons repeat
+    )
 
     @property
     def k(self) -> int:
@@ -75,6 +78,7 @@ class People:
             "class_sizes": {str(size): count for size, count in self.class_sizes.items()},
             "prosecutor_max": 1 / self.k,
             "marketer": self.mean_risk,
+            **({"rival": self.rival.as_dict()} if self.rival else {}),
         }
 
 
@@ -104,15 +108,25 @@ def _pseudonyms_at_first(table: Table) -> dict[str, bool]:
 def count_people(table: Table, quasi: Sequence[str], person: str | None = None) -> People:
     """The classes of `quasi` in persons. `person`: the column; None looks for one.
 
+    A named column that differs in every row says that nobody has two; where another that was found says otherwise,
+    it is the named one's `rival`, for a row's own number may have been named by mistake.
     Of several that nobody named, the one with the fewest persons, for that errs on the safe side. Raises
     `risk.column_unknown`. Reads the file once more for each column in question.
     """
     if person is not None:
         table.position(person)
-        return _counted(table, quasi, person, named=True)
-    found = [_counted(table, quasi, column, named=False) for column in person_columns(table)]
-    found = [one for one in found if one.persons > 0]
-    return min(found, key=lambda one: one.persons + one.unknown, default=People(None))
+        named = _counted(table, quasi, person, named=True)
+        rival = None if named.repeat else _best_found(table, quasi, person)
+        return replace(named, rival=rival) if rival is not None and rival.repeat else named
+    return _best_found(table, quasi) or People(None)
+
+
+def _best_found(table: Table, quasi: Sequence[str], but: str | None = None) -> People | None:
+    """Of the columns that say whose row it is, the one with the fewest persons; None where there is none."""
+    found = [_counted(table, quasi, one, named=False) for one in person_columns(table) if one != but]
+    return min(
+        (one for one in found if one.persons > 0), key=lambda one: one.persons + one.unknown, default=None
+    )
 
 
 def _are_tokens(table: Table, place: int) -> bool:

@@ -41,6 +41,8 @@ def reasons_of(form: Form, people: People | None) -> list[tuple[str, str, Biling
                 )
                 reasons.append((rule, PASS if risk <= limit else FAIL, words))
         reasons.append(("rows_repeat", REVIEW, _repeat(people)))
+    if people.rival is not None:
+        reasons.append(("person_doubtful", REVIEW, _doubtful(people, people.rival)))
     if not people.named:
         reasons.append(("person_unnamed", REVIEW, _unnamed(people)))
     return reasons
@@ -59,6 +61,8 @@ def words_of(people: People | None) -> list[Bilingual]:
             )
         ]
     words = [_repeat(people)] if people.repeat else []
+    if people.rival is not None:
+        words.append(_doubtful(people, people.rival))
     if not people.named:
         words.append(_unnamed(people))
     return [Bilingual(f"{one.zh}。", f"{one.en[:1].upper()}{one.en[1:]}.") for one in words]
@@ -91,7 +95,7 @@ def change_of(people: People | None) -> Bilingual | None:
     """What to do where the classes of records are large enough and the persons are not, or not known to be."""
     if people is None or people.column is None:
         return None
-    if people.repeat:
+    if people.repeat or people.rival is not None:
         return Bilingual(
             "先整理成每人一行（或减少每人可区分的取值），再继续概化，并按人数重新评估",
             "bring the table to one row a person, generalise further, and assess it again in persons",
@@ -114,6 +118,18 @@ def _repeat(people: People) -> Bilingual:
         f"最小等价类为 {people.k} 人；同一人的多条记录可相互关联，须由隐私专员复核",
         f"rows are not people: by {en}, {people.records:,} records are of {people.persons:,} persons{unknown_en}, and "
         f"the smallest class is {people.k} of them; a person's rows can be put together: a privacy officer must look",
+    )
+
+
+def _doubtful(people: People, rival: People) -> Bilingual:
+    zh, en = people.shown
+    other_zh, other_en = rival.shown
+    return Bilingual(
+        f"所指明的{zh}每行各不相同，而按{other_zh}计，{rival.records:,} 条记录只来自 {rival.persons:,} 人，"
+        f"最小等价类为 {rival.k} 人；请核对 --person 所指的列，须由隐私专员复核",
+        f"{en}, which was named, differs in every row, while by {other_en} {rival.records:,} records are of "
+        f"{rival.persons:,} persons and the smallest class is {rival.k}; check the column named with --person: a "
+        "privacy officer must look",
     )
 
 

@@ -50,7 +50,7 @@ def check_results(
     ],
     conditions: Annotated[Path | None, typer.Option("--conditions", help="JSON")] = None,
     released: Annotated[
-        list[Path] | None, typer.Option("--released", help="该范围已有的结果 · what this circle holds")
+        list[Path] | None, typer.Option("--released", help="该接收机构已有的结果 · what this circle holds")
     ] = None,
     as_json: Json = False,
 ) -> int:

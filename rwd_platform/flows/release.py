@@ -13,6 +13,7 @@ is asked there.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlmodel import Session
@@ -140,15 +141,40 @@ def _put_forward(
     circle: str,
     stated: Mapping[str, Any],
 ) -> OutputRelease:
-    """The check of what may be asked for, and its answer on record."""
-    product = product_of(platform.records.get(Study, package.study_id))
+    """The check of what may be asked for, and its answer on record.
+
+    The check may take seconds, and nobody else can write while a transaction is open: it is made before. What is
+    released is checked once more, then with nobody beside it.
+    """
     now = platform.clock()
-    asked = OutputRelease(
+    asked = _request(platform, actor, package, kind, circle, stated, now)
+    with platform.records.reading() as session:
+        verdict = _verdict(platform, session, asked, package, pending=frozenset({APPROVERS}))
+    asked.verdict = verdict.as_dict()
+    if verdict.outcome == "fail":
+        asked.state, asked.decided_at = ReleaseState.REFUSED, as_text(now)
+    with platform.records.transaction(audit=_act(actor, asked, "release.requested")) as session:
+        check_account(session, actor)
+        session.add(asked)
+    return asked
+
+
+def _request(
+    platform: Platform,
+    actor: Actor,
+    package: EvidencePackage,
+    kind: str,
+    circle: str,
+    stated: Mapping[str, Any],
+    now: datetime,
+) -> OutputRelease:
+    """The row of a request, before anything was checked."""
+    return OutputRelease(
         id=new_id("release", now),
         organisation_id=package.organisation_id,
         project_id=package.project_id,
         package_id=package.id,
-        product=product,
+        product=product_of(platform.records.get(Study, package.study_id)),
         recipient_kind=kind,
         circle=circle,
         content_sha256=package.sha256,
@@ -159,20 +185,11 @@ def _put_forward(
         requested_at=as_text(now),
     )
 
-    def act() -> Act:
-        refused = asked.state == ReleaseState.REFUSED
-        return release_act(
-            actor, "release.refused" if refused else "release.requested", asked, refused=refused
-        )
 
-    with platform.records.transaction(audit=act) as session:
-        check_account(session, actor)
-        verdict = _verdict(platform, session, asked, package, pending=frozenset({APPROVERS}))
-        asked.verdict = verdict.as_dict()
-        if verdict.outcome == "fail":
-            asked.state, asked.decided_at = ReleaseState.REFUSED, as_text(now)
-        session.add(asked)
-    return asked
+def _act(actor: Actor, asked: OutputRelease, done: str) -> Act:
+    """What the log says: the act that was meant, or that it was refused."""
+    refused = asked.state == ReleaseState.REFUSED
+    return release_act(actor, "release.refused" if refused else done, asked, refused=refused)
 
 
 def _check_conditions(policy: Recipient, stated: Mapping[str, Any]) -> None:
@@ -248,21 +265,12 @@ def _release(
     current, unseen = asked, list[Mapping[str, Any]]()
 
     def act() -> Act:
-        refused = current.state == ReleaseState.REFUSED
-        return release_act(
-            actor, "release.refused" if refused else "release.released", current, refused=refused
-        )
+        return _act(actor, current, "release.released")
 
     with platform.records.transaction(audit=act) as session:
         check_account(session, actor)
         current = session.get_one(OutputRelease, release_id)
-        state = ReleaseState(current.state)
-        approvers = standing(session, current, votes_in(session, release_id))
-        if state == ReleaseState.REQUESTED:
-            raise NOT_APPROVED.error(release=release_id, needed=VOTES_NEEDED, have=len(approvers))
-        check_transition(RELEASE, "release", release_id, state, ReleaseState.RELEASED)
-        if len(approvers) < VOTES_NEEDED:
-            raise APPROVAL_LAPSED.error(release=release_id, needed=VOTES_NEEDED)
+        approvers = _approved_by(session, current)
         verdict = _verdict(platform, session, current, package, approvers=approvers)
         before, current.verdict = current.verdict, verdict.as_dict()
         seen = {_told(one) for one in before["findings"]}
@@ -275,6 +283,18 @@ def _release(
             people = people_behind(platform, package, current.product, results)
             session.add(figures_row(platform, current, results, people, now))
     return platform.records.get(OutputRelease, release_id), unseen
+
+
+def _approved_by(session: Session, asked: OutputRelease) -> Sequence[str]:
+    """Those whose approvals stand. Raises where it is not approved, is decided already, or an approval lapsed."""
+    state = ReleaseState(asked.state)
+    approvers = standing(session, asked, votes_in(session, asked.id))
+    if state == ReleaseState.REQUESTED:
+        raise NOT_APPROVED.error(release=asked.id, needed=VOTES_NEEDED, have=len(approvers))
+    check_transition(RELEASE, "release", asked.id, state, ReleaseState.RELEASED)
+    if len(approvers) < VOTES_NEEDED:
+        raise APPROVAL_LAPSED.error(release=asked.id, needed=VOTES_NEEDED)
+    return approvers
 
 
 def _told(finding: Mapping[str, Any]) -> tuple[str, str, str]:

@@ -43,7 +43,7 @@ def seal_source_map(platform: Platform, lock_id: str, sources: Mapping[str, tupl
 def with_source_lines(platform: Platform, lock_id: str, lineage: pd.DataFrame) -> pd.DataFrame:
     """`lineage` with file, line and digest in place of `source_row`. Raises `ledger.source_unknown`.
 
-    A lock made before 0.4 has no map: its source rows say `<file>:<line>:<digest>` themselves.
+    An older lock has no map: its source rows say `<file>:<line>:<digest>` themselves.
     """
     import pandas as pd
 

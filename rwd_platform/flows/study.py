@@ -241,7 +241,7 @@ def results_of(platform: Platform, run: AnalysisRun) -> ResultSet:
 def lineage_of(platform: Platform, run: AnalysisRun) -> pd.DataFrame:
     """subject_id, variable, organisation_id, source_file_sha256, source_line, line_digest.
 
-    What lies in the results zone names lines as the lock does; a run of before 0.4 names them in clear.
+    What lies in the results zone names lines as the lock does; an older run names them in clear.
     """
     import pandas as pd
 

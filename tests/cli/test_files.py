@@ -16,7 +16,6 @@ from tests.cli.calling import Rwd, is_chinese
 VERBS = [
     "validate FILE",
     "deidentify FILE --policy default --out o",
-    "deidentify good.ndjson --policy default --out o --key-file FILE",
     "transfer decide FILE",
     "risk FILE --quasi a --sensitive s",
     "risk good.csv --quasi a --sensitive s --population FILE",
@@ -74,6 +73,7 @@ NAMED_AFTER_A_PATIENT = [
     ("recode good.csv --quasi a --hierarchies PATH --k 2", "a = 3\n", "recode.hierarchies_unreadable"),
     ("transfer decide PATH", "[]", "transfer.case_not_json"),
     ("deidentify good.ndjson --policy default --out o --key-file PATH", "short", "deidentify.key_file"),
+    ("deidentify good.ndjson --policy default --out o --key-file PATH", None, "deidentify.key_file_missing"),
 ]
 
 

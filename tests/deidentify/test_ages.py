@@ -178,3 +178,47 @@ def test_the_codes_of_ages_are_codes():
     assert len(rows) >= 10
     for row in rows:
         assert luhn(row["code"].replace("-", "")) if row["system"] == LOINC else is_sctid(row["code"])
+
+
+@pytest.mark.parametrize("name", [
+    "Age (years)", "Age, years", "AGE_YEARS", "Age in years", "岁数",
+    "患者入院时的实际年龄", "年龄, 岁", "Ａｇｅ", "年齡",
+])  # fmt: skip
+def test_a_longer_name_of_an_age_is_one(name: str):
+    """With its unit, in brackets or behind a comma, in any width, and with whose age it is and when."""
+    resource = kept(code={**WEIGHT, "text": name}, valueInteger=95, valueQuantity={"value": 95})
+    assert (resource["valueInteger"], resource["valueQuantity"]) == (90, NINETY)
+
+
+@pytest.mark.parametrize("name", ["Age (months)", "年龄（月）", "Age in months"])
+def test_a_name_that_tells_months_counts_in_months(name: str):
+    """95 months are a child's; 1,140 are 95 years, of which a whole number cannot tell 90 and above."""
+    code = {**WEIGHT, "text": name}
+    assert kept(code=code, valueInteger=95)["valueInteger"] == 95
+    assert kept(code=code, valueQuantity={"value": 1140})["valueQuantity"] == NINETY
+    assert "valueInteger" not in kept(code=code, valueInteger=1140)
+
+
+@pytest.mark.parametrize("name", ["妊娠年龄", "血管年龄", "bone age", "Age group 2", "average", "age" * 50])
+def test_a_longer_name_of_something_else_is_no_age(name: str):
+    assert not is_age({"text": name})
+
+
+@pytest.mark.parametrize("quantity", [
+    {"value": 95, "unit": "ａ"}, {"value": 95, "system": UCUM, "code": "ａ"}, {"value": 95, "unit": "ＹＥＡＲＳ"},
+    {"value": 95, "system": SNOMED, "code": "258707000"}, {"value": 1140, "system": SNOMED, "code": "258706009"},
+    {"value": 832_770, "system": UCUM, "code": "h"}, {"value": 49_966_200, "system": UCUM, "code": "min"},
+    {"value": 95, "system": "urn:oid:2.16.840.1.113883.6.96", "code": "258707000"},
+    {"value": 95, "system": "http://example.org/units", "code": "Y", "unit": "岁"},
+], ids=str)  # fmt: skip
+def test_units_of_ages_are_known_in_any_width_and_system(quantity: Any):
+    """UCUM, SNOMED CT and words, down to the minute, of whatever the observation is called."""
+    assert pooled_age(quantity, 1) == NINETY
+
+
+@pytest.mark.parametrize("quantity", [
+    {"value": 95, "system": UCUM, "code": "A"}, {"value": 95, "system": SNOMED, "code": "258702006"},
+    {"value": 95, "system": UCUM, "code": "min"}, {"value": 95, "system": SNOMED, "code": "258683005"},
+], ids=str)  # fmt: skip
+def test_amperes_hours_and_kilograms_are_no_years(quantity: Any):
+    assert pooled_age(quantity, 1) == quantity

@@ -268,3 +268,28 @@ def test_each_system_has_one_grammar():
     assert len(systems) == len(set(systems)) == len(grammars())
     assert all(bool(table.get("anywhere")) != bool(table["systems"]) for table in tables.values())
     assert not is_told_by_form("") and not is_told_by_form("C" * 10_000)
+
+
+RXNORM, MDC = "http://www.nlm.nih.gov/research/umls/rxnorm", "urn:iso:std:iso:11073:10101"
+
+
+@pytest.mark.parametrize("system", [RXNORM, MDC])
+def test_a_number_of_eight_digits_that_is_a_day_is_no_code_of_plain_numbers(system: str) -> None:
+    """RxNorm's have mostly seven digits, MDC's a partition that nobody uses at 19 or 20 million."""
+    grammar = grammar_of(system)
+    assert grammar is not None
+    assert not any(map(grammar.fits, ["19780312", "20261231", "19000101"]))
+    assert all(map(grammar.fits, ["1049502", "150456", "19781312", "19780332", "20270101", "10123456"]))
+
+
+@pytest.mark.parametrize("code", ["19.7803", "20.0512", "Z12.3001", "M1980/3", "19.7803x001"])
+def test_what_may_be_a_day_or_a_month_is_no_code_without_a_system(code: str) -> None:
+    assert grammar_by_form(code) is None
+
+
+@pytest.mark.parametrize("code", [
+    "36.0601", "36.0600x004", "36.2x00", "85.4", "S52.521A", "T36.0X1A", "I25.103", "I10.x00x002", "C34.900x001",
+    "M8500/3",
+])  # fmt: skip
+def test_other_codes_of_that_form_still_tell_by_it(code: str) -> None:
+    assert grammar_by_form(code) is not None

@@ -15,16 +15,18 @@ REFUSED = """
 阿依古丽·买买提 买买提·吐尔逊 阿依古丽.买买提 阿依古丽•买买提_2026
 海南省琼海市嘉积镇文坡村12号 东风路18号3栋2单元501室 琼海市嘉积镇文坡村
 E12345678 e12345678 EA1234567 G12345678 H1234567890 11010519491231002X 1101051949１２31002X 154-1234-5678 琼A12345
+李四的检查 李四检查 扎西病历 扎西 次仁 尼玛 买买提 古丽娜尔 3床张 12床李四 20240305_ZY12345 20240305-B23456
 ZY20231234 ZY20231231 zy20231234 MRN000123 0012345678 住院号123456 a@example.org 6222021234567890128
 """
 DOUBTFUL = "wangxiaoming_19800304 ZhangSan zhang_san WangXiaoming XiaomingWang li-na zhangwei2026 Wang.Fang"
+DOUBTFUL += " ouyang wang.xm Wang_2026 高明 高明2026"
 PASSES = """
 export_20261121 患者 病人 检验结果2026 oncology-batch-3 Patient Observation.000 export-2024-03-01 20261121 part-00001 a
 病案首页 高血压 乐城2026 海口市人民医院 海南 琼海市 白血病队列 方案 安全性 肿瘤科第三批 何首乌 随访 血常规 黄疸 周报
 手术记录20240101 全量数据 体检2026 MedicationRequest QuestionnaireResponse R4_v1 batch20261121 demo_hospital_c
 lab_results
 FHIR_export_202611211530 3f2a9c1e-1234-4abc-8def-0123456789ab 123456 patients imaging data_quality_report
-machine mapping
+machine mapping 患者的检查 3床查房 明细表 白细胞 花名册 金标准 高值耗材 陈旧性心肌梗死 long_2026 AI_v2 20240305_v1
 """
 
 

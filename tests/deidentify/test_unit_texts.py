@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deidentify.ages import _WORDS
+from deidentify.ages import unit_words
 from deidentify.identifiers_cn import scan
 from deidentify.unit_texts import _words, is_unit_text
 
@@ -34,7 +34,7 @@ def test_a_name_a_date_and_a_number_are_no_unit(text: str):
 
 def test_every_word_of_an_age_is_a_unit():
     """Where ages are pooled by their unit in words, that unit may stay."""
-    assert all(map(is_unit_text, _WORDS))
+    assert all(map(is_unit_text, unit_words()))
 
 
 def test_no_word_is_a_number_of_a_person():
@@ -51,3 +51,21 @@ def test_no_number_is_a_unit(digits: str):
 def test_a_huge_text_costs_nothing():
     """A unit is short."""
     assert not is_unit_text("克/" * 500_000) and not is_unit_text("{" * 1_000_000)
+
+
+@pytest.mark.parametrize("text", [
+    "138次/123次/456次/78次", "m1.m3.m8.m1.m2.m3.m4.m5.m6.m7.m8", "m1/m3/m8/m1/m2/m3/m4", "10*11.10*10.10*5.10*19",
+    "10*3.10*8/L",
+    "m138.m2.m345.m67", "13次/80次", "m.m.m.m.m", "１３８次/１２３次", "10^12/10^12/10^12", "m2/m3/cm3/10^6/10e9",
+])  # fmt: skip
+def test_a_number_in_pieces_is_no_unit(text: str) -> None:
+    """One count, four factors and fewer digits than a telephone number has, in words and in UCUM."""
+    assert not is_unit_text(text)
+
+
+@pytest.mark.parametrize("text", [
+    "mL/min/{1.73_m2}", "mL/min/1.73m2", "10*9/L", "10^12/L", "mg/24h",
+    "mL/cm[H2O]/kg/min", "次/48小时", "12次/分", "kg.m2.s-2",
+])  # fmt: skip
+def test_units_with_numbers_in_them_stay_units(text: str) -> None:
+    assert is_unit_text(text)

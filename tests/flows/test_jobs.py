@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
+from rwd_platform import worker
 from rwd_platform.flows import jobs
 from rwd_platform.flows.jobs import KINDS, Progress, drain, enqueue, work_once
 from rwd_platform.flows.platform import Platform
@@ -91,6 +94,24 @@ def test_a_worker_that_lost_its_job_at_the_very_end_does_not_die(
     job = work_once(platform, "slow")
     assert job is not None
     assert (job.state, job.worker) == ("running", "other")
+
+
+def test_a_busy_database_does_not_end_the_worker(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Another process may hold the database longer than the worker waits; the next second it is asked again."""
+    enqueue(platform, RESEARCHER, "lock", {"study_id": "study-none"}, key="lock/1")
+    claim, times = queue.claim, iter((True,))
+
+    def busy_once(*given: Any) -> Job | None:
+        if next(times, False):
+            raise OperationalError("UPDATE job", {"payload": SECRET}, sqlite3.OperationalError("locked"))
+        return claim(*given)
+
+    monkeypatch.setattr(queue, "claim", busy_once)
+    assert not worker._worked(platform, "w1")
+    assert worker._worked(platform, "w1")
+    assert "asking again" in caplog.text and SECRET not in caplog.text
 
 
 def test_a_job_of_an_unknown_kind_is_refused_at_the_door(platform: Platform) -> None:

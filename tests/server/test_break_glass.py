@@ -20,7 +20,7 @@ from tests.conftest import StandingClock
 from tests.server.conftest import LogIn
 
 REASON = "该患者疑似植入物召回批次，须由主治医师当面告知并安排复查。"
-WHY = "已核对召回通知，同意。"
+WHY = "已核对医嘱与救治记录，同意查看"
 PATIENT = f"p1.intl.1.{'b' * 25}a"
 NAME, NUMBER, PHONE = "欧阳琼华", "469002195002031222", "13876543210"
 

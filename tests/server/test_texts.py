@@ -279,4 +279,4 @@ def test_the_command_line_refuses_a_study_that_plans_no_texts(
     monkeypatch.setenv("RWD_DEMO", "true")
     answer = caller(monkeypatch, capsysbinary)("text", "prepare", "--study", silent.id, "--json")
     assert (answer.code, answer.document["error"]["code"]) == (3, "text.not_planned")
-    assert "free_text: true" in answer.stderr
+    assert "free_text: true" in answer.document["error"]["next_en"]

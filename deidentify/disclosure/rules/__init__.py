@@ -11,6 +11,8 @@ from deidentify.disclosure.rules import (
     dominance,
     limits,
     linked,
+    means,
+    outweighing,
     rates,
     rounding,
     row_sets,
@@ -38,8 +40,10 @@ FIND: tuple[Callable[[Case], Iterator[Finding]], ...] = (
     limits.find,
     linked.find,
     rates.find,
+    means.find,
     secondary.find,
     subtotals.find,
+    outweighing.find,
     rounding.find,
 )
 RULES: dict[str, Rule] = {
@@ -58,8 +62,10 @@ RULES: dict[str, Rule] = {
         limits,
         linked,
         rates,
+        means,
         secondary,
         subtotals,
+        outweighing,
         rounding,
     )
     for rule in vars(module).values()

@@ -94,7 +94,7 @@ def test_a_column_of_numbers_beside_a_known_one_is_named_to_a_person():
     found = check(table_mapping("分期,例数,均龄\nI,60,61.5\nII,40,62\n".encode()), "sponsor", PURPOSE)
     assert found.outcome == "review"
     (one,) = found.findings
-    assert one.rule == "undeclared_column" and "median (中位数)" in one.remedy_zh and "均龄" not in one.zh
+    assert one.rule == "undeclared_column" and "均值" in one.remedy_zh and "均龄" not in one.zh
 
 
 CHINESE = "分期,例数,事件数\nI,{first},30\nII,50,25\n合计,{total},55\n"

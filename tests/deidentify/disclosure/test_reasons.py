@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 
 from deidentify.disclosure import reasons
-from deidentify.disclosure.reasons import is_filler, is_reason, letters_of, mixes_scripts, one_person
+from deidentify.disclosure.reasons import (
+    is_filler,
+    is_reason,
+    letters_of,
+    mixes_scripts,
+    one_person,
+    one_spelling,
+)
 
 
 @pytest.mark.parametrize(
@@ -28,6 +35,15 @@ from deidentify.disclosure.reasons import is_filler, is_reason, letters_of, mixe
         ("1234567890" * 3, False),
         ("已核对，同意发布", False),  # eight
         ("a" * 100_000, False),
+        ("没有理由没有理由没有", False),
+        ("asdfghjklqwerty", False),
+        ("lkjhgfdsapoiuyt", False),
+        ("一二三四五六七八九十", False),
+        ("甲乙丙丁戊己庚辛壬癸", False),
+        ("abcdefghijklmnop", False),
+        ("onetwothreefourfive", False),
+        ("qwerty property owner checked the tables", True),
+        ("已核对一二三四各表，结论与用途一致", True),
     ],
 )
 def test_a_reason_has_ten_letters_of_four_kinds(text: str, said: bool):
@@ -57,9 +73,21 @@ def test_letters_that_look_alike_are_one_persons_name(spelt: str):
     assert one_person(spelt) == one_person("paul")
 
 
-@pytest.mark.parametrize("other", ["pauline", "saul", "保罗", "paul2", ""])
+@pytest.mark.parametrize("other", ["pauline", "saul", "保罗", "paul-2", ""])
 def test_another_name_is_another_person(other: str):
     assert one_person(other) != one_person("paul")
+
+
+@pytest.mark.parametrize("name", ["王芳2", "王芳２", "王芳 02", "王芳（2）", "王芳-3", "王芳②"])
+def test_a_number_at_the_end_makes_no_second_person(name: str):
+    assert one_person(name) == one_person("王芳")
+
+
+def test_ids_of_accounts_may_differ_in_their_number():
+    assert one_person("paul2") == one_person("paul")
+    assert one_person("privacy-1") != one_person("privacy-2")
+    assert one_person("12") != one_person("13") and one_person("2") != ""
+    assert one_spelling("paul2") != one_spelling("paul")
 
 
 @pytest.mark.parametrize(

@@ -150,8 +150,11 @@ def test_a_roster_is_made_of_fhir_resources(content: object):
 
 
 UNFIT = [
-    ("text.roster_unfit", "text"),
-    ("text.roster_unfit", {"persons": []}),
+    ("text.roster_keyless", "text"),
+    ("text.roster_keyless", {"persons": []}),
+    ("text.roster_keyless", {"patients": []}),
+    ("text.roster_keyless", {"people": "王秀英"}),
+    ("text.roster_keyless", [3]),
     ("text.roster_unfit", {"people": ["王秀英"]}),
     ("text.roster_unfit", {"people": [{"names": "王秀英"}]}),
     ("text.roster_unfit", {"people": [{"names": [3]}]}),
@@ -170,6 +173,16 @@ def test_a_roster_that_is_not_one_is_refused(code: str, content: object):
         Roster.from_dict(content)
     assert refused.value.code == code
     assert "王秀英" not in str(refused.value.as_dict())
+
+
+def test_a_roster_without_people_is_told_what_it_lacks():
+    """There is no first person to find fault with: the key is named, and the shape shown."""
+    with pytest.raises(PlatformError) as refused:
+        Roster.from_dict({"patients": []})
+    error = refused.value
+    assert "`people`" in error.zh and "`people`" in error.en and "第 1 个人" not in error.zh
+    for hint in (error.next_zh, error.next_en):
+        assert '{"people": [{"names": ["…"], "numbers": ["…"], "addresses": ["…"]}]}' in hint
 
 
 def test_a_roster_does_not_show_who_is_in_it():

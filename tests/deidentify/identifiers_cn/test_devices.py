@@ -48,7 +48,30 @@ WRITTEN = [
     ("UDI（01）06901234567892（21）S987，植入", [(SERIAL, "S987")]),
     ("(17)250101(10)L123", [(PRODUCTION, "250101"), (LOT, "L123")]),
     ("UDI: 01 06901234567892 17 250101 10 L123 21 S987，", [(PRODUCTION, "17 250101 10 L123 21 S987")]),
-    ("扫码010690123456789217250101 10L123", [(PRODUCTION, "17250101")]),
+    (
+        "扫码010690123456789217250101 10L123",
+        [(PRODUCTION, "17250101"), (PRODUCTION, "17250101 10L123")],
+    ),
+    ("0106912345678901 17250101 10L123 21S987", [(PRODUCTION, "17250101 10L123 21S987")]),
+    ("01 06912345678901 17 250101 10 L123 21 S987植入", [(PRODUCTION, "17 250101 10 L123 21 S987")]),
+    ("[SN]1023456 [LOT]20A1188", [(SERIAL, "1023456"), (LOT, "20A1188")]),
+    ("【SN】1023456【LOT】20A1188", [(SERIAL, "1023456"), (LOT, "20A1188")]),
+    ("电极序号 AB12CD34", [(SERIAL, "AB12CD34")]),
+    ("序号：AB12CD34", [(SERIAL, "AB12CD34")]),
+    ("设备号AB12CD35", [(SERIAL, "AB12CD35")]),
+    ("S.N. AB12CD34", [(SERIAL, "AB12CD34")]),
+    ("S N: AB12CD34", [(SERIAL, "AB12CD34")]),
+    ("Ser# AB12CD34", [(SERIAL, "AB12CD34")]),
+    ("Ser. No. 1023456", [(SERIAL, "1023456")]),
+    ("植入体ID AB12CD34", [(SERIAL, "AB12CD34")]),
+    ("控制器编码：AB12CD34", [(SERIAL, "AB12CD34")]),
+    ("防伪码 1023 4567 8901", [(SERIAL, "1023 4567 8901")]),
+    ("序列 号 AB12CD34", [(SERIAL, "AB12CD34")]),
+    ("批 号 20A1188", [(LOT, "20A1188")]),
+    ("批：20A1188", [(LOT, "20A1188")]),
+    ("批次20A1188", [(LOT, "20A1188")]),
+    ("生产批次 20230101", [(LOT, "20230101")]),
+    ("产品批号：20A1188", [(LOT, "20A1188")]),
     ("+H123ABC01234567890/$$420020216LOT123456/SXYZ4567/16D20130202C", None),
     ("*+A99912349/$$52001510X3+*", [(PRODUCTION, "$$52001510X3+")]),
     (
@@ -101,6 +124,15 @@ NOTHING = [
     "型号W1DR01",
     "规格18650",
     "ER+PR+",
+    "序号 12",
+    "表中序号123",
+    "审批：20231101",
+    "分3批：20例",
+    "支架型号W1DR01",
+    "瓣膜号 23",
+    "病变[SN]阳性",
+    "laser no 3023",
+    "S 1 N 2",
 ]
 
 
@@ -122,7 +154,13 @@ def test_any_text_can_be_read(text: str):
     assert all(value for _, value in found(text))
 
 
-@pytest.mark.parametrize("unit", ["批号1 ", "(10)1", "UDI 17 1", "+A999", "=/A", "SN 1-", "LOT", "1 2"])
+HOSTILE = [
+    *("批号1 ", "(10)1", "UDI 17 1", "+A999", "=/A", "SN 1-", "LOT", "1 2"),
+    *("0106912345678901 10", "10A ", "S N", "批 "),
+]
+
+
+@pytest.mark.parametrize("unit", HOSTILE)
 def test_the_time_grows_with_the_length_only(unit: str):
     """Four times the text takes about four times the time; a quadratic pattern would take sixteen times."""
 

@@ -71,6 +71,20 @@ FOUND = """
     门诊ID：0098231，                | hospital-number | 0098231
     MRN: 00123456,                   | hospital-number | 00123456
     就诊卡号：8888 1234 5678，       | hospital-number | 8888 1234 5678
+    证件H1234567802已核，            | travel-document | H1234567802
+    证件（港澳）：M12345678，        | travel-document | M12345678
+    通行证（港澳）H1234567802，      | travel-document | H1234567802
+    证件号C12345678，                | travel-document | C12345678
+    陪护人凭H1234567802入院          | travel-document | H1234567802
+    持回乡证 H12345678，             | travel-document | H12345678
+    社保卡A12345678，                | insurance-card  | A12345678
+    农合证：HN20230001。             | insurance-card  | HN20230001
+    医保卡 4601 0012 3456 出示       | insurance-card  | 4601 0012 3456
+    输血单A1234567已核               | hospital-number | A1234567
+    输血单号：2023001234，           | hospital-number | 2023001234
+    条码 00123456，                  | hospital-number | 00123456
+    标本号B23-10086，                | hospital-number | B23-10086
+    标本：B23-10086，                | hospital-number | B23-10086
 """
 
 
@@ -96,6 +110,12 @@ CLEAN = """
     新A级证据
     受试者编号S-0107
     ICD-10 C50.900x001，CAS 50-78-2
+    条码06901234567892
+    标本3份，条码2枚
+    医保卡余额120.5元
+    凭处方取药20片
+    证件齐全，共3份
+    标本大小3.5cm
 """
 
 

@@ -55,3 +55,19 @@ def test_codes_and_numbers_tell_people_apart_and_addresses_do_not() -> None:
 )
 def test_a_hostile_header_is_read_in_no_time_and_says_nothing(header: str) -> None:
     assert kind_of_header(header) == ""
+
+
+@pytest.mark.parametrize("header", [
+    "患者", "患者唯一号", "研究对象", "病例号", "case_no", "CaseNo", "主索引号", "就诊卡", "登记卡号",
+    "subject_ref", "sub",
+])  # fmt: skip
+def test_a_column_that_says_whose_row_it_is_is_found(header: str) -> None:
+    """Also by the words of registries and of exports of FHIR."""
+    assert rank_as_person(header) is not None
+
+
+@pytest.mark.parametrize(
+    "header", ["患者数", "患者来源", "研究对象数", "case", "substance", "sub_total", "就诊次数"]
+)
+def test_a_column_that_counts_or_describes_people_is_none(header: str) -> None:
+    assert rank_as_person(header) is None

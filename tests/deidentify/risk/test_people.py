@@ -149,3 +149,24 @@ def test_no_person_and_no_header_that_may_be_one_is_in_what_is_told(tmp_path: Pa
     assert made.findings.people is not None and made.findings.people.column == "王伟芳"
     told = json.dumps(made.as_dict(), ensure_ascii=False) + as_markdown(made, "zh") + as_markdown(made, "en")
     assert "王伟芳" not in told and "第 1 列" in told and token(0) not in told
+
+
+def test_a_wrong_column_that_was_named_does_not_silence_the_right_one(tmp_path: Path) -> None:
+    """A visit's own number differs in every row: named as the person, it would make every row one of its own."""
+    rows = "\n".join(f"V{n},P{n % 6},1950,C{n % 10}" for n in range(240))
+    with opened(tmp_path, f"visit_no,patient_id,birth_year,dx\n{rows}\n") as table:
+        people = count_people(table, ["birth_year"], "visit_no")
+        made = risk_report_of(table, measure(table, ["birth_year"], "dx"), people=people)
+        right = count_people(table, ["birth_year"], "patient_id")
+    assert (people.persons, people.repeat, people.named) == (240, False, True)
+    assert people.rival is not None and (people.rival.column, people.rival.persons) == ("patient_id", 6)
+    assert {form.verdict for form in made.forms} <= {"review", "fail"}
+    assert all("person_doubtful" in {one.rule for one in form.reasons} for form in made.forms)
+    told = as_markdown(made, "zh")
+    assert "只来自 6 人" in told and "6 persons" in as_markdown(made, "en")
+    assert right.rival is None and (people.as_dict() or {})["rival"]["persons"] == 6
+
+
+def test_a_named_column_without_a_rival_is_believed(tmp_path: Path) -> None:
+    with opened(tmp_path, "visit_no,patient_id,age\n1,a,30\n2,b,30\n") as table:
+        assert count_people(table, ["age"], "visit_no").rival is None
