@@ -28,6 +28,7 @@ app = typer.Typer(
 VERBS = (
     "break_glass",
     "checking",
+    "cohorts",
     "documents",
     "keys",
     "operating",

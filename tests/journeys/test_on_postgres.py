@@ -9,7 +9,7 @@ from rwd_platform.flows.verify_log import verify_records
 from rwd_platform.flows.verify_package import verify_package_at
 from tests.journeys.test_the_main_job import assert_same_package
 
-pytestmark = pytest.mark.postgres
+pytestmark = [pytest.mark.postgres, pytest.mark.long]  # a whole journey more
 
 
 def test_the_whole_journey_gives_the_same_package_as_on_sqlite(

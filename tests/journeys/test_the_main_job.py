@@ -317,6 +317,7 @@ def test_a_lock_before_the_freeze_is_refused_and_the_refusal_is_in_the_log(
     assert "study.lock_refused" in {entry.action for entry in platform.records.all(select(AuditEntry))}
 
 
+@pytest.mark.long  # a whole journey more
 def test_the_same_work_in_another_folder_gives_the_same_bytes(journey: Journey, tmp_path: Path) -> None:
     """All files are identical, save those that the package itself marks volatile."""
     from tests.journeys.conftest import journey_in

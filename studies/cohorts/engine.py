@@ -1,0 +1,346 @@
+"""The definition as one Ibis expression, so that DuckDB on a laptop and Spark on a cluster run the same thing.
+
+`plain.py` says what each part means; this file only says it to an engine.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import reduce
+from typing import Any
+
+from studies.cohorts.definition import (
+    Cohort,
+    Events,
+    ExposureExit,
+    FixedExit,
+    Group,
+    Related,
+    Test,
+)
+from studies.cohorts.expressions import (
+    END,
+    FIRST,
+    LAST,
+    NUMBER,
+    PATIENT,
+    START,
+    VISIT,
+    age,
+    all_of,
+    coded,
+    compared,
+    date_of,
+    day_of,
+    derived,
+    end_of,
+    enough,
+    inside,
+    number_of,
+)
+from studies.cohorts.rows import cut, dated, eras, nearest, numbered, pick, shifted
+from studies.cohorts.tables import EventTable, Model
+
+# Ibis comes without types: its tables and expressions are Any here.
+Expr = Any
+
+_EVENT = (PATIENT, START, END, VISIT, NUMBER)
+_INDEX = (*_EVENT, FIRST, LAST)
+_VALUE, _PASSES, _FOUND, _QUERY = "_value", "_passes", "_found", "_query"
+_ID, _SAME = "_id", "_same"  # what comes first of one day; the number by which an event is found again
+
+
+def rule_column(number: int) -> str:
+    """The column of the answer of a definition's n-th rule, from 0."""
+    return f"rule_{number}"
+
+
+@dataclass(frozen=True)
+class Engine:
+    """Definitions over the tables of one connection: {table as stored: Ibis table}."""
+
+    model: Model
+    tables: Mapping[str, Expr]
+
+    def cohort(self, cohort: Cohort) -> Expr:
+        """patient_id, start_date, end_date: the patients' intervals."""
+        rows = self._exits(cohort, self.included(cohort))
+        rows = cut(eras(rows, cohort.era_gap_days), cohort.window)
+        return rows.select(
+            patient_id=rows[PATIENT], start_date=date_of(rows[START]), end_date=date_of(rows[END])
+        )
+
+    def included(self, cohort: Cohort) -> Expr:
+        """The entry events that pass every rule."""
+        rows = self.judged(cohort)
+        held = [rows[rule_column(number)] for number in range(len(cohort.rules))]
+        return pick((rows.filter(held) if held else rows).select(*_INDEX), cohort.limit)
+
+    def judged(self, cohort: Cohort) -> Expr:
+        """The entry events that the inclusion rules are asked about, and a column for each rule's answer."""
+        return self._judged(self.qualified(cohort), [rule.group for rule in cohort.rules])
+
+    def qualified(self, cohort: Cohort) -> Expr:
+        """The entry events that meet the qualifying conditions."""
+        events = self.entries(cohort)
+        return pick(self._holding(events, cohort.qualify), cohort.qualify_limit)
+
+    def entries(self, cohort: Cohort) -> Expr:
+        """The events that may let a patient in; `_number` tells those of one patient apart."""
+        import ibis
+
+        entry = cohort.entry
+        found = []
+        for number, wanted in enumerate(entry.events):
+            events = self._with_observation(self.events(wanted))
+            watched = (events[FIRST] + entry.days_before <= events[START]) & (
+                events[START] + entry.days_after <= events[LAST]
+            )
+            found.append(events.filter(watched).select(*_INDEX, _ID, **{_QUERY: ibis.literal(number)}))
+        every = ibis.union(*found) if len(found) > 1 else found[0]
+        every = numbered(every, [START, _ID, _QUERY, NUMBER, FIRST])
+        return pick(every.select(*_INDEX), entry.limit)
+
+    # -- events ------------------------------------------------------------------------------------
+
+    def events(self, wanted: Events, distinct: str = "", then: Sequence[Test] = ()) -> Expr:
+        """The events that a query selects: what each has in the column `distinct` is `_value`, `then` is `_passes`."""
+        import ibis
+
+        table = self.model.table(wanted.table)
+        rows = self.tables[table.source]
+        rows = rows.filter([coded(rows, table, one) for one in wanted.codes]) if wanted.codes else rows
+        asked = [distinct, *(test.column for test in (*wanted.tests, *then))]
+        stored = {column for name in asked for column in table.stored(name)}
+        rows = rows.select(sorted(stored.union(table.always_read())))
+        rows = rows.mutate(**{PATIENT: rows[table.patient], START: day_of(rows[table.start])})
+        rows = rows.filter(rows[START].notnull())
+        rows = rows.mutate(
+            **{
+                END: end_of(rows, table, rows[START]),
+                VISIT: rows[table.visit].cast("string") if table.visit else ibis.null("string"),
+            }
+        )
+        rows = numbered(rows, [START, *table.id])
+        if wanted.first:
+            rows = rows.filter(rows[NUMBER] == 0)
+        rows = shifted(rows, wanted.shift)
+        rows = self._looked_up(rows, table, asked)
+        rows = rows.filter(all_of([self._passes(rows, table, test) for test in wanted.tests]))
+        rows = dated(rows, wanted.dates)
+        if wanted.shift or any(wanted.dates):
+            rows = numbered(rows, [START, *table.id])
+        by_id = self.model.ties == "id"
+        tie = rows[table.id[0]].cast("int64") if by_id else ibis.null("int64")
+        value = {_VALUE: self._column(rows, table, distinct)} if distinct else {}
+        if then:
+            value[_PASSES] = all_of([self._passes(rows, table, test) for test in then])
+        rows = rows.select(*_EVENT, **{_ID: tie}, **value)
+        if wanted.within and not wanted.within.empty:
+            watched = self._with_observation(rows.mutate(**{_SAME: rows[NUMBER]}))
+            held = self._holding(watched, wanted.within, _SAME)
+            same = [rows[PATIENT] == held[PATIENT], rows[NUMBER] == held[_SAME]]
+            rows = rows.semi_join(held, same)
+        return pick(rows, wanted.pick)
+
+    def _with_observation(self, events: Expr) -> Expr:
+        """The events with the observation period that each lies in; those in none are gone."""
+        source, patient, first, last = self.model.observation
+        periods = self.tables[source]
+        periods = periods.select(
+            _observed=periods[patient], **{FIRST: day_of(periods[first]), LAST: day_of(periods[last])}
+        )
+        joined = events.inner_join(periods, [events[PATIENT] == periods["_observed"]])
+        watched = joined.filter((joined[FIRST] <= joined[START]) & (joined[START] <= joined[LAST]))
+        return watched.drop("_observed")
+
+    # -- conditions --------------------------------------------------------------------------------
+
+    def _holding(self, index: Expr, group: Group, *beside: str) -> Expr:
+        """The index events for which a group of conditions holds, with what is asked for beside them."""
+        if group.empty:
+            return index
+        rows = self._judged(index, [group])
+        return rows.filter(rows[rule_column(0)]).select(*_INDEX, *beside)
+
+    def _judged(self, index: Expr, groups: Sequence[Group]) -> Expr:
+        """The index events with a column for each group: whether it holds."""
+        import ibis
+
+        rows = numbered(index, [START, NUMBER, FIRST])
+        related = dict.fromkeys(one for group in groups for one in group.all_related())
+        names = {one: f"_found{number}" for number, one in enumerate(related)}
+        rows = self._with_counts(rows, names) if names else rows
+        asked = {test.column for group in groups for test in group.all_tests()}
+        rows = self._looked_up(rows, None, sorted(asked))
+        answers = {
+            rule_column(number): ibis.literal(True) if group.empty else self._answer(rows, group, names)
+            for number, group in enumerate(groups)
+        }
+        return rows.mutate(**answers)
+
+    def _answer(self, rows: Expr, group: Group, names: Mapping[Related, str]) -> Expr:
+        """Whether a group holds; what it needs is beside the index events already."""
+        import ibis
+
+        answers = [enough(one.count, rows[names[one]]) for one in group.related]
+        answers += [
+            all_of([self._passes(rows, None, test) for test in tests]) for tests in group.about_patient
+        ]
+        answers += [self._answer(rows, one, names) for one in group.groups if not one.empty]
+        empty = sum(one.empty for one in group.groups)  # an empty group holds
+        held = reduce(operator.add, (answer.cast("int64") for answer in answers), ibis.literal(empty))
+        wanted = {"all": len(answers) + empty, "any": 1}.get(group.operator, group.number)
+        return held <= wanted if group.operator == "at_most" else held >= wanted
+
+    def _with_counts(self, index: Expr, names: Mapping[Related, str]) -> Expr:
+        """How many related events there are, a column for each.
+
+        They are counted one beside the other and joined once: joined one after the other, the text of the query
+        would double with each.
+        """
+        import ibis
+
+        counted = [
+            self._counted(index, related).mutate(**{_QUERY: ibis.literal(name)})
+            for related, name in names.items()
+        ]
+        every = ibis.union(*counted) if len(counted) > 1 else counted[0]
+        found = every.group_by(["_of_patient", "_of_number"]).aggregate(
+            **{name: every[_FOUND].max(where=every[_QUERY] == name) for name in names.values()}
+        )
+        same = [index[PATIENT] == found["_of_patient"], index[NUMBER] == found["_of_number"]]
+        rows = index.left_join(found, same).drop("_of_patient", "_of_number")
+        return rows.mutate(**{name: rows[name].fill_null(0) for name in names.values()})
+
+    def _counted(self, index: Expr, related: Related) -> Expr:
+        """_of_patient, _of_number and _found of the index events that have related events at all."""
+        events = self.events(related.events, related.count.distinct, related.then)
+        events = events.rename({f"_of{column}": column for column in events.columns})
+        key = index.select(*_INDEX)
+        pairs = key.inner_join(events, [key[PATIENT] == events[f"_of{PATIENT}"]])
+        event = {"start": pairs[f"_of{START}"], "end": pairs[f"_of{END}"]}
+        near = [one for window in related.windows for one in inside(window, pairs, event, related.observed)]
+        if related.observed:
+            near += [pairs[FIRST] <= event["start"], event["start"] <= pairs[LAST]]
+        if related.same_visit:
+            near.append(pairs[f"_of{VISIT}"] == pairs[VISIT])
+        near_pairs = pairs.filter(near) if near else pairs
+        near_pairs = nearest(near_pairs, related.of)
+        near_pairs = near_pairs.filter(near_pairs[f"_of{_PASSES}"]) if related.then else near_pairs
+        value = near_pairs[f"_of{_VALUE}"].nunique() if related.count.distinct else near_pairs.count()
+        keys = {"_of_patient": near_pairs[PATIENT], "_of_number": near_pairs[NUMBER]}
+        return near_pairs.group_by(**keys).aggregate(**{_FOUND: value})
+
+    def _passes(self, rows: Expr, table: EventTable | None, test: Test) -> Expr:
+        if test.column in ("start_date", "end_date"):
+            values = tuple(number_of(str(value)) for value in test.values)
+            test = replace(test, values=values)
+        return compared(self._column(rows, table, test.column), test)
+
+    def _column(self, rows: Expr, table: EventTable | None, column: str) -> Expr:
+        """What a test's column says of a row; lookups are beside it already."""
+        plain = {"start_date": START, "end_date": END}
+        if column in plain:
+            return rows[plain[column]]
+        if column == "days":
+            return rows[END] - rows[START]
+        if column in _AGES:
+            completed, side = _AGES[column]
+            return age(rows, rows[side], completed=completed)
+        if "." in column:
+            return rows[column.replace(".", "_of_")]
+        assert table is not None  # noqa: S101 - a test on the patient names no column of a table
+        if column == "visit":
+            return rows[VISIT]
+        if column in table.codes:
+            return rows[table.codes[column][1]]
+        if column in table.derived:
+            return derived(rows, table.derived[column])
+        stored = rows[table.columns[column]]
+        return stored.fill_null(table.fills[column]) if column in table.fills else stored
+
+    def _looked_up(self, rows: Expr, table: EventTable | None, columns: Sequence[str]) -> Expr:
+        """The rows with what their patient, visit or provider says, where a column asks for it."""
+        wanted: dict[str, dict[str, str]] = {}
+        for column in columns:
+            scope, _, name = column.rpartition(".")
+            if scope:
+                wanted.setdefault(scope, {})[f"{scope}_of_{name}"] = self.model.lookups[scope].columns[name]
+            elif column in _AGES:
+                wanted.setdefault("patient", {}).update(
+                    {f"_birth{number}": name for number, name in enumerate(self.model.birth)}
+                )
+        for scope, names in sorted(wanted.items()):
+            rows = self._joined(rows, table, scope, names)
+        return rows
+
+    def _joined(self, rows: Expr, table: EventTable | None, scope: str, names: Mapping[str, str]) -> Expr:
+        lookup = self.model.lookups[scope]
+        there = self.tables[lookup.source]
+        owner = {"_owner": there[lookup.patient]} if lookup.patient else {}
+        there = there.select(
+            _key=there[lookup.key], **owner, **{new: there[old] for new, old in names.items()}
+        )
+        if scope == "patient":
+            same = [rows[PATIENT] == there["_key"]]
+        elif scope == "visit":
+            same = [rows[VISIT] == there["_key"].cast("string")]
+        else:
+            assert table is not None  # noqa: S101 - only a row of a table names a provider or a site
+            same = [rows[table.link(scope)] == there["_key"]]
+        same += [rows[PATIENT] == there["_owner"]] if owner else []
+        return rows.left_join(there, same).drop("_key", *owner)
+
+    # -- exit --------------------------------------------------------------------------------------
+
+    def _exits(self, cohort: Cohort, included: Expr) -> Expr:
+        """patient, start and end of each included event: the earliest exit that is not before its start."""
+        import ibis
+
+        included = numbered(included, [START, NUMBER, FIRST])
+        ends = []
+        if isinstance(cohort.exit, FixedExit):
+            base = included[START] if cohort.exit.side == "start" else included[END]
+            end = ibis.least(base + cohort.exit.days, included[LAST])
+            ends.append(included.select(PATIENT, NUMBER, START, _end_day=end))
+        else:
+            ends.append(included.select(PATIENT, NUMBER, START, _end_day=included[LAST]))
+        if isinstance(cohort.exit, ExposureExit):
+            ends.append(self._exposure_ends(cohort.exit, included))
+        ends += [self._censored(one, included) for one in cohort.censors]
+        every = ibis.union(*ends) if len(ends) > 1 else ends[0]
+        every = every.filter(every["_end_day"] >= every[START])
+        left = every.group_by([PATIENT, NUMBER, START]).aggregate(**{END: every["_end_day"].min()})
+        return left.select(PATIENT, START, END)
+
+    def _exposure_ends(self, exit: ExposureExit, included: Expr) -> Expr:
+        import ibis
+
+        found = []
+        for wanted in exit.exposure:
+            rows = self.events(wanted)
+            end = rows[END] if exit.supply_days is None else rows[START] + exit.supply_days
+            found.append(rows.select(PATIENT, START, **{END: end + exit.extra_days}))
+        every = ibis.union(*found) if len(found) > 1 else found[0]
+        exposed = eras(every, exit.gap_days).rename({f"_of{name}": name for name in (PATIENT, START, END)})
+        pairs = included.inner_join(exposed, [included[PATIENT] == exposed[f"_of{PATIENT}"]])
+        pairs = pairs.filter((pairs[f"_of{START}"] <= pairs[START]) & (pairs[START] <= pairs[f"_of{END}"]))
+        return pairs.select(PATIENT, NUMBER, START, _end_day=pairs[f"_of{END}"])
+
+    def _censored(self, censor: Events, included: Expr) -> Expr:
+        events = self.events(censor)
+        events = events.select(_of_patient=events[PATIENT], _end_day=events[START])
+        pairs = included.inner_join(events, [included[PATIENT] == events["_of_patient"]])
+        pairs = pairs.filter((pairs["_end_day"] >= pairs[START]) & (pairs["_end_day"] <= pairs[LAST]))
+        return pairs.select(PATIENT, NUMBER, START, "_end_day")
+
+
+_AGES = {
+    "age": (True, START),
+    "age_at_end": (True, END),
+    "calendar_age": (False, START),
+    "calendar_age_at_end": (False, END),
+}
