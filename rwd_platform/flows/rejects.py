@@ -125,7 +125,7 @@ def _own_names(platform: Platform, file: UploadFile) -> dict[str, str]:
         return platform.landing.open(file.organisation_id, file.sha256)
 
     with stored() as stream:
-        beginning = io.BufferedReader(stream).read(4)  # type: ignore[type-var]
+        beginning = io.BufferedReader(stream).read(4)  # type: ignore[type-var]  # a stream that reads is all it needs
     if not beginning.startswith(ZIP_MAGICS):
         return {file.name: file.name}
     with open_zip(file.name, stored, LIMITS, platform.layout.tmp) as archive:
@@ -149,7 +149,7 @@ def _header(platform: Platform, file: UploadFile, label: str) -> bytes:
         return platform.landing.open(file.organisation_id, file.sha256)
 
     with stored() as stream:
-        beginning = io.BufferedReader(stream).read(4)  # type: ignore[type-var]
+        beginning = io.BufferedReader(stream).read(4)  # type: ignore[type-var]  # a stream that reads is all it needs
     if beginning.startswith(ZIP_MAGICS):
         with open_zip(file.name, stored, LIMITS, platform.layout.tmp) as archive:
             member = next(one for one in archive if one.label == label)
@@ -159,5 +159,5 @@ def _header(platform: Platform, file: UploadFile, label: str) -> bytes:
 
 def _first_row(open_stream: OpenStream) -> bytes:
     with open_stream() as stream:
-        buffered = io.BufferedReader(stream)  # type: ignore[type-var]
+        buffered = io.BufferedReader(stream)  # type: ignore[type-var]  # a stream that reads is all it needs
         return next(line for line in buffered if line.strip()).rstrip(b"\r\n")

@@ -40,7 +40,7 @@ DONE = {"fingerprint": UNSEEN, "attacks": HARMLESS}
 
 def report(sizes: dict[int, int], *, residual: Residual | None = CLEAN, **found: object) -> RiskReport:
     given = {key: found.pop(key) for key in ("l", "t") if key in found}
-    return risk_report(SUBJECT, Findings(measures(sizes, **given), residual=residual, **{**DONE, **found}))  # type: ignore[arg-type]
+    return risk_report(SUBJECT, Findings(measures(sizes, **given), residual=residual, **{**DONE, **found}))  # type: ignore[arg-type]  # of several kinds
 
 
 # class sizes -> verdicts of public, controlled, enclave; the widest that passes; the level of GB/T 42460
