@@ -1,48 +1,45 @@
-"""Rules as expressions of the query engine: does a rule speak about a row, and does the row fail it.
+"""Suites on tables of any engine: what every rule says of each row, lazily; a rule that cannot be asked is named.
 
-A row without the value in question is one that the rule does not speak about; that it is missing is the
-business of `not_null`. Dates are FHIR text and may be partial: two dates are compared as far as both go.
+The engine is whatever the Ibis tables belong to. `judged_tables` brings data frames to an embedded one.
 """
 
 from __future__ import annotations
 
-import functools
-import operator
-from collections.abc import Callable, Iterator, Mapping
+import tempfile
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
 
-from quality.suite import Other, Rule, Suite
+from quality.kinds import TABLE_MALFORMED, Asked, Expr, Lookup, Seen, asked, bins_of, equals
+from quality.lookups import Surroundings
+from quality.rules import DRIFT, Other, Suite
 from rwd_platform.core import columns as core
-from rwd_platform.core.errors import Exit, Problem
+from rwd_platform.core.errors import PlatformError
 
-# ibis and pyarrow come without types: their tables and expressions are Any here.
-Expr = Any
+__all__ = ["KEYS", "TABLE_MALFORMED", "UPLOAD_ID", "Judged", "Surroundings", "judge", "judged_tables"]
+
 KEYS = (*core.MERGE_KEY, core.PATIENT_ID)
+UPLOAD_ID = "upload_id"
 _ARROW = {"integer": "int64", "decimal": "double", "boolean": "bool"}
-_PATIENT = (core.ORGANISATION_ID, core.PATIENT_ID)
-_DATE = r"^\d{4}(-\d{2}(-\d{2}(T.*)?)?)?$"
-
-TABLE_MALFORMED = Problem(
-    code="quality.table_malformed",
-    zh="表 {table} 的列 {column} 缺失或类型不符，无法检查其质量。",
-    en="Column {column} of table {table} is missing or of another type, so its quality cannot be checked.",
-    next_zh="请核对该表的 ViewDefinition 与 quality/suites 中的列。",
-    next_en="Compare the table's ViewDefinition with the columns in quality/suites.",
-    http=500,
-    exit=Exit.BROKEN_ENVIRONMENT,
-)
 
 
 @dataclass(frozen=True)
 class Judged:
-    """A table of the engine with two boolean columns a rule: `applies_<n>` and `fails_<n>`."""
+    """A table of the engine, with what each rule asks of its rows; no table if nobody sent it.
+
+    asked  -- what a rule asks, by its number in the suite
+    bins   -- of a rule about drift, whether a row lies in each of its bins, by the bin's name
+    broken -- why a rule could not be asked; it stands in neither of the others
+    """
 
     suite: Suite
     rows: Expr
+    asked: Mapping[int, Asked] = field(default_factory=dict)
+    bins: Mapping[int, Mapping[str, Expr]] = field(default_factory=dict)
+    broken: Mapping[int, PlatformError] = field(default_factory=dict)
 
     @staticmethod
     def applies(number: int) -> str:
@@ -52,211 +49,166 @@ class Judged:
     def fails(number: int) -> str:
         return f"fails_{number}"
 
+    @staticmethod
+    def bin(number: int, position: int) -> str:
+        return f"bin_{number}_{position}"
+
+    def shared(self, numbers: Iterable[int], *keep: str) -> tuple[Expr, dict[str, Expr]]:
+        """What these rules say of each row, by name, as expressions of a table that is returned with them.
+
+        The names are `applies`, `fails` and `bin`. The table has the columns to `keep`, and one for each part
+        that rules ask about, however many of them do: engines do not see by themselves that forty rules
+        read one date.
+        """
+        numbers = list(numbers)
+        parts = {part.op(): part for number in numbers for part in self.asked[number].parts}
+        parts |= {part.op(): part for number in numbers for part in self.bins.get(number, {}).values()}
+        names = {part: f"part_{place}" for place, part in enumerate(parts)}
+        rows = self.rows.select(*keep, **{names[part]: parts[part] for part in parts})
+        flags: dict[str, Expr] = {}
+        for number in numbers:
+            asked = self.asked[number]
+            applies, fails = asked.verdict([rows[names[part.op()]] for part in asked.parts])
+            flags |= {self.applies(number): applies, self.fails(number): fails}
+            for place, part in enumerate(self.bins.get(number, {}).values()):
+                flags[self.bin(number, place)] = rows[names[part.op()]]
+        return rows, flags
+
+    def flagged(self, numbers: Iterable[int], *keep: str) -> Expr:
+        """A table of the columns to `keep` and of `applies` and `fails` of these rules."""
+        rows, flags = self.shared(numbers, *keep)
+        return rows.select(*keep, **flags)
+
 
 @contextmanager
 def judged_tables(
-    tables: Mapping[str, pd.DataFrame], suites: Mapping[str, Suite]
+    tables: Mapping[str, pd.DataFrame], suites: Mapping[str, Suite], around: Surroundings | None = None
 ) -> Iterator[dict[str, Judged]]:
-    """Every suite's table, judged lazily: what is asked of it decides what the engine computes.
+    """Every suite's table on an embedded engine, judged lazily: what is asked of it decides what is computed.
 
-    A table that is not there counts as empty. The engine lives as long as the `with` block, in memory.
+    A table that is not there, or has no row, has nothing to judge. The engine lives as long as
+    the `with` block, in memory.
     """
     import ibis
 
-    # Nothing is ever fetched: these two settings keep the engine off the network.
-    engine = ibis.duckdb.connect(autoinstall_known_extensions=False, autoload_known_extensions=False)
+    # Nothing is ever fetched: the first two settings keep the engine off the network. What does not fit into
+    # memory goes where temporary files go, and not into the folder in which the process happens to stand.
+    engine = ibis.duckdb.connect(
+        autoinstall_known_extensions=False,
+        autoload_known_extensions=False,
+        temp_directory=tempfile.gettempdir(),
+    )
     try:
         found = {}
         for name in sorted(suites):
             # Registered as it is: ibis 12's own create_table fails on DuckDB 2.0.
             engine.con.register(name, _arrow(tables.get(name), suites[name]))
             found[name] = engine.table(name)
-        yield {name: _judge(suites[name], found) for name in sorted(suites)}
+        empty = {name for name in suites if name not in tables or tables[name].empty}
+        yield judge(found, suites, around, empty)
     finally:
         engine.disconnect()
 
 
+def judge(
+    tables: Mapping[str, Expr],
+    suites: Mapping[str, Suite],
+    around: Surroundings | None = None,
+    empty: Collection[str] = (),
+) -> dict[str, Judged]:
+    """Every suite's table, an Ibis table of any one engine, with what its rules say of each row.
+
+    Tables that are not there, and those said to be `empty`, have nothing to judge.
+    """
+    around = around or Surroundings()
+    there = {name: tables[name] if name in tables else _nothing(suites[name]) for name in sorted(suites)}
+    every = {**there, **around.tables()}
+    asked = {name for name in there if name in tables and name not in empty}
+    return {
+        name: _judge(suites[name], every) if name in asked else Judged(suites[name], None) for name in there
+    }
+
+
+def _nothing(suite: Suite) -> Expr:
+    import ibis
+
+    return ibis.memtable(_arrow(None, suite))
+
+
+def _kinds(suite: Suite) -> dict[str, str]:
+    return {**dict.fromkeys((*KEYS, UPLOAD_ID), "string"), core.ROW_INDEX: "integer", **suite.columns}
+
+
 def _arrow(frame: pd.DataFrame | None, suite: Suite) -> Any:
-    """The columns that rules speak of, typed by the suite: an empty column has no type of its own."""
+    """The columns that rules speak of, typed by the suite: an empty column has no type of its own.
+
+    A column that is not there or of another type is left out: the rules that need it will say so.
+    """
     import pyarrow as pa
 
-    kinds = {**dict.fromkeys(KEYS, "string"), core.ROW_INDEX: "integer", **suite.columns}
-    schema = pa.schema(
-        [(name, pa.type_for_alias(_ARROW.get(kind, "string"))) for name, kind in kinds.items()]
-    )
+    kinds = _kinds(suite)
+    fields = [pa.field(name, pa.type_for_alias(_ARROW.get(kind, "string"))) for name, kind in kinds.items()]
     if frame is None:
-        return schema.empty_table()
-    arrays = []
-    for field in schema:
+        return pa.schema(fields).empty_table()
+    arrays = {}
+    for one in fields:
         try:
-            arrays.append(pa.array(frame[field.name], type=field.type, from_pandas=True))
+            arrays[one.name] = pa.array(frame[one.name], type=one.type, from_pandas=True)
         except (KeyError, pa.ArrowException, TypeError, ValueError):
-            # Arrow's own message repeats the value.
-            raise TABLE_MALFORMED.error(table=suite.table, column=field.name) from None
-    return pa.table(arrays, schema=schema)
+            continue
+    return pa.table(arrays or {"nothing": pa.nulls(len(frame))})
 
 
 def _judge(suite: Suite, tables: Mapping[str, Expr]) -> Judged:
+    import ibis
+
     rows = tables[suite.table]
-    others = {rule.other for rule in suite.rules if rule.other and rule.other.table}
-    numbers = {other: number for number, other in enumerate(sorted(others, key=repr))}
-    for other, number in numbers.items():
-        rows = _joined(rows, tables[other.table or ""], other, number)
-    flags = {}
+    if core.ORGANISATION_ID not in rows.columns:
+        why = TABLE_MALFORMED.error(table=suite.table, column=core.ORGANISATION_ID)
+        return Judged(suite, rows, broken=dict.fromkeys(range(len(suite.rules)), why))
+    if UPLOAD_ID not in rows.columns:
+        rows = rows.mutate(**{UPLOAD_ID: ibis.literal("")})
+    rows, lookups = _with_lookups(rows, suite, tables)
+    rules: dict[int, Asked] = {}
+    bins: dict[int, Mapping[str, Expr]] = {}
+    broken: dict[int, PlatformError] = {}
     for number, rule in enumerate(suite.rules):
-        seen = _Seen(rows, rule, numbers)
-        applies, fails = _KINDS[rule.kind](seen)
-        applies = functools.reduce(
-            operator.and_, (rows[name] == value for name, value in rule.where), applies
-        )
-        applies = applies.fill_null(False)
-        flags[Judged.applies(number)] = applies
-        flags[Judged.fails(number)] = (applies & fails).fill_null(False)
-    return Judged(suite, rows.mutate(**flags))
+        seen = Seen(rows, rule, _kinds(suite), lookups)
+        try:
+            found = bins_of(seen) if rule.kind in DRIFT else {}
+            rules[number] = asked(seen)
+        except PlatformError as error:
+            broken[number] = error
+            continue
+        bins |= {number: found} if found else {}
+    return Judged(suite, rows, rules, bins, broken)
 
 
-def _joined(rows: Expr, there: Expr, other: Other, number: int) -> Expr:
-    """`rows` with what the same patient has in another table: the picked value, and how many rows."""
+def _with_lookups(rows: Expr, suite: Suite, tables: Mapping[str, Expr]) -> tuple[Expr, dict[Other, Lookup]]:
+    """`rows` with what their keys have in other tables: the picked value, and how many rows."""
+    wanted = sorted({other for rule in suite.rules for other in rule.others}, key=repr)
+    lookups: dict[Other, Lookup] = {}
+    for number, other in enumerate(wanted):
+        there = tables[other.table or suite.table]
+        needed = {other.column, *other.key, *(name for name, _ in other.where)}
+        if not needed <= set(there.columns) or not set(other.key) <= set(rows.columns):
+            continue
+        found = Lookup(number, _looked_up(there, other, number))
+        keys = [rows[name] == found.rows[_key(number, name)] for name in other.key]
+        rows = rows.left_join(found.rows, keys).drop(*(_key(number, name) for name in other.key))
+        lookups[other] = found
+    return rows, lookups
+
+
+def _looked_up(there: Expr, other: Other, number: int) -> Expr:
     for name, value in other.where:
-        there = there.filter(there[name] == value)
+        there = there.filter(equals(there[name], value))
     picked = there[other.column].max() if other.pick == "max" else there[other.column].min()
-    organisation, patient = (f"other_{number}_{name}" for name in _PATIENT)
-    found = there.group_by(
-        **{organisation: there[core.ORGANISATION_ID], patient: there[core.PATIENT_ID]}
-    ).aggregate(**{_value(number): picked, _count(number): there.count()})
-    same_patient = [
-        rows[core.ORGANISATION_ID] == found[organisation],
-        rows[core.PATIENT_ID] == found[patient],
-    ]
-    return rows.left_join(found, same_patient).drop(organisation, patient)
+    lookup = Lookup(number, None)
+    return there.group_by(**{_key(number, name): there[name] for name in other.key}).aggregate(
+        **{lookup.value: picked, lookup.count: there.count()}
+    )
 
 
-def _value(number: int) -> str:
-    return f"other_{number}_value"
-
-
-def _count(number: int) -> str:
-    return f"other_{number}_rows"
-
-
-@dataclass(frozen=True)
-class _Seen:
-    """What one rule sees of a row."""
-
-    rows: Expr
-    rule: Rule
-    numbers: Mapping[Other, int]
-
-    @property
-    def value(self) -> Expr:
-        return self.rows[self.rule.column]
-
-    @property
-    def other(self) -> Expr:
-        other = self.rule.other
-        if other is None or other.table is None:
-            return self.rows[other.column if other else self.rule.column]
-        return self.rows[_value(self.numbers[other])]
-
-    @property
-    def other_rows(self) -> Expr:
-        assert self.rule.other is not None  # noqa: S101 - the suite's reader has checked the kind's keys
-        return self.rows[_count(self.numbers[self.rule.other])].fill_null(0)
-
-
-Verdict = tuple[Expr, Expr]
-"""Whether the rule applies to the row, and whether the row fails it."""
-
-
-def _not_null(seen: _Seen) -> Verdict:
-    import ibis
-
-    return ibis.literal(True), seen.value.isnull()
-
-
-def _unique(seen: _Seen) -> Verdict:
-    import ibis
-
-    columns = [seen.rows[name] for name in seen.rule.columns]
-    named = functools.reduce(operator.and_, (column.notnull() for column in columns))
-    return named, seen.rows.count().over(ibis.window(group_by=columns)) > 1
-
-
-def _in_set(seen: _Seen) -> Verdict:
-    return seen.value.notnull(), ~seen.value.isin(seen.rule.values)
-
-
-def _other_in_set(seen: _Seen) -> Verdict:
-    return seen.value.notnull() & seen.other.notnull(), ~seen.other.isin(seen.rule.values)
-
-
-def _regex(seen: _Seen) -> Verdict:
-    return seen.value.notnull(), ~seen.value.re_search(seen.rule.pattern)
-
-
-def _range(seen: _Seen) -> Verdict:
-    return seen.value.notnull(), (seen.value < seen.rule.min) | (seen.value > seen.rule.max)
-
-
-def _date(seen: _Seen) -> Verdict:
-    text = seen.value
-    whole = (text.substr(0, 10) + "-01-01").substr(0, 10)
-    exists = text.re_search(_DATE) & whole.try_cast("date").notnull() & (text.substr(0, 4) != "0000")
-    return text.notnull(), ~exists
-
-
-def _both_dates(seen: _Seen) -> Expr:
-    return seen.value.re_search(_DATE) & seen.other.re_search(_DATE)
-
-
-def _shared(seen: _Seen) -> tuple[Expr, Expr]:
-    """Both dates, cut to the precision that both have: 1987-03 is neither before nor after 1987."""
-    import ibis
-
-    length = ibis.least(seen.value.length(), seen.other.length(), 10)
-    return seen.value.substr(0, length), seen.other.substr(0, length)
-
-
-def _not_before(seen: _Seen) -> Verdict:
-    value, other = _shared(seen)
-    return _both_dates(seen), value < other
-
-
-def _not_after(seen: _Seen) -> Verdict:
-    value, other = _shared(seen)
-    return _both_dates(seen), value > other
-
-
-def _age(seen: _Seen) -> Verdict:
-    """Fails only if no completed age that the two dates allow lies within the bounds."""
-    birth_year, year = seen.other.substr(0, 4).try_cast("int64"), seen.value.substr(0, 4).try_cast("int64")
-    full = (seen.value.length() >= 10) & (seen.other.length() >= 10)
-    before_birthday = seen.value.substr(5, 5) < seen.other.substr(5, 5)
-    years = year - birth_year
-    highest = years - (full & before_birthday).cast("int64")
-    lowest = years - (~full | before_birthday).cast("int64")
-    return _both_dates(seen), (highest < seen.rule.min) | (lowest > seen.rule.max)
-
-
-def _reference(seen: _Seen) -> Verdict:
-    return seen.value.notnull(), seen.other_rows == 0
-
-
-def _has_row(seen: _Seen) -> Verdict:
-    return seen.rows[core.PATIENT_ID].notnull(), seen.other_rows == 0
-
-
-_KINDS: Mapping[str, Callable[[_Seen], Verdict]] = {
-    "not_null": _not_null,
-    "unique": _unique,
-    "in_set": _in_set,
-    "regex": _regex,
-    "date": _date,
-    "range": _range,
-    "age": _age,
-    "reference": _reference,
-    "has_row": _has_row,
-    "not_before": _not_before,
-    "not_after": _not_after,
-    "other_in_set": _other_in_set,
-}
+def _key(number: int, name: str) -> str:
+    return f"other_{number}_{name}"

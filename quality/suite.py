@@ -1,51 +1,53 @@
 """Suites: what must hold in each table of the lake, declared once, as data, for a reader who knows the ward.
 
 A rule says which rows it speaks about (`where`, and a value to speak of), what would be wrong in the world
-if it broke, which share of rows must keep it (`mostly`), and whether a row that breaks it is held back
-from data locks (`row_action: quarantine`). Its Kahn category and context follow Kahn et al., eGEMs 2016.
+if it broke, which share of rows must keep it (`mostly`), how much that matters (`severity`), where the rule
+comes from (`reference`), and whether a row that breaks it is held back from data locks (`row_action:
+quarantine`).
 """
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from quality.rules import (
+    CATEGORIES,
+    CONTEXTS,
+    DRIFT,
+    KAHN,
+    KINDS,
+    REFERENCE_TABLES,
+    SAME_PATIENT,
+    SEVERITIES,
+    Other,
+    Reference,
+    Rule,
+    Suite,
+)
+from rwd_platform.core import columns as core
 from rwd_platform.core.errors import Exit, Problem
 from rwd_platform.core.text import Bilingual
 
-FORMAT_VERSION = 1
+__all__ = ["KAHN", "KINDS", "SUITES", "Other", "Reference", "Rule", "Suite", "load_references", "load_suites"]
+
+FORMAT_VERSION = 2
 SUITES = Path(__file__).parent / "suites"
+REFERENCES = Path(__file__).parent / "references.csv"
 
-KAHN = {
-    "conformance": Bilingual("符合性", "Conformance"),
-    "completeness": Bilingual("完整性", "Completeness"),
-    "plausibility": Bilingual("合理性", "Plausibility"),
-}
-CONTEXTS = ("verification", "validation")
-
-# What each kind of rule must say besides id, texts and tags. `where` may always be said.
-KINDS: Mapping[str, frozenset[str]] = {
-    "not_null": frozenset({"column"}),
-    "unique": frozenset({"columns"}),
-    "in_set": frozenset({"column", "values"}),
-    "regex": frozenset({"column", "pattern"}),
-    "date": frozenset({"column"}),
-    "range": frozenset({"column", "min", "max"}),
-    "age": frozenset({"column", "min", "max", "other"}),
-    "reference": frozenset({"column", "other"}),
-    "has_row": frozenset({"other"}),
-    "not_before": frozenset({"column", "other"}),
-    "not_after": frozenset({"column", "other"}),
-    "other_in_set": frozenset({"column", "other", "values"}),
-}
-_ALWAYS = frozenset({"id", "kahn", "context", "kind", "zh", "en"})
+_ALWAYS = frozenset({"id", "category", "context", "severity", "reference", "kind", "zh", "en"})
 _MAY = frozenset({"where", "mostly", "row_action"})
+_MAY_OF_KIND = {
+    "reference": frozenset({"given"}),
+    **dict.fromkeys(DRIFT, frozenset({"values", "cuts"})),
+}
+_OTHER = frozenset({"table", "column", "where", "pick", "key"})
 _TYPES = frozenset({"string", "code", "uri", "date", "dateTime", "integer", "decimal", "boolean"})
 
 MALFORMED = Problem(
@@ -58,50 +60,13 @@ MALFORMED = Problem(
 )
 
 
-@dataclass(frozen=True)
-class Other:
-    """A value elsewhere that a rule compares with: in the same row, or in the same patient's rows of a table.
-
-    Of several rows of the patient, `pick` takes the smallest or the largest value.
-    """
-
-    table: str | None
-    column: str
-    where: tuple[tuple[str, str], ...] = ()
-    pick: str = "min"
-
-
-@dataclass(frozen=True)
-class Rule:
-    id: str
-    table: str
-    kind: str
-    kahn: str
-    context: str
-    text: Bilingual
-    mostly: float = 1.0
-    holds_rows_back: bool = False
-    column: str = ""
-    columns: tuple[str, ...] = ()
-    values: tuple[str, ...] = ()
-    pattern: str = ""
-    min: float = 0.0
-    max: float = 0.0
-    where: tuple[tuple[str, str], ...] = ()
-    other: Other | None = None
-
-
-@dataclass(frozen=True)
-class Suite:
-    """The rules of one table. `columns` maps the columns that rules speak of to FHIR types."""
-
-    table: str
-    version: int
-    sha256: str
-    title: Bilingual
-    required: bool
-    columns: Mapping[str, str]
-    rules: tuple[Rule, ...] = field(repr=False)
+def load_references(path: Path = REFERENCES) -> dict[str, Reference]:
+    """Where rules may come from, by key."""
+    with path.open(encoding="utf-8", newline="") as lines:
+        return {
+            row["key"]: Reference(row["key"], Bilingual(row["zh"], row["en"]), row["source"])
+            for row in csv.DictReader(lines)
+        }
 
 
 def load_suites(folder: Path = SUITES) -> dict[str, Suite]:
@@ -110,9 +75,13 @@ def load_suites(folder: Path = SUITES) -> dict[str, Suite]:
         parse_suite(path.read_text(encoding="utf-8"), path.name) for path in sorted(folder.glob("*.yaml"))
     ]
     found = {suite.table: suite for suite in suites}
+    references = load_references()
     for suite in suites:
         for rule in suite.rules:
-            _check_other(rule, suite, found)
+            _check_others(rule, suite, found)
+            if rule.reference not in references:
+                why = "its reference is not in quality/references.csv", "出处不在 quality/references.csv 中"
+                raise _wrong(suite.table, rule.id, *why)
     return found
 
 
@@ -146,49 +115,80 @@ def parse_suite(text: str, name: str = "suite") -> Suite:
 
 def _rule(suite: str, table: str, columns: Mapping[str, str], facts: Mapping[str, Any]) -> Rule:
     place = str(facts.get("id", "rules"))
-    wanted = _ALWAYS | KINDS.get(str(facts.get("kind")), frozenset())
-    if facts.get("kind") not in KINDS or not wanted <= set(facts) <= wanted | _MAY:
-        raise _wrong(
-            suite, place, "its kind is not known or its keys are not that kind's", "种类未知或键不对"
-        )
-    tags_known = facts["kahn"] in KAHN and facts["context"] in CONTEXTS
-    mostly, action = facts.get("mostly", 1.0), facts.get("row_action", "keep")
-    if not tags_known or not 0 < mostly <= 1 or action not in ("keep", "quarantine"):
-        raise _wrong(suite, place, "kahn, context, mostly or row_action is wrong", "标签、比例或动作不对")
-    where = _pairs(facts.get("where"))
-    named = {*([facts["column"]] if "column" in facts else []), *(column for column, _ in where)}
-    if not named <= set(columns):
-        raise _wrong(suite, place, "it names a column that the suite does not declare", "用到了未声明的列")
-    if not _is_pattern(facts.get("pattern", "")):
-        raise _wrong(suite, place, "its pattern is not a regular expression", "正则表达式不对")
+    _check(suite, place, columns, facts)
     return Rule(
         id=place,
         table=table,
         kind=facts["kind"],
-        kahn=facts["kahn"],
+        category=facts["category"],
         context=facts["context"],
         text=Bilingual(facts["zh"], facts["en"]),
-        mostly=float(mostly),
-        holds_rows_back=action == "quarantine",
+        mostly=float(facts.get("mostly", 1.0)),
+        holds_rows_back=facts.get("row_action") == "quarantine",
+        severity=facts["severity"],
+        reference=facts["reference"],
         column=facts.get("column", ""),
         columns=tuple(facts.get("columns", ())),
         values=tuple(map(str, facts.get("values", ()))),
         pattern=facts.get("pattern", ""),
         min=float(facts.get("min", 0)),
         max=float(facts.get("max", 0)),
-        where=where,
+        where=_pairs(facts.get("where")),
         other=_other(facts.get("other")),
+        given=_other(facts.get("given")),
+        start=facts.get("start", ""),
+        cuts=tuple(map(float, facts.get("cuts", ()))),
+        limit=float(facts.get("limit", 0)),
+        min_rows=int(facts.get("min_rows", 0)),
     )
+
+
+def _check(suite: str, place: str, columns: Mapping[str, str], facts: Mapping[str, Any]) -> None:
+    kind = facts.get("kind")
+    wanted = _ALWAYS | KINDS.get(str(kind), frozenset())
+    allowed = wanted | _MAY | _MAY_OF_KIND.get(str(kind), frozenset())
+    if kind not in KINDS or not wanted <= set(facts) <= allowed:
+        why = "its kind is not known or its keys are not that kind's"
+        raise _wrong(suite, place, why, "种类未知或键不对")
+    tags = (facts["category"] in CATEGORIES, facts["context"] in CONTEXTS, facts["severity"] in SEVERITIES)
+    if not all(tags):
+        raise _wrong(suite, place, "category, context or severity is wrong", "类别、情境或严重程度不对")
+    if not 0 < facts.get("mostly", 1.0) <= 1 or facts.get("row_action", "keep") not in ("keep", "quarantine"):
+        raise _wrong(suite, place, "mostly or row_action is wrong", "比例或动作不对")
+    if kind in DRIFT and ("values" in facts) == ("cuts" in facts):
+        raise _wrong(suite, place, "a drift has values or cuts, and not both", "漂移须有 values 或 cuts 之一")
+    compared = [facts[name] for name in ("other", "given") if name in facts]
+    if not all(isinstance(one, dict) and "column" in one and set(one) <= _OTHER for one in compared):
+        raise _wrong(suite, place, "the keys of what it compares with are wrong", "所比较的对象的键不对")
+    if not _named(facts) <= {*columns, *core.MERGE_KEY, core.PATIENT_ID}:
+        raise _wrong(suite, place, "it names a column that the suite does not declare", "用到了未声明的列")
+    if not _is_pattern(facts.get("pattern", "")):
+        raise _wrong(suite, place, "its pattern is not a regular expression", "正则表达式不对")
+
+
+def _named(facts: Mapping[str, Any]) -> set[str]:
+    """The columns of its own table that a rule names."""
+    single = {facts[key] for key in ("column", "start") if key in facts}
+    return {*single, *facts.get("columns", ()), *(facts.get("where") or {})}
 
 
 def _other(facts: Mapping[str, Any] | None) -> Other | None:
     if facts is None:
         return None
-    return Other(facts.get("table"), facts["column"], _pairs(facts.get("where")), facts.get("pick", "min"))
+    return Other(
+        table=facts.get("table"),
+        column=facts["column"],
+        where=_pairs(facts.get("where")),
+        pick=facts.get("pick", "min"),
+        key=tuple(facts.get("key", SAME_PATIENT)),
+    )
 
 
 def _pairs(facts: Mapping[str, Any] | None) -> tuple[tuple[str, str], ...]:
-    return tuple((column, str(value)) for column, value in sorted((facts or {}).items()))
+    return tuple(
+        (column, str(value).lower() if isinstance(value, bool) else str(value))
+        for column, value in sorted((facts or {}).items())
+    )
 
 
 def _is_pattern(pattern: str) -> bool:
@@ -199,13 +199,20 @@ def _is_pattern(pattern: str) -> bool:
     return True
 
 
-def _check_other(rule: Rule, suite: Suite, suites: Mapping[str, Suite]) -> None:
-    if rule.other is None:
-        return
-    there = suites.get(rule.other.table or suite.table)
-    named = {rule.other.column, *(column for column, _ in rule.other.where)}
-    if there is None or not named <= set(there.columns) or rule.other.pick not in ("min", "max"):
-        raise _wrong(suite.table, rule.id, "what it compares with is not declared", "所比较的表或列未声明")
+def _check_others(rule: Rule, suite: Suite, suites: Mapping[str, Suite]) -> None:
+    for other in (rule.other, rule.given):
+        if other is None:
+            continue
+        table = other.table or suite.table
+        there = suites[table].columns if table in suites else REFERENCE_TABLES.get(table)
+        named = {other.column, *(column for column, _ in other.where)}
+        keyed = {*suite.columns, *core.MERGE_KEY, core.PATIENT_ID, "upload_id"}
+        if there is None or not named <= {*there, *SAME_PATIENT} or not set(other.key) <= keyed:
+            raise _wrong(
+                suite.table, rule.id, "what it compares with is not declared", "所比较的表或列未声明"
+            )
+        if other.pick not in ("min", "max"):
+            raise _wrong(suite.table, rule.id, "pick is min or max", "pick 只能是 min 或 max")
 
 
 def _wrong(suite: str, place: str, why: str, why_zh: str) -> Exception:

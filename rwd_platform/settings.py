@@ -47,6 +47,8 @@ class Settings(BaseSettings):
         default=16 * 1024**3, gt=0, le=16 * 1024**3
     )  # 16 GiB is the web door's limit too
     job_lease_seconds: int = Field(default=120, gt=0)
+    engine: str = "duckdb"  # what cohorts are counted with: duckdb, spark-local, or spark://host:port
+    lake_file_mb: int = Field(default=128, gt=0, le=4096)  # MiB that a file of the lake has after compaction
 
     @property
     def database(self) -> str:

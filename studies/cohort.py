@@ -11,8 +11,12 @@ from rwd_platform.core.columns import PATIENT_ID
 from rwd_platform.core.errors import Exit, Problem
 from rwd_platform.core.text import Bilingual
 from studies.attrition import Attrition, AttritionStep
-from studies.protocol import Criterion, Protocol
-from studies.tables import OUTCOME_TABLE, PATIENT_TABLE, lake_rows, table
+from studies.cohorts.lake_frames import engine_over
+from studies.cohorts.steps import run
+from studies.cohorts.tables import load_model
+from studies.protocol import Cohort, Criterion, DefinedCohort, Protocol
+from studies.protocol_rows import MODEL
+from studies.tables import PATIENT_TABLE, lake_rows, table
 
 OUTCOMES_OFFERED = Problem(
     code="cohort.outcomes_offered",
@@ -38,26 +42,52 @@ class IndexDates:
 
 
 def index_dates(lake: Mapping[str, pd.DataFrame], protocol: Protocol) -> IndexDates:
-    """The index date is the first index event; a criterion that cannot be decided is not met."""
-    if OUTCOME_TABLE in lake:
-        raise OUTCOMES_OFFERED.error(table=OUTCOME_TABLE)
+    """Who enters and on which day; outcomes must not be offered.
+
+    In language 2 the cohort's engine answers, and `lake` also holds the observation periods. In the older form the
+    index date is the first index event, and a criterion that cannot be decided is not met.
+    """
+    for name in sorted(load_model(MODEL).outcomes.intersection(lake)):
+        raise OUTCOMES_OFFERED.error(table=name)
+    if isinstance(protocol.cohort, DefinedCohort):
+        return _defined(lake, protocol.cohort)
+    return _in_order(lake, protocol.cohort)
+
+
+def _defined(lake: Mapping[str, pd.DataFrame], cohort: DefinedCohort) -> IndexDates:
+    """The starts of the patients' intervals: one a patient, which the linter has made sure of."""
+    with engine_over(lake, cohort.definition, load_model(MODEL)) as engine:
+        result = run(engine, cohort.definition)
+    steps = tuple(
+        AttritionStep(
+            _no_index(cohort.index_title) if step.id == "recorded" else step.reason,
+            step.left,
+            step.remaining,
+        )
+        for step in result.steps
+    )
+    rows = result.rows.rename(columns={"start_date": "index_date"})[[PATIENT_ID, "index_date"]]
+    return IndexDates(rows.astype("object").sort_values(PATIENT_ID, ignore_index=True), steps)
+
+
+def _in_order(lake: Mapping[str, pd.DataFrame], cohort: Cohort) -> IndexDates:
     patients = table(lake, PATIENT_TABLE, (PATIENT_ID, "gender", "birth_date"))
     patients = patients.drop_duplicates(PATIENT_ID).set_index(PATIENT_ID, drop=False)
     attrition = Attrition.of(sorted(patients.index), _START)
-    events = lake_rows(lake, protocol.cohort.index)
-    title = protocol.cohort.index_title
-    attrition.keep(
-        events[PATIENT_ID],
-        Bilingual(_NO_INDEX.zh.format(title=title.zh), _NO_INDEX.en.format(title=title.en)),
-    )
+    events = lake_rows(lake, cohort.index)
+    attrition.keep(events[PATIENT_ID], _no_index(cohort.index_title))
     first = _first_day(events)
     attrition.keep(first.index, _NOT_TO_THE_DAY)
-    for criterion in protocol.cohort.criteria:
+    for criterion in cohort.criteria:
         attrition.keep(_who_meets(criterion, lake, patients, first), criterion.reason)
     ids = attrition.ids
     dates = [first[one].strftime("%Y-%m-%d") for one in ids]
     frame = pd.DataFrame({PATIENT_ID: ids, "index_date": dates}, dtype="object")
     return IndexDates(frame, attrition.done)
+
+
+def _no_index(title: Bilingual) -> Bilingual:
+    return Bilingual(_NO_INDEX.zh.format(title=title.zh), _NO_INDEX.en.format(title=title.en))
 
 
 def _first_day(events: pd.DataFrame) -> pd.Series[pd.Timestamp]:

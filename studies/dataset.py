@@ -16,12 +16,12 @@ from studies.exposure import derive_exposure
 from studies.outcome import EVENT, TIME, derive_outcome
 from studies.populations import restricted
 from studies.protocol import COMPARATOR, EXPOSED, Protocol
+from studies.protocol_rows import index_rows
 from studies.tables import (
     LINEAGE_COLUMNS,
     SUBJECT_TABLE,
     in_days,
     lineage_of,
-    lock_rows,
     table,
     with_source_rows,
 )
@@ -94,9 +94,7 @@ def build(
     for one in protocol.covariates:
         values = covariates[one.name].values
         columns[one.name] = pd.Series([values[subject] for subject in ids], dtype=types[one.type])
-    index_rows = lock_rows(lock, protocol.cohort.index)
-    index_rows = index_rows[index_rows["day"] == 0].drop_duplicates(SUBJECT_ID)
-    lines = [lineage_of(index_rows, INDEX), exposed.lineage, outcomes.lineage]
+    lines = [lineage_of(index_rows(lock, protocol.cohort), INDEX), exposed.lineage, outcomes.lineage]
     lines += [covariates[one.name].lineage for one in protocol.covariates]
     frame = pd.DataFrame(columns)
     return StudyDataset(

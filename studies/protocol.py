@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rwd_platform.core.text import Bilingual
+from studies.cohorts.definition import Cohort as Definition
 
 FORMAT_VERSION = 1
 
@@ -26,12 +27,16 @@ LockDates = Literal["days", "shift", "month"]
 
 @dataclass(frozen=True)
 class Records:
-    """Which rows of a table mean something: code and status must both match."""
+    """Which rows of a table mean something: code and status must both match.
+
+    `code_list`: the list (`name@version`) that the codes are from; "" where they are written out.
+    """
 
     table: str
     code_system: str
     codes: tuple[str, ...]
     statuses: tuple[str, ...]
+    code_list: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,15 @@ class Cohort:
     index: Records
     index_title: Bilingual
     criteria: tuple[Criterion, ...]
+
+
+@dataclass(frozen=True)
+class DefinedCohort:
+    """A cohort in the cohort language (`cohort: language: 2`); its index dates are the starts of its intervals."""
+
+    source: Bilingual
+    index_title: Bilingual
+    definition: Definition
 
 
 @dataclass(frozen=True)
@@ -295,7 +309,7 @@ class Protocol:
     prior_knowledge: Bilingual
     estimand: Estimand
     target_trial: tuple[Emulation, ...]
-    cohort: Cohort
+    cohort: Cohort | DefinedCohort
     exposure: Exposure
     outcome: Outcome
     covariates: tuple[Covariate, ...]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from studies.protocol import PlannedAnalysis, Protocol
+from studies.protocol import Cohort, PlannedAnalysis, Protocol
 from studies.protocol_lock import check_lock_plan
 from studies.yaml_reader import refused
 
@@ -36,7 +36,9 @@ def _check_names(protocol: Protocol) -> None:
     _check_unique(
         (f"outcome.sources[{at}].name", one.name) for at, one in enumerate(protocol.outcome.sources)
     )
-    _check_unique((f"cohort.criteria[{at}].id", one.id) for at, one in enumerate(protocol.cohort.criteria))
+    if isinstance(protocol.cohort, Cohort):
+        criteria = enumerate(protocol.cohort.criteria)
+        _check_unique((f"cohort.criteria[{at}].id", one.id) for at, one in criteria)
     for at, covariate in enumerate(protocol.covariates):
         for field in ("id", "code"):
             path = f"covariates[{at}].levels"

@@ -6,7 +6,17 @@ import re
 from typing import Literal, cast
 
 from rwd_platform.core.columns import PROVENANCE, ROW_ORDER, SOURCE_ROW
-from studies.protocol import CalendarRule, LockDates, LockPlan, Protocol, Records
+from studies.protocol import (
+    CalendarRule,
+    Cohort,
+    DefinedCohort,
+    LockDates,
+    LockPlan,
+    Protocol,
+    Records,
+)
+from studies.protocol_codes import codes_of_one_system
+from studies.protocol_rows import entry_columns
 from studies.tables import EVENT_TABLES, OUTCOME_TABLE, SUBJECT_TABLE
 from studies.yaml_reader import Node, refused
 
@@ -21,7 +31,20 @@ _VALUES = ("value", "unit_code", "value_code")
 
 
 def read_records(node: Node, *tables: str, extra: tuple[str, ...] = ()) -> Records:
-    """The four fields that select rows; `extra` are the caller's own keys in the same mapping."""
+    """The fields that select rows; `extra` are the caller's own keys in the same mapping.
+
+    The codes are written out with their system, or are those of a code list of one system.
+    """
+    if isinstance(node.value, dict) and "list" in node.value:
+        node.keys(("table", "list", "statuses"), extra)
+        system, codes = codes_of_one_system(node.at("list"))
+        return Records(
+            table=node.at("table").choice(*tables),
+            code_system=system,
+            codes=codes,
+            statuses=node.at("statuses").texts(least=1),
+            code_list=node.at("list").text(),
+        )
     node.keys(("table", "code_system", "codes", "statuses"), extra)
     return Records(
         table=node.at("table").choice(*tables),
@@ -100,7 +123,8 @@ def check_lock_plan(protocol: Protocol) -> None:
 
 def _used_columns(protocol: Protocol) -> frozenset[str]:
     """`table.column` of whatever studies.dataset reads from the lock for this protocol."""
-    chosen = [protocol.cohort.index, protocol.exposure.records, protocol.exposure.comparator]
+    chosen = [protocol.exposure.records, protocol.exposure.comparator]
+    chosen += [protocol.cohort.index] if isinstance(protocol.cohort, Cohort) else []
     chosen += [source.records for source in protocol.outcome.sources]
     chosen += [covariate.records for covariate in protocol.covariates]
     used = {f"{SUBJECT_TABLE}.{one.column}" for one in protocol.covariates if one.kind == "subject"}
@@ -110,4 +134,6 @@ def _used_columns(protocol: Protocol) -> frozenset[str]:
             f"{table}.{column}"
             for column in (spec.system, spec.code, spec.date, spec.day, spec.status, *_VALUES)
         }
+    if isinstance(protocol.cohort, DefinedCohort):
+        used |= entry_columns(protocol.cohort)
     return frozenset(used)

@@ -10,6 +10,7 @@ from studies.protocol import (
     Cohort,
     Covariate,
     Criterion,
+    DefinedCohort,
     Diagnostics,
     Emulation,
     Estimand,
@@ -30,6 +31,7 @@ from studies.protocol import (
     Weights,
 )
 from studies.protocol_checks import check_references
+from studies.protocol_definition import check_defined, read_defined
 from studies.protocol_lock import BASELINE_TABLES, read_lock_plan, read_records
 from studies.tables import OUTCOME_TABLE
 from studies.yaml_reader import Node, read_yaml, refused
@@ -59,7 +61,7 @@ def read_protocol(text: str) -> Protocol:
         prior_knowledge=prior,
         estimand=_estimand(root.at("estimand")),
         target_trial=tuple(_emulation(item) for item in root.at("target_trial").items(least=1)),
-        cohort=_cohort(root.at("cohort")),
+        cohort=_cohort(root.at("cohort"), root.at("id").text()),
         exposure=_exposure(root.at("exposure")),
         outcome=_outcome(root.at("outcome")),
         covariates=tuple(_covariate(item) for item in root.at("covariates").items()),
@@ -71,6 +73,8 @@ def read_protocol(text: str) -> Protocol:
         lock=read_lock_plan(root.at("lock")) if root.has("lock") else LockPlan(),
     )
     check_references(protocol)
+    if isinstance(protocol.cohort, DefinedCohort):
+        check_defined(protocol, root)
     return protocol
 
 
@@ -94,7 +98,9 @@ def _emulation(node: Node) -> Emulation:
     return Emulation(*(node.at(key).bilingual() for key in ("element", "trial", "emulation")))
 
 
-def _cohort(node: Node) -> Cohort:
+def _cohort(node: Node, name: str) -> Cohort | DefinedCohort:
+    if isinstance(node.value, dict) and "language" in node.value:
+        return read_defined(node, name)
     node.keys(("source", "index_title", "index", "criteria"))
     return Cohort(
         source=node.at("source").bilingual(),

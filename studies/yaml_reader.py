@@ -6,9 +6,11 @@ unknown keys. A `Node` is a value that knows its path (`exposure.window_days[1]`
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import date
+from difflib import get_close_matches
 from typing import Any
 
 import yaml
@@ -20,18 +22,37 @@ LARGEST_CHARACTERS = 1_000_000
 DEEPEST = 32
 LARGEST_NUMBER = 1e12
 _MERGE = "tag:yaml.org,2002:merge"
+_PLAIN_INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
 
 PROTOCOL_REFUSED = Problem(
     code="protocol.refused",
-    zh="研究方案的 {path} 处：{zh}。",
-    en="The protocol at {path}: {en}.",
+    zh="研究方案的 {path} 处{line_zh}：{zh}。",
+    en="The protocol at {path}{line_en}: {en}.",
     next_zh="请修改研究方案文件中的该处后重试；字段说明见 docs/reference/protocol.md。",
     next_en="Correct that place and try again; docs/reference/protocol.md explains each field.",
 )
 
 
-def refused(path: str, zh: str, en: str) -> PlatformError:
-    return PROTOCOL_REFUSED.error(path=path or "(document)", zh=zh, en=en)
+def refused(path: str, zh: str, en: str, line: int = 0) -> PlatformError:
+    """The error that names a place; `line` 0 where it is not known."""
+    return PROTOCOL_REFUSED.error(
+        path=path or "(document)",
+        zh=zh,
+        en=en,
+        line_zh=f"（第 {line} 行）" if line else "",
+        line_en=f" (line {line})" if line else "",
+    )
+
+
+def nearest(written: str, known: Collection[str]) -> tuple[str, str]:
+    """What was probably meant, to put behind a refusal in zh and en; "" where nothing is near."""
+    near = get_close_matches(written, list(known), n=1, cutoff=0.6)
+    return (f"；是否想写 {near[0]}？", f" (did you mean {near[0]}?)") if near else ("", "")
+
+
+def _unknown(key: str, known: Collection[str]) -> tuple[str, str]:
+    near_zh, near_en = nearest(key, known)
+    return f"未知的字段{near_zh}", f"unknown key{near_en}; known are {', '.join(sorted(known))}"
 
 
 @dataclass(frozen=True)
@@ -40,6 +61,15 @@ class Node:
 
     value: Any
     path: str = ""
+    lines: Mapping[str, int] = field(default_factory=dict, repr=False, compare=False)  # path -> line, from 1
+
+    @property
+    def line(self) -> int:
+        """The line of the document; of what is not in it, the line of the nearest thing around it."""
+        path = self.path
+        while path and path not in self.lines:
+            path = path[: max(path.rfind("."), path.rfind("["), 0)]
+        return self.lines.get(path, 0)
 
     def keys(self, required: Collection[str], optional: Collection[str] = ()) -> Node:
         """Check that this is a mapping with all required keys and none that is not named here."""
@@ -47,16 +77,14 @@ class Node:
         known = [*required, *optional]
         for key in mapping:
             if key not in known:
-                raise refused(
-                    self._below(str(key)), "未知的字段", f"unknown key; known are {', '.join(sorted(known))}"
-                )
+                raise self._at(self._below(key), *_unknown(key, known))
         for key in required:
             if key not in mapping:
-                raise refused(self._below(key), "缺少必填字段", "a required key is missing")
+                raise self._at(self._below(key), "缺少必填字段", "a required key is missing")
         return self
 
     def at(self, key: str) -> Node:
-        return Node(self._mapping()[key], self._below(key))
+        return Node(self._mapping()[key], self._below(key), self.lines)
 
     def has(self, key: str) -> bool:
         return key in self._mapping()
@@ -67,25 +95,27 @@ class Node:
 
     def items(self, *, least: int = 0) -> tuple[Node, ...]:
         if not isinstance(self.value, list):
-            raise self._wrong("应为列表", "a list is expected")
+            raise self.wrong("应为列表", "a list is expected")
         if len(self.value) < least:
-            raise self._wrong(f"至少需要 {least} 项", f"at least {least} are needed")
-        return tuple(Node(item, f"{self.path}[{number}]") for number, item in enumerate(self.value))
+            raise self.wrong(f"至少需要 {least} 项", f"at least {least} are needed")
+        return tuple(
+            Node(item, f"{self.path}[{number}]", self.lines) for number, item in enumerate(self.value)
+        )
 
     def text(self) -> str:
         if not isinstance(self.value, str):
-            raise self._wrong(
+            raise self.wrong(
                 "应为文本（数字代码请加引号）", "text is expected (put a numeric code in quotes)"
             )
         if not self.value.strip():
-            raise self._wrong("文本不能为空", "the text is empty")
+            raise self.wrong("文本不能为空", "the text is empty")
         return self.value.strip()
 
     def word(self) -> str:
         """A name that can stand in ids and columns: a-z, 0-9 and _, a letter first."""
         text = self.text()
         if not (text.isascii() and text.isidentifier() and text == text.lower() and not text.startswith("_")):
-            raise self._wrong(
+            raise self.wrong(
                 "名称只能由小写字母、数字和下划线组成", "a name consists of lower-case letters, digits and _"
             )
         return text
@@ -98,33 +128,36 @@ class Node:
         except ValueError:
             exact = False
         if not exact:
-            raise self._wrong("应为带引号的日期 YYYY-MM-DD", "must be a date in quotes, YYYY-MM-DD")
+            raise self.wrong("应为带引号的日期 YYYY-MM-DD", "must be a date in quotes, YYYY-MM-DD")
         return text
 
     def choice(self, *allowed: str) -> str:
         text = self.text()
         if text not in allowed:
-            raise self._wrong(f"只能是：{'、'.join(allowed)}", f"must be one of: {', '.join(allowed)}")
+            near_zh, near_en = nearest(text, allowed)
+            raise self.wrong(
+                f"只能是：{'、'.join(allowed)}{near_zh}", f"must be one of: {', '.join(allowed)}{near_en}"
+            )
         return text
 
     def integer(self) -> int:
         if isinstance(self.value, bool) or not isinstance(self.value, int):
-            raise self._wrong("应为整数", "an integer is expected")
+            raise self.wrong("应为整数", "an integer is expected")
         if abs(self.value) > LARGEST_NUMBER:
-            raise self._wrong("数字过大", "the number is too large")
+            raise self.wrong("数字过大", "the number is too large")
         return self.value
 
     def number(self) -> float:
         if isinstance(self.value, bool) or not isinstance(self.value, int | float):
-            raise self._wrong("应为数字", "a number is expected")
+            raise self.wrong("应为数字", "a number is expected")
         # Compared before it is converted: an integer of 400 digits is no float. NaN fails every comparison.
         if not abs(self.value) <= LARGEST_NUMBER:
-            raise self._wrong("应为有限的数字", "a finite number is expected, and not too large")
+            raise self.wrong("应为有限的数字", "a finite number is expected, and not too large")
         return float(self.value)
 
     def truth(self) -> bool:
         if not isinstance(self.value, bool):
-            raise self._wrong("应为 true 或 false", "true or false is expected")
+            raise self.wrong("应为 true 或 false", "true or false is expected")
         return self.value
 
     def bilingual(self) -> Bilingual:
@@ -138,22 +171,26 @@ class Node:
         """Two integers, first not after second: days since the index date, both included."""
         items = self.items()
         if len(items) != 2:
-            raise self._wrong("应为两个整数 [起, 止]", "two integers [from, to] are expected")
+            raise self.wrong("应为两个整数 [起, 止]", "two integers [from, to] are expected")
         first, last = items[0].integer(), items[1].integer()
         if first > last:
-            raise self._wrong("起始日晚于结束日", "the first day is after the last")
+            raise self.wrong("起始日晚于结束日", "the first day is after the last")
         return first, last
 
     def _mapping(self) -> dict[str, Any]:
         if not isinstance(self.value, dict) or not all(isinstance(key, str) for key in self.value):
-            raise self._wrong("应为“字段: 值”的映射", "a mapping of keys to values is expected")
+            raise self.wrong("应为“字段: 值”的映射", "a mapping of keys to values is expected")
         return self.value
 
     def _below(self, key: str) -> str:
         return f"{self.path}.{key}" if self.path else key
 
-    def _wrong(self, zh: str, en: str) -> PlatformError:
-        return refused(self.path, zh, en)
+    def wrong(self, zh: str, en: str) -> PlatformError:
+        """The error that says what is wrong with this value, and where it stands."""
+        return refused(self.path, zh, en, self.line)
+
+    def _at(self, path: str, zh: str, en: str) -> PlatformError:
+        return refused(path, zh, en, Node(None, path, self.lines).line)
 
 
 def read_yaml(text: str) -> Node:
@@ -161,7 +198,8 @@ def read_yaml(text: str) -> Node:
     if len(text) > LARGEST_CHARACTERS:
         raise refused("", "文件过大", f"the file has more than {LARGEST_CHARACTERS} characters")
     try:
-        return Node(yaml.load(text, Loader=_Strict))  # noqa: S506 - a SafeLoader, made stricter
+        value, lines = _load(text)
+        return Node(value, "", lines)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
@@ -170,6 +208,32 @@ def read_yaml(text: str) -> Node:
         ) from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise refused("", "不是有效的 YAML", "not valid YAML") from error
+
+
+def _load(text: str) -> tuple[Any, dict[str, int]]:
+    """The document's value, and the line that each of its places begins on."""
+    loader = _Strict(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return None, {}
+        lines: dict[str, int] = {}
+        _note_lines(node, "", lines)
+        return loader.construct_document(node), lines
+    finally:
+        loader.dispose()
+
+
+def _note_lines(node: yaml.Node, path: str, lines: dict[str, int]) -> None:
+    lines[path] = node.start_mark.line + 1
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            below = f"{path}.{key.value}" if path else str(key.value)
+            _note_lines(value, below, lines)
+            lines[below] = key.start_mark.line + 1
+    elif isinstance(node, yaml.SequenceNode):
+        for number, value in enumerate(node.value):
+            _note_lines(value, f"{path}[{number}]", lines)
 
 
 class _Strict(yaml.SafeLoader):
@@ -192,6 +256,16 @@ class _Strict(yaml.SafeLoader):
         self.depth -= 1
         return node
 
+    def construct_yaml_int(self, node: Any) -> int:
+        """Whole numbers as people write them: `010` is 8 to YAML and `12:30` is 750, which nobody means."""
+        text = str(self.construct_scalar(node))
+        if not _PLAIN_INTEGER.fullmatch(text):
+            raise yaml.MarkedYAMLError(
+                problem=f"write {text[:30]!r} as a plain whole number, or in quotes if it is text",
+                problem_mark=node.start_mark,
+            )
+        return int(text)
+
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
         for key, _ in node.value:
@@ -203,3 +277,6 @@ class _Strict(yaml.SafeLoader):
                 )
             seen.add(str(key.value))
         return super().construct_mapping(node, deep)
+
+
+_Strict.add_constructor("tag:yaml.org,2002:int", _Strict.construct_yaml_int)

@@ -26,7 +26,7 @@ from rwd_platform.core.errors import Exit, PlatformError, Problem
 from rwd_platform.core.text import Bilingual
 
 FOLDER = Path(__file__).parent
-ZONES = ("lake", "lock", "records", "package")
+ZONES = ("lake", "derived", "lock", "records", "package")
 PACKAGE = "package"
 EVERY = "*"
 _FILES = ("catalogue.csv", "levels.toml", "reasons.toml", "zones.toml")

@@ -7,6 +7,7 @@ product of selects is a concatenation.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -34,7 +35,9 @@ Rows = list[tuple[Any, ...]]
 MakeRows = Callable[[Collection, Scope], Rows]
 
 _WHOLE = frozenset({"integer", "positiveInt", "unsignedInt", "integer64"})
-_STORAGE_TAG = "ansi/type"
+_STORAGE_TAG, _SINCE_TAG = "ansi/type", "rwd/since"
+FIRST_VERSION = "1.0.0"
+_VERSION = re.compile(r"[0-9]{1,4}\.[0-9]{1,4}\.[0-9]{1,4}")
 _DOUBLE = "DOUBLE PRECISION"
 
 
@@ -48,6 +51,7 @@ class Column:
     en: str
     storage: str  # text, boolean, integer, decimal or double
     collection: bool = False
+    since: str = FIRST_VERSION  # the version of the tables that brought it
 
 
 @dataclass(frozen=True)
@@ -277,7 +281,12 @@ def _check_names(columns: tuple[Column, ...]) -> None:
 def _describe(column: ColumnDefinition) -> Column:
     zh, en = two_languages(column.description)
     kind = column.type or "string"
-    return Column(column.name, kind, zh, en, _storage(column), column.collection)
+    since = column.tags.get(_SINCE_TAG, FIRST_VERSION)
+    if not _VERSION.fullmatch(since):
+        raise DefinitionRefused(
+            f"{column.at}.tag", "rwd/since 应为 1.2.3 形式的版本", "rwd/since is no version such as 1.2.3"
+        )
+    return Column(column.name, kind, zh, en, _storage(column), column.collection, since)
 
 
 def _storage(column: ColumnDefinition) -> str:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from ingestion.views import temporal, values
 from ingestion.views.problems import EvaluationRefused, ExpressionRefused
 from ingestion.views.temporal import Temporal
+from ingestion.views.units import in_common_unit
 from ingestion.views.values import Collection
 
 
@@ -220,6 +221,20 @@ def _to_date(_site: Site) -> Apply:
     return date_part
 
 
+def _ucum_value(_site: Site) -> Apply:
+    """Of a Quantity the number in its common unit, exact; nothing where no exact conversion is known. Ours."""
+    return lambda items, _about, _scope: [
+        found[0] for found in map(in_common_unit, items) if found is not None
+    ]
+
+
+def _ucum_unit(_site: Site) -> Apply:
+    """The UCUM code of that common unit. Ours, like `ucumValue()`: SQL on FHIR has no conversion of units."""
+    return lambda items, _about, _scope: [
+        found[1] for found in map(in_common_unit, items) if found is not None
+    ]
+
+
 def _type_argument(site: Site, position: int) -> str:
     name = site.type_names[position]
     if name is None:
@@ -257,4 +272,6 @@ FUNCTIONS: dict[str, Function] = {
     "highBoundary": Function(_high),
     "toString": Function(_to_string),
     "toDate": Function(_to_date),
+    "ucumValue": Function(_ucum_value),
+    "ucumUnit": Function(_ucum_unit),
 }

@@ -39,6 +39,7 @@ class Action(StrEnum):
     REJECT_DOWNLOAD = "reject.download"
     RECEIPT_READ = "receipt.read"
     QUALITY_READ = "quality.read"
+    QUALITY_JUDGE = "quality.judge"
     STUDY_READ = "study.read"
     STUDY_REGISTER = "study.register"
     STUDY_FREEZE = "study.freeze"
@@ -66,6 +67,22 @@ class Action(StrEnum):
     TEXT_PREPARE = "text.prepare"
     TEXT_REVIEW = "text.review"
     KEY_ROTATE = "key.rotate"
+    COHORT_COUNT = "cohort.count"
+    COHORT_EXPLAIN = "cohort.explain"
+    WITHDRAWAL_RECORD = "withdrawal.record"
+    WITHDRAWAL_READ = "withdrawal.read"
+    ERASURE_REQUEST = "erasure.request"
+    ERASURE_APPROVE = "erasure.approve"
+    HOLD_PLACE = "hold.place"
+    HOLD_LIFT = "hold.lift"
+    STORE_MAINTAIN = "store.maintain"
+    QUESTION_READ = "question.read"
+    QUESTION_ASK = "question.ask"
+    QUESTION_ANSWER = "question.answer"
+    QUESTION_CLOSE = "question.close"
+    FITNESS_ASSESS = "fitness.assess"
+    LINKAGE_COUNT = "linkage.count"
+    LINKAGE_READ = "linkage.read"
 
 
 class Scope(StrEnum):
@@ -88,13 +105,21 @@ PERMISSIONS: Mapping[Role, Mapping[Action, Scope]] = {
         Action.LOG_READ: _OWN,
         Action.JOB_READ: _OWN,
         Action.POLICY_READ: _OWN,  # the policies are everybody's; what was dropped is its own uploads'
+        Action.COHORT_COUNT: _OWN,
+        Action.COHORT_EXPLAIN: _OWN,  # rows of its own patients, which it sent itself
         Action.BREAK_GLASS_REQUEST: _OWN,
         Action.BREAK_GLASS_READ: _OWN,
         Action.BREAK_GLASS_OPEN: _OWN,
+        Action.WITHDRAWAL_RECORD: _OWN,  # it alone knows who the patient is, and took the consent
+        Action.WITHDRAWAL_READ: _OWN,
+        Action.ERASURE_REQUEST: _OWN,
+        Action.QUESTION_READ: _OWN,
+        Action.QUESTION_ANSWER: _OWN,
     },
     # Works on pseudonymised data of its own studies; never sees an upload.
     Role.RESEARCHER: {
         Action.QUALITY_READ: _ANY,  # a scorecard of counts; a study draws on several hospitals
+        Action.COHORT_COUNT: _ANY,  # rounded counts without outcomes; a single patient of the lake is not theirs to see
         Action.STUDY_READ: _OWN,
         Action.STUDY_REGISTER: _OWN,
         Action.STUDY_FREEZE: _OWN,
@@ -115,6 +140,11 @@ PERMISSIONS: Mapping[Role, Mapping[Action, Scope]] = {
         Action.RELEASE_REQUEST: _OWN,
         Action.RELEASE_READ: _OWN,
         Action.TEXT_PREPARE: _OWN,
+        Action.QUESTION_READ: _ANY,  # a rule, counts and what was said; the places in files are the hospital's
+        Action.QUESTION_ASK: _ANY,
+        Action.QUESTION_CLOSE: _ANY,
+        Action.FITNESS_ASSESS: _OWN,
+        Action.LINKAGE_READ: _ANY,  # rounded counts of sources, no person
     },
     # Reads and re-computes everything that evidence rests on; changes nothing.
     Role.REGULATOR: {
@@ -131,8 +161,13 @@ PERMISSIONS: Mapping[Role, Mapping[Action, Scope]] = {
         Action.RISK_READ: _ANY,
         Action.RELEASE_READ: _ANY,
         Action.BREAK_GLASS_REQUEST: _ANY,  # an inspector's question about one patient's chart
+        Action.QUESTION_READ: _ANY,
         Action.BREAK_GLASS_READ: _OWN,  # the requests of its own people
         Action.BREAK_GLASS_OPEN: _ANY,
+        Action.WITHDRAWAL_READ: _ANY,
+        Action.LINKAGE_READ: _ANY,
+        Action.HOLD_PLACE: _ANY,  # evidence of an inspection must not be erased under it
+        Action.HOLD_LIFT: _ANY,
     },
     # Decides, with a second officer, what leaves and whose identity may be seen; uploads and analyses nothing.
     Role.PRIVACY: {
@@ -150,17 +185,29 @@ PERMISSIONS: Mapping[Role, Mapping[Action, Scope]] = {
         Action.BREAK_GLASS_READ: _ANY,
         Action.BREAK_GLASS_APPROVE: _ANY,
         Action.TEXT_REVIEW: _ANY,
+        Action.WITHDRAWAL_RECORD: _ANY,  # of a patient who turned to the platform
+        Action.WITHDRAWAL_READ: _ANY,
+        Action.ERASURE_APPROVE: _ANY,
+        Action.LINKAGE_COUNT: _ANY,
+        Action.LINKAGE_READ: _ANY,
+        Action.HOLD_PLACE: _ANY,
+        Action.HOLD_LIFT: _ANY,
     },
     # Keeps the machines running: sees states and counts, no results and no patient's line.
     Role.OPERATOR: {
         Action.UPLOAD_READ: _ANY,
         Action.RECEIPT_READ: _ANY,
         Action.QUALITY_READ: _ANY,
+        Action.QUALITY_JUDGE: _ANY,  # sets thresholds, with a name and a reason; locks nothing itself
         Action.STUDY_READ: _ANY,
         Action.LOG_READ: _ANY,
         Action.JOB_READ: _ANY,
         Action.POLICY_READ: _ANY,
         Action.KEY_ROTATE: _ANY,
+        Action.STORE_MAINTAIN: _ANY,
+        Action.QUESTION_READ: _ANY,
+        Action.LINKAGE_COUNT: _ANY,
+        Action.LINKAGE_READ: _ANY,
     },
 }
 

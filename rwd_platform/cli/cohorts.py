@@ -1,4 +1,4 @@
-"""Cohort definitions of OHDSI's Circe: run on OMOP tables, or surveyed. They need no database, key or configuration."""
+"""Cohort definitions: those of OHDSI's Circe, which need no database, key or configuration, and the house's own."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from rwd_platform.cli import cohort_lake, cohort_lists
 from rwd_platform.cli.files import existing, existing_folder, text_of
 from rwd_platform.cli.options import Json
 from rwd_platform.cli.output import answer, say, sum_up
@@ -23,6 +24,8 @@ def register(app: typer.Typer) -> None:
     cohort = typer.Typer(help="队列定义 · cohort definitions", no_args_is_help=True)
     cohort.command("run", help="在 OMOP 表上运行 Circe 定义 · run a Circe definition on OMOP tables")(run)
     cohort.command("survey", help="哪些定义能读入 · which definitions can be read")(survey)
+    cohort_lake.register(cohort)
+    cohort_lists.register(cohort)
     app.add_typer(cohort, name="cohort")
 
 
@@ -70,9 +73,11 @@ def _rows(cohort: Cohort, tables: Tables, engine: str) -> list[dict[str, Any]]:
     else:
         from studies.cohorts.circe.omop_rows import ibis_tables
         from studies.cohorts.engine import Engine
+        from studies.cohorts.keeping import keeping
 
-        rows = Engine(model, ibis_tables(tables)).cohort(cohort)
-        frame = rows.order_by("patient_id", "start_date").to_pyarrow().to_pylist()
+        with keeping(Engine(model, ibis_tables(tables))) as held:
+            rows = held.cohort(cohort)
+            frame = rows.order_by("patient_id", "start_date").to_pyarrow().to_pylist()
         found = [(row["patient_id"], row["start_date"], row["end_date"]) for row in frame]
     return [
         {"subject_id": subject, "cohort_start_date": str(start)[:10], "cohort_end_date": str(end)[:10]}

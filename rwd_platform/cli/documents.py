@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -84,6 +84,7 @@ def _lifecycles() -> str:
         "Break-glass request · 应急查看申请": lifecycles.BREAK_GLASS,  # type: ignore[dict-item]  # mappings are invariant in their key
         "Release of results · 结果发布": lifecycles.RELEASE,  # type: ignore[dict-item]  # mappings are invariant in their key
         "Free text · 自由文本": lifecycles.TEXT,  # type: ignore[dict-item]  # mappings are invariant in their key
+        "Question to a hospital · 数据质疑": lifecycles.QUESTION,  # type: ignore[dict-item]  # mappings are invariant in their key
         "Job · 任务": lifecycles.JOB,  # type: ignore[dict-item]  # mappings are invariant in their key
     }
 
@@ -114,15 +115,51 @@ def _settings() -> str:
 
 
 def _tables() -> str:
-    from ingestion.views import load_views
+    """Every column of the lake and of the tables derived from it, with what it is and how it is to be handled."""
+    from deidentify.classification import load_catalogue
+    from ingestion.derived import DERIVED, columns_of
+    from ingestion.overseas import columns
+    from ingestion.views import load_views, tables_of
+
+    views = load_views()
+    zones = load_catalogue().zones
+
+    def rows(zone: str, table: str, shown: Iterable[tuple[str, str, str, str]]) -> Iterator[str]:
+        yield "| column | type | 中文 | English | class 类 | level 级 | identifier 标识 |"
+        yield "|---|---|---|---|---|---|---|"
+        for name, kind, zh, en in shown:
+            yield f"| `{name}` | {kind} | {zh} | {en} | {_handling(zone, table, name)} |"
+        yield ""
 
     def lines() -> Iterator[str]:
-        yield "Every table is a FHIR ViewDefinition in `ingestion/definitions`. Each row also carries where it"
-        yield "came from: organisation, source system, resource, file, line, line digest, upload.\n"
-        for view in load_views():
-            yield f"## {view.name} ← {view.resource}\n\n| column | type | 中文 | English |\n|---|---|---|---|"
-            for column in view.columns:
-                yield f"| `{column.name}` | {column.type} | {column.zh} | {column.en} |"
-            yield ""
+        yield "Every table of the lake is made by FHIR ViewDefinitions in `ingestion/definitions`; several may feed"
+        yield "one table. Each row also carries where it came from: organisation, source system, resource, file, line,"
+        yield "line digest, upload. `*_id` are tokens under the hospital's key and never enter a lock. How Lecheng's"
+        yield "own facts are written stands in `ingestion/definitions/lecheng.toml`.\n"
+        for table, view in tables_of(views).items():
+            sources = ", ".join(sorted(one.resource for one in views if one.name == table))
+            yield f"## {table} · {zones['lake'].tables[table].zh} ← {sources}\n"
+            yield from rows("lake", table, ((one.name, one.type, one.zh, one.en) for one in view.columns))
+        yield "# Derived tables · 派生表\n\nComputed from the tables above when asked for; not stored.\n"
+        for table in DERIVED:
+            yield f"## {table} · {zones['derived'].tables[table].zh}\n"
+            yield from rows(
+                "derived", table, ((one.name, one.type, one.zh, one.en) for one in columns_of(table))
+            )
+        yield "## overseas_result · 境外结果\n\nRead from `ingestion/overseas/results.csv`; no patient is in it.\n"
+        yield from rows(
+            "derived", "overseas_result", ((one.name, one.type, one.zh, one.en) for one in columns())
+        )
 
     return _page("Tables of the study store · 研究数据库的表", lines())
+
+
+def _handling(zone: str, table: str, column: str) -> str:
+    """Class, level and identifier of a column, as table cells."""
+    from deidentify.classification import classify, load_catalogue
+
+    catalogue, label = load_catalogue(), classify(table, column, zone)
+    kind = catalogue.words("classes")[label.category]
+    identifier = catalogue.words("identifiers")[label.identifier]
+    sensitive = " · sensitive 敏感" if label.sensitive else ""
+    return f"{kind.en} {kind.zh} | {label.level} | {identifier.en} {identifier.zh}{sensitive}"

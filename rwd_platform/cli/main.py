@@ -31,14 +31,20 @@ VERBS = (
     "cohorts",
     "documents",
     "keys",
+    "linkage",
+    "omop",
     "operating",
     "policies",
+    "quality",
+    "questions",
     "recoding",
     "releases",
     "risk",
+    "store",
     "studying",
     "texts",
     "verifying",
+    "withdrawals",
 )
 
 

@@ -1,4 +1,4 @@
-"""Verbs of the people who run the platform: demo, serve, work, doctor, upload, quality."""
+"""Verbs of the people who run the platform: demo, serve, work, doctor, upload."""
 
 from __future__ import annotations
 
@@ -28,9 +28,6 @@ def register(app: typer.Typer) -> None:
     app.command("work", help="工作进程 · a worker")(work)
     app.command("doctor", help="环境自检 · check the environment")(doctor)
     app.command("upload", help="上传文件 · send files")(upload)
-    quality = typer.Typer(help="质量 · quality", no_args_is_help=True)
-    quality.command("check", help="质量检查 · check the study store")(check_store)
-    app.add_typer(quality, name="quality")
 
 
 def demo(out: Annotated[Path, typer.Option("--out", help="目录 · directory")] = Path("var/demo")) -> int:
@@ -153,15 +150,3 @@ def _say_failed(upload_id: str, problem: dict[str, str], *, as_json: bool) -> in
     # Kept by another version of the program, its kind may be unknown here; it is a failure all the same.
     known = PROBLEMS.get(problem["code"])
     return known.exit if known else Exit.BROKEN_ENVIRONMENT
-
-
-def check_store(as_json: Json = False) -> int:
-    """Run the quality suites. Exit 1 when the gate holds a table back."""
-    from rwd_platform.flows.check_quality import check_quality
-
-    with deployment() as platform:
-        run = check_quality(platform, platform.operator(caller()))
-    if as_json:
-        answer(run.report)
-    sum_up(run.verdict)
-    return Exit.YES if run.verdict == "admit" else Exit.NO

@@ -10,7 +10,7 @@ import typer
 from rwd_platform.cli.deployment import caller, deployment
 from rwd_platform.cli.files import text_of
 from rwd_platform.cli.options import Json
-from rwd_platform.cli.output import answer, say
+from rwd_platform.cli.output import answer, note, say, sum_up
 from rwd_platform.core.errors import Exit
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ def register(app: typer.Typer) -> None:
     study.command("freeze", help="冻结方案 · freeze the protocol")(freeze)
     study.command("lock", help="锁定数据 · lock the data")(lock)
     study.command("run", help="运行分析 · run the analyses")(run)
+    study.command("lock-difference", help="两次数据锁定的差异 · two data locks compared")(lock_difference)
     app.add_typer(study, name="study")
     evidence = typer.Typer(help="证据包 · evidence packages", no_args_is_help=True)
     evidence.command("assemble", help="组装证据包 · assemble a package")(assemble)
@@ -87,6 +88,35 @@ def run(study_id: Study, as_json: Json = False) -> int:
     with deployment() as platform:
         made = run_study(platform, _researcher(platform), study_id)
     return _done(as_json, id=made.id, results_sha256=made.results_sha256, not_done=made.results["not_done"])
+
+
+def lock_difference(
+    study_id: Study,
+    before: Annotated[str, typer.Argument(help="较早的数据锁定 · the older lock")],
+    after: Annotated[str, typer.Argument(help="较新的数据锁定 · the newer lock")],
+    as_json: Json = False,
+) -> int:
+    """Columns, rows, facts and steps that differ. Exit 0 whenever the locks could be compared."""
+    from rwd_platform.flows.lock_difference import lock_difference as compare
+
+    with deployment() as platform:
+        found = compare(platform, _researcher(platform), study_id, before, after)
+    if as_json:
+        answer(found.as_dict())
+    for one in found.tables:
+        columns = [f"+{name}" for name in one.columns_added] + [f"-{name}" for name in one.columns_removed]
+        say(
+            f"{one.table}: 行 · rows {one.rows_before} → {one.rows_after}, 增 · added {one.added},"
+            f" 减 · removed {one.removed}, 改 · changed {one.changed} {' '.join(columns)}".rstrip()
+        )
+    for step in found.steps:
+        say(f"{step.zh} · {step.en}: {step.remaining_before} → {step.remaining_after}")
+    for fact in found.facts:
+        say(f"{fact.fact}: 不同 · differs")
+    for name in found.not_comparable:
+        note(f"{name} 不同，无法逐行比较 · differs, so rows cannot be compared one by one")
+    sum_up("相同 · the same" if found.same else "不同 · different")
+    return Exit.YES
 
 
 def assemble(

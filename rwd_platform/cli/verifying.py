@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -24,19 +25,29 @@ def verify(
     package: Annotated[Path, typer.Argument(help=".zip 或文件夹 · .zip or folder")],
     key: Annotated[str | None, typer.Option("--key", help="可信公钥 · the trusted public key")] = None,
     rerun: Annotated[Path | None, typer.Option("--rerun", help="数据锁目录 · a data lock's folder")] = None,
+    notice: Annotated[Path | None, typer.Option("--notice", help="告知文件 · the package's notice")] = None,
     as_json: Json = False,
 ) -> int:
-    """Exit 0 only if every file, the archive, the signature, the proofs and every number hold."""
+    """Exit 0 only if every file, the archive, the signature, the proofs and every number hold.
+
+    A notice tells what happened since the package was made: the one given, one beside the package
+    (`PACKAGE.notice.json`), or this deployment's. One that does not hold is a no; one that does is shown.
+    """
+    from rwd_platform.flows.verify_notice import read_notice
     from rwd_platform.flows.verify_package import verify_package_at
     from studies.evidence.verify import read_public_key
 
     existing([package])
     if rerun is not None:
         existing_folder(rerun)
+    if notice is not None:
+        existing_files([notice])
     verification = verify_package_at(package, read_public_key(key) if key else None, rerun)
+    told = read_notice(package, verification, notice)
+    verification = replace(verification, failures=verification.failures + told.failures)
     if as_json:
-        answer(verification.as_dict())
-    for line in verification.lines():
+        answer({**verification.as_dict(), "notice": told.as_dict()})
+    for line in (*verification.lines(), *told.lines()):
         say(line)
     if rerun is not None:
         say(f"从数据锁定复算 · recomputed from the lock: {verification.rerun}")

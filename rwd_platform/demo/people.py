@@ -27,6 +27,7 @@ ORGANISATIONS = (
 PEOPLE = (  # login, role, organisation, name
     ("hospital-a", "hospital", "org-hospital-a", "林晚晴"),
     ("researcher", "researcher", OPERATOR, "周明远"),
+    ("researcher-2", "researcher", OPERATOR, "秦望舒"),
     ("regulator", "regulator", AUTHORITY, "沈若水"),
     ("privacy", "privacy", OPERATOR, "顾清和"),
     ("privacy-2", "privacy", OPERATOR, "陆知微"),

@@ -24,6 +24,7 @@ from rwd_platform.flows.study import (
     newest_run,
     results_of,
 )
+from rwd_platform.flows.withdraw_uses import check_lock_usable
 from rwd_platform.log.entry import Act, Actor, Object
 from rwd_platform.records.lifecycles import PackageState, UploadState
 from rwd_platform.records.tables import (
@@ -39,6 +40,7 @@ from rwd_platform.records.tables import (
     UploadFile,
 )
 from rwd_platform.signing.suites import GM, INTL
+from rwd_platform.store.recording import until_recorded
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,6 +49,8 @@ if TYPE_CHECKING:
 
 PURPOSES = ("registration", "insurance", "post_market")
 AUDIENCES = ("authority", "aggregate")
+# Of a quality report: versions of the lake, counts by upload, and the run whose counts were judged again.
+_OF_RECORDS = frozenset({"lake_versions", "uploads", "rejudged_from"})
 _KEYED_HASH = {INTL: "HMAC-SHA256", GM: "HMAC-SM3"}
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -68,36 +72,39 @@ def assemble_evidence(
     study = get_visible(platform.records, actor, "package.assemble", Study, study_id)
     check_choices(purpose, audience)
     run = newest_run(platform, study)
+    with refusals_recorded(platform.records, actor, "package.assemble", "lock", run.lock_id):
+        check_lock_usable(platform, run.lock_id)
     platform.records.record(
         Act(actor, "package.assembly_started", Object("run", run.id), purpose=f"{purpose}, {audience}")
     )
     version = _next_version(platform, study_id, purpose, audience, run)
     inputs = _inputs(platform, study, run, purpose, audience, version)
-    built = build(inputs, platform.layout.packages)
-    package = EvidencePackage(
-        id=built.package_id,
-        organisation_id=study.organisation_id,
-        project_id=study.project_id,
-        study_id=study_id,
-        run_id=run.id,
-        purpose=purpose,
-        version=version,
-        audience=audience,
-        file_name=built.path.name,
-        sha256=built.sha256,
-        bytes=built.path.stat().st_size,
-        state=PackageState.ASSEMBLED,
-        made_at=as_text(platform.clock()),
-    )
-    platform.records.write(
-        package,
-        audit=Act(
-            actor,
-            "package.assembled",
-            Object("package", package.id, built.sha256),
-            purpose=f"{purpose}, {audience}",
-        ),
-    )
+    with until_recorded(platform.layout):
+        built = build(inputs, platform.layout.packages)
+        package = EvidencePackage(
+            id=built.package_id,
+            organisation_id=study.organisation_id,
+            project_id=study.project_id,
+            study_id=study_id,
+            run_id=run.id,
+            purpose=purpose,
+            version=version,
+            audience=audience,
+            file_name=built.path.name,
+            sha256=built.sha256,
+            bytes=built.path.stat().st_size,
+            state=PackageState.ASSEMBLED,
+            made_at=as_text(platform.clock()),
+        )
+        platform.records.write(
+            package,
+            audit=Act(
+                actor,
+                "package.assembled",
+                Object("package", package.id, built.sha256),
+                purpose=f"{purpose}, {audience}",
+            ),
+        )
     return package
 
 
@@ -255,8 +262,8 @@ def _deidentified(platform: Platform, uploads: Iterable[Upload], locked: Mapping
 
 
 def _without_record_ids(report: Mapping[str, Any]) -> dict[str, Any]:
-    """The quality report as facts: what changes from run to run stays in the records."""
-    return {name: value for name, value in report.items() if name != "lake_versions"}
+    """The quality report as facts: what changes from run to run, and what names records, stays in the records."""
+    return {name: value for name, value in report.items() if name not in _OF_RECORDS}
 
 
 def _quality_lines(platform: Platform, quality: QualityRun) -> tuple[QualityLine, ...]:
@@ -286,6 +293,7 @@ def _quality_lines(platform: Platform, quality: QualityRun) -> tuple[QualityLine
                     passed=outcomes.count("pass"),
                     failed=outcomes.count("fail"),
                     not_applicable=outcomes.count("not_applicable"),
+                    errors=outcomes.count("error"),
                 )
             )
     return tuple(lines)

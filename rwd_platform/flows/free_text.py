@@ -29,6 +29,7 @@ from rwd_platform.core.clock import as_text
 from rwd_platform.core.errors import Exit, PlatformError, Problem
 from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.study import frozen_protocol, newest_lock
+from rwd_platform.flows.withdraw_uses import check_lock_usable
 from rwd_platform.log.entry import Act, Actor, Object
 from rwd_platform.records.lifecycles import TEXT, TextState, check_transition
 from rwd_platform.records.tables import AuditEntry, DataLockRecord, Study, TextReview
@@ -139,13 +140,15 @@ def _silent(_stage: str, _done: int, _total: int) -> None:
 def prepare_texts(platform: Platform, actor: Actor, study_id: str, progress: Progress = _silent) -> int:
     """Clean and seal the texts of the newest lock's subjects. Returns how many are new; again adds nothing twice.
 
-    Raises `text.not_planned`, `study.not_locked`, `study.protocol_changed`, `text.lock_outdated`.
+    Raises `text.not_planned`, `study.not_locked`, `study.protocol_changed`, `text.lock_outdated`,
+    `withdrawal.lock_frozen`.
     """
     from rwd_platform.flows.study_texts import raw_texts
 
     study = get_visible(platform.records, actor, Action.TEXT_PREPARE, Study, study_id)
     with refusals_recorded(platform.records, actor, Action.TEXT_PREPARE, "study", study_id):
         lock = _lock_to_prepare(platform, study)
+        check_lock_usable(platform, lock.id)
         # Patients' words are read from here on: on record first, whatever comes of it.
         started = Act(actor, "text.preparation_started", Object("lock", lock.id), purpose=lock.project_id)
         platform.records.record(started)
@@ -330,11 +333,12 @@ def _has_read(platform: Platform, actor: Actor, text_id: str) -> bool:
 def released_texts(platform: Platform, actor: Actor, study_id: str) -> list[CleanedText]:
     """The released texts of the study's newest lock, for its researchers; that they were given is in the log.
 
-    Of an older lock none are given: somebody may have withdrawn since.
+    Of an older lock none are given, and of one that holds somebody who withdrew since neither.
     """
     study = get_visible(platform.records, actor, Action.TEXT_PREPARE, Study, study_id)
     with refusals_recorded(platform.records, actor, Action.TEXT_PREPARE, "study", study_id):
         lock = newest_lock(platform, study)
+        check_lock_usable(platform, lock.id)
         rows = texts_of_lock(platform, lock, TextState.RELEASED)
         given = Act(
             actor,

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy.exc import OperationalError
 
 from rwd_platform.core.errors import Exit, PlatformError, Problem
+from rwd_platform.flows.given_up import fail_given_up
 from rwd_platform.flows.leases import LeaseLostError
 from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.uploads import is_admitted
@@ -37,7 +38,6 @@ _LOGGER = logging.getLogger("rwd.jobs")
 
 def _admit(platform: Platform, actor: Actor, payload: Mapping[str, Any], progress: Progress) -> None:
     from rwd_platform.flows.admit_upload import admit_upload
-    from rwd_platform.flows.check_quality import check_quality
     from rwd_platform.flows.risk import refresh_lake_risk
     from rwd_platform.flows.segment_upload import segment_upload
 
@@ -46,16 +46,22 @@ def _admit(platform: Platform, actor: Actor, payload: Mapping[str, Any], progres
         admit_upload(platform, actor, payload["upload_id"], progress)
     segment_upload(platform, actor, payload["upload_id"], progress)
     progress("quality", 0, 0)
-    check_quality(platform, actor)
+    _check(platform, actor)
     progress("risk", 0, 0)
     refresh_lake_risk(platform, actor, payload["upload_id"])
 
 
-def _quality(platform: Platform, actor: Actor, payload: Mapping[str, Any], progress: Progress) -> None:
+def _check(platform: Platform, actor: Actor) -> None:
+    """Check the lake, and open again the questions whose findings are still there."""
     from rwd_platform.flows.check_quality import check_quality
+    from rwd_platform.flows.quality_questions import follow_up
 
+    follow_up(platform, check_quality(platform, actor))
+
+
+def _quality(platform: Platform, actor: Actor, payload: Mapping[str, Any], progress: Progress) -> None:
     progress("quality", 0, 0)
-    check_quality(platform, actor)
+    _check(platform, actor)
 
 
 def _lock(platform: Platform, actor: Actor, payload: Mapping[str, Any], progress: Progress) -> None:
@@ -93,6 +99,46 @@ def _texts(platform: Platform, actor: Actor, payload: Mapping[str, Any], progres
     prepare_texts(platform, actor, payload["study_id"], progress)
 
 
+def _question(platform: Platform, actor: Actor, payload: Mapping[str, Any], progress: Progress) -> None:
+    from rwd_platform.flows.quality_question_rows import find_rows
+
+    progress("rows", 0, 0)
+    find_rows(platform, actor, payload["question_id"])
+
+
+def _fitness(platform: Platform, actor: Actor, payload: Mapping[str, Any], progress: Progress) -> None:
+    from rwd_platform.flows.fitness import assess_study
+
+    progress("fitness", 0, 0)
+    assess_study(platform, actor, payload["study_id"])
+
+
+def _catalogue(platform: Platform, actor: Actor, payload: Mapping[str, Any], progress: Progress) -> None:
+    from rwd_platform.flows.catalogue import count_tables
+
+    count_tables(platform, actor, progress)
+
+
+def _linkage(platform: Platform, actor: Actor, payload: Mapping[str, Any], progress: Progress) -> None:
+    from rwd_platform.flows.linkage import run_linkage
+
+    run_linkage(platform, actor, payload["roles"], progress)
+
+
+def _compact(platform: Platform, actor: Actor, payload: Mapping[str, Any], progress: Progress) -> None:
+    from rwd_platform.flows.compact import compact_store
+
+    compact_store(platform, actor, payload["tables"], progress)
+
+
+def _erase(platform: Platform, actor: Actor, payload: Mapping[str, Any], progress: Progress) -> None:
+    from rwd_platform.flows.erase_patient import erase
+
+    erase(platform, actor, payload["request_id"], progress)
+    progress("quality", 0, 0)  # the lake is another one now, and no lock is made of what nobody checked
+    _check(platform, actor)
+
+
 # Each kind's work is imported when it is done: the web process queues jobs and must stay light.
 KINDS: Mapping[str, Work] = {
     "admit": _admit,
@@ -101,7 +147,13 @@ KINDS: Mapping[str, Work] = {
     "run": _run,
     "assemble": _assemble,
     "risk": _risk,
+    "compact": _compact,
     "texts": _texts,
+    "erase": _erase,
+    "question": _question,
+    "fitness": _fitness,
+    "catalogue": _catalogue,
+    "linkage": _linkage,
 }
 
 
@@ -115,6 +167,7 @@ def work_once(platform: Platform, worker: str) -> Job | None:
     """Claim and do one job. Returns it as it ended, or None when nothing waits."""
     lease = platform.settings.job_lease_seconds
     job = queue.claim(platform.records, worker, lease)
+    fail_given_up(platform)
     if job is None:
         return None
     with _heartbeat(platform.records, job, worker, lease) as lost:

@@ -10,11 +10,16 @@ from typing import TYPE_CHECKING, Any
 from sqlmodel import col, select
 
 from rwd_platform.core.errors import Exit, Problem
+from rwd_platform.flows.check_quality import thresholds_in_force
 from rwd_platform.flows.first_names import first_names
 from rwd_platform.flows.key_versions import DATE, PROJECT, current_version
 from rwd_platform.flows.ledger_map import Person
+from rwd_platform.flows.linkage_facts import linkage_facts
+from rwd_platform.flows.lock_facts import facts_of_rules
 from rwd_platform.flows.platform import Platform
+from rwd_platform.flows.protocol_tables import tables_read
 from rwd_platform.flows.uploads import is_admitted
+from rwd_platform.flows.withdraw import frozen_patients, without_frozen
 from rwd_platform.records.tables import PersonLink, QualityRun, Study
 
 if TYPE_CHECKING:
@@ -23,6 +28,7 @@ if TYPE_CHECKING:
     from deidentify.account import DropCounter
     from deidentify.project import Projected, SourceLine
     from deidentify.pseudonym import Pseudonymiser
+    from quality.gate import Gate
     from rwd_platform.store.lake import Lake
     from studies.cohort import IndexDates
     from studies.protocol import Protocol
@@ -88,14 +94,19 @@ def rows_to_lock(platform: Platform, study: Study, protocol: Protocol) -> LockRo
 
     left_behind, linked = DropCounter(), DropCounter()
     with steady_lake(platform.layout, lambda upload: is_admitted(platform, upload)) as lake:
-        quality = _fresh_quality(platform, lake)
-        tables, held_back = _admitted_tables(lake)
+        quality, gate = _fresh_quality(platform, lake, protocol)
+        tables, held_back = _admitted_tables(platform, lake)
+        tables = _as_written_for(tables, protocol)
+        # Whoever withdrew or is held is gone before the cohort is counted: no step says how many they were.
+        frozen = frozen_patients(platform)
+        tables, _ = without_frozen(tables, frozen)
         links = link_tokens(platform)
+        linkage_run = linkage_facts(platform, lake.versions(), links, frozen)
     sites = _sites(tables)
     charts, tables = tables, link_persons(tables, links, linked)
     persons = _persons(charts, tables, links, {one: first_names(platform, one) for one in sites})
     tables, calendar = _by_the_calendar(tables, protocol)
-    cohort = index_dates({n: t for n, t in tables.items() if n not in OUTCOME_TABLES}, protocol)
+    cohort = index_dates(_offered(tables, protocol), protocol)
     names = _project_names(platform, study)
     projected = _under_project_names(platform, study, protocol, tables, cohort, sites, names, left_behind)
     locked = projected.tables
@@ -111,10 +122,11 @@ def rows_to_lock(platform: Platform, study: Study, protocol: Protocol) -> LockRo
         "dates": _DATES[protocol.lock.dates],
         "generalised": dict(protocol.lock.generalise),
         "calendar": calendar,
-        "linkage": linked.as_dict(),
+        "linkage": {**linked.as_dict(), **linkage_run},
         "labels": labels_of(locked),
         "sites": {site: organisation for organisation, site in sites.items()},
-        "quality_verdict": quality.verdict,
+        "quality_verdict": gate.verdict,
+        **facts_of_rules(platform, protocol, charts, quality),
         "rows_held_back_by_quality": held_back,
         "left_behind": left_behind.as_dict(),
         "attrition": [
@@ -125,6 +137,25 @@ def rows_to_lock(platform: Platform, study: Study, protocol: Protocol) -> LockRo
     subjects = {names.token(SUBJECT_KIND, patient): patient for patient in cohort.frame["patient_id"]}
     whose = {one: persons[patient] for one, patient in subjects.items()}
     return LockRows(quality, locked, facts, whose, projected.sources)
+
+
+def _as_written_for(tables: Tables, protocol: Protocol) -> Tables:
+    """A protocol of the older form takes the tables it was written for: those of version 1.0.0."""
+    from ingestion.views import load_views, of_version
+    from studies.protocol import DefinedCohort
+
+    return tables if isinstance(protocol.cohort, DefinedCohort) else of_version(tables, load_views())
+
+
+def _offered(tables: Tables, protocol: Protocol) -> Tables:
+    """What a cohort may be defined by: no outcomes; in language 2 also what is derived from the lake's tables."""
+    from ingestion.derived import DERIVED, derive
+    from studies.protocol import DefinedCohort
+
+    offered = {name: frame for name, frame in tables.items() if name not in OUTCOME_TABLES}
+    if isinstance(protocol.cohort, DefinedCohort):
+        offered |= {name: derive(name, tables) for name in DERIVED}
+    return offered
 
 
 def link_tokens(platform: Platform) -> dict[tuple[str, str], str]:
@@ -243,24 +274,32 @@ def check_generalisation(protocol: Protocol) -> None:
         column_action(column, action)
 
 
-def _fresh_quality(platform: Platform, lake: Lake) -> QualityRun:
-    """The newest quality run, when it saw the lake as it is now and let every table through."""
+def _fresh_quality(platform: Platform, lake: Lake, protocol: Protocol) -> tuple[QualityRun, Gate]:
+    """The newest quality run, when it saw the lake as it is now, and its gate on the tables that the study reads.
+
+    What is wrong with a table that the protocol does not read stops nobody.
+    """
+    from quality.gate import decide_for_study
+    from quality.report import read_report
+
     runs = platform.records.all(select(QualityRun).order_by(col(QualityRun.made_at).desc()).limit(1))
     if not runs or runs[0].report["lake_versions"] != lake.versions():
         raise QUALITY_MISSING.error()
-    held = [one["table"] for one in runs[0].report["gate"]["tables"] if one["verdict"] == "quarantine"]
+    gate = decide_for_study(read_report(runs[0].report), tables_read(protocol))
+    held = [one.table for one in gate.tables if one.verdict == "quarantine"]
     if held:
         raise QUALITY_GATE.error(tables=", ".join(held))
-    return runs[0]
+    return runs[0], gate
 
 
-def _admitted_tables(lake: Lake) -> tuple[Tables, dict[str, int]]:
+def _admitted_tables(platform: Platform, lake: Lake) -> tuple[Tables, dict[str, int]]:
     """The lake's tables without the rows that quality quarantined, and how many were held back."""
     from quality.gate import quarantined_rows, without
     from quality.suite import load_suites
+    from quality.thresholds import adjusted
 
     tables = {name: lake.read(name) for name in lake.tables() if name != "resource"}
-    held = quarantined_rows(tables, load_suites())
+    held = quarantined_rows(tables, adjusted(load_suites(), thresholds_in_force(platform)))
     return without(tables, held), {name: len(rows) for name, rows in sorted(held.items()) if len(rows)}
 
 

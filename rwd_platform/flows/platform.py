@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from rwd_platform.core.clock import Clock, system_clock
 from rwd_platform.flows.key_versions import check_suite
+from rwd_platform.flows.lake_tables import lake_columns
 from rwd_platform.flows.patient_keys import PatientKeys
 from rwd_platform.log.entry import Actor
 from rwd_platform.records.database import migrate, open_database
@@ -48,7 +49,7 @@ class Platform:
 def open_platform(settings: Settings, clock: Clock = system_clock) -> Platform:
     """Open home and database, and bring the schema to head."""
     keys = settings.key_ring()
-    layout = Layout(settings.home.resolve())
+    layout = Layout(settings.home.resolve(), lake_columns)
     layout.prepare()
     engine = open_database(settings.database)
     migrate(engine)

@@ -19,6 +19,7 @@ from rwd_platform.log.entry import Act, Actor, Object
 from rwd_platform.records.lifecycles import UPLOAD, UploadState, check_transition
 from rwd_platform.records.tables import Job, Upload, UploadFile
 from rwd_platform.store.landing import Incoming
+from rwd_platform.store.recording import until_recorded
 
 PLATFORM_ROLES = ("entrusted", "joint", "recipient")
 FHIR_VERSIONS = ("R4", "R4B", "R5")
@@ -137,24 +138,25 @@ def finish_file(
 ) -> UploadFile:
     """The file is on disk, durable and named by its content; now it is on record too."""
     upload = get_visible(platform.records, actor, "upload.create", Upload, upload_id)
-    landed = incoming.finish()
-    with platform.records.transaction(
-        audit=lambda: Act(actor, "upload.file_received", Object("upload", upload_id, landed.sha256))
-    ) as session:
-        # Asked again inside the transaction: nobody closes the upload between the question and the row.
-        _check_open(session.get_one(Upload, upload_id))
-        siblings = session.exec(select(UploadFile).where(UploadFile.upload_id == upload_id)).all()
-        file = UploadFile(
-            id=new_id("file", platform.clock()),
-            organisation_id=upload.organisation_id,
-            upload_id=upload_id,
-            position=len(siblings),
-            name=name,
-            sha256=landed.sha256,
-            bytes=landed.bytes,
-            duplicate_of=_first_with_these_bytes(platform, upload, landed.sha256, siblings),
-        )
-        session.add(file)
+    with until_recorded(platform.layout):
+        landed = incoming.finish()
+        with platform.records.transaction(
+            audit=lambda: Act(actor, "upload.file_received", Object("upload", upload_id, landed.sha256))
+        ) as session:
+            # Asked again inside the transaction: nobody closes the upload between the question and the row.
+            _check_open(session.get_one(Upload, upload_id))
+            siblings = session.exec(select(UploadFile).where(UploadFile.upload_id == upload_id)).all()
+            file = UploadFile(
+                id=new_id("file", platform.clock()),
+                organisation_id=upload.organisation_id,
+                upload_id=upload_id,
+                position=len(siblings),
+                name=name,
+                sha256=landed.sha256,
+                bytes=landed.bytes,
+                duplicate_of=_first_with_these_bytes(platform, upload, landed.sha256, siblings),
+            )
+            session.add(file)
     return file
 
 

@@ -88,7 +88,8 @@ def reject_file(platform: Platform, actor: Actor, upload_id: str) -> bytes:
 
 def _kept_out(platform: Platform, upload: Upload, file: UploadFile) -> Iterable[tuple[str, bytes]]:
     issues = platform.records.all(select(UnitIssue).where(UnitIssue.file_id == file.id))
-    wanted = {issue.unit for issue in issues}
+    # By place and not by number: an erasure takes units out of a file, and the places of the others stay.
+    wanted = {(issue.file, issue.line, issue.entry) for issue in issues}
     if not wanted:
         return
     # Imported here: the page of reasons needs neither, and the web process must stay light.
@@ -98,9 +99,9 @@ def _kept_out(platform: Platform, upload: Upload, file: UploadFile) -> Iterable[
     mapping = load_mapping(upload.mapping) if upload.mapping else None
     own_names = _own_names(platform, file)
     members: dict[tuple[str, bool], dict[tuple[int, int | None], bytes]] = {}
-    for number, unit in enumerate(units_of(platform, file, mapping)):
-        if number in wanted:
-            place = unit.place
+    for unit in units_of(platform, file, mapping):
+        place = unit.place
+        if (place.file, place.line, place.entry) in wanted:
             # A row of a table may give several resources; it goes back once.
             kept = members.setdefault((place.file, place.row is not None), {})
             kept.setdefault((place.line, place.entry), unit.raw)

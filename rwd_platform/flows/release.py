@@ -53,6 +53,7 @@ from rwd_platform.flows.release_ledger import (
     results_in,
 )
 from rwd_platform.flows.release_votes import VOTES_NEEDED, release_act, standing, vote, votes_in
+from rwd_platform.flows.withdraw_uses import check_package_usable
 from rwd_platform.log.entry import Act, Actor
 from rwd_platform.records.lifecycles import RELEASE, ReleaseState, check_transition
 from rwd_platform.records.tables import (
@@ -117,7 +118,7 @@ def request_release(
     `conditions`: purpose, authorisation, encryption, as the kind of recipient asks for them. Approvers come
     by votes; what is written there about them is not believed. A refusal without a release stands in the log.
     Raises AUDIENCE_NOT_ALLOWED, CIRCLE_MISSING, CIRCLE_UNKNOWN, NOT_AN_AUTHORITY, CONDITION_MISSING,
-    CONTENT_CHANGED, NO_ACCOUNT.
+    CONTENT_CHANGED, NO_ACCOUNT, and of a package that rests on what is frozen PACKAGE_FROZEN, PACKAGE_REISSUED.
     """
     kind = EvidencePackage.__tablename__
     with refusals_recorded(platform.records, actor, "release.request", kind, package_id):
@@ -130,6 +131,7 @@ def request_release(
         }
         _check_conditions(policy, {**stated, "requester": actor.id})
         check_content(platform, package)
+        check_package_usable(platform, package)
         return _put_forward(platform, actor, package, policy.kind, whose, stated)
 
 
@@ -261,6 +263,7 @@ def _release(
     if package.sha256 != asked.content_sha256:
         raise CONTENT_CHANGED.error(package=package.id)
     check_content(platform, package)
+    check_package_usable(platform, package)
     now = as_text(platform.clock())
     current, unseen = asked, list[Mapping[str, Any]]()
 

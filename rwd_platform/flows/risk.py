@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any
 from sqlmodel import col, select
 
 from rwd_platform.access.permissions import get_visible, scope_of
+from rwd_platform.access.refusals import refusals_recorded
 from rwd_platform.core.clock import as_text
 from rwd_platform.core.columns import PATIENT_ID, SUBJECT_ID
 from rwd_platform.core.ids import new_id
 from rwd_platform.core.text import Bilingual
 from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.uploads import is_admitted
+from rwd_platform.flows.withdraw import frozen_patients, without_frozen
+from rwd_platform.flows.withdraw_uses import check_lock_usable
 from rwd_platform.log.entry import Act, Actor, Object
 from rwd_platform.records.tables import DataLockRecord, RiskRun, Upload
 
@@ -27,13 +30,18 @@ _SEED = 20260101  # fixed and printed: whoever computes again draws the same
 
 
 def report_on_lock(platform: Platform, actor: Actor, lock_id: str) -> RiskRun:
-    """The risk report of a lock; every file of the lock is checked first."""
+    """The risk report of a lock; every file of the lock is checked first.
+
+    Raises `withdrawal.lock_frozen` or `withdrawal.lock_reissued`: nothing new is made of such a lock.
+    """
     from deidentify.risk.persons import events, lock_persons
     from deidentify.risk.report import Subject
     from deidentify.risk.verdict import load_levels
     from rwd_platform.store.lock import open_lock
 
     record = get_visible(platform.records, actor, "risk.run", DataLockRecord, lock_id)
+    with refusals_recorded(platform.records, actor, "risk.run", "lock", lock_id):
+        check_lock_usable(platform, lock_id)
     opened = open_lock(platform.layout.lock(record.id))
     declared = load_levels().lock
     persons = lock_persons(opened.tables, declared["quasi"])
@@ -70,6 +78,7 @@ def refresh_lake_risk(platform: Platform, actor: Actor, upload_id: str) -> RiskR
         if "patient" not in there:
             return None
         tables = {name: lake.read(name) for name in wanted if name in there}
+    tables, _ = without_frozen(tables, frozen_patients(platform))
     persons = lake_persons(tables)
     if not len(persons):
         return None

@@ -65,14 +65,16 @@ def rename_rows(platform: Platform, session: Session, organisation_id: str, name
     requests = _rows(session, BreakGlassRequest, organisation_id)
     carried = {*keys, *(one.patient_id for one in links), *(one.patient_id for one in entries)}
     carried |= {one.patient_id for one in requests}
-    unknown = {name for name in carried if name != NOBODY and name not in names}
+    # A patient who was erased has no line left that could tell a new name: the tombstone keeps the old one.
+    erased = {name for name, row in keys.items() if row.destroyed_at and name not in names}
+    unknown = {name for name in carried - erased if name != NOBODY and name not in names}
     if unknown:
         raise TOKENS_LEFT.error(table="vault", column="patient_id", count=len(unknown))
     for request in requests:
         request.patient_id = names[request.patient_id]
         session.add(request)
     for name, row in keys.items():
-        if name != NOBODY:
+        if name != NOBODY and name not in erased:
             session.add(renamed(platform.keys, row, names[name]))
     for entry in entries:
         session.add(renamed_entry(platform, entry, keys[entry.patient_id], names[entry.patient_id]))
@@ -85,7 +87,7 @@ def rename_rows(platform: Platform, session: Session, organisation_id: str, name
 def old_keys(platform: Platform, organisation_id: str, version: int) -> list[str]:
     """Names of the hospital's patient keys that are of an earlier version than this one."""
     rows = platform.records.all(select(PatientKey).where(PatientKey.organisation_id == organisation_id))
-    names = [row.patient_id for row in rows if row.patient_id != NOBODY]
+    names = [row.patient_id for row in rows if row.patient_id != NOBODY and row.wrapped]
     return [name for name in names if parse_token(name).version < version]
 
 

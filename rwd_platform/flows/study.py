@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sqlmodel import col, select
 
 from rwd_platform.access.permissions import check_can, get_visible
+from rwd_platform.access.refusals import refusals_recorded
 from rwd_platform.core.canonical import canonical_json, sha256_hex
 from rwd_platform.core.clock import as_text
 from rwd_platform.core.columns import SOURCE_ROW
@@ -18,9 +19,11 @@ from rwd_platform.flows.ledger_map import seal_person_map
 from rwd_platform.flows.lock_rows import check_generalisation, rows_to_lock
 from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.source_map import seal_source_map, with_source_lines
+from rwd_platform.flows.withdraw_uses import check_lock_usable
 from rwd_platform.log.entry import Act, Actor, Object
 from rwd_platform.records.lifecycles import STUDY, StudyState, check_transition
 from rwd_platform.records.tables import AnalysisRun, AuditEntry, DataLockRecord, Study
+from rwd_platform.store.recording import until_recorded
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -137,23 +140,24 @@ def lock_data(platform: Platform, actor: Actor, study_id: str) -> DataLockRecord
         )
         platform.records.record(refused)
         raise
-    lock = write_lock(platform.layout, rows.tables, rows.facts)
-    seal_person_map(platform, lock.id, rows.persons)
-    seal_source_map(platform, lock.id, rows.sources)
-    record = DataLockRecord(
-        id=lock.id,
-        organisation_id=study.organisation_id,
-        project_id=study.project_id,
-        study_id=study_id,
-        quality_run_id=rows.quality.id,
-        made_at=as_text(platform.clock()),
-        manifest=dict(lock.manifest),
-    )
-    act = Act(actor, "study.locked", Object("lock", lock.id), purpose=study.project_id)
-    with platform.records.transaction(audit=act) as session:
-        current = session.get_one(Study, study_id)
-        current.state = _next_state(current, StudyState.LOCKED)
-        session.merge(record)
+    with until_recorded(platform.layout):
+        lock = write_lock(platform.layout, rows.tables, rows.facts)
+        seal_person_map(platform, lock.id, rows.persons)
+        seal_source_map(platform, lock.id, rows.sources)
+        record = DataLockRecord(
+            id=lock.id,
+            organisation_id=study.organisation_id,
+            project_id=study.project_id,
+            study_id=study_id,
+            quality_run_id=rows.quality.id,
+            made_at=as_text(platform.clock()),
+            manifest=dict(lock.manifest),
+        )
+        act = Act(actor, "study.locked", Object("lock", lock.id), purpose=study.project_id)
+        with platform.records.transaction(audit=act) as session:
+            current = session.get_one(Study, study_id)
+            current.state = _next_state(current, StudyState.LOCKED)
+            session.merge(record)
     _checkpoint(platform, "lock")
     return record
 
@@ -165,6 +169,8 @@ def run_study(platform: Platform, actor: Actor, study_id: str) -> AnalysisRun:
     study = _study(platform, actor, "study.run", study_id)
     lock = newest_lock(platform, study)
     _next_state(study, StudyState.ANALYSED)
+    with refusals_recorded(platform.records, actor, "study.run", "lock", lock.id):
+        check_lock_usable(platform, lock.id)
     protocol = frozen_protocol(platform, study)
     platform.records.record(Act(actor, "study.run_started", Object("lock", lock.id), purpose=protocol.id))
     dataset = dataset_of(platform, study, lock)
@@ -180,12 +186,15 @@ def run_study(platform: Platform, actor: Actor, study_id: str) -> AnalysisRun:
         results_sha256=sha256_hex(canonical_json(stored)),
         results=stored,
     )
-    _keep_row_sets(platform, run, results, dataset, lock)
-    act = Act(actor, "study.analysed", Object("run", run.id, run.results_sha256), purpose=study.project_id)
-    with platform.records.transaction(audit=act) as session:
-        current = session.get_one(Study, study_id)
-        current.state = _next_state(current, StudyState.ANALYSED)
-        session.add(run)
+    with until_recorded(platform.layout):
+        _keep_row_sets(platform, run, results, dataset, lock)
+        act = Act(
+            actor, "study.analysed", Object("run", run.id, run.results_sha256), purpose=study.project_id
+        )
+        with platform.records.transaction(audit=act) as session:
+            current = session.get_one(Study, study_id)
+            current.state = _next_state(current, StudyState.ANALYSED)
+            session.add(run)
     return run
 
 

@@ -11,10 +11,12 @@ from typing import Any
 from sqlmodel import col, select
 
 from rwd_platform.access.permissions import get_visible
+from rwd_platform.access.refusals import refusals_recorded
 from rwd_platform.core.errors import Problem
 from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.release_gate import check_reader
 from rwd_platform.flows.study import lineage_of, results_of
+from rwd_platform.flows.withdraw_uses import check_traceable, frozen_subjects
 from rwd_platform.log.entry import Act, Actor, Object
 from rwd_platform.records.lifecycles import UploadState
 from rwd_platform.records.tables import AnalysisRun, EvidencePackage, Organisation, Upload, UploadFile
@@ -91,7 +93,10 @@ def numbers_of(platform: Platform, actor: Actor, package_id: str) -> list[dict[s
 def trace_number(
     platform: Platform, actor: Actor, package_id: str, number_id: str, *, sample: int = 20
 ) -> Trace:
-    """Follow one number to its source lines. It is a read of patient-level provenance, and is logged."""
+    """Follow one number to its source lines. It is a read of patient-level provenance, and is logged.
+
+    Of somebody who withdrew or is held the lines are counted and not named. Raises `withdrawal.trace_ended`.
+    """
     package = get_visible(platform.records, actor, "trace.read", EvidencePackage, package_id)
     number = next((n for n in numbers_of(platform, actor, package_id) if n["id"] == number_id), None)
     if number is None:
@@ -101,6 +106,8 @@ def trace_number(
     )
     if "ard_id" not in number:
         return Trace(number, None, (), 0, 0, (), ())
+    with refusals_recorded(platform.records, actor, "trace.read", "evidence_package", package_id):
+        check_traceable(platform, package)
     run = platform.records.get(AnalysisRun, package.run_id)
     results = results_of(platform, run)
     row = results.row(number["ard_id"])
@@ -110,7 +117,8 @@ def trace_number(
     files = _files(platform)
     lines = behind.drop_duplicates([*_FILE, "source_line", "line_digest"])
     per_file = lines.groupby(_FILE).size().reset_index(name="lines")
-    first = behind.sort_values([*_FILE, "source_line", "variable"]).head(sample).to_dict("records")
+    named = behind[~behind["subject_id"].isin(frozen_subjects(platform, run.lock_id))]
+    first = named.sort_values([*_FILE, "source_line", "variable"]).head(sample).to_dict("records")
     return Trace(
         number=number,
         result=next(r for r in run.results["rows"] if r["id"] == row.id),

@@ -34,6 +34,64 @@ CIRCLES_WOULD_BE_LOST = Problem(
     exit=Exit.REFUSED,
 )
 
+WITHDRAWALS_WOULD_BE_LOST = Problem(
+    code="database.downgrade_forgets_withdrawals",
+    zh="不能降级数据库：表 {tables} 中有记录，降级后将无法得知哪些患者已撤回同意、哪些数据已删除或依法保全。",
+    en="The database cannot be downgraded: {tables} hold rows, and without them nobody could tell who withdrew, "
+    "whose data were erased and whose are under legal hold.",
+    next_zh="请继续使用当前版本；确需退回旧版本的，请恢复升级之前的数据库与数据目录备份。",
+    next_en="Stay on this version; to go back, restore the backup of database and home folder from before the "
+    "upgrade.",
+    http=409,
+    exit=Exit.REFUSED,
+)
+
+
+def check_withdrawals_are_kept(connection: sa.Connection) -> None:
+    """For migration 0004. Raises `database.downgrade_forgets_withdrawals` before anything is dropped."""
+    filled = [name for name in ("withdrawal", "legal_hold", "erasure_request") if _has_rows(connection, name)]
+    if filled:
+        raise WITHDRAWALS_WOULD_BE_LOST.error(tables=", ".join(filled))
+
+
+QUESTIONS_WOULD_BE_LOST = Problem(
+    code="database.downgrade_forgets_questions",
+    zh="不能降级数据库：表 {tables} 中有记录，降级后医院对数据质疑的答复和适用性判断将会丢失。",
+    en="The database cannot be downgraded: {tables} hold rows, and the hospitals' answers and people's judgements of "
+    "fitness would be lost.",
+    next_zh="请继续使用当前版本；确需退回旧版本的，请恢复升级之前的数据库与数据目录备份。",
+    next_en="Stay on this version; to go back, restore the backup of database and home folder from before the "
+    "upgrade.",
+    http=409,
+    exit=Exit.REFUSED,
+)
+
+
+def check_questions_are_kept(connection: sa.Connection) -> None:
+    """For migration 0005. Raises `database.downgrade_forgets_questions` before anything is dropped."""
+    filled = [name for name in ("quality_question", "fitness_answer") if _has_rows(connection, name)]
+    if filled:
+        raise QUESTIONS_WOULD_BE_LOST.error(tables=", ".join(filled))
+
+
+COHORTS_WOULD_BE_LOST = Problem(
+    code="database.downgrade_forgets_cohorts",
+    zh="不能降级数据库：表 saved_cohort 中有研究者保存的队列定义，降级会将其删除。",
+    en="The database cannot be downgraded: saved_cohort holds the definitions that people work on, and they would be "
+    "deleted.",
+    next_zh="请继续使用当前版本；确需退回旧版本的，请恢复升级之前的数据库与数据目录备份。",
+    next_en="Stay on this version; to go back, restore the backup of database and home folder from before the "
+    "upgrade.",
+    http=409,
+    exit=Exit.REFUSED,
+)
+
+
+def check_cohorts_are_kept(connection: sa.Connection) -> None:
+    """For migration 0006. Raises `database.downgrade_forgets_cohorts` before anything is dropped."""
+    if _has_rows(connection, "saved_cohort"):
+        raise COHORTS_WOULD_BE_LOST.error()
+
 
 def check_circles_are_kept(connection: sa.Connection) -> None:
     """For migration 0003. Raises `database.downgrade_forgets_circles` before anything is dropped."""

@@ -61,6 +61,22 @@ class TextState(StrEnum):
     WITHHELD = "withheld"
 
 
+class ErasureState(StrEnum):
+    REQUESTED = "requested"
+    APPROVED = "approved"
+    ERASING = "erasing"
+    ERASED = "erased"
+    REFUSED = "refused"
+
+
+class QuestionState(StrEnum):
+    ASKED = "asked"
+    ANSWERED = "answered"
+    RETURNED = "returned"
+    CLOSED = "closed"
+    REOPENED = "reopened"
+
+
 class JobState(StrEnum):
     QUEUED = "queued"
     RUNNING = "running"
@@ -106,6 +122,24 @@ TEXT: Mapping[TextState, frozenset[TextState]] = {
     TextState.CLEANED: frozenset({TextState.RELEASED, TextState.WITHHELD}),
     TextState.RELEASED: frozenset({TextState.WITHHELD}),
     TextState.WITHHELD: frozenset(),
+}
+ERASURE: Mapping[ErasureState, frozenset[ErasureState]] = {
+    ErasureState.REQUESTED: frozenset({ErasureState.APPROVED, ErasureState.REFUSED}),
+    # A legal hold placed after the second approval refuses the request still.
+    ErasureState.APPROVED: frozenset({ErasureState.ERASING, ErasureState.REFUSED}),
+    # Erasing may start again: every step can be done twice, and there is no way back once a key is gone.
+    ErasureState.ERASING: frozenset({ErasureState.ERASING, ErasureState.ERASED}),
+    ErasureState.ERASED: frozenset(),
+    ErasureState.REFUSED: frozenset(),
+}
+QUESTION: Mapping[QuestionState, frozenset[QuestionState]] = {
+    # Closed without an answer: the finding is gone, or the question was a mistake. A second person says so.
+    QuestionState.ASKED: frozenset({QuestionState.ANSWERED, QuestionState.CLOSED}),
+    QuestionState.ANSWERED: frozenset({QuestionState.RETURNED, QuestionState.CLOSED}),
+    QuestionState.RETURNED: frozenset({QuestionState.ANSWERED, QuestionState.CLOSED}),
+    # Only a quality run opens a question again, when it still shows what was said to be mended.
+    QuestionState.CLOSED: frozenset({QuestionState.REOPENED}),
+    QuestionState.REOPENED: frozenset({QuestionState.ANSWERED, QuestionState.CLOSED}),
 }
 JOB: Mapping[JobState, frozenset[JobState]] = {
     JobState.QUEUED: frozenset({JobState.RUNNING}),

@@ -7,6 +7,7 @@ that SQLite and PostgreSQL sort and compare them alike.
 
 from __future__ import annotations
 
+from rwd_platform.records.tables_cohorts import CatalogueRun, SavedCohort
 from rwd_platform.records.tables_deidentification import (
     BreakGlassRequest,
     BreakGlassVote,
@@ -17,8 +18,16 @@ from rwd_platform.records.tables_deidentification import (
     TextReview,
     VaultEntry,
 )
+from rwd_platform.records.tables_linkage import LinkageRun
 from rwd_platform.records.tables_log import AuditCheckpoint, AuditDetail, AuditEntry, AuditNode, Job
 from rwd_platform.records.tables_people import LoginAttempt, Organisation, User, WebSession
+from rwd_platform.records.tables_questions import (
+    FitnessAnswer,
+    FitnessAssessment,
+    QualityQuestion,
+    QualityQuestionEntry,
+    QualityQuestionRow,
+)
 from rwd_platform.records.tables_releases import OutputRelease, ReleaseCircle, ReleasedFigures, ReleaseVote
 from rwd_platform.records.tables_studies import (
     AnalysisRun,
@@ -28,6 +37,14 @@ from rwd_platform.records.tables_studies import (
     TransferRecord,
 )
 from rwd_platform.records.tables_uploads import DroppedElement, QualityRun, UnitIssue, Upload, UploadFile
+from rwd_platform.records.tables_withdrawals import (
+    ErasureRequest,
+    ErasureVote,
+    LegalHold,
+    LockNotice,
+    PackageNotice,
+    Withdrawal,
+)
 
 __all__ = [
     "AnalysisRun",
@@ -37,21 +54,34 @@ __all__ = [
     "AuditNode",
     "BreakGlassRequest",
     "BreakGlassVote",
+    "CatalogueRun",
     "DataLockRecord",
     "DroppedElement",
+    "ErasureRequest",
+    "ErasureVote",
     "EvidencePackage",
+    "FitnessAnswer",
+    "FitnessAssessment",
     "Job",
     "KeyVersion",
+    "LegalHold",
+    "LinkageRun",
+    "LockNotice",
     "LoginAttempt",
     "Organisation",
     "OutputRelease",
+    "PackageNotice",
     "PatientKey",
     "PersonLink",
+    "QualityQuestion",
+    "QualityQuestionEntry",
+    "QualityQuestionRow",
     "QualityRun",
     "ReleaseCircle",
     "ReleaseVote",
     "ReleasedFigures",
     "RiskRun",
+    "SavedCohort",
     "Study",
     "TextReview",
     "TransferRecord",
@@ -61,4 +91,5 @@ __all__ = [
     "User",
     "VaultEntry",
     "WebSession",
+    "Withdrawal",
 ]

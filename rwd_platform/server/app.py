@@ -12,32 +12,46 @@ from rwd_platform.flows.platform import Platform, open_platform
 from rwd_platform.server import errors
 from rwd_platform.server.api import (
     break_glass,
+    catalogue,
+    cohorts,
+    fitness,
     health,
     jobs,
+    linkage,
     log,
     packages,
     quality,
+    questions,
     releases,
     risk,
     sessions,
     studies,
     transfers,
     uploads,
+    withdrawals,
 )
 from rwd_platform.server.pages import break_glass as break_glass_pages
+from rwd_platform.server.pages import catalogue as catalogue_pages
 from rwd_platform.server.pages import classification as classification_pages
+from rwd_platform.server.pages import code_lists as code_list_pages
+from rwd_platform.server.pages import cohorts as cohort_pages
+from rwd_platform.server.pages import fitness as fitness_pages
 from rwd_platform.server.pages import home, language, login
 from rwd_platform.server.pages import jobs as job_pages
+from rwd_platform.server.pages import linkage as linkage_pages
+from rwd_platform.server.pages import locks as lock_pages
 from rwd_platform.server.pages import log as log_pages
 from rwd_platform.server.pages import packages as package_pages
 from rwd_platform.server.pages import policies as policy_pages
 from rwd_platform.server.pages import quality as quality_pages
+from rwd_platform.server.pages import questions as question_pages
 from rwd_platform.server.pages import releases as release_pages
 from rwd_platform.server.pages import risk as risk_pages
 from rwd_platform.server.pages import studies as study_pages
 from rwd_platform.server.pages import texts as text_pages
 from rwd_platform.server.pages import transfers as transfer_pages
 from rwd_platform.server.pages import uploads as upload_pages
+from rwd_platform.server.pages import withdrawals as withdrawal_pages
 from rwd_platform.server.security import MAX_FORM_BYTES, SecurityHeaders
 from rwd_platform.settings import load_settings
 
@@ -48,12 +62,18 @@ API = (
     uploads,
     jobs,
     quality,
+    questions,
+    fitness,
     risk,
     studies,
+    catalogue,
+    cohorts,
+    linkage,
     packages,
     releases,
     transfers,
     break_glass,
+    withdrawals,
     log,
 )
 PAGES = (
@@ -63,8 +83,15 @@ PAGES = (
     upload_pages,
     job_pages,
     quality_pages,
+    question_pages,
+    fitness_pages,
     risk_pages,
+    catalogue_pages,
+    code_list_pages,
+    cohort_pages,
+    linkage_pages,
     study_pages,
+    lock_pages,
     text_pages,
     package_pages,
     release_pages,
@@ -72,6 +99,7 @@ PAGES = (
     policy_pages,
     classification_pages,
     break_glass_pages,
+    withdrawal_pages,
     log_pages,
 )
 

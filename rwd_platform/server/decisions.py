@@ -1,4 +1,4 @@
-"""What waits for one officer's word: releases and break-glass requests without their vote, texts to review.
+"""What waits for one officer's word: releases, break-glass requests and erasures without their vote, texts to review.
 
 Nobody votes on what they asked for themselves, and nobody votes twice: neither is offered.
 """
@@ -13,12 +13,14 @@ from sqlmodel import col, func, select
 from sqlmodel.sql.expression import SelectOfScalar
 
 from rwd_platform.access.permissions import can
-from rwd_platform.records.lifecycles import BreakGlassState, ReleaseState, TextState
+from rwd_platform.records.lifecycles import BreakGlassState, ErasureState, ReleaseState, TextState
 from rwd_platform.records.records import Records
 from rwd_platform.records.tables import (
     BreakGlassRequest,
     BreakGlassVote,
     DataLockRecord,
+    ErasureRequest,
+    ErasureVote,
     OutputRelease,
     ReleaseVote,
     RiskRun,
@@ -26,7 +28,7 @@ from rwd_platform.records.tables import (
 )
 from rwd_platform.server.deps import Visitor
 
-Asked = TypeVar("Asked", OutputRelease, BreakGlassRequest)
+Asked = TypeVar("Asked", OutputRelease, BreakGlassRequest, ErasureRequest)
 
 
 def releases_to_vote(records: Records, visitor: Visitor) -> list[OutputRelease]:
@@ -41,6 +43,12 @@ def break_glass_to_vote(records: Records, visitor: Visitor) -> list[BreakGlassRe
     return _to_vote(
         records, visitor, "break_glass.approve", BreakGlassRequest, BreakGlassState.REQUESTED, voted
     )
+
+
+def erasures_to_vote(records: Records, visitor: Visitor) -> list[ErasureRequest]:
+    """The oldest first."""
+    voted = select(ErasureVote.request_id).where(ErasureVote.approver_id == visitor.user.id)
+    return _to_vote(records, visitor, "erasure.approve", ErasureRequest, ErasureState.REQUESTED, voted)
 
 
 def _to_vote(

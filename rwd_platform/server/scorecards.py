@@ -20,7 +20,10 @@ _ALL = "all"
 
 @dataclass(frozen=True)
 class Line:
-    """One category of checks: `passed` of `asked` checks, and how many rules kept their threshold."""
+    """One category of checks: `passed` of `asked` checks, and how many rules kept their threshold.
+
+    `not_applicable` rules spoke about nothing and `errors` could not be asked: neither counts as passed.
+    """
 
     category: str
     name: Bilingual
@@ -29,6 +32,8 @@ class Line:
     text: Bilingual
     rules_kept: int
     rules_asked: int
+    not_applicable: int = 0
+    errors: int = 0
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,7 @@ class Table:
     verdict: str
     reasons: tuple[Bilingual, ...]
     held_back: int = 0
+    warnings: tuple[Bilingual, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -109,9 +115,12 @@ def _line(score: Mapping[str, Any]) -> Line:
         text=Bilingual(**score["text"]),
         rules_kept=score["rules_kept"],
         rules_asked=score["rules_asked"],
+        not_applicable=score.get("rules_not_applicable", 0),
+        errors=score.get("rules_error", 0),
     )
 
 
 def _table(verdict: Mapping[str, Any], held_back: int = 0) -> Table:
     reasons = tuple(Bilingual(reason["zh"], reason["en"]) for reason in verdict["reasons"])
-    return Table(verdict["table"], verdict["verdict"], reasons, held_back)
+    warnings = tuple(Bilingual(one["zh"], one["en"]) for one in verdict.get("warnings", ()))
+    return Table(verdict["table"], verdict["verdict"], reasons, held_back, warnings)

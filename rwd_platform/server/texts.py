@@ -33,6 +33,8 @@ STATES: Mapping[str, tuple[Bilingual, str]] = {
     "approved": (Bilingual("已批准", "Approved"), "moving"),
     "opened": (Bilingual("已查看", "Opened"), "good"),
     "expired": (Bilingual("已过期", "Expired"), "quiet"),
+    "erasing": (Bilingual("正在删除", "Erasing"), "moving"),
+    "erased": (Bilingual("已删除", "Erased"), "good"),
     "released": (Bilingual("已发布", "Released"), "good"),
     "cleaned": (Bilingual("待人工审阅", "Waiting for a reviewer"), "held"),
     "withheld": (Bilingual("不予发布", "Withheld"), "bad"),
@@ -54,6 +56,19 @@ STATES: Mapping[str, tuple[Bilingual, str]] = {
     "warn": (Bilingual("提示", "Note"), "held"),
     "review": (Bilingual("需人工判断", "Needs a person's eye"), "held"),
     "not_applicable": (Bilingual("不适用", "Not applicable"), "quiet"),
+    "pass_with_rows": (Bilingual("通过，有违规行", "Pass, with rows"), "held"),
+    "error": (Bilingual("未能检查", "Could not be checked"), "bad"),
+    "not_run": (Bilingual("未检查", "Not run"), "quiet"),
+    "gone": (Bilingual("规则已停用", "Rule no longer asked"), "quiet"),
+    "asked": (Bilingual("待医院答复", "Waiting for the hospital"), "held"),
+    "answered": (Bilingual("已答复，待核对", "Answered, to be checked"), "moving"),
+    "returned": (Bilingual("已退回医院", "Returned to the hospital"), "held"),
+    "reopened": (Bilingual("重新打开", "Open again"), "bad"),
+    "closed": (Bilingual("已关闭", "Closed"), "good"),
+    "met": (Bilingual("符合", "Met"), "good"),
+    "partly": (Bilingual("部分符合", "Partly met"), "held"),
+    "not_met": (Bilingual("不符合", "Not met"), "bad"),
+    "not_known": (Bilingual("尚不清楚", "Not known"), "quiet"),
 }
 
 PLATFORM_ROLES: Mapping[str, Bilingual] = {
@@ -69,7 +84,13 @@ JOB_KINDS: Mapping[str, Bilingual] = {
     "run": Bilingual("运行计划中的分析", "Planned analyses"),
     "assemble": Bilingual("生成证据包", "Evidence package"),
     "risk": Bilingual("识别风险评估", "Risk report"),
+    "compact": Bilingual("整理研究数据库", "Compaction of the store"),
     "texts": Bilingual("准备自由文本", "Preparing free texts"),
+    "erase": Bilingual("删除一位患者的数据", "Erasing a patient's data"),
+    "question": Bilingual("查找质疑所涉的行", "Rows of a question"),
+    "fitness": Bilingual("数据适用性评估", "Fitness for use"),
+    "catalogue": Bilingual("统计数据目录", "Counting the catalogue"),
+    "linkage": Bilingual("三医联动关联", "Linkage of care, payment and product"),
 }
 
 # The stages that a job of each kind reports, in order (rwd_platform.flows.jobs and the flows it calls).
@@ -87,6 +108,28 @@ JOB_STAGES: Mapping[str, tuple[tuple[str, Bilingual], ...]] = {
     "run": (("analyse", Bilingual("分析", "Analyse")),),
     "assemble": (("assemble", Bilingual("编排、签名、核对", "Assemble, sign, check")),),
     "risk": (("risk", Bilingual("计算指标与攻击试验", "Measure and attack")),),
+    "compact": (("compact", Bilingual("逐表合并文件", "Table by table")),),
+    "question": (("rows", Bilingual("查找行的来源", "Look up the rows")),),
+    "erase": (
+        ("search", Bilingual("逐个文件查找", "Look through each file")),
+        ("ledger", Bilingual("记入删除台账", "Into the ledger of erasures")),
+        ("files", Bilingual("原始文件", "Files as received")),
+        ("receipts", Bilingual("回执", "Receipts")),
+        ("lake", Bilingual("研究数据库及旧版本", "The lake and its old versions")),
+        ("locks", Bilingual("重新签发数据锁定", "Locks re-issued")),
+        ("old_locks", Bilingual("销毁旧锁定", "Old locks destroyed")),
+        ("results", Bilingual("结果的逐例清单", "Row sets of results")),
+        ("names", Bilingual("假名对照", "Lists of names")),
+        ("certificate", Bilingual("删除证明", "Certificate")),
+        ("quality", Bilingual("质量", "Quality")),
+    ),
+    "fitness": (("fitness", Bilingual("逐项评估", "Assess each item")),),
+    "catalogue": (("count", Bilingual("逐表统计", "Count each table")),),
+    "linkage": (
+        ("read", Bilingual("逐表读取", "Read each table")),
+        ("link", Bilingual("按关联标识归并", "Bring charts together")),
+        ("compare", Bilingual("比较与误差估计", "Compare, estimate errors")),
+    ),
     "texts": (("texts", Bilingual("逐条清洗并密封", "Clean and seal one by one")),),
 }
 

@@ -3,7 +3,8 @@
 Delta commits one table at a time. Before the first commit the versions of all tables are written
 down; after the upload is on record the note is removed. If the writer fails, or whoever comes next
 finds the note of a writer that died, every table is put back to its noted version - unless the
-upload did get on record, which `finished` tells.
+upload did get on record, which `finished` tells. What was put back is forgotten: no file with a row of
+the failed upload stays. Every step of that may be cut off and is done again.
 """
 
 from __future__ import annotations
@@ -12,8 +13,7 @@ import contextlib
 import fcntl
 import json
 import os
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from rwd_platform.core.canonical import sha256_hex
@@ -41,7 +41,9 @@ def all_tables_or_none(layout: Layout, upload_id: str, finished: Finished) -> It
     """Write an upload's tables, and put it on record, as one: on any failure the lake is as it was before."""
     with _lake_guard(layout, fcntl.LOCK_EX):
         _settle(layout, finished)
-        _write(layout.lake / _NOTE, {"upload_id": upload_id, "versions": Lake(layout).versions()})
+        lake = Lake(layout)
+        noted = {"upload_id": upload_id, "versions": lake.delta_versions(), "rows": lake.versions()}
+        _write(layout.lake / _NOTE, noted)
         try:
             yield
         finally:
@@ -76,24 +78,36 @@ def _lake_guard(layout: Layout, kind: int) -> Iterator[None]:
 
 def _settle(layout: Layout, finished: Finished) -> None:
     """Remove the note; put the tables back if its upload is not on record. Only under the exclusive guard."""
-    from deltalake import DeltaTable
-
     note = layout.lake / _NOTE
     if not note.exists():
         return
     noted = json.loads(note.read_text(encoding="utf-8"))
     if not finished(noted["upload_id"]):
-        lake = Lake(layout)
-        for table, version in lake.versions().items():
-            if table not in noted["versions"]:
-                shutil.rmtree(lake.folder_of(table))
-            elif version != noted["versions"][table]:
-                DeltaTable(lake.folder_of(table)).restore(noted["versions"][table])
+        _put_back(layout, noted["versions"], noted.get("rows", noted["versions"]))
     note.unlink()
     sync_folder(layout.lake)
 
 
-def _write(note: Path, content: dict[str, object]) -> None:
+def _put_back(layout: Layout, versions: Mapping[str, int], rows: Mapping[str, int]) -> None:
+    lake = Lake(layout)
+    now = lake.versions()
+    for table, version in lake.delta_versions().items():
+        if table not in versions:
+            _drop(layout, lake.folder_of(table))
+        elif version != versions[table]:
+            if now[table] != rows[table]:  # else it was put back already, and only forgetting was cut off
+                lake.restore(table, versions[table], rows[table])
+            lake.forget_history(table)
+
+
+def _drop(layout: Layout, folder: Path) -> None:
+    """Remove a table that the upload made. In one step it is no table any more: half a log could not be opened."""
+    with layout.scratch("dropped") as scratch:
+        folder.rename(scratch / folder.name)
+        sync_folder(folder.parent)
+
+
+def _write(note: Path, content: Mapping[str, object]) -> None:
     part = note.with_name(f"{note.name}.part")
     with part.open("w", encoding="utf-8") as sink:
         json.dump(content, sink)

@@ -1,5 +1,7 @@
 """The files of one Delta table: which belong to its present state, which to nobody, and who may write.
 
+A commit that changes no row (compaction, forgetting, putting back) notes of which version its rows are.
+
 Delta's own list of files escapes blanks and Chinese names, and its vacuum leaves what a killed writer left.
 """
 
@@ -8,12 +10,17 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import unquote
 
 from rwd_platform.store.layout import durable_folder
+
+_SAME_ROWS = "rows_of_version"
+_READS = 5
+
+Read = TypeVar("Read")
 
 
 def present_files(delta: Any, path: Path) -> list[Path]:
@@ -23,13 +30,71 @@ def present_files(delta: Any, path: Path) -> list[Path]:
     return [path / unquote(name) for name in pa.table(delta.get_add_actions()).column("path").to_pylist()]
 
 
-def present_rows(delta: Any, path: Path) -> Any:
-    """The present state as a dataset for the engine."""
+def present_rows(delta: Any, path: Path, schema: Any = None) -> Any:
+    """The present state as a dataset for the engine. A column of `schema` that a file has not is null there."""
     import pyarrow as pa
     import pyarrow.dataset
 
     files = [str(file) for file in present_files(delta, path)]
-    return pyarrow.dataset.dataset(files, schema=pa.schema(delta.schema().to_arrow()), format="parquet")
+    known = pa.schema(delta.schema().to_arrow()) if schema is None else schema
+    return pyarrow.dataset.dataset(files, schema=known, format="parquet")
+
+
+def while_files_last(path: Path, read: Callable[[Any], Read]) -> Read:
+    """`read` of the table as it is now; read anew when its files were compacted away meanwhile.
+
+    Nobody waits, unless that happens again and again: then the writer does.
+    """
+    from deltalake import DeltaTable
+    from deltalake.exceptions import DeltaError
+
+    for _ in range(_READS):
+        with contextlib.suppress(FileNotFoundError, DeltaError):
+            return read(DeltaTable(path))
+    with one_writer(path):
+        return read(DeltaTable(path))
+
+
+def delta_version(delta: Any) -> int:
+    return int(delta.version())
+
+
+def rows_version(delta: Any) -> int:
+    """The version that brought the rows of the present state: files may have changed since."""
+    newest = delta.history(1)
+    return int(newest[0].get(_SAME_ROWS, delta.version()) if newest else delta.version())
+
+
+def same_rows_note(version: int) -> Any:
+    """What a commit says that changes no row: its rows are those of `version`."""
+    from deltalake import CommitProperties
+
+    return CommitProperties(custom_metadata={_SAME_ROWS: str(version)})
+
+
+def forget_older_versions(path: Path) -> int:
+    """Remove the files and the log of every version but the present one; how many files went.
+
+    Safe to do again wherever it stopped. The caller holds the table for writing.
+    """
+    from deltalake import DeltaTable
+
+    delta = DeltaTable(path)
+    gone = delta.vacuum(
+        retention_hours=0,
+        dry_run=False,
+        enforce_retention_duration=False,
+        commit_properties=same_rows_note(rows_version(delta)),
+    )
+    now = DeltaTable(path)
+    now.create_checkpoint()
+    for entry in sorted((path / "_delta_log").iterdir()):
+        if entry.name[:20].isdigit() and int(entry.name[:20]) < now.version():
+            entry.unlink()
+    left = sorted(orphans(path))
+    for orphan in left:
+        orphan.unlink()
+    return len(gone) + len(left)
 
 
 @contextlib.contextmanager

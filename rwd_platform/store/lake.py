@@ -3,6 +3,12 @@
 An upload is one commit a table, and the same upload admitted again gives the same state. A resource that
 comes with newer content replaces all its rows, whichever upload brought the older ones. No partition
 columns and no deletion vectors, so that every engine can read the files as plain Parquet.
+
+A table grows by columns: what its definition has and the table has not comes with the next upload that changes
+the table, in the same commit, and is null in older rows. It never loses or re-types a column.
+
+Older versions serve one purpose, to undo an admission that did not end; nothing else may rely on them. They hold
+rows that were replaced since, so compaction, a rotation of keys and an undone admission forget them.
 """
 
 from __future__ import annotations
@@ -17,7 +23,16 @@ import pandas as pd
 
 from rwd_platform.core import columns as core
 from rwd_platform.core.errors import Exit, Problem
-from rwd_platform.store.delta_files import one_writer, orphans, present_rows
+from rwd_platform.store.delta_files import (
+    delta_version,
+    forget_older_versions,
+    one_writer,
+    orphans,
+    present_rows,
+    rows_version,
+    same_rows_note,
+    while_files_last,
+)
 from rwd_platform.store.layout import Layout, safe_name
 from rwd_platform.store.replacing import (
     CONTENT_SHA256,
@@ -70,10 +85,11 @@ TABLE_UNKNOWN = Problem(
 )
 SCHEMA_DIFFERS = Problem(
     code="lake.schema_differs",
-    zh="表 {table} 已按另一组列建立，差异列：{columns}。",
-    en="Table {table} was made with other columns; they differ in: {columns}.",
-    next_zh="请提高表的版本并重建，不要在原表上更改列。",
-    next_en="Raise the table's version and rebuild it; do not change the columns of a table that has rows.",
+    zh="表 {table} 已有的列在其定义中缺失或类型不同：{columns}。",
+    en="Table {table} has columns that its definition lacks or gives another type: {columns}.",
+    next_zh="表可以在末尾增加列，但不能删除列或更改类型：请恢复这些列的定义，或提高表的版本并重建。",
+    next_en="A table may gain columns, but never lose or re-type one: define these columns as they were, or raise "
+    "the table's version and rebuild it.",
     http=500,
     exit=Exit.BROKEN_ENVIRONMENT,
 )
@@ -104,6 +120,15 @@ class Lake:
         own = {name: kind for name, kind in columns if name not in _EVERY_TABLE}
         self._defined[safe_name(table, "table")] = {**_EVERY_TABLE, **own}
 
+    def schema(self, table: str) -> Any:
+        """The columns of a table as stored (Arrow), and behind them those of its definition that it has not yet."""
+        from deltalake import DeltaTable
+
+        path = self._path(table)
+        if not DeltaTable.is_deltatable(str(path)):
+            return self._schema(table)
+        return while_files_last(path, lambda delta: self._with_defined(table, delta))
+
     def replace_upload(
         self,
         table: str,
@@ -132,29 +157,38 @@ class Lake:
                 write_deltalake(path, new, configuration=_NO_STATISTICS, commit_properties=note)
                 return int(DeltaTable(path).version())
             delta = DeltaTable(path)
-            self._check_schema(table, delta)
-            old, unchanged = compare(present_rows(delta, path), upload_id, resources, new)
+            self._check_columns(table, delta)
+            with self._layout.scratch("spill") as scratch:
+                stored = present_rows(delta, path, self._with_defined(table, delta))
+                old, unchanged = compare(stored, upload_id, resources, new, scratch)
             if unchanged:
                 return int(delta.version())
             if len(old):
                 merge(delta, new, old, upload_id)
             else:
-                write_deltalake(delta, new, mode="append", commit_properties=commit_note(upload_id))
+                write_deltalake(
+                    delta, new, mode="append", schema_mode="merge", commit_properties=commit_note(upload_id)
+                )
             return int(DeltaTable(path).version())
 
     def read(self, table: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
-        """A table's rows in the order of the merge key. Integers are Int64, absent text is None."""
+        """A table's rows in the order of the merge key. Integers are Int64, absent text is None.
+
+        A column that is defined, and that the table has not gained yet, is null in every row.
+        """
         import pyarrow as pa
         from deltalake import DeltaTable
 
         path = self._path(table)
         if DeltaTable.is_deltatable(str(path)):
             wanted = None if columns is None else list(dict.fromkeys((*core.MERGE_KEY, *columns)))
-            arrow = present_rows(DeltaTable(path), path).to_table(columns=wanted)
-        elif table in self._defined:
-            arrow = self._schema(table).empty_table()
+
+            def rows(delta: Any) -> Any:
+                return present_rows(delta, path, self._with_defined(table, delta)).to_table(columns=wanted)
+
+            arrow = while_files_last(path, rows)
         else:
-            raise TABLE_UNKNOWN.error(table=table)
+            arrow = self._schema(table).empty_table()
         arrow = arrow.sort_by([(name, "ascending") for name in core.MERGE_KEY])
         nullable = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
         frame: pd.DataFrame = arrow.to_pandas(types_mapper=nullable.get)
@@ -168,10 +202,15 @@ class Lake:
         return tuple(sorted(path.parent.name for path in there if DeltaTable.is_deltatable(str(path))))
 
     def versions(self) -> dict[str, int]:
-        """Each table's Delta version: together they name one state of the lake."""
-        from deltalake import DeltaTable
+        """Each table's version of its rows: together they name one state of the lake.
 
-        return {table: DeltaTable(self._path(table)).version() for table in self.tables()}
+        Compaction and forgetting change files and no row, so they change no version here.
+        """
+        return {table: while_files_last(self._path(table), rows_version) for table in self.tables()}
+
+    def delta_versions(self) -> dict[str, int]:
+        """Each table's Delta version: it rises with every commit, those that change no row included."""
+        return {table: while_files_last(self._path(table), delta_version) for table in self.tables()}
 
     def known_resources(
         self, organisation_id: str, source_system: str, *, except_upload: str | None = None
@@ -187,14 +226,18 @@ class Lake:
         if not DeltaTable.is_deltatable(str(path)):
             return {}
         names = [*RESOURCE_KEY, CONTENT_SHA256, UPLOAD_ID]
-        known = {}
-        # Batch by batch, and compared here: a merge writes text in a kind that Arrow cannot filter by.
-        for batch in present_rows(DeltaTable(path), path).to_batches(columns=names):
-            columns = (batch.column(name).to_pylist() for name in names)
-            for organisation, source, kind, resource, content, upload in zip(*columns, strict=True):
-                if (organisation, source) == (organisation_id, source_system) and upload != except_upload:
-                    known[kind, resource] = content
-        return known
+
+        def read(delta: Any) -> dict[tuple[str, str], str]:
+            known = {}
+            # Batch by batch, and compared here: a merge writes text in a kind that Arrow cannot filter by.
+            for batch in present_rows(delta, path).to_batches(columns=names):
+                columns = (batch.column(name).to_pylist() for name in names)
+                for organisation, source, kind, resource, content, upload in zip(*columns, strict=True):
+                    if (organisation, source) == (organisation_id, source_system) and upload != except_upload:
+                        known[kind, resource] = content
+            return known
+
+        return while_files_last(path, read)
 
     def sweep(self) -> int:
         """Remove files that no log entry names: what a killed writer left, patients' rows included.
@@ -230,17 +273,17 @@ class Lake:
         The log of those versions goes too, behind a checkpoint: it says what the smallest and the largest
         values were.
         """
+        path = self._path(table)
+        with one_writer(path):
+            return forget_older_versions(path)
+
+    def restore(self, table: str, delta_version: int, rows: int) -> None:
+        """Put a table's rows back to those of an earlier Delta version, whose rows have the version `rows`."""
         from deltalake import DeltaTable
 
         path = self._path(table)
         with one_writer(path):
-            gone = DeltaTable(path).vacuum(retention_hours=0, dry_run=False, enforce_retention_duration=False)
-            now = DeltaTable(path)
-            now.create_checkpoint()
-            for entry in sorted((path / "_delta_log").iterdir()):
-                if entry.name[:20].isdigit() and int(entry.name[:20]) < now.version():
-                    entry.unlink()
-        return len(gone)
+            DeltaTable(path).restore(delta_version, commit_properties=same_rows_note(rows))
 
     def folder_of(self, table: str) -> Path:
         """Where a table's Delta folder lies."""
@@ -249,22 +292,39 @@ class Lake:
     def _path(self, table: str) -> Path:
         return self._layout.lake / safe_name(table, "table") / f"v{FORMAT_VERSION}"
 
+    def _is_defined(self, table: str) -> bool:
+        """Whether somebody said which columns it has: here, or for every lake of this home."""
+        if table not in self._defined:
+            columns = self._layout.tables().get(table)
+            if columns is not None:
+                self.define(table, columns)
+        return table in self._defined
+
     def _schema(self, table: str) -> Any:
         import pyarrow as pa
 
-        if table not in self._defined:
+        if not self._is_defined(table):
             raise TABLE_UNKNOWN.error(table=table)
         columns = self._defined[table]
         return pa.schema([(name, pa.type_for_alias(_ARROW_TYPES[kind])) for name, kind in columns.items()])
 
-    def _check_schema(self, table: str, delta: Any) -> None:
+    def _check_columns(self, table: str, delta: Any) -> None:
+        """Raises `lake.schema_differs` where the definition lost or re-typed a column of the table."""
         import pyarrow as pa
 
-        wanted = {field.name: str(field.type) for field in self._schema(table)}
-        there = {field.name: str(field.type) for field in pa.schema(delta.schema().to_arrow())}
-        differing = {name for name in {*wanted, *there} if wanted.get(name) != there.get(name)}
+        kinds = {field.name: str(field.type) for field in self._schema(table)}
+        there = pa.schema(delta.schema().to_arrow())
+        differing = sorted(field.name for field in there if kinds.get(field.name) != str(field.type))
         if differing:
-            raise SCHEMA_DIFFERS.error(table=table, columns=", ".join(sorted(differing)))
+            raise SCHEMA_DIFFERS.error(table=table, columns=", ".join(differing))
+
+    def _with_defined(self, table: str, delta: Any) -> Any:
+        """The table's columns, and behind them those of its definition that it has not gained yet."""
+        import pyarrow as pa
+
+        there = pa.schema(delta.schema().to_arrow())
+        defined = self._schema(table) if self._is_defined(table) else ()
+        return pa.schema([*there, *(field for field in defined if field.name not in there.names)])
 
     def _arrow_rows(self, table: str, upload_id: str, rows: Iterable[Mapping[str, Any]]) -> Any:
         """The rows as one Arrow table, converted batch by batch: a row as a dict is ten times as large."""

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import re
-from dataclasses import dataclass
+import shutil
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
@@ -29,6 +33,7 @@ HOME_REFUSED = Problem(
 )
 # Delta 1.6.6 fails in native code on these in a path.
 _HOME_CHARACTERS = "[]^|\\%"
+_SCRATCH = ".scratch"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}\Z")
 
 
@@ -39,11 +44,19 @@ def safe_name(name: str, kind: str) -> str:
     return name
 
 
+Columns = tuple[tuple[str, str], ...]
+"""(name, FHIR type) of a table's columns, in their order."""
+
+
 @dataclass(frozen=True)
 class Layout:
-    """The paths below one home (`RWD_HOME`). Making a Layout touches nothing; `prepare` makes the folders."""
+    """The paths below one home (`RWD_HOME`). Making a Layout touches nothing; `prepare` makes the folders.
+
+    tables -- table of the lake -> its columns as defined now; asked when a table is read or written
+    """
 
     home: Path
+    tables: Callable[[], Mapping[str, Columns]] = field(default=dict, compare=False)
 
     @property
     def landing(self) -> Path:
@@ -83,6 +96,30 @@ class Layout:
 
     def lock(self, lock_id: str) -> Path:
         return self.locks / safe_name(lock_id, "lock id")
+
+    @contextlib.contextmanager
+    def scratch(self, kind: str) -> Iterator[Path]:
+        """A folder for what does not fit into memory: gone at the end, or swept when its owner died."""
+        durable_folder(self.tmp)
+        folder = self.tmp / f"{safe_name(kind, 'folder')}-{uuid.uuid4().hex}"
+        guard = folder.with_suffix(_SCRATCH)
+        with open_part(guard):
+            folder.mkdir(mode=0o700)
+            try:
+                yield folder
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
+                guard.unlink(missing_ok=True)
+
+    def sweep_scratch(self) -> int:
+        """Remove scratch folders whose owner is gone; returns how many."""
+        removed = 0
+        for guard in sorted(self.tmp.glob(f"*{_SCRATCH}")):
+            if is_left(guard):
+                # The guard goes last, so that a sweep that dies itself can be run again.
+                shutil.rmtree(guard.with_suffix(""), ignore_errors=True)
+                removed += remove_if_left(guard)
+        return removed
 
     def prepare(self) -> None:
         """Make every folder, mode 0700, also where it was there with a wider mode."""
@@ -134,6 +171,16 @@ def remove_if_left(part: Path) -> bool:
         with part.open("rb") as held:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
             part.unlink()
+    except (BlockingIOError, FileNotFoundError):
+        return False
+    return True
+
+
+def is_left(part: Path) -> bool:
+    """Whether nobody writes this part any more: its lock is free."""
+    try:
+        with part.open("rb") as held:
+            fcntl.flock(held, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except (BlockingIOError, FileNotFoundError):
         return False
     return True

@@ -9,7 +9,6 @@ time and no file bytes, so the same rows have the same id on any machine and wit
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
@@ -29,6 +28,7 @@ from rwd_platform.core.errors import Exit, Problem
 from rwd_platform.store.layout import (
     Layout,
     durable_folder,
+    is_left,
     open_part,
     remove_if_left,
     safe_name,
@@ -123,19 +123,10 @@ def sweep(layout: Layout) -> int:
     for part in sorted(layout.tmp.glob("lock-*.part")):
         # The guard goes last, so that a sweep that dies itself can be run again.
         folder = part.with_suffix("")
-        if _is_left(part):
+        if is_left(part):
             shutil.rmtree(folder, ignore_errors=True)
             removed += remove_if_left(part)
     return removed
-
-
-def _is_left(part: Path) -> bool:
-    try:
-        with part.open("rb") as held:
-            fcntl.flock(held, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except (BlockingIOError, FileNotFoundError):
-        return False
-    return True
 
 
 def _build(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -39,10 +40,13 @@ def resources_of(rows: Any) -> set[ResourceKey]:
     return set(zip(*(rows.column(name).to_pylist() for name in RESOURCE_KEY), strict=True))
 
 
-def compare(stored: Any, upload_id: str, resources: Iterable[ResourceKey], new: Any) -> tuple[Any, bool]:
+def compare(
+    stored: Any, upload_id: str, resources: Iterable[ResourceKey], new: Any, scratch: Path
+) -> tuple[Any, bool]:
     """The merge keys of the rows that this upload replaces, and whether they equal what it brings.
 
-    The engine reads the stored files; of what is there only keys come into memory.
+    The engine reads the stored files; of what is there only keys come into memory. What does not fit there
+    goes to `scratch`.
     """
     import duckdb
     import pyarrow as pa
@@ -55,9 +59,11 @@ def compare(stored: Any, upload_id: str, resources: Iterable[ResourceKey], new: 
     brought = f"SELECT {every} FROM brought"  # noqa: S608 - columns of our own tables, no value
     difference = f"SELECT count(*) FROM ({brought} EXCEPT ALL SELECT {every} {going})"  # noqa: S608 - as above
     # Nothing is ever fetched: these two settings keep the engine off the network.
-    offline: dict[str, Any] = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
+    settings: dict[str, Any] = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
+    # Without it the engine would spill patients' rows into a folder where the process happens to stand.
+    settings["temp_directory"] = str(scratch)
     upload = {"upload": upload_id}
-    with duckdb.connect(config=offline) as engine:
+    with duckdb.connect(config=settings) as engine:
         engine.register("stored", stored)
         engine.register("replaced", replaced)
         engine.register("brought", new)
@@ -92,6 +98,7 @@ def merge(delta: Any, new: Any, old: Any, upload_id: str) -> None:
             predicate=same_row,
             source_alias="new",
             target_alias="old",
+            merge_schema=True,
             commit_properties=commit_note(upload_id),
         )
         .when_matched_delete(predicate="new.goes")

@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import Any
 
@@ -59,14 +59,18 @@ def rule_column(number: int) -> str:
 
 @dataclass(frozen=True)
 class Engine:
-    """Definitions over the tables of one connection: {table as stored: Ibis table}."""
+    """Definitions over the tables of one connection: {table as stored: Ibis table}.
+
+    keep -- what to do with an intermediate result that several parts of a query read: nothing, or see keeping.py
+    """
 
     model: Model
     tables: Mapping[str, Expr]
+    keep: Callable[[Expr], Expr] = field(default=lambda rows: rows, compare=False)
 
     def cohort(self, cohort: Cohort) -> Expr:
         """patient_id, start_date, end_date: the patients' intervals."""
-        rows = self._exits(cohort, self.included(cohort))
+        rows = self.exits(cohort, self.included(cohort))
         rows = cut(eras(rows, cohort.era_gap_days), cohort.window)
         return rows.select(
             patient_id=rows[PATIENT], start_date=date_of(rows[START]), end_date=date_of(rows[END])
@@ -74,21 +78,37 @@ class Engine:
 
     def included(self, cohort: Cohort) -> Expr:
         """The entry events that pass every rule."""
-        rows = self.judged(cohort)
-        held = [rows[rule_column(number)] for number in range(len(cohort.rules))]
-        return pick((rows.filter(held) if held else rows).select(*_INDEX), cohort.limit)
+        return pick(self.held(cohort, self.judged(cohort)), cohort.limit)
+
+    def held(self, cohort: Cohort, judged: Expr) -> Expr:
+        """Of the judged events those that pass every rule, before the limit."""
+        held = [judged[rule_column(number)] for number in range(len(cohort.rules))]
+        return (judged.filter(held) if held else judged).select(*_INDEX)
 
     def judged(self, cohort: Cohort) -> Expr:
         """The entry events that the inclusion rules are asked about, and a column for each rule's answer."""
-        return self._judged(self.qualified(cohort), [rule.group for rule in cohort.rules])
+        return self.judge(cohort, self.qualified(cohort))
+
+    def judge(self, cohort: Cohort, qualified: Expr) -> Expr:
+        return self._judged(qualified, [rule.group for rule in cohort.rules])
 
     def qualified(self, cohort: Cohort) -> Expr:
         """The entry events that meet the qualifying conditions."""
-        events = self.entries(cohort)
-        return pick(self._holding(events, cohort.qualify), cohort.qualify_limit)
+        return pick(self.qualifying(cohort, self.entries(cohort)), cohort.qualify_limit)
+
+    def qualifying(self, cohort: Cohort, entries: Expr) -> Expr:
+        """Of the entry events those that meet the qualifying conditions, before the limit."""
+        return self._holding(entries, cohort.qualify)
 
     def entries(self, cohort: Cohort) -> Expr:
-        """The events that may let a patient in; `_number` tells those of one patient apart."""
+        """The events that may let a patient in."""
+        return pick(self.watched(cohort), cohort.entry.limit)
+
+    def watched(self, cohort: Cohort) -> Expr:
+        """The entry events with enough observation around them, before the limit.
+
+        `_number` tells those of one patient apart.
+        """
         import ibis
 
         entry = cohort.entry
@@ -100,61 +120,87 @@ class Engine:
             )
             found.append(events.filter(watched).select(*_INDEX, _ID, **{_QUERY: ibis.literal(number)}))
         every = ibis.union(*found) if len(found) > 1 else found[0]
-        every = numbered(every, [START, _ID, _QUERY, NUMBER, FIRST])
-        return pick(every.select(*_INDEX), entry.limit)
+        return numbered(every, [START, _ID, _QUERY, NUMBER, FIRST]).select(*_INDEX)
 
     # -- events ------------------------------------------------------------------------------------
 
-    def events(self, wanted: Events, distinct: str = "", then: Sequence[Test] = ()) -> Expr:
-        """The events that a query selects: what each has in the column `distinct` is `_value`, `then` is `_passes`."""
+    def events(
+        self,
+        wanted: Events,
+        distinct: str = "",
+        then: Sequence[Test] = (),
+        *,
+        ordered: bool = True,
+        of: Expr | None = None,
+    ) -> Expr:
+        """The events that a query selects: what each has in the column `distinct` is `_value`, `then` is `_passes`.
+
+        ordered -- whether `_number` must tell those of one patient apart; to number all of a large table takes long
+        of      -- rows with the only patients (`_patient`) of interest
+        """
         import ibis
 
         table = self.model.table(wanted.table)
-        rows = self.tables[table.source]
-        rows = rows.filter([coded(rows, table, one) for one in wanted.codes]) if wanted.codes else rows
+        within = wanted.within if wanted.within and not wanted.within.empty else None
+        ordered = ordered or wanted.pick != "all" or within is not None
         asked = [distinct, *(test.column for test in (*wanted.tests, *then))]
-        stored = {column for name in asked for column in table.stored(name)}
-        rows = rows.select(sorted(stored.union(table.always_read())))
-        rows = rows.mutate(**{PATIENT: rows[table.patient], START: day_of(rows[table.start])})
+        rows = self._dated_rows(wanted, table, asked, of)
         rows = rows.filter(rows[START].notnull())
-        rows = rows.mutate(
-            **{
-                END: end_of(rows, table, rows[START]),
-                VISIT: rows[table.visit].cast("string") if table.visit else ibis.null("string"),
-            }
-        )
-        rows = numbered(rows, [START, *table.id])
-        if wanted.first:
-            rows = rows.filter(rows[NUMBER] == 0)
+        visit = rows[table.visit].cast("string") if table.visit else ibis.null("string")
+        rows = rows.mutate(**{END: end_of(rows, table, rows[START]), VISIT: visit})
+        moved = bool(wanted.shift) or any(wanted.dates)
+        if wanted.first or (ordered and not moved):
+            rows = numbered(rows, [START, *table.id])
+        rows = rows.filter(rows[NUMBER] == 0) if wanted.first else rows
         rows = shifted(rows, wanted.shift)
         rows = self._looked_up(rows, table, asked)
-        rows = rows.filter(all_of([self._passes(rows, table, test) for test in wanted.tests]))
-        rows = dated(rows, wanted.dates)
-        if wanted.shift or any(wanted.dates):
+        passed = [self._passes(rows, table, test) for test in wanted.tests]
+        rows = dated(rows.filter(all_of(passed)) if passed else rows, wanted.dates)
+        if ordered and moved:
             rows = numbered(rows, [START, *table.id])
         by_id = self.model.ties == "id"
         tie = rows[table.id[0]].cast("int64") if by_id else ibis.null("int64")
         value = {_VALUE: self._column(rows, table, distinct)} if distinct else {}
         if then:
             value[_PASSES] = all_of([self._passes(rows, table, test) for test in then])
-        rows = rows.select(*_EVENT, **{_ID: tie}, **value)
-        if wanted.within and not wanted.within.empty:
-            watched = self._with_observation(rows.mutate(**{_SAME: rows[NUMBER]}))
-            held = self._holding(watched, wanted.within, _SAME)
-            same = [rows[PATIENT] == held[PATIENT], rows[NUMBER] == held[_SAME]]
-            rows = rows.semi_join(held, same)
-        return pick(rows, wanted.pick)
+        rows = rows.select(*(_EVENT if ordered else _EVENT[:-1]), **{_ID: tie}, **value)
+        return pick(self._held_within(rows, within) if within else rows, wanted.pick)
+
+    def _held_within(self, rows: Expr, within: Group) -> Expr:
+        """The events for which a query's further conditions hold, each its own index."""
+        watched = self._with_observation(rows.mutate(**{_SAME: rows[NUMBER]}))
+        held = self._holding(watched, within, _SAME)
+        return rows.semi_join(held, [rows[PATIENT] == held[PATIENT], rows[NUMBER] == held[_SAME]])
+
+    def coded_rows(self, wanted: Events) -> Expr:
+        """_patient and _start (null where it is not known to the day) of the rows that a query's codes select."""
+        return self._dated_rows(wanted, self.model.table(wanted.table), ()).select(PATIENT, START)
+
+    def _dated_rows(
+        self, wanted: Events, table: EventTable, asked: Sequence[str], of: Expr | None = None
+    ) -> Expr:
+        """The rows that a query's codes select, with the columns that its tests ask for."""
+        rows = self.tables[table.source]
+        rows = rows.filter([coded(rows, table, one) for one in wanted.codes]) if wanted.codes else rows
+        stored = {column for name in asked for column in table.stored(name)}
+        columns = sorted(stored.union(table.always_read()))
+        if of is not None:
+            # Kept: an engine would read the dates of all rows first, and find their patients then.
+            rows = self.keep(rows.semi_join(of, [rows[table.patient] == of[PATIENT]]).select(*columns))
+        return rows.select(*columns, **{PATIENT: rows[table.patient], START: day_of(rows[table.start])})
 
     def _with_observation(self, events: Expr) -> Expr:
         """The events with the observation period that each lies in; those in none are gone."""
         source, patient, first, last = self.model.observation
         periods = self.tables[source]
         periods = periods.select(
-            _observed=periods[patient], **{FIRST: day_of(periods[first]), LAST: day_of(periods[last])}
+            _observed=periods[patient], _first_said=periods[first], _last_said=periods[last]
         )
-        joined = events.inner_join(periods, [events[PATIENT] == periods["_observed"]])
+        # Kept: an engine would read the dates of every period there is, to join by them.
+        joined = self.keep(events.inner_join(periods, [events[PATIENT] == periods["_observed"]]))
+        joined = joined.mutate(**{FIRST: day_of(joined["_first_said"]), LAST: day_of(joined["_last_said"])})
         watched = joined.filter((joined[FIRST] <= joined[START]) & (joined[START] <= joined[LAST]))
-        return watched.drop("_observed")
+        return watched.drop("_observed", "_first_said", "_last_said")
 
     # -- conditions --------------------------------------------------------------------------------
 
@@ -203,8 +249,9 @@ class Engine:
         """
         import ibis
 
+        index = self.keep(index)
         counted = [
-            self._counted(index, related).mutate(**{_QUERY: ibis.literal(name)})
+            self.keep(self._counted(index, related)).mutate(**{_QUERY: ibis.literal(name)})
             for related, name in names.items()
         ]
         every = ibis.union(*counted) if len(counted) > 1 else counted[0]
@@ -217,9 +264,10 @@ class Engine:
 
     def _counted(self, index: Expr, related: Related) -> Expr:
         """_of_patient, _of_number and _found of the index events that have related events at all."""
-        events = self.events(related.events, related.count.distinct, related.then)
-        events = events.rename({f"_of{column}": column for column in events.columns})
         key = index.select(*_INDEX)
+        ordered = related.of != "all"
+        events = self.events(related.events, related.count.distinct, related.then, ordered=ordered, of=key)
+        events = events.rename({f"_of{column}": column for column in events.columns})
         pairs = key.inner_join(events, [key[PATIENT] == events[f"_of{PATIENT}"]])
         event = {"start": pairs[f"_of{START}"], "end": pairs[f"_of{END}"]}
         near = [one for window in related.windows for one in inside(window, pairs, event, related.observed)]
@@ -296,7 +344,7 @@ class Engine:
 
     # -- exit --------------------------------------------------------------------------------------
 
-    def _exits(self, cohort: Cohort, included: Expr) -> Expr:
+    def exits(self, cohort: Cohort, included: Expr) -> Expr:
         """patient, start and end of each included event: the earliest exit that is not before its start."""
         import ibis
 
@@ -321,7 +369,7 @@ class Engine:
 
         found = []
         for wanted in exit.exposure:
-            rows = self.events(wanted)
+            rows = self.events(wanted, ordered=False, of=included)
             end = rows[END] if exit.supply_days is None else rows[START] + exit.supply_days
             found.append(rows.select(PATIENT, START, **{END: end + exit.extra_days}))
         every = ibis.union(*found) if len(found) > 1 else found[0]
@@ -331,7 +379,7 @@ class Engine:
         return pairs.select(PATIENT, NUMBER, START, _end_day=pairs[f"_of{END}"])
 
     def _censored(self, censor: Events, included: Expr) -> Expr:
-        events = self.events(censor)
+        events = self.events(censor, ordered=False, of=included)
         events = events.select(_of_patient=events[PATIENT], _end_day=events[START])
         pairs = included.inner_join(events, [included[PATIENT] == events["_of_patient"]])
         pairs = pairs.filter((pairs["_end_day"] >= pairs[START]) & (pairs["_end_day"] <= pairs[LAST]))

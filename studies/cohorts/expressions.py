@@ -46,8 +46,11 @@ def day_of(column: Expr) -> Expr:
         when = column.date()
     else:
         text = column.cast("string")
-        exact = text.re_search(r"^\d{4}-\d{2}-\d{2}(T.*| .*)?$")
-        when = ibis.ifelse(exact, text.substr(0, 10), ibis.null("string")).try_cast("date")
+        day = text.substr(0, 10)
+        read = day.try_cast("date")
+        # Engines read more than ISO days ("2024-3-1"): what a day would not be written as is none.
+        exact = (read.cast("string") == day) & text.substr(10, 1).isin(["", "T", " "])
+        when = ibis.ifelse(exact, read, ibis.null("date"))
     return when.delta(ibis.date(1970, 1, 1), unit="day").cast("int64")
 
 
@@ -84,7 +87,8 @@ def coded(rows: Expr, table: EventTable, test: CodeTest) -> Expr:
     value = rows[code].cast("string")
     by_system: dict[str, list[str]] = {}
     for one, each in sorted(test.codes.pairs):
-        by_system.setdefault(one if system else "", []).append(each)
+        if system or not one:  # a table without code systems holds no code of a system
+            by_system.setdefault(one, []).append(each)
     if system:
         in_list = [
             (rows[system].fill_null("") == one) & value.isin(codes) for one, codes in by_system.items()

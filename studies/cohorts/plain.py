@@ -81,54 +81,62 @@ class PlainEngine:
 
     def cohort(self, cohort: Cohort) -> list[Interval]:
         """The patients' intervals, by patient and start."""
-        included = self.included(cohort)
-        ends = [self._exit(cohort, event) for event in included]
-        rows = [
-            Interval(event.patient, event.start, end)
-            for event, end in zip(included, ends, strict=True)
-            if end is not None
-        ]
-        return _cut(_eras(rows, cohort.era_gap_days), cohort.window)
+        rows = self.exits(cohort, self.included(cohort))
+        return cut(eras(rows, cohort.era_gap_days), cohort.window)
+
+    def exits(self, cohort: Cohort, included: Iterable[Event]) -> list[Interval]:
+        """From each included event to the earliest exit that is not before it; without one there is no interval."""
+        ends = [(event, self._exit(cohort, event)) for event in included]
+        return [Interval(event.patient, event.start, end) for event, end in ends if end is not None]
 
     def included(self, cohort: Cohort) -> list[Event]:
         """The entry events that pass every rule."""
         events = self.qualified(cohort)
         events = [event for event in events if all(self.holds(rule.group, event) for rule in cohort.rules)]
-        return _pick(events, cohort.limit)
+        return pick(events, cohort.limit)
 
     def qualified(self, cohort: Cohort) -> list[Event]:
         """The entry events that the inclusion rules are asked about."""
         events = self.entries(cohort.entry)
-        return _pick([event for event in events if self.holds(cohort.qualify, event)], cohort.qualify_limit)
+        return pick([event for event in events if self.holds(cohort.qualify, event)], cohort.qualify_limit)
 
     def entries(self, entry: Entry) -> list[Event]:
+        """The events that may let a patient in."""
+        return pick(self.watched(entry), entry.limit)
+
+    def watched(self, entry: Entry) -> list[Event]:
+        """The entry events with enough observation around them, before the limit."""
         found = [
             event
             for number, events in enumerate(entry.events)
-            for event in self._with_observation(self.events(events, number))
+            for event in self.with_observation(self.events(events, number))
             if event.first_observed + timedelta(entry.days_before) <= event.start
             and event.start + timedelta(entry.days_after) <= event.last_observed
         ]
-        return _pick(found, entry.limit)
+        return pick(found, "all")
 
     # -- events ------------------------------------------------------------------------------------
 
     def events(self, wanted: Events, number: int = 0) -> list[Event]:
         """The events that a query selects, by patient, day and id."""
         table = self.model.table(wanted.table)
-        found = [self._event(table, row, number) for row in self.tables.get(table.source, ())]
-        coded = [
-            event for event in found if event and all(has_code(event.row, table, one) for one in wanted.codes)
-        ]
+        found = [self._event(table, row, number) for row in self.coded_rows(wanted)]
+        coded = [event for event in found if event]
         if wanted.first:
-            coded = _pick(coded, "first")
+            coded = pick(coded, "first")
         if wanted.shift:
             coded = [_shifted(event, wanted) for event in coded]
         chosen = [event for event in coded if all(self.passes(test, event) for test in wanted.tests)]
         chosen = [_dated(event, wanted.dates) for event in chosen]
         if wanted.within and not wanted.within.empty:
             chosen = [event for event in chosen if self._holds_within(wanted.within, event)]
-        return _pick(chosen, wanted.pick)
+        return pick(chosen, wanted.pick)
+
+    def coded_rows(self, wanted: Events) -> list[Row]:
+        """The rows that a query's codes select, also those whose day is not known."""
+        table = self.model.table(wanted.table)
+        rows = self.tables.get(table.source, ())
+        return [row for row in rows if all(has_code(row, table, one) for one in wanted.codes)]
 
     def _of_patient(self, wanted: Events, patient: Any) -> list[Event]:
         if wanted not in self.found:
@@ -137,7 +145,18 @@ class PlainEngine:
         return self.found[wanted].get(patient, [])
 
     def _holds_within(self, group: Group, event: Event) -> bool:
-        return any(self.holds(group, watched) for watched in self._with_observation([event]))
+        return any(self.holds(group, watched) for watched in self.with_observation([event]))
+
+    def as_event(self, wanted: Events, row: Row) -> Event:
+        """A row whose day is known, as the tests of a query read it."""
+        event = self._event(self.model.table(wanted.table), row, 0)
+        if event is None:
+            raise ValueError("only a row whose day is known is an event")
+        return _shifted(event, wanted) if wanted.shift else event
+
+    def with_dates(self, wanted: Events, event: Event) -> Event:
+        """The event with the dates that stand for its own once the tests are made."""
+        return _dated(event, wanted.dates)
 
     def _event(self, table: EventTable, row: Row, number: int) -> Event | None:
         start = day_or_none(row.get(table.start))
@@ -149,7 +168,7 @@ class PlainEngine:
         visit = row.get(table.visit) if table.visit else None
         return Event(row[table.patient], start, end, order, visit, row, table)
 
-    def _with_observation(self, events: Iterable[Event]) -> Iterator[Event]:
+    def with_observation(self, events: Iterable[Event]) -> Iterator[Event]:
         for event in events:
             for first, last in self.observed.get(event.patient, ()):
                 if first <= event.start <= last:
@@ -170,17 +189,49 @@ class PlainEngine:
         return sum(answers) <= wanted if group.operator == "at_most" else sum(answers) >= wanted
 
     def _counted(self, related: Related, index: Event) -> bool:
+        return self.enough(related.count, self.related(related, index))
+
+    def related(self, related: Related, index: Event) -> list[Event]:
+        """The events that count for a condition about an index event."""
         found = [
             event
             for event in self._of_patient(related.events, index.patient)
             if (not related.observed or index.first_observed <= event.start <= index.last_observed)
             and (not related.same_visit or (event.visit is not None and event.visit == index.visit))
-            and all(_inside(window, event, index, related.observed) for window in related.windows)
+            and all(self._inside(window, event, index, related.observed) for window in related.windows)
         ]
-        found = [
-            one for one in _pick(found, related.of) if all(self.passes(test, one) for test in related.then)
+        return [
+            one for one in pick(found, related.of) if all(self.passes(test, one) for test in related.then)
         ]
-        return _enough(related.count, found, self)
+
+    def days_of(self, window: Window, index: Event, observed: bool) -> tuple[date | None, date | None]:
+        """The first and the last day of a window around an index event; None where it is open."""
+        origin = index.start if window.index == "start" else index.end
+        return _edge(window.start, origin, index, observed), _edge(window.end, origin, index, observed)
+
+    def _inside(self, window: Window, event: Event, index: Event, observed: bool) -> bool:
+        day = event.start if window.event == "start" else event.end
+        first, last = self.days_of(window, index, observed)
+        return (first is None or first <= day) and (last is None or day <= last)
+
+    def number(self, count: Count, found: Sequence[Event]) -> int:
+        """How many there are of what is counted: events, or different values of a column."""
+        if not count.distinct:
+            return len(found)
+        return len({value for one in found if (value := self._distinct(count.distinct, one)) is not None})
+
+    def enough(self, count: Count, found: Sequence[Event]) -> bool:
+        number = self.number(count, found)
+        return {
+            "at_least": number >= count.number,
+            "at_most": number <= count.number,
+            "exactly": number == count.number,
+        }[count.operator]
+
+    def _distinct(self, column: str, event: Event) -> Any:
+        if column in event.table.codes:
+            return event.row.get(event.table.codes[column][1])
+        return event.visit if column == "visit" else self.value(column, event)
 
     def passes(self, test: Test, event: Event) -> bool:
         return compare(test, self.value(test.column, event))
@@ -245,7 +296,7 @@ class PlainEngine:
         for one in (one for exposure in exit.exposure for one in self._of_patient(exposure, patient)):
             end = one.end if exit.supply_days is None else one.start + timedelta(exit.supply_days)
             rows.append(Interval(patient, one.start, end + timedelta(exit.extra_days)))
-        return _eras(rows, exit.gap_days)
+        return eras(rows, exit.gap_days)
 
 
 _DERIVED: Mapping[str, Callable[[PlainEngine, Event], Any]] = {
@@ -259,7 +310,7 @@ _DERIVED: Mapping[str, Callable[[PlainEngine, Event], Any]] = {
 }
 
 
-def _pick(events: Iterable[Event], pick: Pick) -> list[Event]:
+def pick(events: Iterable[Event], pick: Pick) -> list[Event]:
     """All, or each patient's first or last; of one day the one with the smallest id is the first and the last."""
     ordered = sorted(events, key=lambda event: (event.patient, event.start, event.order))
     if pick == "all":
@@ -288,13 +339,6 @@ def _dated(event: Event, dates: tuple[str, str]) -> Event:
     return replace(event, start=start or event.start, end=end or event.end)
 
 
-def _inside(window: Window, event: Event, index: Event, observed: bool) -> bool:
-    day = event.start if window.event == "start" else event.end
-    origin = index.start if window.index == "start" else index.end
-    first, last = (_edge(bound, origin, index, observed) for bound in (window.start, window.end))
-    return (first is None or first <= day) and (last is None or day <= last)
-
-
 def _edge(bound: Bound, origin: date, index: Event, observed: bool) -> date | None:
     if bound.days is not None:
         return origin + timedelta(bound.days)
@@ -303,26 +347,7 @@ def _edge(bound: Bound, origin: date, index: Event, observed: bool) -> date | No
     return index.first_observed if bound.side == -1 else index.last_observed
 
 
-def _enough(count: Count, found: Sequence[Event], engine: PlainEngine) -> bool:
-    number = len(found)
-    if count.distinct:
-        number = len(
-            {value for one in found if (value := _distinct(count.distinct, one, engine)) is not None}
-        )
-    return {
-        "at_least": number >= count.number,
-        "at_most": number <= count.number,
-        "exactly": number == count.number,
-    }[count.operator]
-
-
-def _distinct(column: str, event: Event, engine: PlainEngine) -> Any:
-    if column in event.table.codes:
-        return event.row.get(event.table.codes[column][1])
-    return event.visit if column == "visit" else engine.value(column, event)
-
-
-def _eras(rows: Iterable[Interval], gap_days: int) -> list[Interval]:
+def eras(rows: Iterable[Interval], gap_days: int) -> list[Interval]:
     """Intervals that overlap, or begin at most `gap_days` after the end of what was before, become one."""
     eras: list[Interval] = []
     for row in sorted(rows, key=lambda row: (row.patient, row.start, row.end)):
@@ -334,7 +359,7 @@ def _eras(rows: Iterable[Interval], gap_days: int) -> list[Interval]:
     return eras
 
 
-def _cut(eras: Iterable[Interval], window: tuple[str, str]) -> list[Interval]:
+def cut(eras: Iterable[Interval], window: tuple[str, str]) -> list[Interval]:
     first, last = window
     cut = [
         replace(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import re
 from collections.abc import Callable, Mapping
 from datetime import date, timedelta
 from typing import Any
@@ -12,6 +13,7 @@ from studies.cohorts.tables import End, EventTable, Ratio
 
 Row = Mapping[str, Any]
 
+_TO_THE_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ]|\Z)")
 _COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
     "lt": operator.lt, "le": operator.le, "eq": operator.eq,
     "ne": operator.ne, "ge": operator.ge, "gt": operator.gt,
@@ -84,10 +86,10 @@ def end_of(rule: End, row: Row, start: date) -> date | None:
 
 
 def day_or_none(value: Any) -> date | None:
-    """A day, if the value is known to the day: a date, or ISO text of at least ten characters."""
+    """A day, if the value is known to the day: a date, or ISO text that begins with one."""
     if isinstance(value, date):
         return date(value.year, value.month, value.day)
-    if not isinstance(value, str) or len(value) < 10:
+    if not isinstance(value, str) or not _TO_THE_DAY.match(value):
         return None
     try:
         return date.fromisoformat(value[:10])

@@ -1,6 +1,6 @@
 """How a data model keeps events: which columns of which table are patient, dates, codes and the rest.
 
-A model is a TOML file beside this one: `omop.toml` for OMOP CDM 5.4. The
+A model is a TOML file beside this one: `lecheng.toml` for the study store, `omop.toml` for OMOP CDM 5.4. The
 engines read rows only through it, so one definition language speaks of both.
 """
 
@@ -17,7 +17,7 @@ from typing import Any, Literal
 from rwd_platform.core.errors import Problem
 
 HERE = Path(__file__).parent
-MODELS = ("omop",)
+MODELS = ("lecheng", "omop")
 PATIENT, VISIT, PROVIDER, SITE = "patient", "visit", "provider", "site"
 
 TABLE_UNKNOWN = Problem(
@@ -76,6 +76,9 @@ class EventTable:
     columns -- name in a definition -> column as stored
     derived -- name in a definition -> how it is computed from columns as stored
     fills   -- name in a definition -> what stands for a missing value of that column
+    quantities -- name in a definition of a column of numbers -> name of the column of its unit, "" where the
+               table fixes the unit
+    flags   -- names in a definition of columns that are true or false; where nothing is recorded, it is false
     """
 
     name: str
@@ -91,6 +94,8 @@ class EventTable:
     site: str = ""
     derived: Mapping[str, Ratio | Outside] = field(default_factory=dict)
     fills: Mapping[str, int] = field(default_factory=dict)
+    quantities: Mapping[str, str] = field(default_factory=dict)
+    flags: frozenset[str] = frozenset()
 
     def link(self, scope: str) -> str:
         """The column by which a row names its patient, visit, provider or site; "" where it names none."""
@@ -135,6 +140,7 @@ class Model:
     birth -- columns of the patient that say when the patient was born: a date, or year, month, day
     ties  -- what comes first of entry events of one patient and day: the smaller `id` whatever the table
              (every table then has one id, a number), or the query that stands first in the definition
+    outcomes -- event tables and columns (`patient.<column>`) that nobody reads before a protocol is frozen
     """
 
     name: str
@@ -143,6 +149,7 @@ class Model:
     birth: tuple[str, ...]
     observation: tuple[str, str, str, str]  # table, patient, first day, last day
     ties: Literal["id", "query"] = "query"
+    outcomes: frozenset[str] = frozenset()
 
     def table(self, name: str) -> EventTable:
         if name not in self.events:
@@ -181,6 +188,7 @@ def load_model(name: str) -> Model:
         birth=tuple(facts["birth"]),
         observation=(table, patient, first, last),
         ties=facts.get("ties", "query"),
+        outcomes=frozenset(facts.get("outcomes", ())),
     )
 
 
@@ -198,7 +206,9 @@ def _event_table(name: str, facts: Mapping[str, Any]) -> EventTable:
         provider=facts.get("provider", ""),
         site=facts.get("site", ""),
         derived={key: _derived(one) for key, one in facts.get("derived", {}).items()},
-        fills=facts.get("fills", {}),
+        fills={**facts.get("fills", {}), **dict.fromkeys(facts.get("flags", ()), False)},
+        quantities=facts.get("quantities", {}),
+        flags=frozenset(facts.get("flags", ())),
     )
 
 

@@ -49,7 +49,10 @@ class Source:
 
 @dataclass(frozen=True)
 class QualityLine:
-    """What one hospital's records look like in one dimension. A rule without a row to judge is not applicable."""
+    """What one hospital's records look like in one dimension. A rule without a row to judge is not applicable.
+
+    `errors` are rules that could not be asked; neither they nor those not applicable have passed.
+    """
 
     organisation: Bilingual
     dimension: Bilingual
@@ -58,6 +61,7 @@ class QualityLine:
     failed: int
     not_applicable: int
     quarantined: int = 0
+    errors: int = 0
 
 
 @dataclass(frozen=True)

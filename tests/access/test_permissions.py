@@ -32,6 +32,7 @@ upload.read         | own        | .          | .          | .          | any
 reject.download     | own        | .          | .          | .          | .
 receipt.read        | own        | .          | any        | any        | any
 quality.read        | own        | any        | any        | any        | any
+quality.judge       | .          | .          | .          | .          | any
 study.read          | .          | own        | any        | any        | any
 study.register      | .          | own        | .          | .          | .
 study.freeze        | .          | own        | .          | .          | .
@@ -59,6 +60,22 @@ break_glass.open    | own        | .          | any        | .          | .
 text.prepare        | .          | own        | .          | .          | .
 text.review         | .          | .          | .          | any        | .
 key.rotate          | .          | .          | .          | .          | any
+withdrawal.record   | own        | .          | .          | any        | .
+withdrawal.read     | own        | .          | any        | any        | .
+erasure.request     | own        | .          | .          | .          | .
+erasure.approve     | .          | .          | .          | any        | .
+hold.place          | .          | .          | any        | any        | .
+hold.lift           | .          | .          | any        | any        | .
+cohort.count        | own        | any        | .          | .          | .
+cohort.explain      | own        | .          | .          | .          | .
+store.maintain      | .          | .          | .          | .          | any
+question.read       | own        | any        | any        | .          | any
+question.ask        | .          | any        | .          | .          | .
+question.answer     | own        | .          | .          | .          | .
+question.close      | .          | any        | .          | .          | .
+fitness.assess      | .          | own        | .          | .          | .
+linkage.count       | .          | .          | .          | any        | any
+linkage.read        | .          | any        | any        | any        | any
 """
 
 

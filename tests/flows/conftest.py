@@ -23,3 +23,16 @@ def platform(sqlite_template: Path, tmp_path: Path, clock: StandingClock) -> Ite
     register_organisations(opened)
     yield opened
     opened.records.engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with thirty patients, a lock and results (tests/flows/erasing.py): each test works on a copy."""
+    from tests.flows.erasing import opened, send_thirty, study_with_results
+
+    home = tmp_path_factory.mktemp("prepared") / "home"
+    platform = opened(home)
+    send_thirty(platform)
+    study_with_results(platform)
+    platform.records.engine.dispose()
+    return home

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sqlite3
 from collections.abc import Mapping
@@ -9,14 +10,18 @@ from typing import Any
 
 import pytest
 from sqlalchemy.exc import OperationalError
+from sqlmodel import select
 
 from rwd_platform import worker
 from rwd_platform.flows import jobs
+from rwd_platform.flows.admit_upload import admit_upload
 from rwd_platform.flows.jobs import KINDS, Progress, drain, enqueue, work_once
+from rwd_platform.flows.leases import LeaseLostError
 from rwd_platform.flows.platform import Platform
 from rwd_platform.jobs import queue
 from rwd_platform.log.entry import Actor
-from rwd_platform.records.tables import Job, Upload
+from rwd_platform.records.tables import AuditEntry, Job, Upload
+from rwd_platform.server.texts import JOB_KINDS, JOB_STAGES
 from tests.conftest import StandingClock
 from tests.flows.sending import CLERK, RESEARCHER, actions, ndjson, patient, received
 
@@ -120,7 +125,7 @@ def test_a_job_of_an_unknown_kind_is_refused_at_the_door(platform: Platform) -> 
 
 
 def test_every_kind_of_the_web_pages_exists() -> None:
-    assert set(KINDS) == {"admit", "quality", "lock", "run", "assemble", "risk", "texts"}
+    assert set(KINDS) == set(JOB_KINDS) == set(JOB_STAGES)
 
 
 def test_the_log_names_who_queued_the_job_and_not_the_worker(platform: Platform) -> None:
@@ -129,3 +134,28 @@ def test_the_log_names_who_queued_the_job_and_not_the_worker(platform: Platform)
     assert platform.records.get(Job, job.id).queued_by == CLERK.id
     entries = platform.records.log_entries(first=len(actions(platform)) - 1)
     assert entries[-1].actor_id == CLERK.id
+
+
+def test_an_upload_whose_job_was_given_up_shows_failed_with_its_reason(
+    platform: Platform, clock: StandingClock
+) -> None:
+    """Worker after worker died over it: nobody lived to say so, and "admitting" for ever would be a lie."""
+    upload_id = received(platform, {"a.ndjson": ndjson(patient())})
+
+    def gone(_stage: str, _done: int, _total: int) -> None:
+        raise LeaseLostError  # the admission has begun, and this worker ends with nothing said
+
+    with pytest.raises(LeaseLostError):
+        admit_upload(platform, CLERK, upload_id, gone)
+    for attempt in range(queue.MOST_ATTEMPTS):
+        assert queue.claim(platform.records, f"w{attempt}", 60) is not None
+        clock.advance(seconds=61)
+    assert platform.records.get(Upload, upload_id).state == "admitting"
+    assert work_once(platform, "w") is None
+    assert platform.records.get(Upload, upload_id).state == "failed"
+    (entry,) = platform.records.all(select(AuditEntry).where(AuditEntry.action == "upload.admission_failed"))
+    assert json.loads(entry.body)["reason"] == "jobs.gave_up"
+    assert work_once(platform, "w") is None, "and it is said once"
+    assert actions(platform).count("upload.admission_failed") == 1
+    admit_upload(platform, CLERK, upload_id)
+    assert platform.records.get(Upload, upload_id).state == "admitted", "and it can be tried again"

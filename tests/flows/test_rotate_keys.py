@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,6 @@ from rwd_platform.flows.key_versions import PSEUDONYM, RotationName, current_ver
 from rwd_platform.flows.ledger_map import Person
 from rwd_platform.flows.platform import Platform, open_platform
 from rwd_platform.flows.rotate_keys import Rotation, rotate_hospital_key
-from rwd_platform.flows.segment_upload import segment_upload
 from rwd_platform.flows.uploads import is_admitted
 from rwd_platform.flows.vault import open_entry
 from rwd_platform.log.entry import Act, Actor, Object
@@ -41,6 +41,7 @@ from rwd_platform.signing.keys import KeyRing
 from rwd_platform.store.admission_guard import steady_lake
 from rwd_platform.store.lake import Lake
 from tests.conftest import StandingClock
+from tests.flows.homes import copied, made
 from tests.flows.sending import (
     CLERK,
     CLERK_B,
@@ -69,17 +70,22 @@ FILES = {
 }
 
 
+def two_hospitals(platform: Platform) -> None:
+    """Of the one that is rotated two source systems, files kept by patient."""
+    sent(platform, FILES)
+    sent(platform, {"l.ndjson": ndjson(patient("p1"))}, source_system="lis")
+    sent(platform, {"b.ndjson": ndjson(patient("p1"), grade("g1"))}, CLERK_B)
+
+
+@pytest.fixture(scope="module")
+def home(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return made(tmp_path_factory.mktemp("two") / "home", sqlite_template, two_hospitals)
+
+
 @pytest.fixture
-def filled(platform: Platform) -> Platform:
-    """Two hospitals; of the one that is rotated two source systems, files kept by patient."""
-    uploads = [
-        sent(platform, FILES),
-        sent(platform, {"l.ndjson": ndjson(patient("p1"))}, source_system="lis"),
-    ]
-    uploads.append(sent(platform, {"b.ndjson": ndjson(patient("p1"), grade("g1"))}, CLERK_B))
-    for upload in uploads:
-        segment_upload(platform, CLERK, upload)
-    return platform
+def filled(home: Path, tmp_path: Path, clock: StandingClock) -> Iterator[Platform]:
+    with copied(home, tmp_path / "home", clock) as platform:
+        yield platform
 
 
 def cells(platform: Platform, organisation: str = HOSPITAL) -> dict[str, list[str]]:

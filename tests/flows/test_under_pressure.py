@@ -25,6 +25,7 @@ from rwd_platform.flows.sweep import sweep_leftovers
 from rwd_platform.log.entry import Actor
 from rwd_platform.records.tables import AuditEntry, Job, Study, Upload, UploadFile
 from rwd_platform.store.lake import Lake
+from rwd_platform.store.recording import until_recorded
 from tests.conftest import StandingClock
 from tests.flows.sending import CLERK, TERMS, accounts, grade, ndjson, patient, received, rows, sent
 
@@ -202,9 +203,11 @@ def test_what_nobody_recorded_is_swept_and_what_is_on_record_stays(platform: Pla
     lock.mkdir(parents=True)
     (lock / "subject.parquet").write_bytes(b"rows")
     blobs = sorted(platform.layout.landing.glob("*/*/*.raw"))
-    assert sweep_leftovers(platform)["landing"] == 0, "younger than an hour: its writer may still live"
-    for path in [*blobs, lock]:
-        os.utime(path, (0, 0))
+    with until_recorded(platform.layout):
+        assert sweep_leftovers(platform)["landing"] == 0, "somebody may be about to record it"
+        os.utime(lock, (0, 0))
+        assert sweep_leftovers(platform)["locks"] == 1, "not what has lain there for an hour"
+    lock.mkdir()
     removed = sweep_leftovers(platform)
     assert (removed["landing"], removed["locks"]) == (1, 1)
     left = sorted(platform.layout.landing.glob("*/*/*.raw"))

@@ -23,6 +23,7 @@ PLANTED = [  # (file, module that it must not import, contract that must break)
     ("studies/cohort.py", "fhir", "Only the rooms that read FHIR know fhir.resources"),
     ("quality/gate.py", "lifelines", "Statistics and figures live in studies"),
     ("studies/cohort.py", "great_expectations", "Great Expectations lives in quality"),
+    ("rwd_platform/flows/platform.py", "pyspark", "Spark lives in the engines"),
 ]
 
 

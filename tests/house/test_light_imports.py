@@ -7,7 +7,7 @@ import sys
 
 HEAVY = [
     "lifelines", "great_expectations", "fhir", "matplotlib", "deltalake", "duckdb", "ibis", "pandas", "typst",
-    "docx", "scipy", "pyarrow",
+    "docx", "scipy", "pyarrow", "pyspark",
 ]  # fmt: skip
 
 

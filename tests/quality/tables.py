@@ -22,9 +22,19 @@ _TYPES = {
 COLUMNS = {
     "patient": ("gender", "birth_date"),
     "visit": ("class_code", "start_date", "end_date", "status"),
-    "condition": ("code_system", "code", "onset_date", "clinical_status", "verification_status"),
-    "procedure": ("code_system", "code", "performed_date", "status"),
-    "drug_exposure": ("product_system", "product_code", "handed_over_date", "status"),
+    "condition": (
+        "code_system",
+        "code",
+        "onset_date",
+        "clinical_status",
+        "verification_status",
+        "abatement_date",
+    ),
+    "procedure": ("code_system", "code", "performed_date", "status", "end_date"),
+    "drug_exposure": (
+        *("product_system", "product_code", "handed_over_date", "status"),
+        *("event_date", "event_end_date", "dose", "lot_id"),
+    ),
     "measurement": (
         *("code_system", "code", "value_text", "value", "unit_code", "value_code"),
         *("effective_date", "status"),
@@ -55,8 +65,8 @@ def frames(rows: dict[str, list[dict[str, Any]]]) -> dict[str, pd.DataFrame]:
     for name, columns in COLUMNS.items():
         frame = pd.DataFrame(rows.get(name, []), columns=[*KEY, *columns])
         frame["row_index"] = frame["row_index"].astype("Int64")
-        if "value" in frame:
-            frame["value"] = frame["value"].astype("float64")
+        for number in {"value", "dose"} & set(columns):
+            frame[number] = frame[number].astype("float64")
         tables[name] = frame
     return tables
 

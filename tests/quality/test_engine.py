@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from quality.engine import QualityReport, RuleResult, check_tables
+from quality.engine import check_tables
+from quality.report import QualityReport, RuleResult
 from quality.suite import load_suites
-from rwd_platform.core.errors import PlatformError
-from tests.quality.tables import HOSPITALS, frames, rotterdam, row
+from tests.quality.tables import COLUMNS, HOSPITALS, frames, rotterdam, row
 
 SUITES = load_suites()
 Tables = dict[str, pd.DataFrame]
@@ -39,16 +39,19 @@ def result(report: QualityReport, rule: str, organisation: str | None = None) ->
 
 def test_the_real_patients_keep_every_rule(real_report: QualityReport):
     """2,982 real patients: 0-34 nodes, receptors up to 5,004, ages 24-90. No rule is so narrow that it calls
-    one of them wrong, and every rule found rows to speak about."""
-    assert {found.outcome for found in real_report.results} == {"pass"}
+    one of them wrong; a rule that found no row to speak about has not passed."""
+    spoken = [found for found in real_report.results if found.applicable]
+    assert {found.outcome for found in spoken} == {"pass"}
     assert {found.failing for found in real_report.results} == {0}
+    assert {found.outcome for found in real_report.results if not found.applicable} == {"not_applicable"}
+    assert {found.table for found in spoken} == set(COLUMNS)
     assert real_report.organisations == HOSPITALS
 
 
 def test_what_was_asked_of_whom_adds_up(real: Tables, real_report: QualityReport):
     """The hospitals' rows are all rows; a rule about one measure was asked of that measure's rows."""
     for suite in real_report.suites:
-        assert real_report.of(suite.table)[0].rows == len(real[suite.table])
+        assert real_report.of(suite.table)[0].rows == len(real.get(suite.table, ()))
         for whole in real_report.of(suite.table):
             parts = [result(real_report, whole.rule, hospital) for hospital in HOSPITALS]
             assert sum(part.rows for part in parts) == whole.rows
@@ -196,10 +199,18 @@ def test_a_hundred_thousand_rows_take_seconds():
     assert (found.applicable, found.failing, found.outcome) == (count, 100, "pass")
 
 
-def test_a_table_that_is_not_the_lakes_is_refused(real: Tables):
-    """A column that is not there cannot be checked, and is not taken for an empty one."""
-    with pytest.raises(PlatformError, match=r"quality\.table_malformed.*birth_date.*patient"):
-        check_tables({"patient": real["patient"].drop(columns="birth_date")}, SUITES)
+def test_a_column_that_is_not_there_is_an_error_of_its_rules_alone(real: Tables):
+    """It cannot be checked, and is not taken for an empty one: its rules are errors, the others have verdicts."""
+    few = {name: frame.head(60) for name, frame in real.items()}
+    whole = check_tables(few, SUITES)
+    report = check_tables({**few, "patient": few["patient"].drop(columns="gender")}, SUITES)
+    found = {one.rule for one in report.results if one.status == "error"}
+    assert found == {"patient.gender_code", "patient.gender_present", "measurement.menopause_sex"}
+    error = result(report, "patient.gender_code").error
+    assert error is not None
+    assert error["code"] == "quality.table_malformed"
+    others = [one for one in whole.results if one.rule not in found]
+    assert [one for one in report.results if one.rule not in found] == others
 
 
 def test_reading_the_room_loads_no_heavy_library_and_no_telemetry():

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from quality.engine import QualityReport, RuleResult
 from quality.gate import HELD, Gate, decide, quarantined_rows, without
+from quality.report import QualityReport, RuleResult
 from quality.suite import load_suites
 from tests.quality.tables import frames, rotterdam, row
 
@@ -30,7 +30,7 @@ def report(**failing: int) -> QualityReport:
 
 def emptied(whole: QualityReport, table: str) -> QualityReport:
     """The report as it would be had the table no row."""
-    nothing = {"rows": 0, "applicable": 0, "failing": 0, "outcome": "not_applicable"}
+    nothing = {"rows": 0, "applicable": 0, "failing": 0, "status": "not_applicable"}
     results = [replace(r, **nothing) if r.table == table else r for r in whole.results]
     return QualityReport(whole.suites, tuple(results))
 

@@ -7,7 +7,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quality.engine import QualityReport, RuleResult
+from quality.report import QualityReport, RuleResult
 from quality.scorecard import NOT_APPLICABLE, Score, score
 from quality.suite import load_suites
 from rwd_platform.core.text import Bilingual
@@ -21,7 +21,7 @@ def report(*results: tuple[str, str | None, int, int]) -> QualityReport:
     made = [
         RuleResult(
             *("patient", rule, hospital, asked, asked, failing),
-            outcome="not_applicable" if not asked else "fail" if failing else "pass",
+            status="not_applicable" if not asked else "fail" if failing else "pass",
         )
         for rule, hospital, asked, failing in results
     ]
@@ -33,12 +33,12 @@ def test_a_score_is_the_share_of_checks_passed_in_a_category():
     card = score(
         report((CONFORMANCE, "h1", 10, 1), ("patient.once", "h1", 10, 0), (COMPLETENESS, "h1", 10, 4))
     )
-    conformance, completeness, plausibility, everything = card.of("h1").scores
+    conformance, completeness, plausibility, timeliness, everything = card.of("h1").scores
     assert (conformance.passed, conformance.asked, conformance.share) == (19, 20, 0.95)
     assert (conformance.rules_kept, conformance.rules_asked) == (1, 2)
     assert completeness.text == Bilingual("60.00%", "60.00%")
     assert plausibility.share is None
-    assert plausibility.text == NOT_APPLICABLE
+    assert plausibility.text == timeliness.text == NOT_APPLICABLE
     assert (everything.passed, everything.asked) == (25, 30)
 
 

@@ -8,20 +8,25 @@ from pathlib import Path
 import pytest
 import yaml
 
-from quality.suite import KAHN, KINDS, SUITES, load_suites, parse_suite
+from ingestion.derived import columns_of
+from ingestion.views import load_views, tables_of
+from quality.lookups import load_ranges
+from quality.rules import CATEGORIES, KINDS, SEVERITIES
+from quality.suite import SUITES, load_references, load_suites, parse_suite
 from rwd_platform.core.errors import PlatformError
-from tests.quality.tables import COLUMNS
 
 GOOD = """
-format_version: 1
+format_version: 2
 table: visit
 version: 1
 title: {zh: 就诊, en: Visits}
 columns: {patient_id: string, status: code}
 rules:
   - id: visit.status
-    kahn: conformance
+    category: conformance
     context: verification
+    severity: critical
+    reference: fhir.required-binding
     kind: in_set
     column: status
     values: [finished]
@@ -31,11 +36,39 @@ rules:
 
 
 def test_every_table_of_the_lake_has_a_suite():
-    """Seven tables, and each suite speaks of exactly the columns that the table has."""
+    """Stored or derived; and a suite speaks only of columns that its table has, with their types."""
     suites = load_suites()
-    assert set(suites) == set(COLUMNS)
+    stored = {
+        name: {column.name: column.storage for column in view.columns}
+        for name, view in tables_of(load_views()).items()
+    }
+    derived = {"observation_period": {column.name: "text" for column in columns_of("observation_period")}}
+    assert set(suites) == {*stored, *derived}
     for name, suite in suites.items():
-        assert set(suite.columns) == {"patient_id", *COLUMNS[name]}
+        there = (stored | derived)[name]
+        assert set(suite.columns) <= set(there), name
+        for column, kind in suite.columns.items():
+            storage = {"integer": {"integer"}, "decimal": {"decimal", "double"}, "boolean": {"boolean"}}
+            assert there[column] in storage.get(kind, {"text"}), f"{name}.{column}"
+
+
+def test_every_reference_says_where_it_comes_from_and_is_used():
+    """A rule can be looked up: key, both languages and a source; and no reference is left that no rule names."""
+    references = load_references()
+    used = {rule.reference for suite in load_suites().values() for rule in suite.rules}
+    assert used == set(references)
+    for reference in references.values():
+        assert reference.text.zh and reference.text.en and reference.source
+
+
+def test_a_credible_limit_lies_outside_of_what_is_usual():
+    """A limit finds what cannot be; it must not call a sick patient's value wrong, let alone a healthy one's."""
+    ranges = load_ranges()
+    assert len({(one.loinc, one.unit) for one in ranges}) == len(ranges)
+    for one in ranges:
+        assert one.low < one.high and one.source
+        if one.usual_low is not None and one.usual_high is not None:
+            assert one.low <= one.usual_low < one.usual_high <= one.high, one.loinc
 
 
 def test_every_rule_says_what_would_be_wrong_in_both_languages():
@@ -44,7 +77,8 @@ def test_every_rule_says_what_would_be_wrong_in_both_languages():
     assert len({rule.id for rule in rules}) == len(rules)
     for rule in rules:
         assert rule.id.startswith(f"{rule.table}."), rule.id
-        assert rule.kahn in KAHN
+        assert rule.category in CATEGORIES
+        assert rule.severity in SEVERITIES
         assert re.search(r"[\u4e00-\u9fff]", rule.text.zh), rule.id
         assert rule.text.zh.endswith("。"), rule.id
         assert rule.text.en.endswith("."), rule.id
@@ -55,7 +89,7 @@ def test_every_kind_and_every_category_is_used():
     """A kind that no suite uses would be code that nobody needs; each Kahn category has rules."""
     rules = [rule for suite in load_suites().values() for rule in suite.rules]
     assert {rule.kind for rule in rules} == set(KINDS)
-    assert {rule.kahn for rule in rules} == set(KAHN)
+    assert {rule.category for rule in rules} == set(CATEGORIES)
 
 
 def test_a_suite_is_named_by_the_hash_of_its_text():
@@ -80,12 +114,15 @@ def test_what_is_not_said_has_the_strict_default():
         (GOOD, "", "top"),
         ("version: 1\ntitle", "title", "top"),
         ("title:", "colour: red\ntitle:", "top"),
-        ("format_version: 1", "format_version: 2", "format_version"),
+        ("format_version: 2", "format_version: 1", "format_version"),
         ("status: code}", "status: colour}", "columns"),
         ("kind: in_set", "kind: in_se", "visit.status"),
         ("    values: [finished]\n", "", "visit.status"),
         ("    values: [finished]\n", "    values: [finished]\n    min: 1\n", "visit.status"),
-        ("kahn: conformance", "kahn: beauty", "visit.status"),
+        ("category: conformance", "category: beauty", "visit.status"),
+        ("severity: critical", "severity: dreadful", "visit.status"),
+        ("    severity: critical\n", "", "visit.status"),
+        ("    reference: fhir.required-binding\n", "", "visit.status"),
         ("context: verification", "context: dream", "visit.status"),
         ("column: status", "column: state", "visit.status"),
         ("    zh: 状态不对。\n", "", "visit.status"),

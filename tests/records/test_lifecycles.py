@@ -9,18 +9,29 @@ import pytest
 
 from rwd_platform.core.errors import PlatformError
 from rwd_platform.records.lifecycles import (
+    ERASURE,
     JOB,
     PACKAGE,
+    QUESTION,
     STUDY,
     UPLOAD,
+    ErasureState,
     JobState,
     PackageState,
+    QuestionState,
     StudyState,
     UploadState,
     check_transition,
 )
 
-TABLES = [(UPLOAD, UploadState), (STUDY, StudyState), (PACKAGE, PackageState), (JOB, JobState)]
+TABLES = [
+    (UPLOAD, UploadState),
+    (STUDY, StudyState),
+    (PACKAGE, PackageState),
+    (JOB, JobState),
+    (QUESTION, QuestionState),
+    (ERASURE, ErasureState),
+]
 
 
 @pytest.mark.parametrize(("table", "states"), TABLES, ids=lambda one: getattr(one, "__name__", ""))

@@ -33,6 +33,7 @@ PEOPLE = {  # login -> role, organisation
     "hospital-a": ("hospital", "hospital-a"),
     "hospital-b": ("hospital", "hospital-b"),
     "researcher": ("researcher", "org-operator"),
+    "researcher-2": ("researcher", "org-operator"),
     "regulator": ("regulator", "org-authority"),
     "privacy": ("privacy", "org-operator"),
     "privacy-2": ("privacy", "org-operator"),

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from rwd_platform.core.text import Bilingual
+from rwd_platform.flows import quality_question_list
 from rwd_platform.flows.platform import Platform
 from rwd_platform.server import decisions, policies, queries, scorecards, texts
 from rwd_platform.server.deps import LoggedIn, PlatformDep, Visitor
@@ -45,6 +46,7 @@ def get_home(visitor: LoggedIn, request: Request, platform: PlatformDep) -> Resp
         "home.html",
         todos=[
             *_uploads_to_do(visitor, recent),
+            *_questions_to_do(platform, visitor),
             *_studies_to_do(platform, visitor),
             *_to_vote(platform, visitor),
             *_to_decide(platform, visitor),
@@ -79,6 +81,27 @@ def _uploads_to_do(visitor: Visitor, uploads: list[UploadSummary]) -> list[Todo]
                 f"{one.to_correct:,} units were kept out and can be corrected and sent again",
             )
             todos.append(Todo("held", text, f"{href}#rejects", Bilingual("查看原因", "See why")))
+    return todos
+
+
+def _questions_to_do(platform: Platform, visitor: Visitor) -> list[Todo]:
+    """Questions that the hospital has to answer; answers that somebody who may close has to check."""
+    if not visitor.may("question.read"):
+        return []
+    to_answer, answered = quality_question_list.waiting(platform, visitor.actor)
+    todos = []
+    if to_answer and visitor.may("question.answer"):
+        text = Bilingual(
+            f"{to_answer:,} 项数据质疑待答复",
+            f"Questions about your data that wait for an answer: {to_answer:,}",
+        )
+        todos.append(Todo("held", text, "/questions", Bilingual("去答复", "Answer")))
+    if answered and visitor.may("question.close"):
+        text = Bilingual(
+            f"{answered:,} 项医院答复待核对",
+            f"Answers of hospitals that wait to be checked: {answered:,}",
+        )
+        todos.append(Todo("quiet", text, "/questions?state=answered", Bilingual("去核对", "Check")))
     return todos
 
 
@@ -133,6 +156,7 @@ def _to_vote(platform: Platform, visitor: Visitor) -> list[Todo]:
             f"A release waits for your vote: the package of “{title.en}” to {kind.en}",
         )
         todos.append(Todo("held", text, f"/releases/{release.id}", Bilingual("去表决", "Vote")))
+    todos += _erasures_to_vote(platform, visitor)
     waiting = decisions.texts_to_review(records, visitor)
     if waiting:
         text = Bilingual(
@@ -140,6 +164,24 @@ def _to_vote(platform: Platform, visitor: Visitor) -> list[Todo]:
             f"{waiting:,} cleaned free texts wait for a reviewer",
         )
         todos.append(Todo("held", text, "/texts", Bilingual("去审阅", "Review")))
+    return todos
+
+
+def _erasures_to_vote(platform: Platform, visitor: Visitor) -> list[Todo]:
+    """Named by the hospital alone: who the patient is does not belong on a home page."""
+    requests = decisions.erasures_to_vote(platform.records, visitor)
+    organisations = {}
+    if requests:
+        organisations = queries.visible_organisations(platform.records, visitor, "withdrawal.read")
+    todos = []
+    for one in requests:
+        hospital = organisations.get(one.organisation_id)
+        words = Bilingual(hospital.name_zh, hospital.name_en) if hospital else Bilingual("?", "?")
+        text = Bilingual(
+            f"删除申请待您表决：{words.zh}申请删除一名患者的数据",
+            f"An erasure waits for your vote: {words.en} asks to erase the data of one patient",
+        )
+        todos.append(Todo("held", text, f"/erasures/{one.id}", Bilingual("去表决", "Vote")))
     return todos
 
 

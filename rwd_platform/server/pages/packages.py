@@ -9,6 +9,7 @@ from starlette.responses import FileResponse, Response
 
 from rwd_platform.flows import trace
 from rwd_platform.flows.release_gate import may_read
+from rwd_platform.flows.withdraw_notices import notices_of
 from rwd_platform.records.tables import EvidencePackage, Study
 from rwd_platform.server import package_files, queries, releases
 from rwd_platform.server.api.packages import DownloadsPackages, ReadsPackages, TracesNumbers
@@ -47,6 +48,7 @@ def get_package(
         "package.html",
         package=package,
         released=released,
+        notices=notices_of(platform, package_id),
         releases=queries.releases_of(platform.records, visitor, package),
         circles=releases.circles(platform),
         study=platform.records.find(Study, package.study_id),

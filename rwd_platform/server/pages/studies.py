@@ -14,7 +14,7 @@ from rwd_platform.flows.evidence import AUDIENCES, PURPOSES
 from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.release_gate import readable_locks, readable_runs
 from rwd_platform.records.tables import AnalysisRun, Study
-from rwd_platform.server import free_texts, protocols, queries, results, steps
+from rwd_platform.server import cohort_charts, free_texts, protocols, queries, results, steps
 from rwd_platform.server.api.studies import (
     AssemblesPackages,
     FreezesStudies,
@@ -91,6 +91,7 @@ def get_study(visitor: ReadsStudies, request: Request, platform: PlatformDep, st
         job=next((job for job in jobs[:1] if job.state != "done"), None),
         purposes=PURPOSES,
         audiences=AUDIENCES,
+        drawings=cohort_charts,
     )
 
 

@@ -130,9 +130,9 @@ def quality(context: Context, documents: Mapping[str, Any]) -> list[Block]:
         return []
     if context.inputs.is_aggregate:
         return [context.heading("quality.title"), _quality_shares(context, lines)]
-    names = ("rules", "passed", "failed", "not_applicable", "quarantined")
+    names = ("rules", "passed", "failed", "not_applicable", "errors", "quarantined")
     heads = ("sources.hospital", "quality.dimension", *(f"quality.{name}" for name in names))
-    maker = context.maker("quality", heads, "llrrrrr")
+    maker = context.maker("quality", heads, "llrrrrrr")
     for place, line in enumerate(lines):
         counts = [Fact(QUALITY_JSON, f"/lines/{place}/{name}") for name in names]
         maker.add(_pair(line["organisation"]), _pair(line["dimension"]), *counts)

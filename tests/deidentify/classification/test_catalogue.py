@@ -14,6 +14,8 @@ from deidentify.classification import classify, classify_file, load_catalogue
 from deidentify.classification.catalogue import FOLDER
 from deidentify.project import to_project
 from deidentify.pseudonym import Pseudonymiser
+from ingestion.derived import DERIVED, columns_of
+from ingestion.overseas import overseas_results
 from ingestion.views.load import load_views
 from rwd_platform.core import columns
 from rwd_platform.core.errors import PlatformError
@@ -105,12 +107,17 @@ def test_no_line_of_the_catalogue_is_about_something_that_is_not_there(tmp_path:
         (name, column.name) for name, table in SQLModel.metadata.tables.items() for column in table.columns
     }
     lake = {(name, column) for name, names in lake_columns(tmp_path).items() for column in names}
+    derived = {(name, column.name) for name in DERIVED for column in columns_of(name)}
+    derived |= {("overseas_result", str(name)) for name in overseas_results().columns}
+    assert {table for table, _ in derived} == set(load_catalogue().zones["derived"].tables)
     for label in load_catalogue().labels:
         place = (label.table, label.column)
         if label.zone == "records":
             assert place in records, place
         if label.zone == "lake":
             assert place in lake or label.table == "*", place
+        if label.zone == "derived":
+            assert place in derived, place
         if label.zone == "lake" and label.table == "*":
             assert all((name, label.column) in lake for name in load_catalogue().zones["lake"].tables)
 
@@ -131,7 +138,7 @@ def test_every_reason_is_given_and_every_given_reason_is_used():
     ("zone", "table", "column"),
     [
         ("lake", "measurement", "home_address"),
-        ("lake", "imaging", "patient_id"),
+        ("lake", "genome", "patient_id"),
         ("lake", "resource", "birth_date"),
         ("lock", "subject", "birth_date"),
         ("lock", "measurement", "patient_id"),

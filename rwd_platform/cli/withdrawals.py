@@ -1,0 +1,223 @@
+"""rwd patient: withdrawal of consent, legal hold, erasure. Under a person's own account, with its password.
+
+A hospital's own id that is typed here stays in the shell's history: name the pseudonym where it is known.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rwd_platform.cli.deployment import caller, deployment, person
+from rwd_platform.cli.options import Json
+from rwd_platform.cli.output import answer, say
+from rwd_platform.core.errors import Exit, Problem
+
+Login = Annotated[
+    str, typer.Option("--login", help="本人登录名，随后输入密码 · your login; the password is asked for")
+]
+Patient = Annotated[
+    str, typer.Argument(help="患者假名，或其在医院的编号 · pseudonym, or the patient's id at the hospital")
+]
+RequestId = Annotated[str, typer.Argument(help="申请编号 · the request")]
+Source = Annotated[
+    str, typer.Option("--source", help="来源系统 · the source system, for an id of a hospital")
+]
+Reason = Annotated[str, typer.Option("--reason", help="事由或理由 · the reason")]
+
+DUTY_FORM = Problem(
+    code="cli.duty_form",
+    zh="--duty 须写成 规则=no 或 规则=YYYY-MM-DD。",
+    en="--duty has to be RULE=no or RULE=YYYY-MM-DD.",
+    next_zh="规则一览：`rwd patient rules`。",
+    next_en="`rwd patient rules` lists them.",
+)
+
+
+def register(app: typer.Typer) -> None:
+    group = typer.Typer(help="撤回、保全与删除 · withdrawal, hold, erasure", no_args_is_help=True)
+    group.command("status", help="记录一览 · what is on record")(status)
+    group.command("rules", help="事由与保存义务 · reasons, and duties to retain")(rules)
+    group.command("withdraw", help="记录撤回同意 · record that consent was withdrawn")(withdraw)
+    group.command("hold", help="依法保全 · place a legal hold")(hold)
+    group.command("release-hold", help="解除保全 · lift a hold")(release_hold)
+    group.command("erase", help="申请删除 · ask that data be erased")(erase)
+    group.command("vote", help="审批 · approve or refuse")(vote)
+    group.command("resume", help="继续未完成的删除 · go on with what was cut off")(resume)
+    group.command("certificate", help="删除证明 · the certificate")(certificate)
+    group.command("replay", help="恢复备份后按台账重新删除 · after a restore")(replay)
+    app.add_typer(group, name="patient")
+
+
+def status(login: Login, as_json: Json = False) -> int:
+    """Everybody on record who withdrew, is held or is to be erased, the newest first; one JSON object a line."""
+    from rwd_platform.flows.erase_request import cases_seen
+
+    with person(login) as (platform, actor):
+        for case in cases_seen(platform, actor):
+            states = ", ".join(row.state for row in case.requests)
+            say(f"{case.organisation_id}  {case.patient_id}  {'frozen' if case.is_frozen else '-'}  {states}")
+            if as_json:
+                answer(
+                    {
+                        "organisation_id": case.organisation_id,
+                        "patient_id": case.patient_id,
+                        "frozen": case.is_frozen,
+                        "withdrawals": [row.model_dump() for row in case.withdrawals],
+                        "holds": [row.model_dump() for row in case.holds],
+                        "requests": [row.model_dump() for row in case.requests],
+                    }
+                )
+    return Exit.YES
+
+
+def rules(as_json: Json = False) -> int:
+    """Which reasons there are, and which rules a request to erase has to answer."""
+    from rwd_platform.flows.withdraw import retention
+
+    found = retention()
+    if as_json:
+        answer({"version": found.version, "reasons": dict(found.reasons), "rules": list(found.rules)})
+        return Exit.YES
+    for name, words in found.reasons.items():
+        say(f"{name}: {words['zh']} · {words['en']}")
+    for rule in found.rules:
+        say(f"{rule['id']}: {rule['zh']}\n  {rule['en']}\n  {rule['source']}")
+    return Exit.YES
+
+
+def withdraw(
+    patient: Patient,
+    login: Login,
+    on: Annotated[str, typer.Option("--on", help="撤回日期 · the day, YYYY-MM-DD")],
+    consent: Annotated[str, typer.Option("--consent", help="同意书版本 · version of the consent form")],
+    reason: Reason = "consent-withdrawn",
+    source: Source = "",
+    organisation: Annotated[str, typer.Option("--organisation", help="医院 · the hospital")] = "",
+    as_json: Json = False,
+) -> int:
+    """Prints the record's id. The patient is in no new lock from now on."""
+    from rwd_platform.flows.withdraw import withdraw as record
+
+    with person(login) as (platform, actor):
+        row = record(
+            platform,
+            actor,
+            patient,
+            reason=reason,
+            withdrawn_on=on,
+            consent_version=consent,
+            organisation_id=organisation,
+            source_system=source,
+        )
+    return _told({"id": row.id, "patient_id": row.patient_id}, row.id, as_json)
+
+
+def hold(
+    patient: Patient,
+    login: Login,
+    organisation: Annotated[str, typer.Option("--organisation", help="医院 · the hospital")],
+    reason: Reason,
+    source: Source = "",
+    as_json: Json = False,
+) -> int:
+    """Prints the hold's id. Requests to erase that are not begun are refused."""
+    from rwd_platform.flows.withdraw import place_hold
+
+    with person(login) as (platform, actor):
+        row = place_hold(platform, actor, organisation, patient, reason, source)
+    return _told({"id": row.id, "patient_id": row.patient_id}, row.id, as_json)
+
+
+def release_hold(
+    hold_id: Annotated[str, typer.Argument(help="保全编号 · the hold")],
+    login: Login,
+    reason: Reason,
+    as_json: Json = False,
+) -> int:
+    """A withdrawal beside it keeps the use frozen."""
+    from rwd_platform.flows.withdraw import lift_hold
+
+    with person(login) as (platform, actor):
+        row = lift_hold(platform, actor, hold_id, reason)
+    return _told({"id": row.id, "lifted_at": row.lifted_at}, row.lifted_at, as_json)
+
+
+def erase(
+    patient: Patient,
+    login: Login,
+    duty: Annotated[list[str], typer.Option("--duty", help="规则=no 或 规则=日期 · RULE=no or RULE=date")],
+    reason: Reason = "consent-withdrawn",
+    source: Source = "",
+    as_json: Json = False,
+) -> int:
+    """Prints the request's id. Two privacy officers have to approve; then a worker erases."""
+    from rwd_platform.flows.erase_request import request_erasure
+
+    answers = {}
+    for one in duty:
+        rule, sign, said = one.partition("=")
+        if not sign:
+            raise DUTY_FORM.error()
+        answers[rule] = said
+    with person(login) as (platform, actor):
+        row = request_erasure(platform, actor, patient, reason=reason, duties=answers, source_system=source)
+    return _told({"id": row.id, "state": row.state}, row.id, as_json)
+
+
+def vote(
+    request_id: RequestId,
+    login: Login,
+    reason: Reason,
+    approved: Annotated[
+        bool, typer.Option("--approve/--refuse", "--yes/--no", help="同意或不同意 · approve or refuse")
+    ],
+    as_json: Json = False,
+) -> int:
+    """Prints the request's state after the vote; the second yes queues the erasure."""
+    from rwd_platform.flows.erase_request import vote as cast
+
+    with person(login) as (platform, actor):
+        row = cast(platform, actor, request_id, approved, reason)
+    return _told({"id": row.id, "state": row.state}, row.state, as_json)
+
+
+def resume(as_json: Json = False) -> int:
+    """Queues what a stopped worker left; `rwd work` does it."""
+    from rwd_platform.flows.erase_replay import resume_erasures
+
+    with deployment() as platform:
+        ids = resume_erasures(platform, platform.operator(caller()))
+    return _told({"requests": ids}, "\n".join(ids) or "-", as_json)
+
+
+def certificate(request_id: RequestId, login: Login, as_json: Json = False) -> int:
+    """The certificate to read; with --json as it was signed."""
+    from rwd_platform.flows.erase_certificate import readable_certificate
+
+    with person(login) as (platform, actor):
+        facts, text = readable_certificate(platform, actor, request_id)
+    return _told(facts, text, as_json)
+
+
+def replay(
+    ledger: Annotated[
+        Path, typer.Argument(help="删除台账 · the ledger of erasures, kept beside the backups")
+    ],
+    as_json: Json = False,
+) -> int:
+    """Erases again everybody in the ledger whom the restored backup brought back. Prints the requests."""
+    from rwd_platform.flows.erase_replay import replay_erasures
+
+    with deployment() as platform:
+        ids = replay_erasures(platform, platform.operator(caller()), ledger)
+    return _told({"erased": ids}, "\n".join(ids) or "-", as_json)
+
+
+def _told(facts: dict[str, object], text: str, as_json: bool) -> int:
+    if as_json:
+        answer(facts)
+    say(text)
+    return Exit.YES

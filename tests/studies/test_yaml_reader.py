@@ -1,0 +1,77 @@
+"""Documents that are evidence: what a person cannot check by eye, or what would exhaust the machine, is refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from rwd_platform.core.errors import PlatformError
+from studies.yaml_reader import Node, read_yaml
+
+
+def refusal(text: str) -> PlatformError:
+    with pytest.raises(PlatformError) as refused:
+        read_yaml(text).keys(("a",))
+    assert refused.value.code == "protocol.refused" and refused.value.next_zh and refused.value.next_en
+    return refused.value
+
+
+BOMB = "a: &a [x, x]\nb: &b [*a, *a]\nc: &c [*b, *b]\n"
+HOSTILE = [
+    ("an anchor", "a: &x 1\n", "anchors and aliases"),
+    ("an alias bomb", BOMB, "anchors and aliases"),
+    ("a merge key", "a: 1\n<<: {b: 2}\n", "a key is a plain name"),
+    ("a tag", "a: !!python/object/apply:os.system ['true']\n", "tags are not used"),
+    ("a key twice", "a: 1\na: 2\n", "stands twice"),
+    ("a key twice, far below", "a: {b: {c: [{d: 1, d: 2}]}}\n", "stands twice"),
+    ("a list as a key", "a: {[1, 2]: 3}\n", "a key is a plain name"),
+    ("a tab", "a:\n\t- 1\n", "not valid YAML"),
+    ("brackets left open", "a: [1, 2\n", "not valid YAML"),
+    ("two documents", "a: 1\n---\na: 2\n", "not valid YAML"),
+    ("too deep", "a: " + "[" * 40 + "]" * 40 + "\n", "nested too deeply"),
+    ("far too deep", "a: " + "[" * 100_000 + "\n", "nested too deeply"),
+    ("an octal number", "a: 010\n", "plain whole number"),
+    ("a number that is a time", "a: 12:30\n", "plain whole number"),
+    ("a hexadecimal number", "a: 0x1F\n", "plain whole number"),
+    ("a control character", "a: \x00\n", "not valid YAML"),
+    ("a digit bomb", "a: " + "9" * 100_000 + "\n", "not valid YAML"),
+    ("nothing", "", "a mapping"),
+    ("a text", "hello\n", "a mapping"),
+    ("a list", "- a\n", "a mapping"),
+    ("ten megabytes", "a: '" + "x" * 10_000_000 + "'\n", "more than"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("what", "text", "says"), HOSTILE, ids=[one[0] for one in HOSTILE])
+def test_what_is_not_plain_yaml_is_refused_at_once(what, text, says):
+    """Clear words in place of a stack trace, a guess, or a machine that runs out of memory."""
+    assert says in refusal(text).en
+
+
+def test_the_line_is_the_one_that_an_editor_shows():
+    """Of a value its own; of what is missing, the line of what it is missing from."""
+    root = read_yaml("a:\n  b:\n    - c: 1\n    - c: 2\n\n# a comment\nd: x\n")
+    assert root.at("d").line == 7
+    assert [one.line for one in root.at("a").at("b").items()] == [3, 4]
+    with pytest.raises(PlatformError) as refused:
+        root.at("a").at("b").items()[1].keys(("c", "missing"))
+    assert "a.b[1].missing (line 4)" in refused.value.en
+
+
+@pytest.mark.parametrize("key", ["x]", "[", "a..b", ".", "x[0"])
+def test_a_key_that_looks_like_a_path_has_a_line_too(key):
+    """An odd key is refused like any other, not looked for without end."""
+    root = read_yaml(f"known: 1\n'{key}': 2\n")
+    with pytest.raises(PlatformError) as refused:
+        root.keys(("known",))
+    assert "unknown key" in refused.value.en
+    assert Node(None, f"{key}.below", root.lines).line in (1, 2)
+
+
+def test_the_nearest_known_word_is_offered_and_a_far_one_is_not():
+    """A slip of the finger is answered with the word that was meant."""
+    with pytest.raises(PlatformError) as near:
+        read_yaml("requre: 1\n").keys((), ("require", "exclude"))
+    with pytest.raises(PlatformError) as far:
+        read_yaml("zzz: 1\n").keys((), ("require", "exclude"))
+    assert "did you mean require" in near.value.en and "是否想写 require" in near.value.zh
+    assert "did you mean" not in far.value.en
