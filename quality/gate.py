@@ -9,7 +9,7 @@ it as one that failed; what other rules found stands beside the verdict.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import pandas as pd
@@ -101,12 +101,13 @@ def decide(report: QualityReport) -> Gate:
 def decide_for_study(
     report: QualityReport, tables: Collection[str], rules: Collection[str] | None = None
 ) -> Gate:
-    """The gate of one study: the tables that its protocol reads, each of which must hold rows; the patient's too.
+    """The gate of one study: the tables that its protocol reads, and those without which there is no study.
 
+    A table without rows is `not_applicable` here as everywhere: that nothing happened is for the study to say.
     `rules`: ids of the critical rules that matter to it; all of its tables' when not said.
     """
     needed = {*tables, *(suite.table for suite in report.suites if suite.required)}
-    suites = [replace(suite, required=True) for suite in report.suites if suite.table in needed]
+    suites = [suite for suite in report.suites if suite.table in needed]
 
     def verdicts(organisation: str | None) -> list[TableVerdict]:
         return [_decide(report, suite, organisation, rules) for suite in suites]

@@ -9,6 +9,7 @@ quarantine`).
 from __future__ import annotations
 
 import csv
+import functools
 import hashlib
 import re
 from collections.abc import Mapping
@@ -71,6 +72,11 @@ def load_references(path: Path = REFERENCES) -> dict[str, Reference]:
 
 def load_suites(folder: Path = SUITES) -> dict[str, Suite]:
     """Every suite of a folder by table, checked against each other; in the order of their file names."""
+    return dict(_load(folder))
+
+
+@functools.cache
+def _load(folder: Path) -> dict[str, Suite]:
     suites = [
         parse_suite(path.read_text(encoding="utf-8"), path.name) for path in sorted(folder.glob("*.yaml"))
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -89,7 +90,9 @@ def derive(name: str, tables: Mapping[str, Any]) -> pd.DataFrame:
     import pyarrow as pa
 
     wanted = columns_of(name)
-    with duckdb.connect(":memory:", config={"enable_external_access": "false"}) as connection:
+    with duckdb.connect(
+        ":memory:", config={"enable_external_access": "false", "temp_directory": tempfile.gettempdir()}
+    ) as connection:
         for table, columns in _stored().items():
             connection.register(table, _as_arrow(table, columns, tables.get(table)))
         connection.register("death", pa.Table.from_pylist(_rows("deaths.csv")))

@@ -96,6 +96,7 @@ def rows_to_lock(platform: Platform, study: Study, protocol: Protocol) -> LockRo
     with steady_lake(platform.layout, lambda upload: is_admitted(platform, upload)) as lake:
         quality, gate = _fresh_quality(platform, lake, protocol)
         tables, held_back = _admitted_tables(platform, lake)
+        tables = _without_unfit(tables, quality)
         tables = _as_written_for(tables, protocol)
         # Whoever withdrew or is held is gone before the cohort is counted: no step says how many they were.
         frozen = frozen_patients(platform)
@@ -290,6 +291,16 @@ def _fresh_quality(platform: Platform, lake: Lake, protocol: Protocol) -> tuple[
     if held:
         raise QUALITY_GATE.error(tables=", ".join(held))
     return runs[0], gate
+
+
+def _without_unfit(tables: Tables, quality: QualityRun) -> Tables:
+    """Without the tables that the store's own gate holds back: the study's gate has let pass all that it reads."""
+    from quality.gate import decide
+    from quality.report import read_report
+
+    gate = decide(read_report(quality.report))
+    unfit = {one.table for one in gate.tables if one.verdict == "quarantine"}
+    return {name: rows for name, rows in tables.items() if name not in unfit}
 
 
 def _admitted_tables(platform: Platform, lake: Lake) -> tuple[Tables, dict[str, int]]:

@@ -76,6 +76,7 @@ def rows_of(
 
 def _failing_places(platform: Platform, question: QualityQuestion) -> pd.DataFrame:
     """One row for each failing row: resource type, file, line and digest, in the order of files and lines."""
+    from ingestion.derived import derive
     from quality.failing_rows import failing_rows
     from quality.suite import load_suites
     from rwd_platform.flows.check_quality import surroundings
@@ -85,8 +86,9 @@ def _failing_places(platform: Platform, question: QualityQuestion) -> pd.DataFra
     with steady_lake(platform.layout, lambda upload: is_admitted(platform, upload)) as lake:
         there = lake.tables()
         tables = {name: lake.read(name) for name in there if name in suites}
+        judged = {**tables, "observation_period": derive("observation_period", tables)}
     around = surroundings(platform)
-    keys = failing_rows(tables, suites, question.rule, question.organisation_id, around)
+    keys = failing_rows(judged, suites, question.rule, question.organisation_id, around)
     place = [*core.MERGE_KEY, *core.PROVENANCE]
     if question.table_name not in tables:
         return keys.reindex(columns=place)

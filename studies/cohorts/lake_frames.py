@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -53,7 +54,12 @@ def engine_over(lake: Mapping[str, pd.DataFrame], cohort: Cohort, model: Model) 
     lookup = model.lookups[PATIENT]
     # Two files may carry the same patient, who is one person.
     frames[lookup.source] = frames[lookup.source].drop_duplicates(lookup.key)
-    connection = ibis.duckdb.connect()
+    # Nothing is ever fetched, and what does not fit into memory does not spill into the working folder.
+    connection = ibis.duckdb.connect(
+        autoinstall_known_extensions=False,
+        autoload_known_extensions=False,
+        temp_directory=tempfile.gettempdir(),
+    )
     try:
         for name, frame in frames.items():
             connection.con.register(name, _typed(frame, *_kinds(name, model)))

@@ -48,7 +48,7 @@ def has_code(row: Row, table: EventTable, test: CodeTest) -> bool:
     value = row.get(code)
     if value is None:
         return False
-    pair = (str(row.get(system)) if system else "", str(value))
+    pair = (str(row.get(system) or "") if system else "", str(value))
     return (pair in test.codes.pairs) != test.excluded
 
 

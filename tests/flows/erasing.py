@@ -10,9 +10,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sqlmodel import select
-
-from rwd_platform.core.clock import as_text
 from rwd_platform.demo.patients import demo_patients
 from rwd_platform.demo.people import register_organisations
 from rwd_platform.demo.resources import resources
@@ -21,11 +18,11 @@ from rwd_platform.flows.platform import Platform, open_platform
 from rwd_platform.flows.study import freeze_protocol, lock_data, register_study, run_study
 from rwd_platform.flows.withdraw import find_patient, retention
 from rwd_platform.log.entry import Act, Actor, Object
-from rwd_platform.records.tables import AnalysisRun, ErasureRequest, EvidencePackage, QualityRun, User
+from rwd_platform.records.tables import AnalysisRun, ErasureRequest, EvidencePackage, User
 from rwd_platform.settings import Settings
 from rwd_platform.store.erasing import files_with
-from rwd_platform.store.lake import Lake
 from tests.conftest import StandingClock
+from tests.flows.passing_quality import pass_quality
 from tests.flows.sending import CLERK, RESEARCHER, ndjson, patient, sent
 
 OFFICERS = (
@@ -119,37 +116,7 @@ def send_thirty(platform: Platform) -> None:
 
 
 def checked(platform: Platform) -> None:
-    """A quality run that let everything through, as the check would have written it, in a hundredth of its time."""
-    lake = Lake(platform.layout)
-    names = [name for name in lake.tables() if name != "resource"]
-    words = {"zh": "有行", "en": "It has rows."}
-    report = {
-        "lake_versions": lake.versions(),
-        "gate": {"tables": []},
-        "checks": {
-            "suites": [{"table": name, "version": "1", "sha256": "0" * 64, **words} for name in names],
-            "rules": [
-                {"id": f"{name}.any", "table": name, "kahn": "completeness", "context": "verification",
-                 "mostly": 1.0, "row_action": "keep", **words}
-                for name in names
-            ],
-            "results": [
-                {"table": name, "rule": f"{name}.any", "organisation_id": organisation, "rows": rows,
-                 "applicable": rows, "failing": 0, "outcome": "pass"}
-                for name in names
-                for organisation, rows in ((None, len(lake.read(name))), (CLERK.organisation, len(lake.read(name))))
-            ],
-        },
-    }  # fmt: skip
-    id = f"q-{len(platform.records.all(select(QualityRun)))}"
-    run = QualityRun(
-        id=id,
-        organisation_id="org-operator",
-        made_at=as_text(platform.clock()),
-        verdict="admit",
-        report=report,
-    )
-    platform.records.write(run, audit=Act(RESEARCHER, "quality.checked", Object("quality", id)))
+    pass_quality(platform, RESEARCHER)
 
 
 def study_with_results(platform: Platform) -> str:

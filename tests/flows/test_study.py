@@ -24,11 +24,11 @@ from rwd_platform.flows.study import (
     register_study,
     run_study,
 )
-from rwd_platform.log.entry import Act, Actor, Object
-from rwd_platform.records.tables import DataLockRecord, QualityRun, Study
-from rwd_platform.store.lake import Lake
+from rwd_platform.log.entry import Actor
+from rwd_platform.records.tables import DataLockRecord, Study
 from rwd_platform.store.lock import open_lock
 from tests.conftest import StandingClock
+from tests.flows.passing_quality import pass_quality
 from tests.flows.sending import (
     CLERK,
     REGULATOR,
@@ -72,11 +72,7 @@ def frozen(platform: Platform) -> Study:
 
 
 def checked(platform: Platform) -> None:
-    """A quality run that let everything through, as the check would have written it."""
-    versions = Lake(platform.layout).versions()
-    report = {"lake_versions": versions, "gate": {"tables": []}}
-    run = QualityRun(id="q", organisation_id="org-operator", made_at="2026", verdict="admit", report=report)
-    platform.records.write(run, audit=Act(RESEARCHER, "quality.checked", Object("quality", "q")))
+    pass_quality(platform, RESEARCHER)
 
 
 def refusal(act: Any) -> PlatformError:
