@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Definition = Annotated[Path, typer.Argument(help="队列定义或方案 YAML · a cohort or a protocol")]
 
 
-def register(cohort: typer.Typer) -> None:
+def add_verbs(cohort: typer.Typer) -> None:
     cohort.command("check", help="检查定义并写成句子 · lint a definition and say it in sentences")(check)
     cohort.command("count", help="各步骤的可行性人数 · patients at each step, protected")(count)
     cohort.command("steps", help="各步骤的人数与特征 · and who is lost, protected")(steps)

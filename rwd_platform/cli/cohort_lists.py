@@ -15,7 +15,7 @@ from rwd_platform.core.errors import Exit
 Reference = Annotated[str, typer.Argument(help="代码表 名称@版本 · code list name@version")]
 
 
-def register(cohort: typer.Typer) -> None:
+def add_verbs(cohort: typer.Typer) -> None:
     codes = typer.Typer(help="代码表 · code lists", no_args_is_help=True)
     codes.command("list", help="现有代码表 · the lists there are")(list_lists)
     codes.command("show", help="一份代码表 · one list")(show)

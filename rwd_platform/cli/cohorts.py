@@ -24,8 +24,8 @@ def register(app: typer.Typer) -> None:
     cohort = typer.Typer(help="队列定义 · cohort definitions", no_args_is_help=True)
     cohort.command("run", help="在 OMOP 表上运行 Circe 定义 · run a Circe definition on OMOP tables")(run)
     cohort.command("survey", help="哪些定义能读入 · which definitions can be read")(survey)
-    cohort_lake.register(cohort)
-    cohort_lists.register(cohort)
+    cohort_lake.add_verbs(cohort)
+    cohort_lists.add_verbs(cohort)
     app.add_typer(cohort, name="cohort")
 
 

@@ -449,9 +449,7 @@ def test_another_database_needs_a_key_from_elsewhere(rwd: Rwd, home: Path) -> No
 def test_upload_answers_with_the_receipt(
     rwd: Rwd, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        "rwd_platform.flows.check_quality.check_quality", lambda *_: None
-    )  # has tests of its own
+    monkeypatch.setattr("rwd_platform.flows.jobs._check", lambda *_: None)  # has tests of its own
     file = write(tmp_path / "a.ndjson", ndjson(patient("p1"), grade()))
     answer = rwd("upload", file, *TERM_OPTIONS, "--json")
     assert answer.code == 0

@@ -204,8 +204,6 @@ def test_verifying_without_a_deployment_makes_none(
 def test_an_upload_of_good_lines_is_still_a_success(
     rwd: Rwd, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        "rwd_platform.flows.check_quality.check_quality", lambda *_: None
-    )  # has tests of its own
+    monkeypatch.setattr("rwd_platform.flows.jobs._check", lambda *_: None)  # has tests of its own
     assert rwd("upload", write(tmp_path / "a.ndjson", ndjson(patient("p1"))), *TERM_OPTIONS).code == 0
     assert rwd("audit", "verify").code == 0
