@@ -349,6 +349,7 @@ def test_a_released_text_that_was_pasted_back_into_the_record_is_held_back(
     sent(
         own, {"pasted.ndjson": ndjson(grade("pasted", "patient.0", note=[{"text": f"{pasted}何首乌复诊。"}]))}
     )
+    clock.advance(minutes=1)
     checked(own)
     clock.advance(minutes=1)
     lock_data(own, RESEARCHER, the_study(own).id)

@@ -20,8 +20,9 @@ from rwd_platform.log.entry import Act, Actor, Object
 from rwd_platform.records.tables import DataLockRecord, QualityRun, Study
 from rwd_platform.settings import Settings
 from tests.conftest import StandingClock
+from tests.flows.passing_quality import pass_quality
 from tests.flows.sending import CLERK_B, RESEARCHER, Json, grade, ndjson, patient, sent
-from tests.flows.test_study import PROTOCOL, Naming, checked
+from tests.flows.test_study import PROTOCOL, Naming
 
 OFFICER = Actor("officer", "privacy", "org-operator")
 ALLOWED = f"{PROTOCOL}\nlock:\n  free_text: true\n"
@@ -126,10 +127,10 @@ def deployment(template: Path, folder: Path, clock: StandingClock) -> Platform:
 
 
 def lock_study(platform: Platform, protocol: str = ALLOWED) -> tuple[Study, DataLockRecord]:
-    checked(platform)
-    seen = platform.records.get(QualityRun, "q")
+    id = pass_quality(platform, OFFICER)
+    seen = platform.records.get(QualityRun, id)
     seen.report = {**seen.report, "scorecard": {"hospitals": []}, "tables": []}  # what the home page reads
-    platform.records.write(seen, audit=Act(OFFICER, "quality.checked", Object("quality", "q")))
+    platform.records.write(seen, audit=Act(OFFICER, "quality.checked", Object("quality", id)))
     study = register_study(platform, RESEARCHER, protocol)
     freeze_protocol(platform, RESEARCHER, study.id, "approved")
     return study, lock_data(platform, RESEARCHER, study.id)
