@@ -205,7 +205,13 @@ def test_a_column_that_is_not_there_is_an_error_of_its_rules_alone(real: Tables)
     whole = check_tables(few, SUITES)
     report = check_tables({**few, "patient": few["patient"].drop(columns="gender")}, SUITES)
     found = {one.rule for one in report.results if one.status == "error"}
-    assert found == {"patient.gender_code", "patient.gender_present", "measurement.menopause_sex"}
+    assert found == {
+        "patient.gender_code",
+        "patient.gender_present",
+        "patient.gender_drift_hospitals",
+        "patient.gender_drift_uploads",
+        "measurement.menopause_sex",
+    }
     error = result(report, "patient.gender_code").error
     assert error is not None
     assert error["code"] == "quality.table_malformed"

@@ -177,6 +177,8 @@ def test_a_policy_that_changes_on_disk_is_read_again(tmp_path: Path, monkeypatch
     path.write_bytes((POLICIES / "lake.toml").read_bytes())
     monkeypatch.setattr(room, "POLICIES", tmp_path)
     before = policies.read("lake")
-    path.write_text(path.read_text("utf-8").replace(f'version = "{before.version}"', 'version = "changed"', 1), "utf-8")
+    path.write_text(
+        path.read_text("utf-8").replace(f'version = "{before.version}"', 'version = "changed"', 1), "utf-8"
+    )
     os.utime(path, ns=(1, 1))
     assert before.version != policies.read("lake").version == "changed"
