@@ -11,14 +11,9 @@ from typing import Annotated
 import typer
 
 from rwd_platform.cli.deployment import person
-from rwd_platform.cli.options import Json
+from rwd_platform.cli.options import Json, Login, RequestId
 from rwd_platform.cli.output import answer, say
 from rwd_platform.core.errors import Exit
-
-Login = Annotated[
-    str, typer.Option("--login", help="本人登录名，随后输入密码 · your login; the password is asked for")
-]
-RequestId = Annotated[str, typer.Argument(help="申请编号 · the request")]
 
 
 def register(app: typer.Typer) -> None:

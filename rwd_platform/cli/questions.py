@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rwd_platform.cli.deployment import caller, deployment, person
-from rwd_platform.cli.options import Json
+from rwd_platform.cli.options import Json, Login
 from rwd_platform.cli.output import answer, say, sum_up
 from rwd_platform.core.errors import Exit
 
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from rwd_platform.flows.quality_question_list import QuestionSeen
     from rwd_platform.records.tables import QualityQuestion
 
-Login = Annotated[
-    str, typer.Option("--login", help="本人登录名，随后输入密码 · your login; the password is asked for")
-]
 QuestionId = Annotated[str, typer.Argument(help="质疑编号 · the question")]
 Text = Annotated[str, typer.Option("--text", help="说明 · why")]
 

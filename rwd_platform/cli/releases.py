@@ -12,7 +12,7 @@ import typer
 
 from rwd_platform.cli.deployment import person
 from rwd_platform.cli.files import existing_files, text_of
-from rwd_platform.cli.options import Json
+from rwd_platform.cli.options import Json, Login
 from rwd_platform.cli.output import answer, say
 from rwd_platform.core.errors import Exit, Problem
 
@@ -101,10 +101,6 @@ def _tell(verdict: Verdict) -> None:
 
 
 # -- with the deployment: under a person's own account, so that whoever asks is known not to be who approves -------
-
-Login = Annotated[
-    str, typer.Option("--login", help="本人登录名，随后输入密码 · your login; the password is asked for")
-]
 
 
 def request(

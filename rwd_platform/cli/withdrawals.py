@@ -11,17 +11,13 @@ from typing import Annotated
 import typer
 
 from rwd_platform.cli.deployment import caller, deployment, person
-from rwd_platform.cli.options import Json
+from rwd_platform.cli.options import Json, Login, RequestId
 from rwd_platform.cli.output import answer, say
 from rwd_platform.core.errors import Exit, Problem
 
-Login = Annotated[
-    str, typer.Option("--login", help="本人登录名，随后输入密码 · your login; the password is asked for")
-]
 Patient = Annotated[
     str, typer.Argument(help="患者假名，或其在医院的编号 · pseudonym, or the patient's id at the hospital")
 ]
-RequestId = Annotated[str, typer.Argument(help="申请编号 · the request")]
 Source = Annotated[
     str, typer.Option("--source", help="来源系统 · the source system, for an id of a hospital")
 ]

@@ -17,11 +17,8 @@ from rwd_platform.log.entry import Act, Actor, Object
 from rwd_platform.records.tables import PersonLink, QualityRun, Upload
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from quality.lookups import Surroundings
     from quality.report import QualityReport
-    from quality.suite import Suite
     from quality.thresholds import Thresholds
 
 _PERIODS = "observation_period"  # computed from the lake's tables, not stored in it
@@ -47,7 +44,7 @@ def check_quality(platform: Platform, actor: Actor) -> QualityRun:
     suites = adjusted(load_suites(), thresholds)
     with steady_lake(platform.layout, lambda upload: is_admitted(platform, upload)) as lake:
         versions = lake.versions()
-        tables = {name: _grown(lake.read(name), suites[name]) for name in lake.tables() if name in suites}
+        tables = {name: lake.read(name) for name in lake.tables() if name in suites}
     tables[_PERIODS] = derive(_PERIODS, tables)
     report = check_tables(tables, suites, surroundings(platform))
     if thresholds is not None:
@@ -138,12 +135,6 @@ def surroundings(platform: Platform) -> Surroundings:
 def _day(instant: str) -> str:
     """The day in Lecheng: events carry the dates of the ward."""
     return datetime.fromisoformat(instant).astimezone(SHANGHAI).date().isoformat()
-
-
-def _grown(frame: pd.DataFrame, suite: Suite) -> pd.DataFrame:
-    """With the columns that the table has gained since it was written: its older rows say nothing there."""
-    gained = [name for name in suite.columns if name not in frame]
-    return frame.assign(**dict.fromkeys(gained)) if gained else frame
 
 
 def _by_rule(rules: list[str]) -> dict[str, int]:

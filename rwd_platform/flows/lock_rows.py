@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from deidentify.project import Projected, SourceLine
     from deidentify.pseudonym import Pseudonymiser
     from quality.gate import Gate
+    from quality.report import QualityReport
     from rwd_platform.store.lake import Lake
     from studies.cohort import IndexDates
     from studies.protocol import Protocol
@@ -94,9 +95,10 @@ def rows_to_lock(platform: Platform, study: Study, protocol: Protocol) -> LockRo
 
     left_behind, linked = DropCounter(), DropCounter()
     with steady_lake(platform.layout, lambda upload: is_admitted(platform, upload)) as lake:
-        quality, gate = _fresh_quality(platform, lake, protocol)
+        quality, report = _fresh_quality(platform, lake)
+        gate = _study_gate(report, protocol)
         tables, held_back = _admitted_tables(platform, lake)
-        tables = _without_unfit(tables, quality)
+        tables = _without_unfit(tables, report)
         tables = _as_written_for(tables, protocol)
         # Whoever withdrew or is held is gone before the cohort is counted: no step says how many they were.
         frozen = frozen_patients(platform)
@@ -275,31 +277,32 @@ def check_generalisation(protocol: Protocol) -> None:
         column_action(column, action)
 
 
-def _fresh_quality(platform: Platform, lake: Lake, protocol: Protocol) -> tuple[QualityRun, Gate]:
-    """The newest quality run, when it saw the lake as it is now, and its gate on the tables that the study reads.
-
-    What is wrong with a table that the protocol does not read stops nobody.
-    """
-    from quality.gate import decide_for_study
+def _fresh_quality(platform: Platform, lake: Lake) -> tuple[QualityRun, QualityReport]:
+    """The newest quality run, when it saw the lake as it is now, and what it reported."""
     from quality.report import read_report
 
     runs = platform.records.all(select(QualityRun).order_by(col(QualityRun.made_at).desc()).limit(1))
     if not runs or runs[0].report["lake_versions"] != lake.versions():
         raise QUALITY_MISSING.error()
-    gate = decide_for_study(read_report(runs[0].report), tables_read(protocol))
+    return runs[0], read_report(runs[0].report)
+
+
+def _study_gate(report: QualityReport, protocol: Protocol) -> Gate:
+    """The gate on the tables that the study reads: what is wrong with another one stops nobody."""
+    from quality.gate import decide_for_study
+
+    gate = decide_for_study(report, tables_read(protocol))
     held = [one.table for one in gate.tables if one.verdict == "quarantine"]
     if held:
         raise QUALITY_GATE.error(tables=", ".join(held))
-    return runs[0], gate
+    return gate
 
 
-def _without_unfit(tables: Tables, quality: QualityRun) -> Tables:
+def _without_unfit(tables: Tables, report: QualityReport) -> Tables:
     """Without the tables that the store's own gate holds back: the study's gate has let pass all that it reads."""
     from quality.gate import decide
-    from quality.report import read_report
 
-    gate = decide(read_report(quality.report))
-    unfit = {one.table for one in gate.tables if one.verdict == "quarantine"}
+    unfit = {one.table for one in decide(report).tables if one.verdict == "quarantine"}
     return {name: rows for name, rows in tables.items() if name not in unfit}
 
 

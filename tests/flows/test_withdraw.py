@@ -35,7 +35,7 @@ def told(platform: Platform, **changes: str) -> str:  # noqa: F811 - a fixture's
 
 
 def test_who_withdrew_is_out_of_the_next_lock_also_after_a_rotation(
-    platform: Platform,  # noqa: F811
+    platform: Platform,  # noqa: F811 - the fixture
     clock: StandingClock,
 ) -> None:
     """The old lock is marked and runs nothing; locked again, the study goes on without the patient."""
@@ -72,7 +72,7 @@ def test_who_withdrew_is_out_of_the_next_lock_also_after_a_rotation(
         ({"consent_version": "110101199003071233"}, "withdrawal.consent_unfit"),
     ],
 )
-def test_what_a_withdrawal_has_to_say(platform: Platform, changes: dict[str, str], code: str) -> None:  # noqa: F811
+def test_what_a_withdrawal_has_to_say(platform: Platform, changes: dict[str, str], code: str) -> None:  # noqa: F811 - the fixture
     with pytest.raises(PlatformError) as caught:
         told(platform, **changes)
     assert caught.value.code == code and not frozen_patients(platform)
@@ -82,7 +82,7 @@ def test_what_a_withdrawal_has_to_say(platform: Platform, changes: dict[str, str
 # -- where use stops -----------------------------------------------------------------------------------
 
 
-def test_a_frozen_lock_gives_no_report_and_its_package_goes_to_nobody_new(platform: Platform) -> None:  # noqa: F811
+def test_a_frozen_lock_gives_no_report_and_its_package_goes_to_nobody_new(platform: Platform) -> None:  # noqa: F811 - the fixture
     """Its numbers can still be followed, but to no line of the patient's; the count of lines stays the package's."""
     study = only_study(platform)
     run = newest_run(platform, study)
@@ -109,7 +109,7 @@ def test_a_frozen_lock_gives_no_report_and_its_package_goes_to_nobody_new(platfo
 
 
 def a_number_behind_which_is(
-    platform: Platform,  # noqa: F811
+    platform: Platform,  # noqa: F811 - the fixture
     package: EvidencePackage,
     run: AnalysisRun,
     subject: str,
@@ -125,7 +125,7 @@ def a_number_behind_which_is(
     return number, trace_number(platform, RESEARCHER, package.id, number, sample=10**6)
 
 
-def test_the_report_on_the_lake_is_of_everybody_else(platform: Platform) -> None:  # noqa: F811
+def test_the_report_on_the_lake_is_of_everybody_else(platform: Platform) -> None:  # noqa: F811 - the fixture
     upload = platform.records.all(select(Upload))[0].id
     seen = refresh_lake_risk(platform, CLERK, upload)
     place_hold(platform, INSPECTOR, CLERK.organisation, VICTIM, "琼药监函〔2026〕7号要求保全该患者的全部记录")
@@ -138,7 +138,7 @@ def test_the_report_on_the_lake_is_of_everybody_else(platform: Platform) -> None
 
 
 def test_rows_that_were_shown_to_the_hospital_are_looked_up_again_without_the_patient(
-    platform: Platform,  # noqa: F811
+    platform: Platform,  # noqa: F811 - the fixture
     clock: StandingClock,
 ) -> None:
     """What an earlier search had listed is forgotten at once; a job lists the rest."""
