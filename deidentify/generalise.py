@@ -148,7 +148,8 @@ def generalise_frame(
     `plan` maps a column to `age-band:N`, `generalise:<hierarchy>:<level>` or `drop`. With `table`, it maps
     `<table>.<column>`, and entries of other tables are left alone. Ages become the whole number at which
     their band begins (90: 90 and above), everything else text; what a hierarchy does not know becomes
-    missing, and `account` counts it. Raises `generalise.plan_unfit` before anything is changed.
+    missing, and `account` counts it. A column that says the same exactly goes, unless the plan names it too:
+    `value_text` and `ucum_value` beside `value`. Raises `generalise.plan_unfit` before anything is changed.
     """
     prefix = f"{table}." if table else ""
     actions = {
@@ -159,7 +160,11 @@ def generalise_frame(
     for column, (name, _) in actions.items():
         if column not in frame.columns:
             raise PLAN_UNFIT.error(column=name, why="the table has no such column", why_zh="表中没有该列")
-    kept = frame.drop(columns=[column for column, (_, action) in actions.items() if action is None])
+    dropped = [column for column, (_, action) in actions.items() if action is None]
+    told = [twin for column in actions for twin in _twins(column) if twin in frame and twin not in actions]
+    kept = frame.drop(columns=[*dropped, *told])
+    for twin in told:
+        account.add(f"{prefix}{twin}", int(frame[twin].notna().sum()))
     for column, (name, action) in actions.items():
         if action is None:
             account.add(name, len(frame))
@@ -168,6 +173,11 @@ def generalise_frame(
         account.add(f"{name}: unknown", int((coarse.isna() & frame[column].notna()).sum()))
         kept[column] = coarse
     return kept
+
+
+def _twins(column: str) -> tuple[str, ...]:
+    """The columns that say the same as exactly: as it was written, and converted to one unit."""
+    return f"{column}_text", f"ucum_{column}", f"ucum_{column}_text"
 
 
 ColumnAction = tuple[str, int]  # hierarchy, or "" for an age's band; level, or the band's width

@@ -45,6 +45,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from deidentify.actions import POLICY_MALFORMED, SHIFT, Rule, refusal
@@ -141,13 +142,17 @@ def load_policy(name_or_path: str | Path, *, check_paths: bool = True) -> Policy
     The paths of a policy that is not of the house are looked up in FHIR first; a test does it for ours.
     `check_paths=False` is for the linter, which lists every wrong path instead of the first.
     """
-    asked = str(name_or_path)
+    if isinstance(name_or_path, str) and _NAME.fullmatch(name_or_path):
+        return _of_the_house(name_or_path)
     path = Path(name_or_path)
-    shipped = isinstance(name_or_path, str) and bool(_NAME.fullmatch(asked))
-    if shipped:
-        path = POLICIES / f"{asked}.toml"
-    content = _read(path)
-    return parse_policy(content, _shown(path), folder=path.parent, check_paths=check_paths and not shipped)
+    return parse_policy(_read(path), _shown(path), folder=path.parent, check_paths=check_paths)
+
+
+@cache
+def _of_the_house(name: str) -> Policy:
+    """Read once a process: what is compiled from a policy is kept with it (`scrub`)."""
+    path = POLICIES / f"{name}.toml"
+    return parse_policy(_read(path), _shown(path), folder=path.parent, check_paths=False)
 
 
 def parse_policy(

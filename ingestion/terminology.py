@@ -1,10 +1,12 @@
-"""The measures that the platform knows: what an Observation may be about, and in which unit.
+"""What an Observation may be about: a code that somebody can read, and of the platform's own measures the unit.
 
-The list is ingestion/valuesets/measures.csv, which an informatician reviews. An Observation of a code
-that is not on it, or in another unit, is kept apart until somebody has looked: a number that nobody
-can name, or in a unit nobody expects, is worse in a study than no number. So are an observation without
-a value that a table can hold, and a medicine without a code: in a study they would count as "not
-measured" and "not treated", which nobody has said.
+The platform's own systems are closed: their codes are those of ingestion/valuesets/measures.csv, which an
+informatician reviews, each with its unit. Of the systems in ingestion/valuesets/code_systems.csv (LOINC, SNOMED
+CT, ICD) nobody here holds all codes: any is read, and whether it is written as its system writes codes is
+judged where resources are de-identified, before anything is stored. An Observation of any other code is kept apart
+until somebody has looked: a number that nobody can name is worse in a study than no number. So are an
+observation without a value that a table can hold, and a medicine without a code: in a study they would count as
+"not measured" and "not treated", which nobody has said.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from rwd_platform.core.text import Bilingual
 from rwd_platform.core.units import Issue, Resource
 
 _MEASURES = Path(__file__).parent / "valuesets" / "measures.csv"
+_SYSTEMS = Path(__file__).parent / "valuesets" / "code_systems.csv"
 _UCUM = "http://unitsofmeasure.org"
 
 UNKNOWN_MEASURE = "terminology.unknown_measure"
@@ -29,8 +32,6 @@ UNEXPECTED_UNIT = "terminology.unexpected_unit"
 NO_VALUE = "terminology.no_value"
 NO_PRODUCT = "terminology.no_product"
 
-# Beside a known code an observation may carry codes of these; any other code is one nobody has read.
-_STANDARD_SYSTEMS = frozenset({"http://loinc.org", "http://snomed.info/sct"})
 _WITH_PRODUCT = frozenset({"MedicationDispense", "MedicationAdministration", "MedicationRequest"})
 # Such a record takes an earlier one back, and has no value of its own; studies leave it out by its status.
 _TAKEN_BACK = frozenset({"entered-in-error", "cancelled"})
@@ -70,8 +71,16 @@ def known_measures() -> Mapping[tuple[str, str], Measure]:
     return MappingProxyType({(measure.system, measure.code): measure for measure in listed})
 
 
+@cache
+def open_systems() -> frozenset[str]:
+    """The code systems of which any code is read, for nobody here holds them whole."""
+    with _SYSTEMS.open(encoding="utf-8", newline="") as stream:
+        lines = (line for line in stream if not line.startswith("#"))
+        return frozenset(row["system"] for row in csv.DictReader(lines, strict=True))
+
+
 def measure_of(resource: Resource) -> Measure | None:
-    """What an Observation is about: the first of its codings that is known."""
+    """Which of the platform's own measures an Observation is about: the first of its codings that is one."""
     known = known_measures()
     return next((known[key] for key in _codings(resource.get("code")) if key in known), None)
 
@@ -79,8 +88,8 @@ def measure_of(resource: Resource) -> Measure | None:
 def check_terms(resource: Resource) -> tuple[Issue, ...]:
     """Why a resource should be kept apart. Empty where nothing speaks against it, and for other types.
 
-    An Observation: every code known or of a standard system, a value that is not only words (or the
-    reason why there is none), in the expected unit. A medicine dispensed, given or ordered: which one.
+    An Observation: every code a known measure or of an open system, a value that is not only words (or the
+    reason why there is none), a known measure in its unit. A medicine dispensed, given or ordered: which one.
     """
     resource_type = resource.get("resourceType")
     if resource_type in _WITH_PRODUCT:
@@ -90,23 +99,27 @@ def check_terms(resource: Resource) -> tuple[Issue, ...]:
 
 
 def _check_observation(resource: Resource) -> tuple[Issue, ...]:
-    measure = measure_of(resource)
-    if measure is None or not _has_only_read_codes(resource):
+    if not _has_only_read_codes(resource):
         return (_UNKNOWN,)
+    measure = measure_of(resource)
     if not (
         _has_value(resource) or resource.get("dataAbsentReason") or resource.get("status") in _TAKEN_BACK
     ):
         return (_no_value(measure),)
     quantity = resource.get("valueQuantity")
-    if measure.unit and isinstance(quantity, Mapping) and not _has_unit(quantity, measure.unit):
+    if measure and measure.unit and isinstance(quantity, Mapping) and not _has_unit(quantity, measure.unit):
         return (_unexpected_unit(measure),)
     return ()
 
 
 def _has_only_read_codes(resource: Resource) -> bool:
-    known = known_measures()
-    read = [key for key in _codings(resource.get("code")) if key in known or key[0] in _STANDARD_SYSTEMS]
-    return len(read) == len(resource["code"]["coding"])  # one without system or code counts as unread
+    """Each coding becomes a row of its own in the lake, so one that is read does not vouch for another."""
+    concept = resource.get("code")
+    written = concept.get("coding") if isinstance(concept, Mapping) else None
+    if not isinstance(written, list):
+        return False
+    read = [key for key in _codings(concept) if key in known_measures() or key[0] in open_systems()]
+    return 0 < len(read) == len(written)  # one without system or code counts as unread
 
 
 def _codings(concept: object) -> Iterator[tuple[str, str]]:
@@ -138,11 +151,13 @@ def _has_unit(quantity: Mapping[str, Any], unit: str) -> bool:
 _UNKNOWN = Issue(
     code="code-invalid",
     expression="Observation.code",
-    zh="该观察的代码（或其中之一）不在已知测量项目清单中，也不属于标准代码系统。",
+    zh="该观察的代码（或其中之一）不在已知测量项目清单中，也不属于所列的标准代码系统。",
     en="The code of this observation, or one of its codes, is neither on the list of known measures "
-    "nor from a standard code system.",
-    next_zh="请核对代码；如确为新项目，请由术语人员补入 ingestion/valuesets/measures.csv 后重新准入。",
-    next_en="Check the code; have a new measure added to ingestion/valuesets/measures.csv, then admit again.",
+    "nor from one of the listed code systems.",
+    next_zh="请核对代码与代码系统的地址，或改用 LOINC 等标准代码；院内代码系统请由术语人员补入 "
+    "ingestion/valuesets/code_systems.csv 后重新准入。",
+    next_en="Check the code and its system's address, or send a standard code such as LOINC's; have a code system of "
+    "the hospital's own added to ingestion/valuesets/code_systems.csv, then admit again.",
     rule=UNKNOWN_MEASURE,
 )
 
@@ -159,12 +174,14 @@ def _unexpected_unit(measure: Measure) -> Issue:
     )
 
 
-def _no_value(measure: Measure) -> Issue:
+def _no_value(measure: Measure | None) -> Issue:
+    """A code of an open system is not named: nobody here holds what it is called."""
+    zh, en = (f"“{measure.name.zh}”", measure.name.en) if measure else ("该观察", "This observation")
     return Issue(
         code="required",
         expression="Observation.value",
-        zh=f"“{measure.name.zh}”没有可用的值：值缺失，或只有文字而无数值、代码。",
-        en=f"{measure.name.en} has no value that can be used: it is absent, or words without a number or a code.",
+        zh=f"{zh}没有可用的值：值缺失，或只有文字而无数值、代码。",
+        en=f"{en} has no value that can be used: it is absent, or words without a number or a code.",
         next_zh="请以数值或代码填写 value[x]；确实没有值的，请填写 dataAbsentReason，然后重新上传。",
         next_en="Send value[x] as a number or a code, or say in dataAbsentReason why there is none.",
         rule=NO_VALUE,

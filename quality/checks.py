@@ -23,6 +23,7 @@ __all__ = ["KEYS", "TABLE_MALFORMED", "UPLOAD_ID", "Judged", "Surroundings", "ju
 
 KEYS = (*core.MERGE_KEY, core.PATIENT_ID)
 UPLOAD_ID = "upload_id"
+OUTCOMES = "outcome_event"
 _ARROW = {"integer": "int64", "decimal": "double", "boolean": "bool"}
 
 
@@ -122,7 +123,7 @@ def judge(
     """
     around = around or Surroundings()
     there = {name: tables[name] if name in tables else _nothing(suites[name]) for name in sorted(suites)}
-    every = {**there, **around.tables()}
+    every = {**there, **around.tables(there.get(OUTCOMES))}
     asked = {name for name in there if name in tables and name not in empty}
     return {
         name: _judge(suites[name], every) if name in asked else Judged(suites[name], None) for name in there

@@ -7,7 +7,7 @@ pass of a table breaks, its halves are asked, until what broke it stands alone.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -46,11 +46,17 @@ class _Pass:
 
 
 def check_tables(
-    tables: Mapping[str, pd.DataFrame], suites: Mapping[str, Suite], around: Surroundings | None = None
+    tables: Mapping[str, pd.DataFrame],
+    suites: Mapping[str, Suite],
+    around: Surroundings | None = None,
+    begins: Callable[[str], None] = lambda table: None,
 ) -> QualityReport:
-    """Check lake tables against their suites. A table without rows, or that is not there, passes nothing."""
+    """Check lake tables against their suites. A table without rows, or that is not there, passes nothing.
+
+    begins -- told the name of each table before its rows are counted
+    """
     with judged_tables(tables, suites, around) as judged:
-        return _report(judged, around or Surroundings())
+        return _report(judged, around or Surroundings(), begins)
 
 
 def check_ibis_tables(
@@ -60,8 +66,13 @@ def check_ibis_tables(
     return _report(judge(tables, suites, around), around or Surroundings())
 
 
-def _report(judged: Mapping[str, Judged], around: Surroundings) -> QualityReport:
-    passes = {name: _pass(judged[name]) for name in sorted(judged)}
+def _report(
+    judged: Mapping[str, Judged], around: Surroundings, begins: Callable[[str], None] = lambda table: None
+) -> QualityReport:
+    passes: dict[str, _Pass] = {}
+    for name in sorted(judged):
+        begins(name)
+        passes[name] = _pass(judged[name])
     organisations = sorted({place[0] for one in passes.values() for place in one.counts.index})
     uploads: list[UploadCount] = []
     distributions: list[Distribution] = []

@@ -31,7 +31,8 @@ CALENDAR = rf"(?a)^(?:{_YEAR}(?:-(?:0[1-9]|1[0-2]))?|(?:{_YEAR}-(?:{_DAYS})|{_LE
 VALUE, OTHER, ROWS_THERE, GIVEN, AGE, DAYS = "value", "other", "rows", "given", "age", "days"
 _PREPARED = {
     VALUE: "the column's date, cut to the precision that both dates have; empty unless both are dates",
-    OTHER: "the value compared with, of the same key, cut as `value` is if it is a date",
+    OTHER: "the value compared with, of the same key, cut as `value` is if it is a date; of a rule that speaks "
+    "also where there is none, `value` itself there",
     ROWS_THERE: "how many rows of the other table have the same key",
     GIVEN: "how many rows the rule's `given` table has for this row; it speaks only where there is one",
     AGE: "the completed age at the date that lies nearest to the bounds, of those that the two dates allow",
@@ -166,6 +167,7 @@ _OF_ROWS: Mapping[str, Callable[[Rule], Expectation]] = {
     "has_row": _there,
     "not_before": lambda rule: _order(rule, value_is_larger=True),
     "not_after": lambda rule: _order(rule, value_is_larger=False),
+    "not_after_if_any": lambda rule: _order(rule, value_is_larger=False),
     "at_least": lambda rule: _not_less(rule.column, prepared(rule, OTHER), OTHER),
     "at_most": lambda rule: _not_less(prepared(rule, OTHER), rule.column, OTHER),
     "other_in_set": lambda rule: _in_set(prepared(rule, OTHER), rule.values, OTHER),

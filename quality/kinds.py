@@ -224,6 +224,12 @@ def _not_after(seen: Seen) -> Verdict:
     return _both_dates(seen), value > other
 
 
+def _not_after_if_any(seen: Seen) -> Verdict:
+    """Asked of every date, so that how many rows are of the dead is not told by how often the rule was asked."""
+    value, other = shared(seen)
+    return matches(seen.value, DATE), _both_dates(seen) & (value > other)
+
+
 def _at_least(seen: Seen) -> Verdict:
     return seen.value.notnull() & seen.other.notnull(), seen.value < seen.other
 
@@ -339,6 +345,7 @@ _KINDS: Mapping[str, Callable[[Seen], Verdict]] = {
     "has_row": _has_row,
     "not_before": _not_before,
     "not_after": _not_after,
+    "not_after_if_any": _not_after_if_any,
     "at_least": _at_least,
     "at_most": _at_most,
     "other_in_set": _other_in_set,

@@ -1,4 +1,4 @@
-"""Tables that rules look things up in and that no hospital sends: uploads, persons, limits by LOINC and unit."""
+"""Tables that rules look up and that no hospital sends: uploads, persons, deaths, limits by LOINC and unit."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import Any
 
 import pandas as pd
 
-from quality.rules import LOINC_UNIT, PERSON, REFERENCE_TABLES, UPLOAD
+from quality.deaths import NEEDED, deaths
+from quality.rules import DEATH, LOINC_UNIT, PERSON, REFERENCE_TABLES, UPLOAD
 from rwd_platform.core import columns as core
 
 RANGES = Path(__file__).parent / "ranges" / "loinc_units.csv"
@@ -51,10 +52,11 @@ class Surroundings:
             return {}
         return dict(zip(self.uploads["upload_id"], self.uploads["received_date"], strict=True))
 
-    def tables(self) -> dict[str, Any]:
-        """As Ibis tables, by name; whichever engine meets them takes them in."""
+    def tables(self, outcomes: Any = None) -> dict[str, Any]:
+        """As Ibis tables, by name; whichever engine meets them takes them in. `outcomes`: `outcome_event`, if any."""
         frames = {UPLOAD: self.uploads, PERSON: _persons(self.links), LOINC_UNIT: _limits()}
-        return {name: _memtable(name, frame) for name, frame in frames.items()}
+        made = {name: _memtable(name, frame) for name, frame in frames.items()}
+        return {**made, DEATH: _memtable(DEATH, None) if outcomes is None else _deaths(outcomes)}
 
 
 def _memtable(name: str, frame: pd.DataFrame | None) -> Any:
@@ -64,6 +66,11 @@ def _memtable(name: str, frame: pd.DataFrame | None) -> Any:
     whole = pd.DataFrame(columns=list(dtypes)) if frame is None else frame[list(dtypes)]
     schema = {column: "string" if dtype == "object" else dtype for column, dtype in dtypes.items()}
     return ibis.memtable(whole.astype(dtypes), schema=ibis.schema(schema))
+
+
+def _deaths(outcomes: Any) -> Any:
+    """Of a malformed table nothing is made: a rule that asks for its deaths then says that they are not there."""
+    return deaths(outcomes) if set(outcomes.columns) >= NEEDED else outcomes
 
 
 def _persons(links: pd.DataFrame | None) -> pd.DataFrame | None:

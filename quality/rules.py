@@ -39,6 +39,7 @@ KINDS: Mapping[str, frozenset[str]] = {
     "has_row": frozenset({"other"}),
     "not_before": frozenset({"column", "other"}),
     "not_after": frozenset({"column", "other"}),
+    "not_after_if_any": frozenset({"column", "other"}),
     "at_least": frozenset({"column", "other"}),
     "at_most": frozenset({"column", "other"}),
     "other_in_set": frozenset({"column", "other", "values"}),
@@ -58,7 +59,7 @@ UNITS = {
 }
 
 SAME_PATIENT = (core.ORGANISATION_ID, core.PATIENT_ID)
-LOINC_UNIT, UPLOAD, PERSON = "loinc_unit", "upload", "person"
+LOINC_UNIT, UPLOAD, PERSON, DEATH = "loinc_unit", "upload", "person", "death"
 # Tables that rules look things up in and that no hospital sends.
 REFERENCE_TABLES: Mapping[str, Mapping[str, str]] = {
     LOINC_UNIT: {"code": "code", "unit_code": "code", "low": "decimal", "high": "decimal"},
@@ -69,6 +70,7 @@ REFERENCE_TABLES: Mapping[str, Mapping[str, str]] = {
         "hospitals": "integer",
         "patients_here": "integer",
     },
+    DEATH: {core.ORGANISATION_ID: "string", core.PATIENT_ID: "string", "death_date": "date"},
 }
 
 

@@ -66,10 +66,18 @@ class Settings(BaseSettings):
     def key_ring(self) -> KeyRing:
         """The deployment's keys. Refuses (`settings.demo_with_key`) to prefer the published key to a named one."""
         if not self.demo:
-            return load_key_ring(self.key_file, self.suite)
+            return load_key_ring(self.key_file, self.suite, _demo_home())
         if self.root_key_file is not None:
             raise DEMO_WITH_KEY.error()
         return demo_key_ring(self.suite)
+
+
+def _demo_home() -> Path | None:
+    """Where `./run demo` keeps its deployment, if it was run; short where that can be said."""
+    home = Path(__file__).resolve().parents[1] / "var/demo/home"
+    if not home.is_dir():
+        return None
+    return home.relative_to(Path.cwd()) if home.is_relative_to(Path.cwd()) else home
 
 
 def load_settings() -> Settings:

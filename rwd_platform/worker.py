@@ -5,10 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import tempfile
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from types import FrameType
 
 from sqlalchemy.exc import OperationalError
@@ -17,7 +14,6 @@ from rwd_platform.audit.checkpoints import checkpoint_if_due
 from rwd_platform.flows.jobs import work_once
 from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.sweep import sweep_leftovers
-from rwd_platform.store.layout import Layout
 
 _IDLE_SECONDS = 1.0
 _LOGGER = logging.getLogger(__name__)
@@ -34,22 +30,10 @@ def run_worker(platform: Platform, *, name: str = "") -> None:
         signal.signal(one, _stop)
     worker = name or f"worker-{os.getpid()}"
     sweep_leftovers(platform)
-    with _scratch_in(platform.layout):
+    with platform.layout.scratch_of_libraries():
         while not stop.is_set():
             if not _worked(platform, worker):
                 stop.wait(_IDLE_SECONDS)
-
-
-@contextmanager
-def _scratch_in(layout: Layout) -> Iterator[None]:
-    """What libraries put aside holds patients' rows: in the home it is swept, should this process be killed."""
-    before = tempfile.tempdir
-    with layout.scratch("work") as scratch:
-        tempfile.tempdir = str(scratch)
-        try:
-            yield
-        finally:
-            tempfile.tempdir = before
 
 
 def _worked(platform: Platform, worker: str) -> bool:

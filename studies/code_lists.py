@@ -45,6 +45,15 @@ UNKNOWN = Problem(
     next_en="Write name@version; `rwd cohort codes list` shows those there are.",
     http=404,
 )
+REFERENCE_MALFORMED = Problem(
+    code="code_list.reference_malformed",
+    zh="代码表的写法不对：应为“名称@版本”，名称由小写字母、数字和连字符组成。",
+    en="This is no reference to a code list: it has to be name@version, the name of lower-case letters, digits and "
+    "hyphens.",
+    next_zh="例如 mastectomy@1；现有代码表见 `rwd cohort codes list`。",
+    next_en="For instance mastectomy@1; `rwd cohort codes list` shows those there are.",
+    http=404,
+)
 MALFORMED = Problem(
     code="code_list.malformed",
     zh="代码表 {name} 第 {line} 行：{zh}。",
@@ -122,11 +131,12 @@ class Difference:
 
 
 def load(reference: str, folder: Path = HERE) -> CodeList:
-    """The list `name@version`. Raises `code_list.unknown`, `code_list.malformed`."""
-    found = _REFERENCE.match(reference)
+    """The list `name@version`. Raises `code_list.reference_malformed`, `code_list.unknown`, `code_list.malformed`."""
+    if not _REFERENCE.match(reference):
+        raise REFERENCE_MALFORMED.error()
     path = folder / f"{reference}.csv"
-    if not found or not path.is_file():
-        raise UNKNOWN.error(reference=reference if found else "?")
+    if not path.is_file():
+        raise UNKNOWN.error(reference=reference)
     read = read_code_list(path.read_bytes(), path.name)
     if read.reference != reference:
         raise _malformed(

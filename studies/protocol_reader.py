@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import cast
 
 from rwd_platform.core.canonical import sha256_hex
+from rwd_platform.core.errors import Problem
 from studies.protocol import (
     FORMAT_VERSION,
     Cohort,
@@ -43,8 +44,22 @@ _KEYS = (
 )  # fmt: skip
 
 
+COHORT_ALONE = Problem(
+    code="protocol.cohort_alone",
+    zh="这只是一份队列定义，还不是研究方案。",
+    en="This is a cohort alone, and not a protocol.",
+    next_zh="请把它放进研究方案的 cohort 部分，并补全问题、估计目标、结局与计划中的分析；见 docs/reference/protocol.md。",
+    next_en="Put it into a protocol's cohort section, with question, estimand, outcome and planned analyses beside it; "
+    "see docs/reference/protocol.md.",
+)
+
+
 def read_protocol(text: str) -> Protocol:
-    root = read_yaml(text).keys(_KEYS, ("overseas_result", "lock"))
+    """Raises `protocol.cohort_alone`, or `protocol.refused`, naming the place."""
+    root = read_yaml(text)
+    if isinstance(root.value, dict) and "entry" in root.value and "format_version" not in root.value:
+        raise COHORT_ALONE.error()
+    root.keys(_KEYS, ("overseas_result", "lock"))
     if root.at("format_version").integer() != FORMAT_VERSION:
         raise refused(
             "format_version", f"只支持版本 {FORMAT_VERSION}", f"only version {FORMAT_VERSION} is read"

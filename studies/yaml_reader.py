@@ -26,28 +26,28 @@ _PLAIN_INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
 
 PROTOCOL_REFUSED = Problem(
     code="protocol.refused",
-    zh="研究方案的 {path} 处{line_zh}：{zh}。",
-    en="The protocol at {path}{line_en}: {en}.",
-    next_zh="请修改研究方案文件中的该处后重试；字段说明见 docs/reference/protocol.md。",
-    next_en="Correct that place and try again; docs/reference/protocol.md explains each field.",
+    zh="文件有误，{place_zh}：{zh}。",
+    en="The file is not right, {place_en}: {en}.",
+    next_zh="请修改该处后重试；字段说明：研究方案见 docs/reference/protocol.md，队列见 docs/reference/cohort.md。",
+    next_en="Correct that place and try again. docs/reference/protocol.md explains the fields of a protocol, "
+    "docs/reference/cohort.md those of a cohort.",
 )
 
 
 def refused(path: str, zh: str, en: str, line: int = 0) -> PlatformError:
-    """The error that names a place; `line` 0 where it is not known."""
-    return PROTOCOL_REFUSED.error(
-        path=path or "(document)",
-        zh=zh,
-        en=en,
-        line_zh=f"（第 {line} 行）" if line else "",
-        line_en=f" (line {line})" if line else "",
-    )
+    """The error that names a place; `path` "" for the document itself, `line` 0 where it is not known."""
+    if path:
+        place_zh = f"{path} 处" + (f"（第 {line} 行）" if line else "")
+        place_en = f"at {path}" + (f" (line {line})" if line else "")
+    else:
+        place_zh, place_en = (f"第 {line} 行", f"at line {line}") if line else ("整个文件", "as a whole")
+    return PROTOCOL_REFUSED.error(path=path, place_zh=place_zh, place_en=place_en, zh=zh, en=en)
 
 
 def nearest(written: str, known: Collection[str]) -> tuple[str, str]:
     """What was probably meant, to put behind a refusal in zh and en; "" where nothing is near."""
     near = get_close_matches(written, list(known), n=1, cutoff=0.6)
-    return (f"；是否想写 {near[0]}？", f" (did you mean {near[0]}?)") if near else ("", "")
+    return (f"（是否想写 {near[0]}？）", f" (did you mean {near[0]}?)") if near else ("", "")
 
 
 def _unknown(key: str, known: Collection[str]) -> tuple[str, str]:
@@ -203,9 +203,8 @@ def read_yaml(text: str) -> Node:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
-        raise refused(
-            f"line {line}", f"不是有效的 YAML（{error.problem}）", f"not valid YAML ({error.problem})"
-        ) from error
+        why = getattr(error, "zh", "多为缩进、冒号、引号或括号有误")
+        raise refused("", f"不是有效的 YAML（{why}）", f"not valid YAML ({error.problem})", line) from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise refused("", "不是有效的 YAML", "not valid YAML") from error
 
@@ -236,6 +235,14 @@ def _note_lines(node: yaml.Node, path: str, lines: dict[str, int]) -> None:
             _note_lines(value, f"{path}[{number}]", lines)
 
 
+class _Unclear(yaml.MarkedYAMLError):
+    """YAML that is valid and that nobody can check by eye; said in both languages, as the library's own is not."""
+
+    def __init__(self, zh: str, en: str, mark: Any) -> None:
+        super().__init__(problem=en, problem_mark=mark)
+        self.zh = zh
+
+
 class _Strict(yaml.SafeLoader):
     """SafeLoader without aliases, merge keys, explicit tags and depth."""
 
@@ -244,14 +251,12 @@ class _Strict(yaml.SafeLoader):
     def compose_node(self, parent: Any, index: Any) -> Any:
         event = self.peek_event()  # type: ignore[no-untyped-call]
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-            raise yaml.MarkedYAMLError(
-                problem="anchors and aliases are not used", problem_mark=event.start_mark
-            )
+            raise _Unclear("不使用锚点与别名", "anchors and aliases are not used", event.start_mark)
         if getattr(event, "tag", None):
-            raise yaml.MarkedYAMLError(problem="tags are not used", problem_mark=event.start_mark)
+            raise _Unclear("不使用标签", "tags are not used", event.start_mark)
         self.depth += 1
         if self.depth > DEEPEST:
-            raise yaml.MarkedYAMLError(problem="nested too deeply", problem_mark=event.start_mark)
+            raise _Unclear("嵌套过深", "nested too deeply", event.start_mark)
         node = super().compose_node(parent, index)
         self.depth -= 1
         return node
@@ -260,9 +265,10 @@ class _Strict(yaml.SafeLoader):
         """Whole numbers as people write them: `010` is 8 to YAML and `12:30` is 750, which nobody means."""
         text = str(self.construct_scalar(node))
         if not _PLAIN_INTEGER.fullmatch(text):
-            raise yaml.MarkedYAMLError(
-                problem=f"write {text[:30]!r} as a plain whole number, or in quotes if it is text",
-                problem_mark=node.start_mark,
+            raise _Unclear(
+                f"{text[:30]!r} 请写成普通整数；如为文本请加引号",
+                f"write {text[:30]!r} as a plain whole number, or in quotes if it is text",
+                node.start_mark,
             )
         return int(text)
 
@@ -270,11 +276,10 @@ class _Strict(yaml.SafeLoader):
         seen: set[str] = set()
         for key, _ in node.value:
             if not isinstance(key, yaml.ScalarNode) or key.tag == _MERGE:
-                raise yaml.MarkedYAMLError(problem="a key is a plain name", problem_mark=key.start_mark)
+                raise _Unclear("键须为普通名称", "a key is a plain name", key.start_mark)
             if key.value in seen:
-                raise yaml.MarkedYAMLError(
-                    problem=f"the key {str(key.value)[:60]!r} stands twice", problem_mark=key.start_mark
-                )
+                named = f"{str(key.value)[:60]!r}"
+                raise _Unclear(f"键 {named} 重复出现", f"the key {named} stands twice", key.start_mark)
             seen.add(str(key.value))
         return super().construct_mapping(node, deep)
 

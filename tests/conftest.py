@@ -173,4 +173,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
             shares = file.startswith("tests/journeys/") and not file.endswith("test_bad_files.py")
             return "journeys" if shares else file
 
+    # Not the files with the most tests first, but those that take longest, see below.
+    config.option.loadscopereorder = False
     return ByFile(config, log)
+
+
+_LONGEST = ("tests/store/engines/test_on_a_cluster.py", "tests/journeys/", "tests/pages/", "tests/crash_safety/")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes minutes begins first: begun last, one worker would do it while the other has nothing left."""
+    items.sort(key=lambda item: not item.nodeid.startswith(_LONGEST))

@@ -8,6 +8,6 @@ are contacts, deaths.csv which outcomes are deaths. Before a protocol is frozen,
 tables over without `outcome_event`, and periods end with the last contact.
 """
 
-from ingestion.derived.compute import DERIVED, DerivedColumn, columns_of, derive
+from ingestion.derived.compute import DERIVED, DerivedColumn, columns_of, derive, derive_table
 
-__all__ = ["DERIVED", "DerivedColumn", "columns_of", "derive"]
+__all__ = ["DERIVED", "DerivedColumn", "columns_of", "derive", "derive_table"]

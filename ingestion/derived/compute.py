@@ -79,14 +79,23 @@ def columns_of(name: str) -> tuple[DerivedColumn, ...]:
 
 
 def derive(name: str, tables: Mapping[str, Any]) -> pd.DataFrame:
-    """A derived table of lake tables by name (pandas frames or Arrow tables), rows in a fixed order.
+    """`derive_table` as a frame. Absent values are None; whole numbers are Int64."""
+    import pandas as pd
+    import pyarrow as pa
 
-    A table that is not handed over counts as empty, a column that an older table does not have yet as unknown.
-    Absent values are None; whole numbers are Int64. Raises `derived.unknown`, `derived.column_missing`,
-    `derived.column_unfit`.
+    frame: pd.DataFrame = derive_table(name, tables).to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
+    return frame
+
+
+def derive_table(name: str, tables: Mapping[str, Any]) -> Any:
+    """A derived table (Arrow) of lake tables by name, rows in a fixed order.
+
+    tables -- frames, Arrow tables, or Arrow datasets over the lake's files, of which only the columns that are asked
+              for are read. A table that is not handed over counts as empty, a column that an older table does not
+              have yet as unknown.
+    Raises `derived.unknown`, `derived.column_missing`, `derived.column_unfit`.
     """
     import duckdb
-    import pandas as pd
     import pyarrow as pa
 
     wanted = columns_of(name)
@@ -99,8 +108,7 @@ def derive(name: str, tables: Mapping[str, Any]) -> pd.DataFrame:
         connection.execute((_FOLDER / "dates.sql").read_text(encoding="utf-8"))
         connection.execute(f"create view contact as {_contacts()}")
         found = connection.sql((_FOLDER / f"{name}.sql").read_text(encoding="utf-8")).to_arrow_table()
-    frame: pd.DataFrame = found.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
-    return frame[[column.name for column in wanted]]
+    return found.select([column.name for column in wanted])
 
 
 @dataclass(frozen=True)
@@ -161,6 +169,7 @@ def _stored() -> Mapping[str, Mapping[str, str]]:
 
 def _as_arrow(table: str, columns: Mapping[str, str], given: Any) -> Any:
     import pyarrow as pa
+    import pyarrow.dataset as ds
 
     kinds = {
         "text": pa.string(),
@@ -172,10 +181,12 @@ def _as_arrow(table: str, columns: Mapping[str, str], given: Any) -> Any:
     schema = pa.schema([(name, kinds[kind]) for name, kind in columns.items()])
     if given is None:
         return schema.empty_table()
-    names = set(given.column_names if isinstance(given, pa.Table) else map(str, given.columns))
+    names = _names(given)
     for column in _NEEDED:
         if column not in names:
             raise COLUMN_MISSING.error(table=table, column=column)
+    if isinstance(given, ds.Dataset):
+        return given.replace_schema(schema)
     arrays = []
     for field in schema:
         if field.name not in names:
@@ -187,6 +198,15 @@ def _as_arrow(table: str, columns: Mapping[str, str], given: Any) -> Any:
             # Arrow's own message repeats the value.
             raise COLUMN_UNFIT.error(table=table, column=field.name) from None
     return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def _names(given: Any) -> set[str]:
+    import pyarrow as pa
+    import pyarrow.dataset as ds
+
+    if isinstance(given, ds.Dataset):
+        return set(given.schema.names)
+    return set(given.column_names if isinstance(given, pa.Table) else map(str, given.columns))
 
 
 def _array(values: Any, kind: Any) -> Any:

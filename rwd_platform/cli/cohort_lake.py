@@ -10,7 +10,7 @@ import typer
 from rwd_platform.cli.deployment import caller, deployment, person
 from rwd_platform.cli.files import text_of
 from rwd_platform.cli.options import Json
-from rwd_platform.cli.output import answer, say, sum_up
+from rwd_platform.cli.output import answer, many, say, sum_up
 from rwd_platform.core.errors import Exit
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def check(definition: Definition, as_json: Json = False) -> int:
         answer(
             plain({"sha256": written.sha256, "sentences": written.sentences, "findings": written.findings})
         )
-    sum_up(f"{len(wrong)} 个错误 · {len(wrong)} errors")
+    sum_up(f"{len(wrong)} 个错误 · {many(len(wrong), 'error')}")
     return Exit.NO if wrong else Exit.YES
 
 

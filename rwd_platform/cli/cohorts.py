@@ -10,7 +10,7 @@ import typer
 from rwd_platform.cli import cohort_lake, cohort_lists
 from rwd_platform.cli.files import existing, existing_folder, text_of
 from rwd_platform.cli.options import Json
-from rwd_platform.cli.output import answer, say, sum_up
+from rwd_platform.cli.output import answer, many, say, sum_up
 from rwd_platform.core.errors import Exit
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def run(
         Literal["duckdb", "plain"], typer.Option("--engine", help="计算引擎 · what computes")
     ] = "duckdb",
     absent_is_empty: Annotated[
-        bool, typer.Option("--absent-is-empty", help="未给出的表视为空表 · a table not given has no rows")
+        bool, typer.Option("--absent-is-empty", help="未给出的表和列视为空 · what is not given is empty")
     ] = False,
     as_json: Json = False,
 ) -> int:
@@ -58,7 +58,7 @@ def run(
         for row in rows:
             say("  ".join(map(str, row.values())))
     patients = len({row["subject_id"] for row in rows})
-    sum_up(f"{patients} 人，{len(rows)} 段 · {patients} subjects, {len(rows)} intervals")
+    sum_up(f"{patients} 人，{len(rows)} 段 · {many(patients, 'subject')}, {many(len(rows), 'interval')}")
     return Exit.YES
 
 

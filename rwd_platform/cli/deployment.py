@@ -54,7 +54,8 @@ def deployment() -> Iterator[Platform]:
 
     platform = open_platform(load_settings())
     try:
-        yield platform
+        with platform.layout.scratch_of_libraries():
+            yield platform
     finally:
         if platform.records.log_entries(limit=1):
             make_checkpoint(platform.records, platform.log_signer, "command")

@@ -51,6 +51,11 @@ def sum_up(text: str) -> None:
         say(text)
 
 
+def many(number: int, singular: str, plural: str = "") -> str:
+    """`1 error`, `2 errors`; where the plural is not made by an s, it is given."""
+    return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
+
+
 def note(*lines: str) -> None:
     """On stderr: progress, or a warning with its lines in both languages; beside JSON they become one line."""
     _write(sys.stderr, (" " if _FORM.as_json else "\n").join(lines) + "\n")

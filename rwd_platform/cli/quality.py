@@ -11,11 +11,12 @@ import typer
 from rwd_platform.cli.deployment import caller, deployment
 from rwd_platform.cli.files import existing_files, text_of
 from rwd_platform.cli.options import Json
-from rwd_platform.cli.output import answer, say, sum_up
+from rwd_platform.cli.output import answer, many, note, say, sum_up
 from rwd_platform.core.errors import Exit, Problem
 
 if TYPE_CHECKING:
     from quality.thresholds import Change
+    from rwd_platform.records.tables import QualityRun
 
 NO_SUITE = Problem(
     code="quality.no_suite",
@@ -26,6 +27,18 @@ NO_SUITE = Problem(
     http=404,
     exit=Exit.MALFORMED,
 )
+_STATUSES = {  # in the order of their lines
+    "pass": "通过 · pass",
+    "pass_with_rows": "通过，有违规行 · pass with rows",
+    "fail": "未通过 · fail",
+    "not_applicable": "不适用 · not applicable",
+    "error": "未能检查 · error",
+}
+_VERDICTS = {
+    "admit": "放行 · admit",
+    "quarantine": "隔离 · quarantine",
+    "not_applicable": "没有可检查的数据 · not applicable: nothing to check",
+}
 Thresholds = Annotated[Path, typer.Argument(help="阈值文件 · a thresholds file")]
 
 
@@ -45,12 +58,38 @@ def check_store(as_json: Json = False) -> int:
     from rwd_platform.flows.quality_questions import follow_up
 
     with deployment() as platform:
-        run = check_quality(platform, platform.operator(caller()))
+        run = check_quality(
+            platform, platform.operator(caller()), lambda table: None if as_json else note(f"  … {table}")
+        )
         follow_up(platform, run)
     if as_json:
         answer(run.report)
-    sum_up(run.verdict)
+    _say_run(run)
+    sum_up(_VERDICTS[run.verdict])
     return Exit.YES if run.verdict == "admit" else Exit.NO
+
+
+def _say_run(run: QualityRun) -> None:
+    """How many rules have which status in the hospitals, and those that failed or could not be asked.
+
+    A rule that is asked of two hospitals counts twice.
+    """
+    from rwd_platform.flows.quality_findings import Findings
+
+    findings = Findings(run)
+    found = list(findings.all())
+    for status, words in _STATUSES.items():
+        say(f"{sum(one.status == status for one in found):>7,}  {words}")
+    for one in found:
+        if one.status in ("fail", "error"):
+            text = findings.rules[one.rule].text
+            mark, counts = ("✗", f"{one.failing:,}/{one.applicable:,}") if one.status == "fail" else ("!", "-")
+            say(f"{mark} {one.rule}  {one.organisation_id}  {counts}\n    {text.zh}\n    {text.en}")
+    for table in run.report["gate"]["tables"]:
+        if table["verdict"] == "quarantine":
+            say(f"✗ {table['table']}: {_VERDICTS[table['verdict']]}")
+            for reason in table["reasons"]:
+                say(f"    {reason['zh']}\n    {reason['en']}")
 
 
 def suite(
@@ -70,9 +109,9 @@ def suite(
     document: dict[str, Any] = gx_suite(suites[table], COUNTS if counts else ROWS).to_json_dict()
     if as_json:
         answer(document)
-    else:
+        sum_up(f"{table}: {len(document['expectations'])}")
+    else:  # the document alone, so that it can be kept as a file
         say(json.dumps(document, ensure_ascii=False, indent=2))
-    sum_up(f"{table}: {len(document['expectations'])}")
     return Exit.YES
 
 
@@ -87,7 +126,7 @@ def preview(thresholds: Thresholds, as_json: Json = False) -> int:
         answer([change.as_dict() for change in found])
     for change in found:
         say(_line(change))
-    sum_up(f"{len(found)} 项判定会改变 · {len(found)} verdicts would change")
+    sum_up(f"{len(found)} 项判定会改变 · {many(len(found), 'verdict')} would change")
     return Exit.NO if found else Exit.YES
 
 

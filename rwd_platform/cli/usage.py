@@ -32,6 +32,7 @@ USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
 _UNKNOWN_VERB = re.compile(r"No such command '(.*?)'\.", re.DOTALL)
 _VERB = re.compile(r"[a-z][a-z-]{0,30}")
 _OPTION = re.compile(r"--?[A-Za-z][A-Za-z-]{0,40}")
+_CHOICE = re.compile(r"'([a-z0-9_-]{1,40})'")
 _MOST_NAMED = 5
 
 
@@ -118,6 +119,10 @@ def _bad_value(error: Any) -> Bilingual:
 
 
 def _asked(parameter: Any, message: str) -> Bilingual:
+    # The parser quotes what was typed first and its own choices last.
+    choices = _CHOICE.findall(message.rpartition(" is not one of ")[2]) if " is not one of " in message else []
+    if choices:
+        return Bilingual(f"下列之一：{'、'.join(choices)}", f"one of {', '.join(choices)}")
     low, high = getattr(parameter, "min", None), getattr(parameter, "max", None)
     limits = Bilingual("", "")
     if low is not None or high is not None:

@@ -5,21 +5,30 @@ A hospital's own id that is typed here stays in the shell's history: name the ps
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from rwd_platform.cli.deployment import caller, deployment, person
 from rwd_platform.cli.options import Json, Login, RequestId
-from rwd_platform.cli.output import answer, say
+from rwd_platform.cli.output import answer, many, say
 from rwd_platform.core.errors import Exit, Problem
+
+if TYPE_CHECKING:
+    from rwd_platform.flows.platform import Platform
+    from rwd_platform.records.tables import ErasureRequest, LegalHold, Withdrawal
 
 Patient = Annotated[
     str, typer.Argument(help="患者假名，或其在医院的编号 · pseudonym, or the patient's id at the hospital")
 ]
 Source = Annotated[
     str, typer.Option("--source", help="来源系统 · the source system, for an id of a hospital")
+]
+Charts = Annotated[
+    int,
+    typer.Option("--charts", help="此人的病历份数，核对后填写 · how many charts the person has, once seen"),
 ]
 Reason = Annotated[str, typer.Option("--reason", help="事由或理由 · the reason")]
 
@@ -52,7 +61,10 @@ def status(login: Login, as_json: Json = False) -> int:
     from rwd_platform.flows.erase_request import cases_seen
 
     with person(login) as (platform, actor):
-        for case in cases_seen(platform, actor):
+        cases = list(cases_seen(platform, actor))
+        if not cases:
+            say("没有记录 · nothing on record")
+        for case in cases:
             states = ", ".join(row.state for row in case.requests)
             say(f"{case.organisation_id}  {case.patient_id}  {'frozen' if case.is_frozen else '-'}  {states}")
             if as_json:
@@ -61,6 +73,8 @@ def status(login: Login, as_json: Json = False) -> int:
                         "organisation_id": case.organisation_id,
                         "patient_id": case.patient_id,
                         "frozen": case.is_frozen,
+                        "charts": case.charts,
+                        "other_hospitals": case.other_hospitals,
                         "withdrawals": [row.model_dump() for row in case.withdrawals],
                         "holds": [row.model_dump() for row in case.holds],
                         "requests": [row.model_dump() for row in case.requests],
@@ -91,10 +105,14 @@ def withdraw(
     consent: Annotated[str, typer.Option("--consent", help="同意书版本 · version of the consent form")],
     reason: Reason = "consent-withdrawn",
     source: Source = "",
+    charts: Charts = 0,
     organisation: Annotated[str, typer.Option("--organisation", help="医院 · the hospital")] = "",
     as_json: Json = False,
 ) -> int:
-    """Prints the record's id. The patient is in no new lock from now on."""
+    """Prints whom it concerns, the locks that it touches, what comes next, and last the record's id.
+
+    The patient is in no new lock from now on, under none of the hospital's charts.
+    """
     from rwd_platform.flows.withdraw import withdraw as record
 
     with person(login) as (platform, actor):
@@ -107,8 +125,46 @@ def withdraw(
             consent_version=consent,
             organisation_id=organisation,
             source_system=source,
+            charts_seen=charts,
         )
-    return _told({"id": row.id, "patient_id": row.patient_id}, row.id, as_json)
+        of_person = _person(platform, row)
+        locks = _locks_marked(platform, row.id)
+    facts = {"id": row.id, "patient_id": row.patient_id, **of_person, "locks": locks}
+    return _told(facts, _withdrawn(f"{patient} {source}".strip(), facts), as_json)
+
+
+def _locks_marked(platform: Platform, cause: str) -> list[str]:
+    from sqlmodel import col, select
+
+    from rwd_platform.records.tables import LockNotice
+
+    notices = select(LockNotice).where(LockNotice.cause == cause).order_by(col(LockNotice.lock_id))
+    return [one.lock_id for one in platform.records.all(notices)]
+
+
+def _withdrawn(named: str, facts: Mapping[str, Any]) -> str:
+    """Who, as the caller named them; what is frozen; which locks; and what comes next. The record's id last."""
+    charts, others, locks = facts["charts"], facts["other_hospitals"], facts["locks"]
+    lines = [
+        f"已记录撤回同意：{named} · consent withdrawn: {named}",
+        f"停止使用其在本院的全部数据（病历 {charts} 份），不再进入新的数据锁定 · "
+        f"all data of this person at the hospital are frozen ({many(charts, 'chart')}): in no new lock from now on",
+    ]
+    if others:
+        lines.append(
+            f"另有 {others} 家医院有此人的病历，须另行告知 · "
+            f"{many(others, 'other hospital')} with charts of this person: to be told, nothing was done there"
+        )
+    if locks:
+        lines.append(f"受影响的数据锁定 {len(locks)} 份 · {many(len(locks), 'lock')} affected:")
+        lines += [f"  {lock}" for lock in locks]
+        lines.append(
+            "下一步：由研究者重新锁定数据（rwd study lock）· next: the researchers lock the data again (rwd study lock)"
+        )
+    else:
+        lines.append("没有数据锁定含有其数据 · no lock holds this person's data")
+    lines.append("如患者还要求删除：rwd patient erase · if the patient also asks for erasure: rwd patient erase")
+    return "\n".join([*lines, str(facts["id"])])
 
 
 def hold(
@@ -119,12 +175,13 @@ def hold(
     source: Source = "",
     as_json: Json = False,
 ) -> int:
-    """Prints the hold's id. Requests to erase that are not begun are refused."""
+    """Prints the hold's id: it is on all of the person's charts. Requests to erase that are not begun are refused."""
     from rwd_platform.flows.withdraw import place_hold
 
     with person(login) as (platform, actor):
         row = place_hold(platform, actor, organisation, patient, reason, source)
-    return _told({"id": row.id, "patient_id": row.patient_id}, row.id, as_json)
+        of_person = _person(platform, row)
+    return _told({"id": row.id, "patient_id": row.patient_id, **of_person}, row.id, as_json)
 
 
 def release_hold(
@@ -147,6 +204,7 @@ def erase(
     duty: Annotated[list[str], typer.Option("--duty", help="规则=no 或 规则=日期 · RULE=no or RULE=date")],
     reason: Reason = "consent-withdrawn",
     source: Source = "",
+    charts: Charts = 0,
     as_json: Json = False,
 ) -> int:
     """Prints the request's id. Two privacy officers have to approve; then a worker erases."""
@@ -159,8 +217,17 @@ def erase(
             raise DUTY_FORM.error()
         answers[rule] = said
     with person(login) as (platform, actor):
-        row = request_erasure(platform, actor, patient, reason=reason, duties=answers, source_system=source)
-    return _told({"id": row.id, "state": row.state}, row.id, as_json)
+        row = request_erasure(
+            platform,
+            actor,
+            patient,
+            reason=reason,
+            duties=answers,
+            source_system=source,
+            charts_seen=charts,
+        )
+        of_person = _person(platform, row)
+    return _told({"id": row.id, "state": row.state, **of_person}, row.id, as_json)
 
 
 def vote(
@@ -210,6 +277,14 @@ def replay(
     with deployment() as platform:
         ids = replay_erasures(platform, platform.operator(caller()), ledger)
     return _told({"erased": ids}, "\n".join(ids) or "-", as_json)
+
+
+def _person(platform: Platform, row: Withdrawal | LegalHold | ErasureRequest) -> dict[str, object]:
+    """How many charts are concerned, and at how many other hospitals somebody has to be told."""
+    from rwd_platform.flows.withdraw_charts import charts_of
+
+    found = charts_of(platform, (row.organisation_id, row.patient_id))
+    return {"charts": len(found.charts), "other_hospitals": found.other_hospitals}
 
 
 def _told(facts: dict[str, object], text: str, as_json: bool) -> int:

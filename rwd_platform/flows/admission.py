@@ -174,7 +174,11 @@ def _mark_duplicates(files: Sequence[FileFindings], known: Mapping[ResourceKey, 
 def lake_rows(
     files: Sequence[FileFindings], *, organisation_id: str, source_system: str
 ) -> dict[str, list[dict[str, Any]]]:
-    """Rows per lake table, with their provenance. Of several versions of a resource the last one counts."""
+    """Rows per lake table, with their provenance. Of several versions of a resource the last one counts.
+
+    Whose a resource is stands in each of its rows, also where the table's definition does not ask for it: a device
+    and a supply may be about a patient, or about nobody.
+    """
     newest: dict[ResourceKey, tuple[FileFindings, Judged]] = {}
     for file in files:
         for one in file.of_outcome(Outcome.ACCEPTED):
@@ -192,10 +196,11 @@ def lake_rows(
             "line_digest": one.digest,
             "content_sha256": one.content_sha256,
         }
+        owner = {"patient_id": one.patient_id} if one.patient_id else {}
         tables["resource"].append({**about, "patient_id": one.patient_id, "row_index": 0})
         for flat in one.flat:
             rows = tables.setdefault(flat.table, [])
-            rows.extend({**row, **about, "row_index": index} for index, row in enumerate(flat.rows))
+            rows.extend({**row, **owner, **about, "row_index": index} for index, row in enumerate(flat.rows))
     return tables
 
 

@@ -3,6 +3,10 @@
 One pass over each table, by a job; what it counted stands in the records with the state of the store that it is of.
 Patients whose data may not be used are not counted. Whoever may see the rows of a hospital sees its exact numbers;
 to everybody else small numbers are withheld and the others rounded, by the rule of feasibility counts.
+
+Outcomes are sealed: how many patients died is what a study is to find out, so that of the tables and columns that the
+cohort model calls outcomes only what they mean is shown, and no number, rounded or not. Whose duty it is to know them
+anyway, the hospital that sent them and the privacy officer, sees them.
 """
 
 from __future__ import annotations
@@ -32,6 +36,7 @@ from rwd_platform.records.tables import CatalogueRun
 
 if TYPE_CHECKING:
     from rwd_platform.store.lake import Lake
+    from studies.cohorts.tables import Model
 
 Progress = Callable[[str, int, int], None]
 PERMISSION = Action.QUALITY_READ  # counts of the store, as the scorecard's are
@@ -40,17 +45,23 @@ _FILLED = "filled_"
 _MONTH = "month_"
 # Who sees exact numbers of whatever the permission shows: it sent the rows, or keeps the store running.
 _EXACT = frozenset({Role.HOSPITAL, Role.OPERATOR})
+# Who sees how many outcomes there are: it sent them, or answers for what could single a patient out.
+_UNSEALED = frozenset({Role.HOSPITAL, Role.PRIVACY})
 
 
 @dataclass(frozen=True)
 class Completeness:
-    """A column and how many rows say something there; None where withheld. `percent` is of the shown numbers."""
+    """A column and how many rows say something there; None where withheld. `percent` is of the shown numbers.
+
+    sealed -- it tells of an outcome: this reader is told no number
+    """
 
     name: str
     type: str
     title: Bilingual
     filled: int | None
     percent: int | None
+    sealed: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,12 +83,14 @@ class HospitalCounts:
 class TableSeen:
     """
     counted -- False: the store has no such table yet
-    sealed  -- outcomes: not counted by month
+    outcomes -- not counted by month
+    sealed  -- outcomes of which this reader is told no number: neither how many, nor whose
     """
 
     name: str
     title: Bilingual
     counted: bool
+    outcomes: bool
     sealed: bool
     rows: int | None
     patients: int | None
@@ -103,6 +116,32 @@ class CatalogueSeen:
 @cache
 def _policy() -> dict[str, Any]:
     return tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+
+
+@dataclass(frozen=True)
+class _Outcomes:
+    """Tables of the lake, and (table, column), that nobody reads before a protocol is frozen."""
+
+    tables: frozenset[str]
+    columns: frozenset[tuple[str, str]]
+
+
+@cache
+def _outcomes() -> _Outcomes:
+    """What the cohort model calls outcomes, under the lake's names."""
+    from studies.cohorts.tables import load_model
+    from studies.cohorts.written import MODEL
+
+    return _outcomes_of(load_model(MODEL))
+
+
+def _outcomes_of(model: Model) -> _Outcomes:
+    tables = {model.table(name).source for name in model.outcomes if name in model.events}
+    columns = set()
+    for name in model.outcomes - set(model.events):
+        lookup, _, column = name.partition(".")
+        columns.add((model.lookups[lookup].source, model.lookups[lookup].columns[column]))
+    return _Outcomes(frozenset(tables), frozenset(columns))
 
 
 # -- counting --------------------------------------------------------------------------------------
@@ -175,8 +214,8 @@ def _month_of(rows: Any, name: str) -> Any:
     """YYYY-MM of the first date that the row has, NO_MONTH where no month is known."""
     import ibis
 
-    sealed = name in _policy()["sealed"]["tables"]
-    dates = [one for one in _policy()["months"].get(name, ()) if one in rows.columns and not sealed]
+    outcomes = name in _outcomes().tables
+    dates = [one for one in _policy()["months"].get(name, ()) if one in rows.columns and not outcomes]
     if not dates:
         return ibis.literal(NO_MONTH)
     first = ibis.coalesce(*(rows[one].nullif("") for one in dates))
@@ -253,27 +292,45 @@ def _protected(minimum: int, base: int) -> Shown:
     return shown
 
 
+def _sealed(actor: Actor, name: str) -> bool:
+    return name in _outcomes().tables and actor.role not in _UNSEALED
+
+
 def _table(actor: Actor, name: str, view: Any, counted: Mapping[str, Any] | None, shown: Shown) -> TableSeen:
-    seen = {one: counts for one, counts in (counted or {}).items() if can(actor, PERMISSION, one)}
+    sealed = _sealed(actor, name)
+    columns = _sealed_columns(actor, name)
+    # Which hospitals sent outcomes is a number of outcomes too.
+    seen = {one: n for one, n in (counted or {}).items() if can(actor, PERMISSION, one) and not sealed}
     rows = sum(one["rows"] for one in seen.values())
     people = [one["patients"] for one in seen.values() if one["patients"] is not None]
     filled = {
         one.name: sum(counts["filled"].get(one.name, 0) for counts in seen.values()) for one in view.columns
     }
-    sealed = name in _policy()["sealed"]["tables"]
     return TableSeen(
         name=name,
         title=_title(name),
-        counted=counted is not None,
+        counted=counted is not None and not sealed,
+        outcomes=name in _outcomes().tables,
         sealed=sealed,
-        rows=shown(rows),
+        rows=None if sealed else shown(rows),
         patients=shown(sum(people)) if people else None,
-        columns=_columns(view, rows, filled, shown),
-        hospitals=tuple(_hospital(view, one, counts, shown) for one, counts in sorted(seen.items())),
+        columns=_columns(view, rows, filled, shown, columns),
+        hospitals=tuple(_hospital(view, one, counts, shown, columns) for one, counts in sorted(seen.items())),
     )
 
 
-def _hospital(view: Any, organisation: str, counts: Mapping[str, Any], shown: Shown) -> HospitalCounts:
+def _sealed_columns(actor: Actor, table: str) -> Collection[str]:
+    """The columns of a table of which this reader is told no number."""
+    if actor.role in _UNSEALED:
+        return ()
+    if table in _outcomes().tables:
+        return frozenset(one.name for one in _defined()[table].columns)
+    return frozenset(column for of, column in _outcomes().columns if of == table)
+
+
+def _hospital(
+    view: Any, organisation: str, counts: Mapping[str, Any], shown: Shown, sealed: Collection[str]
+) -> HospitalCounts:
     months = counts["months"] if set(counts["months"]) != {NO_MONTH} else {}
     years: dict[str, int] = {}
     for month, n in months.items():
@@ -284,21 +341,21 @@ def _hospital(view: Any, organisation: str, counts: Mapping[str, Any], shown: Sh
         patients=None if counts["patients"] is None else shown(counts["patients"]),
         months={month: shown(n) for month, n in months.items()},
         years={year: shown(n) for year, n in years.items()},
-        columns=_columns(view, counts["rows"], counts["filled"], shown),
+        columns=_columns(view, counts["rows"], counts["filled"], shown, sealed),
     )
 
 
-def _columns(view: Any, rows: int, filled: Mapping[str, int], shown: Shown) -> tuple[Completeness, ...]:
-    return tuple(
-        Completeness(
-            one.name,
-            one.type,
-            Bilingual(one.zh, one.en),
-            shown(filled.get(one.name, 0)),
-            _percent(shown(filled.get(one.name, 0)), shown(rows)),
-        )
-        for one in view.columns
-    )
+def _columns(
+    view: Any, rows: int, filled: Mapping[str, int], shown: Shown, sealed: Collection[str]
+) -> tuple[Completeness, ...]:
+    def one_of(column: Any) -> Completeness:
+        name, title = column.name, Bilingual(column.zh, column.en)
+        if name in sealed:
+            return Completeness(name, column.type, title, None, None, sealed=True)
+        n = shown(filled.get(name, 0))
+        return Completeness(name, column.type, title, n, _percent(n, shown(rows)))
+
+    return tuple(map(one_of, view.columns))
 
 
 def _percent(filled: int | None, rows: int | None) -> int | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -24,11 +24,15 @@ if TYPE_CHECKING:
 _PERIODS = "observation_period"  # computed from the lake's tables, not stored in it
 
 
-def check_quality(platform: Platform, actor: Actor) -> QualityRun:
+def check_quality(
+    platform: Platform, actor: Actor, begins: Callable[[str], None] = lambda table: None
+) -> QualityRun:
     """Check the whole lake. The report names the lake's versions, so that a lock can tell if it is stale.
 
     Quality sees outcome tables too, but only as counts of rows that keep or break a rule; no value of
     an outcome leaves this flow. Thresholds that were adopted stay in force.
+
+    begins -- told the name of each table before its rows are counted
     """
     from dataclasses import replace
 
@@ -46,7 +50,7 @@ def check_quality(platform: Platform, actor: Actor) -> QualityRun:
         versions = lake.versions()
         tables = {name: lake.read(name) for name in lake.tables() if name in suites}
     tables[_PERIODS] = derive(_PERIODS, tables)
-    report = check_tables(tables, suites, surroundings(platform))
+    report = check_tables(tables, suites, surroundings(platform), begins)
     if thresholds is not None:
         report = replace(report, thresholds=thresholds.as_dict())
     held = quarantined_rows(tables, suites)

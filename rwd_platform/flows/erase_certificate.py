@@ -70,6 +70,13 @@ REMAINS: dict[str, Bilingual] = {
         "{count} units that belong to no single patient mention this one; they stay, encrypted under the hospital's "
         "key, because they are about other people as well.",
     ),
+    "things": Bilingual(
+        "器械、药品批次、供应与溯源记录，凡未写明患者、且另有其他患者或其他单元提及的，以及表格文件中与他人同处一行的：并非该患者"
+        "独有，予以保留。只有该患者的记录提及的，已一并删除。",
+        "Devices, lots of medicines, supplies and records of provenance that name no patient and that anybody else's "
+        "unit names too, or that stand in one row of a table with others: they are not this patient's alone. Those "
+        "that only this patient's units named are erased as well.",
+    ),
     "backups": Bilingual(
         "删除之前的备份由运维单位保管：恢复时须按删除台账重新执行（`rwd patient replay`），到期销毁。"
         "数据库服务器自身的日志归档同此。",
@@ -174,6 +181,7 @@ def _facts(platform: Platform, row: ErasureRequest, entry: Entry, checkpoint: st
         "request": row.id,
         "organisation": row.organisation_id,
         "patient": row.patient_id,
+        "charts": row.duties.get("charts", [row.patient_id]),
         "reason": row.reason,
         "requested_by": row.requested_by,
         "requested_at": row.requested_at,
@@ -212,6 +220,10 @@ _COUNTS: dict[str, Bilingual] = {
     "subjects": Bilingual("从锁定中移除的受试者", "subjects taken out of locks"),
     "runs": Bilingual("清理了逐例清单的分析运行", "analysis runs whose row sets were cleaned"),
     "receipt_digests": Bilingual("从回执中移除的行摘要", "line digests taken out of receipts"),
+    "things": Bilingual(
+        "其中：未写明患者、只有该患者的记录提及的器械、批次、供应与溯源",
+        "of these units: devices, lots, supplies and provenance without a patient that only this patient's units named",
+    ),
     "units_named_beside": Bilingual("仍提及该患者的共有单元", "shared units that still mention the patient"),
 }
 
@@ -227,7 +239,7 @@ def readable(facts: dict[str, Any]) -> str:
     for zh, en, value in (
         ("申请", "request", facts["request"]),
         ("医疗机构", "hospital", facts["organisation"]),
-        ("患者假名", "patient (pseudonym)", facts["patient"]),
+        ("患者假名", "patient (pseudonym)", ", ".join(facts.get("charts", [facts["patient"]]))),
         ("事由", "reason", f"{reasons[facts['reason']]['zh']} · {reasons[facts['reason']]['en']}"),
         ("申请人", "requested by", f"{facts['requested_by']}  {facts['requested_at']}"),
         ("审批人", "approved by", f"{', '.join(facts['approved_by'])}  {facts['decided_at']}"),

@@ -15,7 +15,7 @@ from sqlmodel import col, select
 from rwd_platform.flows import withdraw_problems as problems
 from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.withdraw import retention
-from rwd_platform.flows.withdraw_notices import locks_with, names_of
+from rwd_platform.flows.withdraw_notices import locks_with, names_of_person
 from rwd_platform.records.tables import AnalysisRun, DataLockRecord, EvidencePackage
 
 NO = "no"
@@ -62,7 +62,9 @@ def named(duties: Mapping[str, Any], rules: list[str]) -> str:
 def platform_sees(platform: Platform, organisation_id: str, patient_id: str) -> dict[str, Any]:
     """What the platform itself knows that bears on a rule: shown beside the answers, never in their place."""
     locks = platform.records.all(select(DataLockRecord))
-    holding = locks_with(platform, organisation_id, names_of(platform, organisation_id, patient_id), locks)
+    holding = locks_with(
+        platform, organisation_id, names_of_person(platform, organisation_id, patient_id), locks
+    )
     packages = platform.records.all(
         select(EvidencePackage)
         .join(AnalysisRun, col(AnalysisRun.id) == col(EvidencePackage.run_id))

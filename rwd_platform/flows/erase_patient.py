@@ -30,6 +30,7 @@ from rwd_platform.flows.erase_plan import (
     dying_key,
     kept_plan,
     make_plan,
+    names_asked,
     stored_path,
 )
 from rwd_platform.flows.erase_records import erase_from_rotations, erase_rows, key_out_of_use, rewrite_pages
@@ -37,7 +38,8 @@ from rwd_platform.flows.erase_request import KIND, place_of, standing_approvals
 from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.segment_upload import segment_upload
 from rwd_platform.flows.uploads import admitted_uploads, is_admitted
-from rwd_platform.flows.withdraw import hold_on, retention
+from rwd_platform.flows.withdraw import hold_on, record_withdrawal, retention
+from rwd_platform.flows.withdraw_charts import every_chart
 from rwd_platform.flows.withdraw_notices import write_notices
 from rwd_platform.log.entry import Act, Actor, Entry, Object
 from rwd_platform.records.lifecycles import ERASURE, ErasureState, check_transition
@@ -111,6 +113,7 @@ def _planned(platform: Platform, actor: Actor, request_id: str, progress: Progre
         segment_upload(
             platform, actor, upload.id
         )  # a file whose admission was cut off can still be cut by lines
+    _keep_frozen(platform, actor, row)
     plan = make_plan(platform, row, progress)
     act = Act(actor, "erasure.planned", Object(KIND, request_id), decision=counts_of(plan))
     with platform.records.transaction(audit=act) as session:
@@ -121,6 +124,15 @@ def _planned(platform: Platform, actor: Actor, request_id: str, progress: Progre
     return plan
 
 
+def _keep_frozen(platform: Platform, actor: Actor, row: ErasureRequest) -> None:
+    """A chart that came after the request stays, for nobody has looked at it; and what froze it goes now."""
+    asked = {(row.organisation_id, name) for name in names_asked(platform, row)}
+    with platform.records.reading() as session:
+        later = every_chart(session, asked) - asked
+    for place in sorted(later):
+        record_withdrawal(platform, actor, place, row.reason, row.requested_at[:10], "", replayed=True)
+
+
 def counts_of(plan: Plan) -> dict[str, int]:
     """From the list and not from the work: a call that was cut off counts nothing twice, and misses nothing."""
     return {
@@ -128,6 +140,7 @@ def counts_of(plan: Plan) -> dict[str, int]:
         "lines": sum(file.units for file in plan.files),
         "files_cut": sum(file.cut for file in plan.files),
         "files_whole": sum(not file.cut for file in plan.files),
+        "things": sum(file.things for file in plan.files),
         "units_named_beside": sum(file.named_beside for file in plan.files if file.cut),
         "receipt_digests": len(plan.digests),
         "locks": len(plan.locks),
@@ -144,11 +157,11 @@ def _note(platform: Platform, _actor: Actor, plan: Plan) -> None:
 
 
 def _files(platform: Platform, _actor: Actor, plan: Plan) -> None:
-    find = dying_key(platform, plan.organisation_id, plan.names)
+    find = dying_key(platform)
     for one in plan.files:
         path = stored_path(platform, platform.records.get(UploadFile, one.file_id))
         if one.cut:
-            blank_patient(path, platform.keys, plan.organisation_id, plan.names, find)
+            blank_patient(path, platform.keys, plan.organisation_id, plan.names, find, one.of_nobody)
         elif path.is_file():
             empty(path)
             path.unlink()
@@ -164,9 +177,10 @@ def _receipts(platform: Platform, _actor: Actor, plan: Plan) -> None:
 
 
 def _lake(platform: Platform, _actor: Actor, plan: Plan) -> None:
+    unnamed = [(system, kind, id) for system, kind, id in plan.unnamed]
     with quiet_lake(platform.layout, lambda id: is_admitted(platform, id)) as lake:
         for table in lake.tables():
-            erase_from_table(lake, table, plan.organisation_id, plan.names)
+            erase_from_table(lake, table, plan.organisation_id, plan.names, unnamed)
         lake.sweep()
 
 

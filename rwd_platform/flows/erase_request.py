@@ -23,16 +23,15 @@ from rwd_platform.flows.erase_duties import named, platform_sees, read_answers, 
 from rwd_platform.flows.first_names import current_name
 from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.withdraw import (
-    Place,
     check_may_read,
     check_reason_code,
     check_text,
-    find_patient,
     hold_on,
     hospital_of,
     record_withdrawal,
     retention,
 )
+from rwd_platform.flows.withdraw_charts import Place, charts_of, every_chart, find_patient
 from rwd_platform.jobs import queue
 from rwd_platform.log.entry import Act, Actor, Object
 from rwd_platform.records.lifecycles import ERASURE, ErasureState, check_transition
@@ -51,10 +50,13 @@ def request_erasure(
     reason: str,
     duties: dict[str, str],
     source_system: str = "",
+    charts_seen: int = 0,
 ) -> ErasureRequest:
     """Ask that one patient's data be destroyed. `duties`: rule -> `no`, or the last day on which it holds.
 
-    Raises `erasure.held` and `erasure.retained` after the refused request and the frozen use are on record.
+    All charts of the person at the hospital go; `charts_seen` says how many, where there are several.
+    Raises `withdrawal.patient_ambiguous` and `withdrawal.charts_unseen` before anything is on record, `erasure.held`
+    and `erasure.retained` after the refused request and the frozen use are.
     """
     with refusals_recorded(platform.records, actor, Action.ERASURE_REQUEST, "patient", ""):
         hospital = hospital_of(actor, Action.ERASURE_REQUEST, "")
@@ -62,6 +64,9 @@ def request_erasure(
         today = shanghai_date(platform.clock())
         answered = read_answers(duties, today)
         place = hospital, find_patient(platform, hospital, patient, source_system)
+        person = charts_of(platform, place)
+        person.check_seen(charts_seen)
+        answered["charts"] = [chart.patient_id for chart in person.charts]
         answered["platform_sees"] = platform_sees(platform, *place)
         # Whoever asks for erasure takes no further part, also where nothing may be erased yet.
         record_withdrawal(platform, actor, place, reason, today.isoformat(), "")
@@ -93,8 +98,9 @@ def _put(
 
     with platform.records.transaction(audit=act) as session:
         check_account(session, actor)
+        charts = {patient for _, patient in every_chart(session, [place])}
         for other in session.exec(select(ErasureRequest).where(ErasureRequest.organisation_id == place[0])):
-            is_same = current_name(platform, place[0], other.patient_id) == place[1]
+            is_same = current_name(platform, place[0], other.patient_id) in charts
             if is_same and other.state in (*_OPEN, ErasureState.ERASED):
                 raise problems.OPEN_ALREADY.error(request=other.id, state=other.state)
         why = _why_not(platform, session, row)
@@ -234,13 +240,19 @@ def place_of(platform: Platform, row: ErasureRequest | Withdrawal | LegalHold) -
 
 @dataclass(frozen=True)
 class CaseSeen:
-    """Everything on record about one patient who withdrew, is held, or is to be erased."""
+    """Everything on record about one patient who withdrew, is held, or is to be erased.
+
+    charts          -- how many the person has at this hospital: what freezes one freezes all
+    other_hospitals -- how many others have records of the person, where nothing is done by itself
+    """
 
     organisation_id: str
     patient_id: str
     withdrawals: tuple[Withdrawal, ...]
     holds: tuple[LegalHold, ...]
     requests: tuple[ErasureRequest, ...]
+    charts: int = 1
+    other_hospitals: int = 0
 
     @property
     def is_frozen(self) -> bool:
@@ -256,16 +268,19 @@ def cases_seen(platform: Platform, actor: Actor) -> list[CaseSeen]:
     for row in rows:
         if organisation in (None, row.organisation_id):
             found.setdefault(place_of(platform, row), []).append(row)
-    cases = [_case(place, rows) for place, rows in found.items()]
+    cases = [_case(platform, place, rows) for place, rows in found.items()]
     return sorted(cases, key=_newest, reverse=True)
 
 
-def _case(place: Place, rows: list[Withdrawal | LegalHold | ErasureRequest]) -> CaseSeen:
+def _case(platform: Platform, place: Place, rows: list[Withdrawal | LegalHold | ErasureRequest]) -> CaseSeen:
+    person = charts_of(platform, place)
     return CaseSeen(
         *place,
         withdrawals=tuple(row for row in rows if isinstance(row, Withdrawal)),
         holds=tuple(row for row in rows if isinstance(row, LegalHold)),
         requests=tuple(row for row in rows if isinstance(row, ErasureRequest)),
+        charts=len(person.charts),
+        other_hospitals=person.other_hospitals,
     )
 
 

@@ -4,7 +4,8 @@
     answer_item   a person's judgement on an item that no figure decides, under their name
     fitness_of    the newest assessment with the judgements in it: what a page shows, and what may stand in a lock
 
-Before the protocol is frozen outcomes are not counted and all other counts are rounded up.
+Before the protocol is frozen outcomes are not counted. Counts are of the lake, also after the freeze, and always
+rounded up: two assessments, before and after somebody withdrew, would otherwise tell that patient's rows.
 """
 
 from __future__ import annotations
@@ -171,28 +172,36 @@ def fitness_of(platform: Platform, actor: Actor, study_id: str) -> FitnessSeen:
         .order_by(col(FitnessAssessment.made_at).desc())
         .limit(1)
     )
-    answers = tuple(
-        platform.records.all(
-            select(FitnessAnswer)
-            .where(FitnessAnswer.study_id == study_id, FitnessAnswer.protocol_sha256 == study.protocol_sha256)
-            .order_by(col(FitnessAnswer.answered_at))
-        )
-    )
+    answers = _answers(platform, study)
     if not found:
         return FitnessSeen(study, None, "", "", False, answers)
     row, newest = found[0], _newest_run(platform)
     stale = (newest.id if newest else "") != row.quality_run_id or (
         row.protocol_sha256 != study.protocol_sha256
     )
-    document = with_answers(row.assessment, [_answer(one) for one in answers])
+    document = with_answers(row.assessment, answers_to(platform, study))
     document |= {"assessment_id": row.id, "made_at": row.made_at, "quality_run_id": row.quality_run_id}
     return FitnessSeen(study, document, row.made_at, row.quality_run_id, stale, answers)
 
 
-def _answer(row: FitnessAnswer) -> Answer:
+def answers_to(platform: Platform, study: Study) -> list[Answer]:
+    """What people judged of the protocol as it is, the oldest first."""
     from quality.fitness import Answer
 
-    return Answer(row.item, row.status, row.text, row.answered_by, row.answered_at)
+    return [
+        Answer(row.item, row.status, row.text, row.answered_by, row.answered_at)
+        for row in _answers(platform, study)
+    ]
+
+
+def _answers(platform: Platform, study: Study) -> tuple[FitnessAnswer, ...]:
+    return tuple(
+        platform.records.all(
+            select(FitnessAnswer)
+            .where(FitnessAnswer.study_id == study.id, FitnessAnswer.protocol_sha256 == study.protocol_sha256)
+            .order_by(col(FitnessAnswer.answered_at))
+        )
+    )
 
 
 def _newest_run(platform: Platform) -> QualityRun | None:

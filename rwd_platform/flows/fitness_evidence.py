@@ -58,8 +58,8 @@ def evidence_of(platform: Platform, study: Study, run: QualityRun | None) -> Evi
     return Evidence(
         requirements=requirements,
         report=run.report if run else None,
-        follow_up=_follow_up(every, 1 if is_frozen else ROUND_TO),
-        provenance=_provenance(platform, study, tables, 1 if is_frozen else ROUND_TO),
+        follow_up=_follow_up(every, ROUND_TO),
+        provenance=_provenance(platform, study, tables, ROUND_TO),
     )
 
 
@@ -156,7 +156,7 @@ def _need(read: _Read, tables: Tables, is_frozen: bool) -> Need:
         rows = frame[frame[read.column].notna()] if read.column in frame else frame.head(0)
     else:
         return Need(read.role, read.title, read.table, None, _NOT_PLAIN)
-    return Need(read.role, read.title, read.table, _coverage(rows, 1 if is_frozen else ROUND_TO))
+    return Need(read.role, read.title, read.table, _coverage(rows, ROUND_TO))
 
 
 def _coverage(rows: pd.DataFrame, rounded_to: int) -> Coverage:

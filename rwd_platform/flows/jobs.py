@@ -49,6 +49,15 @@ def _admit(platform: Platform, actor: Actor, payload: Mapping[str, Any], progres
     _check(platform, actor)
     progress("risk", 0, 0)
     refresh_lake_risk(platform, actor, payload["upload_id"])
+    _count_ahead(platform, progress)
+
+
+def _count_ahead(platform: Platform, progress: Progress) -> None:
+    """So that nobody who edits a cohort waits for it."""
+    from rwd_platform.flows.cohort_tables import prepare_counting
+
+    progress("counting", 0, 0)
+    prepare_counting(platform)
 
 
 def _check(platform: Platform, actor: Actor) -> None:
@@ -129,6 +138,7 @@ def _compact(platform: Platform, actor: Actor, payload: Mapping[str, Any], progr
     from rwd_platform.flows.compact import compact_store
 
     compact_store(platform, actor, payload["tables"], progress)
+    _count_ahead(platform, progress)
 
 
 def _erase(platform: Platform, actor: Actor, payload: Mapping[str, Any], progress: Progress) -> None:
@@ -137,6 +147,7 @@ def _erase(platform: Platform, actor: Actor, payload: Mapping[str, Any], progres
     erase(platform, actor, payload["request_id"], progress)
     progress("quality", 0, 0)  # the lake is another one now, and no lock is made of what nobody checked
     _check(platform, actor)
+    _count_ahead(platform, progress)
 
 
 # Each kind's work is imported when it is done: the web process queues jobs and must stay light.

@@ -27,7 +27,7 @@ def facts_of_rules(
     return {
         "policy": _policy(),
         "mappings": _mappings(platform, tables.values()),
-        "code_lists": _code_lists(protocol),
+        "code_lists": code_lists_of(protocol),
         "quality": {one["table"]: one["verdict"] for one in quality.report["gate"]["tables"]},
     }
 
@@ -50,7 +50,7 @@ def _mappings(platform: Platform, tables: Iterable[pd.DataFrame]) -> dict[str, d
     return {name: {"version": one.version, "sha256": one.sha256} for name, one in found.items()}
 
 
-def _code_lists(protocol: Protocol) -> dict[str, str]:
+def code_lists_of(protocol: Protocol) -> dict[str, str]:
     """`name@version` -> SHA-256, of every list that the protocol draws on, wherever it names it."""
     from studies.code_lists import load
 

@@ -11,7 +11,9 @@ from sqlmodel import col, select
 
 from rwd_platform.core.errors import Exit, Problem
 from rwd_platform.flows.check_quality import thresholds_in_force
+from rwd_platform.flows.derived_rows import derived_to_lock
 from rwd_platform.flows.first_names import first_names
+from rwd_platform.flows.fitness_facts import fitness_facts
 from rwd_platform.flows.key_versions import DATE, PROJECT, current_version
 from rwd_platform.flows.ledger_map import Person
 from rwd_platform.flows.linkage_facts import linkage_facts
@@ -98,7 +100,7 @@ def rows_to_lock(platform: Platform, study: Study, protocol: Protocol) -> LockRo
         quality, report = _fresh_quality(platform, lake)
         gate = _study_gate(report, protocol)
         tables, held_back = _admitted_tables(platform, lake)
-        tables = _without_unfit(tables, report)
+        tables, left_out = _without_unfit(tables, report)
         tables = _as_written_for(tables, protocol)
         # Whoever withdrew or is held is gone before the cohort is counted: no step says how many they were.
         frozen = frozen_patients(platform)
@@ -111,6 +113,7 @@ def rows_to_lock(platform: Platform, study: Study, protocol: Protocol) -> LockRo
     tables, calendar = _by_the_calendar(tables, protocol)
     cohort = index_dates(_offered(tables, protocol), protocol)
     names = _project_names(platform, study)
+    tables = {**tables, **derived_to_lock(protocol, tables)}
     projected = _under_project_names(platform, study, protocol, tables, cohort, sites, names, left_behind)
     locked = projected.tables
     facts = {
@@ -126,11 +129,13 @@ def rows_to_lock(platform: Platform, study: Study, protocol: Protocol) -> LockRo
         "generalised": dict(protocol.lock.generalise),
         "calendar": calendar,
         "linkage": {**linked.as_dict(), **linkage_run},
+        "fitness": fitness_facts(platform, study, quality),
         "labels": labels_of(locked),
         "sites": {site: organisation for organisation, site in sites.items()},
         "quality_verdict": gate.verdict,
         **facts_of_rules(platform, protocol, charts, quality),
         "rows_held_back_by_quality": held_back,
+        "tables_left_out": left_out,
         "left_behind": left_behind.as_dict(),
         "attrition": [
             {**step.reason._asdict(), "left": step.left, "remaining": step.remaining}
@@ -151,13 +156,16 @@ def _as_written_for(tables: Tables, protocol: Protocol) -> Tables:
 
 
 def _offered(tables: Tables, protocol: Protocol) -> Tables:
-    """What a cohort may be defined by: no outcomes; in language 2 also what is derived from the lake's tables."""
+    """What a cohort may be defined by: no outcomes; in language 2 also what is derived from the other tables.
+
+    An outcome does not make a period of observation longer or shorter here: it would choose the patients.
+    """
     from ingestion.derived import DERIVED, derive
     from studies.protocol import DefinedCohort
 
     offered = {name: frame for name, frame in tables.items() if name not in OUTCOME_TABLES}
     if isinstance(protocol.cohort, DefinedCohort):
-        offered |= {name: derive(name, tables) for name in DERIVED}
+        offered |= {name: derive(name, offered) for name in DERIVED}
     return offered
 
 
@@ -298,12 +306,16 @@ def _study_gate(report: QualityReport, protocol: Protocol) -> Gate:
     return gate
 
 
-def _without_unfit(tables: Tables, report: QualityReport) -> Tables:
-    """Without the tables that the store's own gate holds back: the study's gate has let pass all that it reads."""
+def _without_unfit(tables: Tables, report: QualityReport) -> tuple[Tables, list[str]]:
+    """Without the tables that the store's own gate holds back, and which those are.
+
+    The study's gate has let pass all that the study reads.
+    """
     from quality.gate import decide
 
     unfit = {one.table for one in decide(report).tables if one.verdict == "quarantine"}
-    return {name: rows for name, rows in tables.items() if name not in unfit}
+    fit = {name: rows for name, rows in tables.items() if name not in unfit}
+    return fit, sorted(tables.keys() - fit.keys())
 
 
 def _admitted_tables(platform: Platform, lake: Lake) -> tuple[Tables, dict[str, int]]:

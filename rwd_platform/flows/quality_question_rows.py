@@ -81,11 +81,14 @@ def _failing_places(platform: Platform, question: QualityQuestion) -> pd.DataFra
     from quality.suite import load_suites
     from rwd_platform.flows.check_quality import surroundings
     from rwd_platform.store.admission_guard import steady_lake
+    from rwd_platform.store.lake import LEDGER
 
     suites = load_suites()
     with steady_lake(platform.layout, lambda upload: is_admitted(platform, upload)) as lake:
         there = lake.tables()
         tables = {name: lake.read(name) for name in there if name in suites}
+        frozen = frozen_patients(platform)
+        resources = lake.read(LEDGER, [*core.MERGE_KEY[:4], core.PATIENT_ID]) if frozen else None
         judged = {**tables, "observation_period": derive("observation_period", tables)}
     around = surroundings(platform)
     keys = failing_rows(judged, suites, question.rule, question.organisation_id, around)
@@ -95,7 +98,7 @@ def _failing_places(platform: Platform, question: QualityQuestion) -> pd.DataFra
     merge_key = list(core.MERGE_KEY)
     wanted = keys[merge_key].astype({core.ROW_INDEX: "int64"})
     # The rule has looked at everybody; nobody is led to the rows of a patient who withdrew or is held.
-    shown, _ = without_frozen({question.table_name: tables[question.table_name]}, frozen_patients(platform))
+    shown, _ = without_frozen({question.table_name: tables[question.table_name]}, frozen, resources)
     found = shown[question.table_name][place].astype({core.ROW_INDEX: "int64"})
     joined = wanted.merge(found, on=merge_key, how="inner", validate="one_to_one")
     return joined.sort_values([core.SOURCE_FILE, core.SOURCE_LINE, *merge_key], ignore_index=True)

@@ -14,7 +14,7 @@ from rwd_platform.access.permissions import Action, check_may
 from rwd_platform.access.refusals import refusals_recorded
 from rwd_platform.core.canonical import sha256_hex
 from rwd_platform.core.clock import as_text
-from rwd_platform.core.errors import Problem
+from rwd_platform.core.errors import PlatformError, Problem
 from rwd_platform.core.ids import new_id
 from rwd_platform.flows.platform import Platform
 from rwd_platform.log.entry import Act, Actor, Object
@@ -120,8 +120,12 @@ def _checked(name: str, definition: str) -> tuple[str, str]:
     definition = definition.replace("\r\n", "\n").replace("\x00", "")
     name = " ".join(name.replace("\x00", "").split())
     if len(definition) > MOST_CHARACTERS or len(name) > LONGEST_NAME:
-        raise TOO_LONG.error(characters=f"{MOST_CHARACTERS:,}", name=LONGEST_NAME)
+        raise too_long()
     return name, definition
+
+
+def too_long() -> PlatformError:
+    return TOO_LONG.error(characters=f"{MOST_CHARACTERS:,}", name=LONGEST_NAME)
 
 
 def _saved(actor: Actor, row: SavedCohort) -> Act:

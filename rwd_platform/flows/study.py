@@ -15,7 +15,9 @@ from rwd_platform.core.clock import as_text
 from rwd_platform.core.columns import SOURCE_ROW
 from rwd_platform.core.errors import Exit, PlatformError, Problem
 from rwd_platform.core.ids import new_id
+from rwd_platform.flows.freeze_lists import CODE_LISTS, check_lists, check_lists_of_lock
 from rwd_platform.flows.ledger_map import seal_person_map
+from rwd_platform.flows.lock_facts import code_lists_of
 from rwd_platform.flows.lock_rows import check_generalisation, rows_to_lock
 from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.source_map import seal_source_map, with_source_lines
@@ -108,9 +110,15 @@ def register_study(platform: Platform, actor: Actor, protocol_text: str) -> Stud
 
 
 def freeze_protocol(platform: Platform, actor: Actor, study_id: str, reason: str) -> Study:
-    """Hash and fix the protocol. From now on outcomes may be read for this study, and the text not changed."""
+    """Hash and fix the protocol, with the code lists that it names. From now on outcomes may be read for this study,
+    and neither the text nor a list may change.
+    """
+    from studies.protocol import load_protocol
+
     study = _study(platform, actor, "study.freeze", study_id)
-    act = Act(actor, "study.frozen", Object("study", study_id, study.protocol_sha256), reason=reason)
+    said = {CODE_LISTS: code_lists_of(load_protocol(study.protocol))}
+    frozen = Object("study", study_id, study.protocol_sha256)
+    act = Act(actor, "study.frozen", frozen, reason=reason, decision=said)
     with platform.records.transaction(audit=act) as session:
         study = session.get_one(Study, study_id)
         study.state = _next_state(study, StudyState.FROZEN)
@@ -129,7 +137,8 @@ def lock_data(platform: Platform, actor: Actor, study_id: str) -> DataLockRecord
         platform.records.record(refused)
         raise OUTCOMES_SEALED.error(study=study_id)
     _next_state(study, StudyState.LOCKED)
-    protocol = frozen_protocol(platform, study)
+    with refusals_recorded(platform.records, actor, "study.lock", "study", study_id):
+        protocol = frozen_protocol(platform, study)
     # Patients' rows are read from here on: on record first, whatever comes of it.
     platform.records.record(Act(actor, "study.lock_started", Object("study", study_id), purpose=protocol.id))
     try:
@@ -171,7 +180,8 @@ def run_study(platform: Platform, actor: Actor, study_id: str) -> AnalysisRun:
     _next_state(study, StudyState.ANALYSED)
     with refusals_recorded(platform.records, actor, "study.run", "lock", lock.id):
         check_lock_usable(platform, lock.id)
-    protocol = frozen_protocol(platform, study)
+        protocol = frozen_protocol(platform, study)
+        check_lists_of_lock(study, lock)
     platform.records.record(Act(actor, "study.run_started", Object("lock", lock.id), purpose=protocol.id))
     dataset = dataset_of(platform, study, lock)
     results = run_analyses(dataset, protocol, lock.id)
@@ -199,7 +209,9 @@ def run_study(platform: Platform, actor: Actor, study_id: str) -> AnalysisRun:
 
 
 def frozen_protocol(platform: Platform, study: Study) -> Protocol:
-    """The protocol, if it still is the one that was frozen: its text, its record and the log must agree."""
+    """The protocol, if it still is the one that was frozen: its text, its record and the log must agree, and the code
+    lists must say what they said. Raises `study.protocol_changed`, `study.code_list_changed`.
+    """
     from studies.protocol import load_protocol
 
     frozen = platform.records.all(
@@ -209,6 +221,7 @@ def frozen_protocol(platform: Platform, study: Study) -> Protocol:
     text_sha256 = sha256_hex(study.protocol.encode("utf-8"))
     if in_log != {study.protocol_sha256} or text_sha256 != study.protocol_sha256:
         raise PROTOCOL_CHANGED.error(study=study.id)
+    check_lists(platform, study, frozen)
     return load_protocol(study.protocol)
 
 

@@ -24,8 +24,10 @@ _SETTLED_SECONDS = 3600
 
 def sweep_leftovers(platform: Platform) -> dict[str, int]:
     """How many leftovers went, by zone. Files that a living writer holds are left alone."""
+    from rwd_platform.flows.cohort_tables import current_state
     from rwd_platform.store import lock, receipts
     from rwd_platform.store.admission_guard import steady_lake
+    from rwd_platform.store.counting import forget_prepared
     from rwd_platform.store.recording import nobody_records
 
     with steady_lake(platform.layout, lambda upload: is_admitted(platform, upload)) as lake:
@@ -33,6 +35,7 @@ def sweep_leftovers(platform: Platform) -> dict[str, int]:
             "landing": platform.landing.sweep(),
             "receipts": receipts.sweep(platform.layout) + _remove_receipts(platform),
             "lake": lake.sweep(),
+            "counting": forget_prepared(platform.layout, keep=current_state(lake)),
         }
     removed |= {"locks": lock.sweep(platform.layout), "tmp": platform.layout.sweep_scratch()}
     with nobody_records(platform.layout) as nobody:

@@ -21,17 +21,18 @@ from sqlmodel import Session, col, select
 
 from deidentify.disclosure.reasons import is_reason
 from deidentify.disclosure.rules.texts import identifies
-from deidentify.pseudonym import Pseudonymiser, parse_token
 from rwd_platform.access.accounts import check_account
 from rwd_platform.access.permissions import Action, check_may, get_visible, visible_organisation
 from rwd_platform.access.refusals import refusals_recorded
 from rwd_platform.core.clock import as_text, shanghai_date
-from rwd_platform.core.errors import PlatformError
+from rwd_platform.core.columns import MERGE_KEY, PATIENT_ID
 from rwd_platform.core.ids import new_id
 from rwd_platform.flows import withdraw_problems as problems
 from rwd_platform.flows.first_names import current_name
-from rwd_platform.flows.key_versions import PSEUDONYM, current_version
 from rwd_platform.flows.platform import Platform
+from rwd_platform.flows.withdraw_charts import Place as Place
+from rwd_platform.flows.withdraw_charts import charts_of, every_chart
+from rwd_platform.flows.withdraw_charts import find_patient as find_patient
 from rwd_platform.flows.withdraw_notices import forget_places, note_cause, write_notices
 from rwd_platform.jobs import queue
 from rwd_platform.log.entry import Act, Actor, Object
@@ -40,18 +41,13 @@ from rwd_platform.records.tables import (
     ErasureRequest,
     LegalHold,
     LockNotice,
-    Organisation,
-    PatientKey,
-    Upload,
     Withdrawal,
 )
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Place = tuple[str, str]
-"""(organisation_id, lake pseudonym) of one chart."""
-
+_RESOURCE = MERGE_KEY[:4]  # hospital, source system, type, id
 KIND, HOLD = "withdrawal", "legal_hold"
 _LONGEST_VERSION = 64
 
@@ -87,10 +83,14 @@ def withdraw(
     consent_version: str,
     organisation_id: str = "",
     source_system: str = "",
+    charts_seen: int = 0,
 ) -> Withdrawal:
     """Put on record that a patient withdrew. Recorded again it is the same record.
 
-    named -- the patient's id at the hospital (Patient.id) or the lake's pseudonym; it is not kept as typed
+    named       -- the patient's id at the hospital (Patient.id) or the lake's pseudonym; it is not kept as typed
+    charts_seen -- of a person with several charts at the hospital: how many, to say that they were looked at
+
+    Raises `withdrawal.patient_ambiguous` and `withdrawal.charts_unseen` with what has to be said in addition.
     """
     with refusals_recorded(platform.records, actor, Action.WITHDRAWAL_RECORD, "patient", ""):
         hospital = hospital_of(actor, Action.WITHDRAWAL_RECORD, organisation_id)
@@ -98,10 +98,9 @@ def withdraw(
         _check_date(platform, withdrawn_on)
         if not 1 <= len(consent_version.strip()) <= _LONGEST_VERSION or identifies(consent_version):
             raise problems.CONSENT_UNFIT.error(longest=_LONGEST_VERSION)
-        patient_id = find_patient(platform, hospital, named, source_system)
-        return record_withdrawal(
-            platform, actor, (hospital, patient_id), reason, withdrawn_on, consent_version.strip()
-        )
+        place = hospital, find_patient(platform, hospital, named, source_system)
+        charts_of(platform, place).check_seen(charts_seen)
+        return record_withdrawal(platform, actor, place, reason, withdrawn_on, consent_version.strip())
 
 
 def record_withdrawal(
@@ -214,20 +213,22 @@ def lift_hold(platform: Platform, actor: Actor, hold_id: str, reason: str) -> Le
 
 
 def hold_on(platform: Platform, session: Session, place: Place) -> LegalHold | None:
-    """The hold that stands on a patient, the oldest of several."""
+    """The hold that stands on a patient, under whichever of the person's charts; the oldest of several."""
+    charts = {patient for _, patient in every_chart(session, [place])}
     rows = session.exec(
         select(LegalHold)
         .where(LegalHold.organisation_id == place[0], LegalHold.lifted_at == "")
         .order_by(col(LegalHold.placed_at))
     ).all()
-    return next((row for row in rows if current_name(platform, place[0], row.patient_id) == place[1]), None)
+    return next((row for row in rows if current_name(platform, place[0], row.patient_id) in charts), None)
 
 
 def _refuse_requests(platform: Platform, session: Session, place: Place) -> list[str]:
     """Requests to erase that are not begun end here; one that is begun cannot be stopped."""
     refused = []
+    charts = {patient for _, patient in every_chart(session, [place])}
     for row in session.exec(select(ErasureRequest).where(ErasureRequest.organisation_id == place[0])).all():
-        if current_name(platform, place[0], row.patient_id) != place[1]:
+        if current_name(platform, place[0], row.patient_id) not in charts:
             continue
         if row.state in (ErasureState.ERASING, ErasureState.ERASED):
             raise problems.BEGUN.error(request=row.id)
@@ -243,24 +244,29 @@ def _refuse_requests(platform: Platform, session: Session, place: Place) -> list
 
 
 def frozen_patients(platform: Platform) -> frozenset[Place]:
-    """(organisation_id, lake pseudonym as of now) of everybody whose data may not be used."""
+    """(organisation_id, lake pseudonym as of now) of everybody whose data may not be used, with all their charts."""
     with platform.records.reading() as session:
         rows: list[Withdrawal | LegalHold] = list(session.exec(select(Withdrawal)).all())
         rows += session.exec(select(LegalHold).where(LegalHold.lifted_at == "")).all()
-    return frozenset(
-        (row.organisation_id, current_name(platform, row.organisation_id, row.patient_id)) for row in rows
-    )
+        named = {
+            (row.organisation_id, current_name(platform, row.organisation_id, row.patient_id)) for row in rows
+        }
+        return every_chart(session, named)
 
 
 def without_frozen(
-    tables: Mapping[str, pd.DataFrame], frozen: frozenset[Place]
+    tables: Mapping[str, pd.DataFrame], frozen: frozenset[Place], resources: pd.DataFrame | None = None
 ) -> tuple[dict[str, pd.DataFrame], int]:
     """Lake tables without the rows of frozen patients, and how many patients that were.
+
+    resources -- the lake's table of that name: it knows whose a device or a supply is also where an older row of
+                 theirs does not say so
 
     Every table with `organisation_id` and `patient_id` is looked at; another has no patient's row.
     """
     if not frozen:
         return dict(tables), 0
+    owners = {} if resources is None else _owners(resources, frozen)
     seen: set[Place] = set()
     kept = {}
     for name, table in tables.items():
@@ -268,9 +274,19 @@ def without_frozen(
             kept[name] = table
             continue
         places = list(zip(table["organisation_id"], table["patient_id"], strict=True))
+        if owners:
+            keys = zip(*(table[column] for column in _RESOURCE), strict=True)
+            places = [owners.get(key, place) for key, place in zip(keys, places, strict=True)]
         seen.update(place for place in places if place in frozen)
         kept[name] = table[[place not in frozen for place in places]]
     return kept, len(seen)
+
+
+def _owners(resources: pd.DataFrame, frozen: frozenset[Place]) -> dict[tuple[str, ...], Place]:
+    """Resource -> whose it is, of frozen patients."""
+    columns = (resources[name] for name in (*_RESOURCE, PATIENT_ID))
+    rows = zip(*columns, strict=True)
+    return {tuple(key): (key[0], patient) for *key, patient in rows if (key[0], patient) in frozen}
 
 
 # -- who is meant --------------------------------------------------------------------------------------
@@ -280,33 +296,6 @@ def hospital_of(actor: Actor, action: Action, organisation_id: str) -> str:
     """Whose patient may be meant: one's own hospital's, or for an officer the one that is named."""
     own = visible_organisation(actor, action)
     return own if own is not None else organisation_id or actor.organisation
-
-
-def find_patient(platform: Platform, organisation_id: str, named: str, source_system: str = "") -> str:
-    """The lake pseudonym of a patient of this hospital. Raises `withdrawal.patient_unknown`."""
-    platform.records.get(Organisation, organisation_id)
-    for candidate in _candidates(platform, organisation_id, named.strip(), source_system.strip()):
-        if platform.records.find(PatientKey, (organisation_id, candidate)) is not None:
-            return candidate
-    raise problems.PATIENT_UNKNOWN.error()
-
-
-def _candidates(platform: Platform, organisation_id: str, named: str, source_system: str) -> list[str]:
-    if not named:
-        return []
-    try:
-        parse_token(named)
-        return [current_name(platform, organisation_id, named)]
-    except PlatformError:
-        pass
-    version = current_version(platform.records, PSEUDONYM, organisation_id)
-    key = platform.keys.derive(PSEUDONYM, organisation_id, version=version)
-    sources = platform.records.all(select(Upload).where(Upload.organisation_id == organisation_id))
-    systems = {one.source_system for one in sources if source_system in ("", one.source_system)}
-    return [
-        Pseudonymiser(key, system, version, platform.keys.suite).token("Patient", named)
-        for system in sorted(systems)
-    ]
 
 
 # -- checks --------------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from rwd_platform.flows.first_names import read_list
 from rwd_platform.flows.key_versions import FIRST, PROJECT, PSEUDONYM, RotationName, current_version
 from rwd_platform.flows.ledger_map import person_map
 from rwd_platform.flows.platform import Platform
+from rwd_platform.flows.withdraw_charts import every_chart
 from rwd_platform.records.tables import (
     AnalysisRun,
     DataLockRecord,
@@ -60,6 +61,16 @@ def names_of(platform: Platform, organisation_id: str, patient_id: str) -> tuple
         renamed = read_list(platform, RotationName(organisation_id, version))
         names += [old for old, new in renamed.items() if new == names[-1]][:1]
     return tuple(dict.fromkeys(names))
+
+
+def names_of_person(platform: Platform, organisation_id: str, patient_id: str) -> tuple[str, ...]:
+    """Every lake pseudonym of all charts that the person has at this hospital, those of the one named first."""
+    with platform.records.reading() as session:
+        others = {patient for _, patient in every_chart(session, [(organisation_id, patient_id)])} - {
+            patient_id
+        }
+    charts = [patient_id, *sorted(others)]
+    return tuple(name for chart in charts for name in names_of(platform, organisation_id, chart))
 
 
 def locks_with(
@@ -101,7 +112,7 @@ def note_cause(
 ) -> dict[str, Any]:
     """Mark the locks that hold a patient, and for a withdrawal their packages; returns which and how many."""
     locks = list(session.exec(select(DataLockRecord).order_by(col(DataLockRecord.made_at))).all())
-    holding = locks_with(platform, place[0], names_of(platform, *place), locks)
+    holding = locks_with(platform, place[0], names_of_person(platform, *place), locks)
     noted_at = as_text(platform.clock())
     for lock in locks:
         if lock.id in holding:

@@ -14,6 +14,26 @@ PATIENT_UNKNOWN = Problem(
     "pseudonym (p1.intl.1.…).",
     http=404,
 )
+PATIENT_AMBIGUOUS = Problem(
+    code="withdrawal.patient_ambiguous",
+    zh="本机构有多个来源系统使用该患者编号：{systems}。不同系统中可能是不同的人，未作任何登记。",
+    en="Several source systems of the hospital have a patient with this id: {systems}. They may be different people; "
+    "nothing was recorded.",
+    next_zh="请指明来源系统（命令行用 `--source`，页面填写“来源系统”），或完整粘贴假名。",
+    next_en="Name the source system (`--source`, or the field on the page), or paste a whole pseudonym.",
+    http=409,
+)
+CHARTS_UNSEEN = Problem(
+    code="withdrawal.charts_unseen",
+    zh="按居民身份证号，此人在本机构有 {count} 份病历：{charts}。另有 {others} 家医院有此人的记录，那里不会自动处理。",
+    en="By the resident id this person has {count} charts at the hospital: {charts}. Other hospitals with records of "
+    "the person: {others}; nothing is done there by itself.",
+    next_zh="撤回与删除对这 {count} 份病历一并生效。核对后请填写份数再提交（命令行用 `--charts {count}`）；"
+    "如并非同一人，请医院先更正证件号码并重新发送患者资料。",
+    next_en="A withdrawal or an erasure is of all {count}. Check them, then say how many (`--charts {count}`). If they "
+    "are not one person, let the hospital correct the resident id and send the patient again first.",
+    http=409,
+)
 REASON_UNKNOWN = Problem(
     code="withdrawal.reason_unknown",
     zh="事由只能从列表中选择：{allowed}。",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -106,7 +108,14 @@ PAGES = (
 
 def create_app(platform: Platform) -> FastAPI:
     """The doors of one deployment. OpenAPI describes the JSON API; pages are not part of it."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        with platform.layout.scratch_of_libraries():
+            yield
+
     app = FastAPI(
+        lifespan=lifespan,
         title="RWD research platform",
         summary="From hospital files to signed evidence packages",
         description=about or "",

@@ -22,6 +22,7 @@ from rwd_platform.server.quality_words import PROBLEMS, STATUSES
 HOSPITALS_ON_A_PAGE = 10
 RULES_ON_A_PAGE = 100
 RUNS_SHOWN = 12
+FAILING_SHOWN = 5  # beside a hospital's headline; the list above has them all
 ALL, ONLY_PROBLEMS = "all", "problems"
 
 
@@ -48,13 +49,26 @@ class TableLine:
 
 @dataclass(frozen=True)
 class HospitalPart:
-    """One hospital: its tables, and the share of rules that it kept in the last runs (date, share or None)."""
+    """One hospital: its tables, the rules that it does not keep, and the share of rules that it kept in the last runs
+    (date, share or None).
+    """
 
     id: str
     name: Bilingual
     counts: Mapping[str, int]
     tables: tuple[TableLine, ...]
     trend: tuple[tuple[str, float | None], ...]
+    failing: tuple[RuleFacts, ...] = ()
+
+    @property
+    def kept(self) -> int:
+        """Rules that hold, also where some rows break them."""
+        return self.counts["pass"] + self.counts["pass_with_rows"]
+
+    @property
+    def asked(self) -> int:
+        """Rules that had rows to speak about: "not applicable", "could not be asked" and "not run" are not among them."""
+        return self.kept + self.counts["fail"]
 
     @property
     def was_checked(self) -> bool:
@@ -79,6 +93,7 @@ class Dashboard:
     rules_total: int
     tables: tuple[str, ...]
     names: Mapping[str, Bilingual]
+    failing_total: int = 0  # rules that fail in the chosen hospitals; one that fails in two counts twice
 
 
 def read(
@@ -115,6 +130,7 @@ def read(
         rules_total=len(lines),
         tables=tuple(sorted({rule.table for rule in newest.rules.values()})),
         names=names,
+        failing_total=sum(one.status == "fail" for id in chosen for _, one in of_hospital[id]),
     )
 
 
@@ -144,7 +160,8 @@ def _part(
 ) -> HospitalPart:
     tables = sorted({rule.table for rule, _ in found if wanted.table in ("", rule.table)})
     lines = [_line(table, [one for rule, one in found if rule.table == table]) for table in tables]
-    return HospitalPart(id, name, _counts([one for _, one in found]), tuple(lines), trend)
+    failing = tuple(rule for rule, one in found if one.status == "fail")
+    return HospitalPart(id, name, _counts([one for _, one in found]), tuple(lines), trend, failing)
 
 
 def _line(table: str, found: list[Finding]) -> TableLine:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from rwd_platform.core.text import Bilingual
+
+if TYPE_CHECKING:
+    from rwd_platform.server.deps import Visitor
 
 # A rule's statuses in the order in which bars and counts show them.
 STATUSES = ("pass", "pass_with_rows", "fail", "error", "not_applicable", "not_run")
@@ -28,3 +32,19 @@ ENTRIES: Mapping[str, Bilingual] = {
     "closed": Bilingual("关闭", "Closed"),
     "reopened": Bilingual("质量检查仍显示，重新打开", "Opened again: the quality check still shows it"),
 }
+_EXACT = frozenset({"hospital", "operator"})  # as in the catalogue: whose rows they are, and who keeps them
+
+
+def table_titles() -> Mapping[str, Bilingual]:
+    """Tables by the names that the catalogue gives them; those computed from others too."""
+    from deidentify.classification import load_catalogue
+
+    zones = load_catalogue().zones
+    return {**zones["lake"].tables, **zones["derived"].tables}
+
+
+def small_below(visitor: Visitor) -> int:
+    """Counts of rows from 1 to below this are withheld from the visitor; 0 where every count is shown."""
+    from studies.cohorts.feasibility import protection
+
+    return 0 if visitor.user.role in _EXACT else protection().minimum

@@ -24,6 +24,7 @@ from rwd_platform.records.tables import (
     DataLockRecord,
     EvidencePackage,
     Job,
+    LockNotice,
     Organisation,
     OutputRelease,
     QualityRun,
@@ -213,6 +214,19 @@ def locks(records: Records, study_id: str) -> Sequence[DataLockRecord]:
         .where(DataLockRecord.study_id == study_id)
         .order_by(col(DataLockRecord.made_at).desc())
     )
+
+
+def frozen_locks(records: Records, lock_ids: Iterable[str]) -> dict[str, str]:
+    """lock -> kind of the notice that stands on it: it holds somebody who withdrew, is held, or was erased.
+
+    For what a page says. Whether a lock may be used is decided by the flow (`flows.withdraw_uses`).
+    """
+    notices = records.all(
+        select(LockNotice)
+        .where(col(LockNotice.lock_id).in_(list(lock_ids)), LockNotice.ended_at == "")
+        .order_by(col(LockNotice.noted_at))
+    )
+    return {one.lock_id: one.kind for one in notices}
 
 
 def runs(records: Records, study_id: str) -> Sequence[AnalysisRun]:

@@ -15,6 +15,7 @@ from rwd_platform.flows.free_text import NOT_PLANNED
 from rwd_platform.flows.jobs import enqueue
 from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.study import OUTCOMES_SEALED, newest_lock, newest_run
+from rwd_platform.flows.withdraw_uses import check_lock_usable
 from rwd_platform.records.lifecycles import STUDY, StudyState, check_transition
 from rwd_platform.records.tables import Job, Study
 from rwd_platform.server import free_texts, protocols, queries
@@ -38,19 +39,22 @@ def start_lock(platform: Platform, visitor: Visitor, study: Study) -> Job:
 
 
 def start_run(platform: Platform, visitor: Visitor, study: Study) -> Job:
-    """Raises `study.not_locked` before there is a lock."""
+    """Raises `study.not_locked` before there is a lock, `withdrawal.lock_frozen` for one that may not be used."""
     with refusals_recorded(platform.records, visitor.actor, "study.run", "study", study.id):
-        newest_lock(platform, study)
+        check_lock_usable(platform, newest_lock(platform, study).id)
         check_transition(STUDY, "study", study.id, StudyState(study.state), StudyState.ANALYSED)
     made = len(queries.runs(platform.records, study.id))
     return _start(platform, visitor, study, "run", {}, f"{made}")
 
 
 def start_assemble(platform: Platform, visitor: Visitor, study: Study, purpose: str, audience: str) -> Job:
-    """Raises `study.not_analysed` before there are results, `evidence.choice_unknown` for a made-up purpose."""
+    """Raises `study.not_analysed` before there are results, `evidence.choice_unknown` for a made-up purpose, and
+    `withdrawal.lock_frozen` where the lock of the results may not be used.
+    """
     with refusals_recorded(platform.records, visitor.actor, "package.assemble", "study", study.id):
         check_choices(purpose, audience)
         run = newest_run(platform, study)
+        check_lock_usable(platform, run.lock_id)
     wanted = {"purpose": purpose, "audience": audience}
     return _start(platform, visitor, study, "assemble", wanted, f"{run.id}/{purpose}/{audience}")
 

@@ -14,7 +14,7 @@ from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse
 
 from rwd_platform.core.text import Bilingual, Language
-from rwd_platform.server import acts, charts, texts
+from rwd_platform.server import acts, charts, quality_words, texts
 from rwd_platform.server.deps import Visitor, language_of, platform_of
 
 FOLDER = Path(__file__).parent / "templates"
@@ -88,6 +88,7 @@ def environment() -> Environment:
         extensions=["jinja2.ext.do"],
     )
     env.globals.update(t=translate, say=say, charts=charts, texts=texts, acts=acts, STATES=texts.STATES)
+    env.globals.update(quality_small_below=quality_words.small_below)
     filters: dict[str, Callable[..., Any]] = {
         "number": number,
         "local_time": texts.local_time,

@@ -93,6 +93,7 @@ JOB_KINDS: Mapping[str, Bilingual] = {
     "linkage": Bilingual("三医联动关联", "Linkage of care, payment and product"),
 }
 
+_COUNTING = ("counting", Bilingual("为计数做准备", "Prepare for counts"))
 # The stages that a job of each kind reports, in order (rwd_platform.flows.jobs and the flows it calls).
 JOB_STAGES: Mapping[str, tuple[tuple[str, Bilingual], ...]] = {
     "admit": (
@@ -102,13 +103,14 @@ JOB_STAGES: Mapping[str, tuple[tuple[str, Bilingual], ...]] = {
         ("segments", Bilingual("按患者分段加密", "Seal by patient")),
         ("quality", Bilingual("质量", "Quality")),
         ("risk", Bilingual("识别风险", "Re-identification risk")),
+        _COUNTING,
     ),
     "quality": (("quality", Bilingual("逐表检查", "Check each table")),),
     "lock": (("lock", Bilingual("选出队列并锁定", "Select the cohort and lock")),),
     "run": (("analyse", Bilingual("分析", "Analyse")),),
     "assemble": (("assemble", Bilingual("编排、签名、核对", "Assemble, sign, check")),),
     "risk": (("risk", Bilingual("计算指标与攻击试验", "Measure and attack")),),
-    "compact": (("compact", Bilingual("逐表合并文件", "Table by table")),),
+    "compact": (("compact", Bilingual("逐表合并文件", "Table by table")), _COUNTING),
     "question": (("rows", Bilingual("查找行的来源", "Look up the rows")),),
     "erase": (
         ("search", Bilingual("逐个文件查找", "Look through each file")),
@@ -122,6 +124,7 @@ JOB_STAGES: Mapping[str, tuple[tuple[str, Bilingual], ...]] = {
         ("names", Bilingual("假名对照", "Lists of names")),
         ("certificate", Bilingual("删除证明", "Certificate")),
         ("quality", Bilingual("质量", "Quality")),
+        _COUNTING,
     ),
     "fitness": (("fitness", Bilingual("逐项评估", "Assess each item")),),
     "catalogue": (("count", Bilingual("逐表统计", "Count each table")),),

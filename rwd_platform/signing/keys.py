@@ -30,8 +30,8 @@ ROOT_KEY_MISSING = Problem(
     code="keys.root_missing",
     zh="找不到根密钥文件 {path}。",
     en="There is no root key file at {path}.",
-    next_zh="请设置 RWD_ROOT_KEY_FILE；新部署可用 `rwd doctor --make-root-key` 生成一把。",
-    next_en="Set RWD_ROOT_KEY_FILE; `rwd doctor --make-root-key` makes one for a new deployment.",
+    next_zh="请设置 RWD_ROOT_KEY_FILE；新部署可用 `rwd doctor --make-root-key` 生成一把。{demo_zh}",
+    next_en="Set RWD_ROOT_KEY_FILE; `rwd doctor --make-root-key` makes one for a new deployment.{demo_en}",
     http=503,
     exit=Exit.BROKEN_ENVIRONMENT,
 )
@@ -92,10 +92,17 @@ def demo_key_ring(suite: str = INTL) -> KeyRing:
     return KeyRing(DEMO_ROOT, suite)
 
 
-def load_key_ring(path: Path, suite: str = INTL) -> KeyRing:
-    """The key ring of a deployment. Refuses a file that others can read, and the published demo key."""
+def load_key_ring(path: Path, suite: str = INTL, demo_home: Path | None = None) -> KeyRing:
+    """The key ring of a deployment. Refuses a file that others can read, and the published demo key.
+
+    demo_home -- where a demo lies that the caller may have meant
+    """
     if not path.is_file():
-        raise ROOT_KEY_MISSING.error(path=path)
+        raise ROOT_KEY_MISSING.error(
+            path=path,
+            demo_zh=f"如要查看演示，请在命令前写 RWD_DEMO=1 RWD_HOME={demo_home}。" if demo_home else "",
+            demo_en=f" For the demo, put RWD_DEMO=1 RWD_HOME={demo_home} before the command." if demo_home else "",
+        )
     if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise ROOT_KEY_UNSAFE.error(path=path, why="others can read it", why_zh="其他用户可读")
     root = path.read_bytes()

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from rwd_platform.core.canonical import sha256_hex
+from rwd_platform.store.counting import forget_prepared
 from rwd_platform.store.lake import Lake
 from rwd_platform.store.layout import Layout, durable_folder, sync_folder
 
@@ -52,9 +53,13 @@ def all_tables_or_none(layout: Layout, upload_id: str, finished: Finished) -> It
 
 @contextlib.contextmanager
 def quiet_lake(layout: Layout, finished: Finished) -> Iterator[Lake]:
-    """The lake with nobody reading several tables of it and nobody admitting: to remove what is old."""
+    """The lake with nobody reading several tables of it and nobody admitting: to remove what is old.
+
+    What was prepared for counting holds the same rows, and goes first.
+    """
     with _lake_guard(layout, fcntl.LOCK_EX):
         _settle(layout, finished)
+        forget_prepared(layout)
         yield Lake(layout)
 
 

@@ -32,27 +32,59 @@ if TYPE_CHECKING:
 _PIECE = 1 << 20
 _SEAL_BYTES = NONCE_BYTES + TAG_BYTES
 _TRAILER_BYTES = 8
+_AT_ONCE = 500
+
+Resource = tuple[str, str, str]
+"""source_system, resource_type, resource_id: one resource of a hospital, as the lake names it"""
 
 
 # -- the lake ------------------------------------------------------------------------------------------
 
 
-def erase_from_table(lake: Lake, table: str, organisation_id: str, names: Collection[str]) -> int:
+def erase_from_table(
+    lake: Lake,
+    table: str,
+    organisation_id: str,
+    names: Collection[str],
+    unnamed: Collection[Resource] = (),
+) -> int:
     """Remove the rows of a patient of one hospital, and every name of the patient in other rows of the lake.
+
+    unnamed -- resources that are the patient's though their rows may name nobody; a row of another patient stays
 
     Returns how many rows went. The files and the log of older versions go with them, also where no row was
     left to remove: a run that was cut off may have stopped between the two.
     """
     from deltalake import DeltaTable
 
-    listed = ", ".join(_quoted(name) for name in sorted(names))
-    own = f"{core.ORGANISATION_ID} = {_quoted(organisation_id)} AND {core.PATIENT_ID} IN ({listed})"
     path = lake.folder_of(table)
+    removed = 0
     with one_writer(path):
-        removed = DeltaTable(path).delete(own)["num_deleted_rows"]
+        for whose in _whose(names, unnamed):
+            own = f"{core.ORGANISATION_ID} = {_quoted(organisation_id)} AND {whose}"
+            removed += DeltaTable(path).delete(own)["num_deleted_rows"]
         _unname(DeltaTable(path), names)
     lake.forget_history(table)
-    return int(removed)
+    return removed
+
+
+def _whose(names: Collection[str], unnamed: Collection[Resource]) -> Iterator[str]:
+    """What is true of the patient's rows, in parts that are each short enough to be asked at once."""
+    listed = _listed(names)
+    yield f"{core.PATIENT_ID} IN ({listed})"
+    of_nobody = f"({core.PATIENT_ID} IS NULL OR {core.PATIENT_ID} = '')"
+    ids: dict[tuple[str, str], list[str]] = {}
+    for source_system, resource_type, resource_id in sorted(unnamed):
+        ids.setdefault((source_system, resource_type), []).append(resource_id)
+    for (source_system, resource_type), of_kind in ids.items():
+        kind = f"{core.SOURCE_SYSTEM} = {_quoted(source_system)} AND {core.RESOURCE_TYPE} = {_quoted(resource_type)}"
+        for start in range(0, len(of_kind), _AT_ONCE):
+            some = _listed(of_kind[start : start + _AT_ONCE])
+            yield f"{of_nobody} AND {kind} AND {core.RESOURCE_ID} IN ({some})"
+
+
+def _listed(texts: Collection[str]) -> str:
+    return ", ".join(_quoted(text) for text in sorted(texts))
 
 
 def _unname(delta: Any, names: Collection[str]) -> None:
@@ -87,9 +119,16 @@ def patients_of(path: Path, keys: KeyRing, organisation_id: str, find_keys: KeyL
 
 
 def blank_patient(
-    path: Path, keys: KeyRing, organisation_id: str, names: Collection[str], find_keys: KeyLookup
+    path: Path,
+    keys: KeyRing,
+    organisation_id: str,
+    names: Collection[str],
+    find_keys: KeyLookup,
+    of_nobody: Collection[int] = (),
 ) -> bool:
     """Put an empty line in the place of each line of the patient; False where the file has none.
+
+    of_nobody -- numbers of lines, from 1, that go as well though they are nobody's; every key has to be there still
 
     The other lines keep their numbers, and the file its name: the hash of what was received. The index says
     what the hash is now. The patient's key has to exist still, for it tells how many lines there were.
@@ -97,11 +136,11 @@ def blank_patient(
     part = path.parent.parent / f"{uuid.uuid4().hex}.part"
     with path.open("rb") as source:
         segments = _Blanking(source, keys, organisation_id, path.name, find_keys)
-        if not set(names) & set(segments.patients):
+        if not set(names) & set(segments.patients) and not of_nobody:
             return False
         try:
             with open_part(part) as sink:
-                segments.write(sink, frozenset(names), keys)
+                segments.write(sink, frozenset(names), keys, frozenset(of_nobody))
                 sink.flush()
                 os.fsync(sink.fileno())
                 _read_back(part, keys, organisation_id, find_keys)
@@ -121,8 +160,11 @@ def _read_back(part: Path, keys: KeyRing, organisation_id: str, find_keys: KeyLo
 class _Blanking(Segments):
     """Copies the sealed chunks of everybody else as they are, and seals empty lines in place of the patient's."""
 
-    def write(self, sink: BinaryIO, names: frozenset[str], keys: KeyRing) -> None:
+    def write(
+        self, sink: BinaryIO, names: frozenset[str], keys: KeyRing, of_nobody: frozenset[int] = frozenset()
+    ) -> None:
         self._digest, self._size, self._is_whole = hashlib.sha256(), 0, True
+        self._of_nobody, self._line = of_nobody, 1
         self._source.seek(0)
         sink.write(self._source.readline())
         index: dict[str, Any] = self._read_index()
@@ -155,11 +197,11 @@ class _Blanking(Segments):
             self._source.seek(at)
             sealed.append(self._source.read(size))
             plain.append(content)
-        runs = self._without(names, owners, runs, plain)
+        runs, blanked = self._without(names, owners, runs, plain)
         nobody = found[NOBODY]
         assert nobody is not None  # noqa: S101 - the hospital's own key is never a patient's to destroy
         for chunk, owner in enumerate(owners):
-            if owner in names:
+            if owner in names or chunk in blanked:
                 sealed[chunk] = self._sealed(nobody, plain[chunk] or b"", b"chunk", window, chunk)
         self._count(runs, plain)
         layout["runs"] = [number for run in runs for number in run]
@@ -174,23 +216,40 @@ class _Blanking(Segments):
         owners: list[str],
         runs: list[tuple[int, int]],
         plain: list[bytes | None],
-    ) -> list[tuple[int, int]]:
-        """The runs with the patient's cut down to their line ends, which is what `plain` holds afterwards."""
+    ) -> tuple[list[tuple[int, int]], frozenset[int]]:
+        """The runs with what goes cut down to its line ends, which is what `plain` holds afterwards; and which
+        chunks have changed.
+        """
         taken = dict.fromkeys(range(len(owners)), 0)
-        blanked: dict[int, bytes] = {}
+        is_cut = {chunk for chunk, owner in enumerate(owners) if owner in names or self._has_lines(owner)}
+        left: dict[int, bytes] = dict.fromkeys(is_cut, b"")
         new = []
         for chunk, size in runs:
-            if owners[chunk] not in names:
-                new.append((chunk, size))
-                continue
             content = (plain[chunk] or b"")[taken[chunk] : taken[chunk] + size]
             taken[chunk] += size
-            ends = b"\n" * content.count(b"\n")
-            blanked[chunk] = blanked.get(chunk, b"") + ends
-            new.append((chunk, len(ends)))
-        for chunk, content in blanked.items():
+            if plain[chunk] is None and self._of_nobody and owners[chunk] not in names:
+                raise self._damaged("a line cannot be counted", "无法数行")
+            is_gone = chunk in is_cut
+            stays = self._what_stays(owners[chunk] in names, content) if is_gone else content
+            self._line += content.count(b"\n")
+            if is_gone:
+                left[chunk] += stays
+            new.append((chunk, len(stays) if is_gone else size))
+        for chunk, content in left.items():
             plain[chunk] = content
-        return new
+        return new, frozenset(is_cut)
+
+    def _has_lines(self, owner: str) -> bool:
+        return owner == NOBODY and bool(self._of_nobody)
+
+    def _what_stays(self, goes: bool, content: bytes) -> bytes:
+        """Line ends alone of what goes; of nobody's bytes all but the lines that go too."""
+        if goes:
+            return b"\n" * content.count(b"\n")
+        kept = []
+        for number, piece in enumerate(content.split(b"\n"), start=self._line):
+            kept.append(b"" if number in self._of_nobody else piece)
+        return b"\n".join(kept)
 
     def _count(self, runs: list[tuple[int, int]], plain: list[bytes | None]) -> None:
         taken = dict.fromkeys(range(len(plain)), 0)

@@ -7,6 +7,7 @@ import fcntl
 import os
 import re
 import shutil
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -87,6 +88,11 @@ class Layout:
         return self.home / "packages"
 
     @property
+    def counting(self) -> Path:
+        """Tables prepared for counting: counting/<state>/<table>.parquet. They can be made again at any time."""
+        return self.home / "counting"
+
+    @property
     def tmp(self) -> Path:
         """Half-written things. It lies in the home so that a rename out of it is atomic."""
         return self.home / "tmp"
@@ -110,6 +116,17 @@ class Layout:
             finally:
                 shutil.rmtree(folder, ignore_errors=True)
                 guard.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def scratch_of_libraries(self) -> Iterator[None]:
+        """What libraries put aside holds patients' rows: in the home it is swept, should this process be killed."""
+        before = tempfile.tempdir
+        with self.scratch("work") as scratch:
+            tempfile.tempdir = str(scratch)
+            try:
+                yield
+            finally:
+                tempfile.tempdir = before
 
     def sweep_scratch(self) -> int:
         """Remove scratch folders whose owner is gone; returns how many."""

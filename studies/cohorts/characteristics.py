@@ -6,7 +6,7 @@ What is not recorded is a value of its own, `MISSING`: a group's counts add up t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 from rwd_platform.core.text import Bilingual
@@ -19,7 +19,11 @@ NAMES: Mapping[str, Bilingual] = {
     AGE: Bilingual("起始日年龄（周岁）", "Age at index (completed years)"),
     HOSPITAL: Bilingual("医疗机构", "Hospital"),
     YEAR: Bilingual("起始日年份", "Year of index"),
-    FOLLOW_UP: Bilingual("起始日之后的观察天数", "Days observed after index"),
+    # Where outcomes are sealed the last contact is the last of the other records: a short time says nothing.
+    FOLLOW_UP: Bilingual(
+        "起始日之后的观察天数（不含封存的结局与随访结果）",
+        "Days observed after index (sealed outcomes and follow-up left out)",
+    ),
 }
 # A characteristic and the column of the patient that says it, under its name in a model's file.
 OF_PATIENT: Mapping[str, str] = {SEX: "gender", HOSPITAL: "hospital"}
@@ -36,10 +40,12 @@ class Characteristics:
     counts -- characteristic -> value -> how many of the `n` patients. Bands are "18-44" and "75+"; "before" is
               a day (or an age) before the first band: a birth after the index, an index after the last day
               that is observed. A characteristic that the data model does not know is not there.
+    keys   -- the same places -> the sum of the numbers of those patients (patient_keys.py), where asked for
     """
 
     n: int
     counts: Mapping[str, Mapping[str, int]]
+    keys: Mapping[str, Mapping[str, int]] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def adds_up(self) -> bool:

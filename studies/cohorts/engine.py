@@ -11,20 +11,13 @@ from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import Any
 
-from studies.cohorts.definition import (
-    Cohort,
-    Events,
-    ExposureExit,
-    FixedExit,
-    Group,
-    Related,
-    Test,
-)
+from studies.cohorts.definition import Cohort, Events, ExposureExit, FixedExit, Group, Related, Test
 from studies.cohorts.expressions import (
     END,
     FIRST,
     LAST,
     NUMBER,
+    OPEN,
     PATIENT,
     START,
     VISIT,
@@ -40,15 +33,17 @@ from studies.cohorts.expressions import (
     inside,
     number_of,
 )
+from studies.cohorts.open_ends import last_day, until, with_open_ends
 from studies.cohorts.rows import cut, dated, eras, nearest, numbered, pick, shifted
 from studies.cohorts.tables import EventTable, Model
 
 # Ibis comes without types: its tables and expressions are Any here.
 Expr = Any
 
-_EVENT = (PATIENT, START, END, VISIT, NUMBER)
+_EVENT = (PATIENT, START, END, OPEN, VISIT, NUMBER)
 _INDEX = (*_EVENT, FIRST, LAST)
 _VALUE, _PASSES, _FOUND, _QUERY = "_value", "_passes", "_found", "_query"
+PATIENT_NUMBER, PSEUDONYM = "_patient_number", "_pseudonym"
 _ID, _SAME = "_id", "_same"  # what comes first of one day; the number by which an event is found again
 
 
@@ -61,12 +56,15 @@ def rule_column(number: int) -> str:
 class Engine:
     """Definitions over the tables of one connection: {table as stored: Ibis table}.
 
-    keep -- what to do with an intermediate result that several parts of a query read: nothing, or see keeping.py
+    keep  -- what to do with an intermediate result that several parts of a query read: nothing, or see keeping.py
+    names -- where the tables tell patients by numbers (`counting.py`), whose number each is: _patient_number,
+             _pseudonym
     """
 
     model: Model
     tables: Mapping[str, Expr]
     keep: Callable[[Expr], Expr] = field(default=lambda rows: rows, compare=False)
+    names: Expr | None = field(default=None, compare=False)
 
     def cohort(self, cohort: Cohort) -> Expr:
         """patient_id, start_date, end_date: the patients' intervals."""
@@ -148,11 +146,13 @@ class Engine:
         rows = rows.filter(rows[START].notnull())
         visit = rows[table.visit].cast("string") if table.visit else ibis.null("string")
         rows = rows.mutate(**{END: end_of(rows, table, rows[START]), VISIT: visit})
+        rows = with_open_ends(rows, table, self.tables, self.model)
         moved = bool(wanted.shift) or any(wanted.dates)
         if wanted.first or (ordered and not moved):
             rows = numbered(rows, [START, *table.id])
         rows = rows.filter(rows[NUMBER] == 0) if wanted.first else rows
         rows = shifted(rows, wanted.shift)
+        rows = rows.filter(rows[START].notnull()) if wanted.shift and table.open_end else rows
         rows = self._looked_up(rows, table, asked)
         passed = [self._passes(rows, table, test) for test in wanted.tests]
         rows = dated(rows.filter(all_of(passed)) if passed else rows, wanted.dates)
@@ -185,8 +185,9 @@ class Engine:
         stored = {column for name in asked for column in table.stored(name)}
         columns = sorted(stored.union(table.always_read()))
         if of is not None:
+            rows = rows.semi_join(of, [rows[table.patient] == of[PATIENT]]).select(*columns)
             # Kept: an engine would read the dates of all rows first, and find their patients then.
-            rows = self.keep(rows.semi_join(of, [rows[table.patient] == of[PATIENT]]).select(*columns))
+            rows = rows if rows[table.start].type().is_integer() else self.keep(rows)
         return rows.select(*columns, **{PATIENT: rows[table.patient], START: day_of(rows[table.start])})
 
     def _with_observation(self, events: Expr) -> Expr:
@@ -196,8 +197,9 @@ class Engine:
         periods = periods.select(
             _observed=periods[patient], _first_said=periods[first], _last_said=periods[last]
         )
+        joined = events.inner_join(periods, [events[PATIENT] == periods["_observed"]])
         # Kept: an engine would read the dates of every period there is, to join by them.
-        joined = self.keep(events.inner_join(periods, [events[PATIENT] == periods["_observed"]]))
+        joined = joined if periods["_first_said"].type().is_integer() else self.keep(joined)
         joined = joined.mutate(**{FIRST: day_of(joined["_first_said"]), LAST: day_of(joined["_last_said"])})
         watched = joined.filter((joined[FIRST] <= joined[START]) & (joined[START] <= joined[LAST]))
         return watched.drop("_observed", "_first_said", "_last_said")
@@ -294,7 +296,7 @@ class Engine:
         if column in plain:
             return rows[plain[column]]
         if column == "days":
-            return rows[END] - rows[START]
+            return until(rows) - rows[START]
         if column in _AGES:
             completed, side = _AGES[column]
             return age(rows, rows[side], completed=completed)
@@ -351,7 +353,7 @@ class Engine:
         included = numbered(included, [START, NUMBER, FIRST])
         ends = []
         if isinstance(cohort.exit, FixedExit):
-            base = included[START] if cohort.exit.side == "start" else included[END]
+            base = included[START] if cohort.exit.side == "start" else last_day(included)
             end = ibis.least(base + cohort.exit.days, included[LAST])
             ends.append(included.select(PATIENT, NUMBER, START, _end_day=end))
         else:
@@ -370,7 +372,7 @@ class Engine:
         found = []
         for wanted in exit.exposure:
             rows = self.events(wanted, ordered=False, of=included)
-            end = rows[END] if exit.supply_days is None else rows[START] + exit.supply_days
+            end = last_day(rows) if exit.supply_days is None else rows[START] + exit.supply_days
             found.append(rows.select(PATIENT, START, **{END: end + exit.extra_days}))
         every = ibis.union(*found) if len(found) > 1 else found[0]
         exposed = eras(every, exit.gap_days).rename({f"_of{name}": name for name in (PATIENT, START, END)})

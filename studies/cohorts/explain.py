@@ -193,6 +193,8 @@ class _Path:
         table = self.engine.model.table(wanted.table)
         event = next((one for one in events if one.row is row), None)
         as_read = self.engine.as_event(wanted, row)
+        if as_read is None:
+            return Judged(_row(row, table), False, Looked("row", False, line=wanted.line))
         tests = tuple(self._test(test, as_read) for test in wanted.tests)
         parts: tuple[Looked, ...] = ()
         if wanted.within and not wanted.within.empty:
@@ -266,7 +268,7 @@ def _seen(event: Event | Interval) -> RowSeen:
     if isinstance(event, Interval):
         return _interval(event)
     row = _row(event.row, event.table)
-    return replace(row, date=event.start.isoformat(), end_date=event.end.isoformat())
+    return replace(row, date=event.start.isoformat(), end_date=_text(event.end))
 
 
 def _interval(one: Interval) -> RowSeen:

@@ -19,6 +19,10 @@ from studies.cohorts.tables import EventTable, Outside, Ratio
 Expr = Any
 
 PATIENT, START, END, VISIT, NUMBER = "_patient", "_start", "_end", "_visit", "_number"
+OPEN = "_open"  # where the end is open: the last day on which the patient is observed (open_ends.py)
+NOT_TO_THE_DAY = -(
+    2**31
+)  # stands, among days as numbers, for an end that is recorded and not known to the day
 FIRST, LAST = "_first", "_last"  # of the observation period that the event lies in
 
 _EPOCH = date(1970, 1, 1)
@@ -37,9 +41,14 @@ def all_of(conditions: Sequence[Expr]) -> Expr:
 
 
 def day_of(column: Expr) -> Expr:
-    """The number of a day, from a date or from ISO text that is known to the day; else null."""
+    """The number of a day, from a date or from ISO text that is known to the day; else null.
+
+    A whole number is the number of a day already (`counting.py`).
+    """
     import ibis
 
+    if column.type().is_integer():
+        return column.cast("int64")
     if column.type().is_date():
         when = column
     elif column.type().is_timestamp():
@@ -67,18 +76,19 @@ def number_of(text: str) -> int:
 
 
 def end_of(rows: Expr, table: EventTable, start: Expr) -> Expr:
-    """The day an event ends: by the first of the table's ways that gives one, else its start."""
+    """The day an event ends: by the first of the table's ways that gives one, else its start (null: an open end)."""
     import ibis
 
     ways = []
     for end in table.ends:
         if end.column:
-            ways.append(day_of(rows[end.column]))
+            day = day_of(rows[end.column])
+            ways.append(day.nullif(NOT_TO_THE_DAY) if table.open_end else day)
         elif end.days is not None:
             ways.append(start + end.days)
         else:
             ways.append(start + rows[end.days_column].cast("int64"))
-    return ibis.coalesce(*ways, start)
+    return ibis.coalesce(*ways) if table.open_end else ibis.coalesce(*ways, start)
 
 
 def coded(rows: Expr, table: EventTable, test: CodeTest) -> Expr:
@@ -121,6 +131,8 @@ def inside(window: Window, rows: Expr, event: Mapping[str, Expr], observed: bool
     day = event[window.event]
     origin = rows[START] if window.index == "start" else rows[END]
     first, last = (_edge(bound, rows, origin, observed) for bound in (window.start, window.end))
+    if first is None and last is None:
+        return [day.notnull()]  # of an end that is not known nobody can say when it was
     return [*([] if first is None else [day >= first]), *([] if last is None else [day <= last])]
 
 

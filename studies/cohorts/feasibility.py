@@ -1,9 +1,9 @@
 """How many patients would there be? Counts before any freeze: without outcomes, rounded, nobody singled out.
 
-Each step's number of patients gets a small noise and is rounded (feasibility.toml). The noise depends on who is
-counted, by a key that never leaves the platform: to ask again gives the same answer, and to ask for one patient more
-or less an independent one. What is left over is the patience of somebody who asks the same thing in very many ways:
-every count is in the log with its definition.
+Each number of patients gets a small noise and is rounded (feasibility.toml). The noise depends on who is counted and
+on nothing else, by a key that never leaves the platform: to ask again gives the same answer, in whatever words, order
+or company of other conditions, and to ask for one patient more or less an independent one. What is left over is the
+patience of somebody who asks for very many sets of patients: every count is in the log with its definition.
 """
 
 from __future__ import annotations
@@ -142,11 +142,10 @@ def feasibility(
     else:
         found, kept = steps.count(engine, cohort, excluding, weights), None
     shown = _shown_steps(found, key, rules)
-    last = found[-1].key_sum
     return FeasibilityCount(
         cohort.name,
         shown,
-        None if kept is None else _shown_characteristics(kept, "kept", last, key, rules),
+        None if kept is None else _shown_characteristics(kept, key, rules),
         rules.minimum,
         rules.base,
         rules.note,
@@ -157,7 +156,7 @@ def _shown_steps(found: tuple[Step, ...], key: bytes, rules: Protection) -> tupl
     shown: list[ShownStep] = []
     before: int | None = None
     for number, step in enumerate(found):
-        remaining = _shown(step.remaining, "", step.key_sum, key, rules)
+        remaining = _shown(step.remaining, step.key_sum, key, rules)
         if number:
             # Nobody comes back: noise must not make a later step larger, nor tell again what was hidden.
             remaining = None if remaining is None or before is None else min(remaining, before)
@@ -165,7 +164,7 @@ def _shown_steps(found: tuple[Step, ...], key: bytes, rules: Protection) -> tupl
         left = None if left is not None and left < rules.minimum else left
         lost = None
         if step.lost is not None:
-            lost = _shown_characteristics(step.lost, step.id, step.key_sum, key, rules)
+            lost = _shown_characteristics(step.lost, key, rules)
         shown.append(
             ShownStep(step.id, step.kind, step.reason, left if number else 0, remaining, lost, step.line)
         )
@@ -173,21 +172,21 @@ def _shown_steps(found: tuple[Step, ...], key: bytes, rules: Protection) -> tupl
     return tuple(shown)
 
 
-def _shown_characteristics(
-    who: Characteristics, at: str, key_sum: int, key: bytes, rules: Protection
-) -> ShownCharacteristics:
+def _shown_characteristics(who: Characteristics, key: bytes, rules: Protection) -> ShownCharacteristics:
+    """Each value's number by those who have it alone: who else is lost there could be varied until it is known."""
     counts = {
-        name: {value: _shown(n, f"{at}\n{name}\n{value}", key_sum, key, rules) for value, n in values.items()}
+        name: {value: _shown(n, who.keys[name][value], key, rules) for value, n in values.items()}
         for name, values in who.counts.items()
     }
-    return ShownCharacteristics(_shown(who.n, f"{at}\n", key_sum, key, rules), counts)
+    everybody = sum(next(iter(who.keys.values()), {}).values())
+    return ShownCharacteristics(_shown(who.n, everybody, key, rules), counts)
 
 
-def _shown(n: int, cell: str, key_sum: int, key: bytes, rules: Protection) -> int | None:
-    """A number as it is shown: its noise follows from who is counted and in which cell."""
+def _shown(n: int, key_sum: int, key: bytes, rules: Protection) -> int | None:
+    """A number as it is shown: its noise follows from who is counted."""
     if n < rules.minimum:
         return None
-    said = hmac.new(key, f"{n}\n{key_sum}\n{cell}".encode(), hashlib.sha256).digest()
+    said = hmac.new(key, f"{n}\n{key_sum}\n".encode(), hashlib.sha256).digest()
     noise = int.from_bytes(said[:8], "big") % (2 * rules.noise + 1) - rules.noise
     rounded = (n + noise + rules.base // 2) // rules.base * rules.base
     return rounded if rounded >= rules.minimum else None

@@ -18,11 +18,13 @@ from studies.cohorts.lint_logic import (
     events_among,
     groups_of,
     impossible,
+    impossible_in,
     must_hold,
     must_of,
     negated,
+    of_index,
 )
-from studies.cohorts.lint_time import LATER, has_length, look_ahead
+from studies.cohorts.lint_time import known_later, look_ahead
 from studies.cohorts.tables import EventTable, Model, known_columns
 from studies.yaml_reader import Node
 
@@ -64,7 +66,7 @@ def lint(
     found = list(unreadable)
     if not unreadable:
         found += _empty(cohort, model)
-        found += _contradictions(cohort)
+        found += _contradictions(cohort, model)
         found += _time(cohort, model)
         found += _values(cohort, model)
         found += _outcomes(cohort, frozenset(outcomes) | model.outcomes)
@@ -80,7 +82,7 @@ def errors(findings: Collection[Finding]) -> tuple[Finding, ...]:
 
 _PART = {
     "entry_empty": "entry", "follow_up_required": "entry", "several_index_dates": "entry",
-    "last_entry": "entry", "calendar_empty": "window", "exit_before_entry": "exit",
+    "last_entry": "entry", "calendar_empty": "window", "window_beside_entry": "window", "exit_before_entry": "exit",
     "follow_up_in_protocol": "exit",
 }  # fmt: skip
 
@@ -140,18 +142,18 @@ def _empty(cohort: Cohort, model: Model) -> Iterator[Raw]:
 # -- contradictions --------------------------------------------------------------------------------
 
 
-def _contradictions(cohort: Cohort) -> Iterator[Raw]:
+def _contradictions(cohort: Cohort, model: Model) -> Iterator[Raw]:
     first, last = cohort.window
     if first and last and first > last:
         yield "calendar_empty", 0, {"first": first, "last": last}
     if isinstance(cohort.exit, FixedExit) and cohort.exit.days < 0:
         yield "exit_before_entry", 0, {"days": cohort.exit.days}
     for events in cohort.all_events():
-        if column := impossible(events.tests):
+        if column := impossible_in(events, model):
             yield "contradiction", events.line, {"column": column}
     for group, line in groups_of(cohort):
         yield from _of_group(group, line)
-    yield from _between_rules(cohort)
+    yield from _between_rules(cohort, model)
     yield from _about_entry(cohort)
 
 
@@ -194,24 +196,41 @@ def _reversed(windows: tuple[Window, ...]) -> bool:
     return False
 
 
-def _between_rules(cohort: Cohort) -> Iterator[Raw]:
-    """What one rule demands and another forbids."""
+def _between_rules(cohort: Cohort, model: Model) -> Iterator[Raw]:
+    """What one rule demands and another, or the entry, forbids."""
     must = must_hold(cohort)
-    asked: list[Test] = []
+    entries = [of_index(events, model) for events in cohort.entry.events]
+    asked = [tests for tests in entries if not impossible(tests)] or [()]
     for test, line in must.tests:
-        if not impossible(asked) and impossible([*asked, test]):
+        left = [(*tests, test) for tests in asked if not impossible((*tests, test))]
+        if asked and not left:
             yield "contradiction", line, {"column": test.column}
-        asked.append(test)
-    valued = {test.column for test in asked if test.operator != "is_null"}
+        asked = left
     for test, line in must.unless:
         opposite = negated(test)
-        if opposite and test.column in valued and not impossible(asked) and impossible([*asked, opposite]):
+        if opposite and asked and all(_must_be(tests, test.column, opposite) for tests in asked):
             yield "contradiction", line, {"column": test.column}
+    yield from _beside_window(cohort, asked)
     for some, at in must.present:
         for every, at_most, line in must.absent:
             same = every.count.distinct in ("", some.count.distinct)
             if same and some.count.number > at_most and among(some, every):
                 yield "required_and_excluded", max(at, line), {"other": min(at, line)}
+
+
+def _must_be(tests: tuple[Test, ...], column: str, opposite: Test) -> bool:
+    """Whether tests say that a column is recorded, and leave nothing that passes the opposite of another."""
+    recorded = any(test.column == column and test.operator != "is_null" for test in tests)
+    return recorded and bool(impossible((*tests, opposite)))
+
+
+def _beside_window(cohort: Cohort, asked: list[tuple[Test, ...]]) -> Iterator[Raw]:
+    """`asked`: what holds of the index date and the patient, for each kind of entry event."""
+    first, last = cohort.window
+    limits = [Test("start_date", "ge", (first,))] if first else []
+    limits += [Test("start_date", "le", (last,))] if last else []
+    if asked and not impossible(limits) and all(impossible((*tests, *limits)) for tests in asked):
+        yield "window_beside_entry", 0, {"window": f"{first} – {last}".strip()}
 
 
 def _about_entry(cohort: Cohort) -> Iterator[Raw]:
@@ -238,7 +257,7 @@ def _has_day_zero(window: Window) -> bool:
 
 
 def _time(cohort: Cohort, model: Model) -> Iterator[Raw]:
-    for _, line, days in look_ahead(cohort, model):
+    for line, days in look_ahead(cohort, model):
         far = ("任意多", "any number of") if days == inf else (f"{days:g}", f"{days:g}")
         yield "look_ahead", line, {"days_zh": far[0], "days": far[1]}
     entry = cohort.entry
@@ -247,9 +266,8 @@ def _time(cohort: Cohort, model: Model) -> Iterator[Raw]:
     if "last" in (entry.limit, cohort.qualify_limit, cohort.limit):
         yield "last_entry", 0, {}
     for events in entry.events:
-        late = [test.column for test in events.tests if test.column in LATER]
-        if late and has_length(events, model):
-            yield "known_later", events.line, {"column": late[0]}
+        for column in known_later(events, model)[:1]:
+            yield "known_later", events.line, {"column": column}
     for group, line in groups_of(cohort):
         for related in group.related:
             if related.events.pick != "all":

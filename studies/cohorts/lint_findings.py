@@ -1,7 +1,7 @@
 """What the linter can find: how grave it is, what is wrong and what to do, in Chinese and English.
 
-The errors of a language version do not grow: a protocol that was read once is read for good. A new rule comes as a
-warning, or with the next version of the language.
+Once a language version has been published its errors do not grow: a protocol that was read once is read for good. A
+new rule then comes as a warning, or with the next version of the language.
 """
 
 from __future__ import annotations
@@ -117,6 +117,14 @@ FINDINGS: Mapping[str, Told] = {
         "交换或更正两个日期",
         "swap or correct the two dates",
     ),
+    "window_beside_entry": (
+        "error",
+        "日历区间（{window}）内没有任何可能的起始日：在其后入组的全部截去，在其前入组的只剩随访到那时的人（永恒时间偏倚）",
+        "no possible index date lies in the calendar window ({window}): who enters after it is cut off, and of those "
+        "who enter before it only those followed until then are left (immortal time)",
+        "使 window 与 entry.between 及规则对 start_date 的要求相交",
+        "let the window overlap entry.between and what the rules ask of start_date",
+    ),
     "exit_before_entry": (
         "error",
         "随访在起始事件之前 {days} 天结束",
@@ -135,8 +143,10 @@ FINDINGS: Mapping[str, Told] = {
         "error",
         "该条件取用起始日之后（最远 {days_zh} 天）的记录：能否入组取决于随访期内的事，造成永恒时间偏倚",
         "this condition reaches {days} days past the index date: who is in would depend on follow-up (immortal time)",
-        "时间窗止于第 0 天；如须观察一段时间后再入组，请用 entry.landmark_days 把起始日后移",
-        "end the window on day 0; if people must be watched first, move the index with entry.landmark_days",
+        "时间窗止于第 0 天，且不问届时尚未结束的事件何时结束、持续多久或后来是否退回；"
+        "如须观察一段时间后再入组，请用 entry.landmark_days 把起始日后移",
+        "end the window on day 0, and ask of no event that goes on then how long it lasts, when it ends or whether it "
+        "is returned; if people must be watched first, move the index with entry.landmark_days",
     ),
     "exposure_after_index": (
         "error",
@@ -161,11 +171,14 @@ FINDINGS: Mapping[str, Told] = {
         "take the first, unless the question asks for the last",
     ),
     "known_later": (
-        "warning",
-        "起始事件的 {column} 在起始日当天尚不可知",
-        "the {column} of the entry event is not yet known on the index date",
-        "确认该条件在起始日即可判断，或用 entry.landmark_days 后移起始日",
-        "make sure it can be known on the day, or move the index with entry.landmark_days",
+        "error",
+        "起始事件的 {column} 在起始日当天尚不可知：能否入组取决于随访期内的事，造成永恒时间偏倚",
+        "the {column} of the entry event is not yet known on the index date: who is in would depend on follow-up "
+        "(immortal time)",
+        "改用当天已知的列；如须等到已知之后再入组，请用 entry.landmark_days: n 把起始日后移，"
+        "再用规则查询第 -n 天开始的该事件（days: [-n, -n]）",
+        "use a column that is known on the day; if people must be watched first, move the index with "
+        "entry.landmark_days: n, and ask in a rule for the event that began on day -n (days: [-n, -n])",
     ),
     "pick_in_related": (
         "error",

@@ -8,6 +8,7 @@ from typing import Any
 
 from studies.cohorts.definition import CodeTest, Cohort, Events, Group, Operator, Related, Test, Window
 from studies.cohorts.plain_values import compare
+from studies.cohorts.tables import Model
 
 _WHOLE = ("age", "age_at_end", "calendar_age", "calendar_age_at_end", "days")
 _NEGATED: Mapping[Operator, Operator] = {
@@ -31,6 +32,8 @@ def impossible(tests: Sequence[Test]) -> str:
 def _possible(column: str, tests: Sequence[Test]) -> bool:
     if any(test.operator == "is_null" for test in tests):
         return all(test.operator == "is_null" for test in tests)
+    if column in _WHOLE:  # nobody is younger than 0, and nothing ends before it begins
+        tests = [*tests, Test(column, "ge", (0,))]
     finite = [test for test in tests if test.operator in ("eq", "in")]
     if finite:
         return any(all(_passes(test, value) for test in tests) for value in finite[0].values)
@@ -67,6 +70,36 @@ def _fits(low: tuple[Any, bool], high: tuple[Any, bool], step: int) -> bool:
     if step:
         return bool(first + after <= last - before)
     return bool(first < last) if after or before else bool(first <= last)
+
+
+def impossible_in(events: Events, model: Model) -> str:
+    """The column for which no row of a query passes all its tests and codes; "" if there may be rows."""
+    return impossible((*events.tests, *_length(events, model))) or _no_code_left(events.codes)
+
+
+def _length(events: Events, model: Model) -> tuple[Test, ...]:
+    """How long every event of a query lasts, where it is the same for all: a test that they all pass."""
+    shift = events.shift
+    if shift and (shift.start_from == shift.end_from or not model.events[events.table].ends):
+        return (Test("days", "eq", (max(shift.end_days - shift.start_days, 0),)),)
+    return () if shift or model.events[events.table].ends else (Test("days", "eq", (0,)),)
+
+
+def _no_code_left(codes: Sequence[CodeTest]) -> str:
+    """The column in which no code is in all the lists that it must be in, and in none of the others."""
+    for column in dict.fromkeys(one.column for one in codes):
+        wanted = [one.codes.pairs for one in codes if one.column == column and not one.excluded]
+        unwanted = [one.codes.pairs for one in codes if one.column == column and one.excluded]
+        if wanted and all(wanted) and not frozenset.intersection(*wanted).difference(*unwanted):
+            return column
+    return ""
+
+
+def of_index(events: Events, model: Model) -> tuple[Test, ...]:
+    """What an entry's own tests say of the index date and the patient, whom rules may ask about too."""
+    of_dates = () if any(events.dates) else ("start_date", "end_date", *_WHOLE)
+    said = (*events.tests, *_length(events, model))
+    return tuple(test for test in said if test.column in of_dates or test.column.startswith("patient."))
 
 
 def negated(test: Test) -> Test | None:

@@ -9,10 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import operator
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import Any
 
 CHARACTERS = 12  # at the end of a pseudonym: 60 bits of base 32
+CHARACTER_COLUMNS = tuple(f"_character{place}" for place in range(CHARACTERS))  # where they are columns of their own
 _BITS = 24  # so that the sum over 16 million patients fits into 64 bits
 
 # Ibis comes without types: its expressions are Any here.
@@ -36,18 +40,19 @@ class PatientWeights:
         characters = text[-CHARACTERS:].rjust(CHARACTERS, "\0")
         return sum(weight * (ord(one) % 128) for weight, one in zip(self.weights, characters, strict=True))
 
-    def of_column(self, column: Expr) -> Expr:
-        """The same number as an expression."""
-        text = column.cast("string")
-        length = text.length()
-        parts = [
-            (length >= CHARACTERS - place).ifelse(
-                text.substr(length - (CHARACTERS - place), 1).ascii_str().cast("int64") % 128, 0
-            )
-            * weight
-            for place, weight in enumerate(self.weights)
-        ]
-        total = parts[0]
-        for part in parts[1:]:
-            total = total + part
-        return total
+    def of_characters(self, characters: Sequence[Expr]) -> Expr:
+        """The same number as an expression, of what `characters_of` gives."""
+        parts = [one * weight for one, weight in zip(characters, self.weights, strict=True)]
+        return reduce(operator.add, parts)
+
+
+def characters_of(column: Expr) -> list[Expr]:
+    """The characters at the end of the pseudonyms in a column, as numbers; 0 where one is shorter."""
+    text = column.cast("string")
+    length = text.length()
+    return [
+        (length >= CHARACTERS - place).ifelse(
+            text.substr(length - (CHARACTERS - place), 1).ascii_str().cast("int64") % 128, 0
+        )
+        for place in range(CHARACTERS)
+    ]

@@ -25,6 +25,7 @@ from studies.cohorts.definition import (
     Test,
     Window,
 )
+from studies.cohorts.open_ends import never_ended
 from studies.cohorts.plain_values import (
     Row,
     compare,
@@ -43,17 +44,29 @@ Tables = Mapping[str, Sequence[Row]]
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened to a patient. `row` is the row it was read from."""
+    """Something that happened to a patient. `row` is the row it was read from.
+
+    end     -- None where it is not known: no test of it passes
+    open_to -- of an event that has not ended, the last day on which its patient is observed
+    """
 
     patient: Any
     start: date
-    end: date
+    end: date | None
     order: tuple[Any, ...]  # breaks ties of one day
     visit: Any
     row: Row
     table: EventTable
     first_observed: date = date.min
     last_observed: date = date.max
+    open_to: date | None = None
+
+    @property
+    def until(self) -> date | None:
+        """The last day on which it is known to go on: its end, or as far as its patient is observed."""
+        if self.end is not None or self.open_to is None or self.open_to < self.start:
+            return self.end
+        return self.open_to
 
 
 @dataclass(frozen=True)
@@ -125,7 +138,7 @@ class PlainEngine:
         if wanted.first:
             coded = pick(coded, "first")
         if wanted.shift:
-            coded = [_shifted(event, wanted) for event in coded]
+            coded = [moved for event in coded if (moved := _shifted(event, wanted))]
         chosen = [event for event in coded if all(self.passes(test, event) for test in wanted.tests)]
         chosen = [_dated(event, wanted.dates) for event in chosen]
         if wanted.within and not wanted.within.empty:
@@ -147,8 +160,8 @@ class PlainEngine:
     def _holds_within(self, group: Group, event: Event) -> bool:
         return any(self.holds(group, watched) for watched in self.with_observation([event]))
 
-    def as_event(self, wanted: Events, row: Row) -> Event:
-        """A row whose day is known, as the tests of a query read it."""
+    def as_event(self, wanted: Events, row: Row) -> Event | None:
+        """A row whose day is known, as the tests of a query read it; None where it is moved to no known day."""
         event = self._event(self.model.table(wanted.table), row, 0)
         if event is None:
             raise ValueError("only a row whose day is known is an event")
@@ -162,11 +175,16 @@ class PlainEngine:
         start = day_or_none(row.get(table.start))
         if start is None:
             return None
-        end = next((day for one in table.ends if (day := end_of(one, row, start)) is not None), start)
+        end = next((day for one in table.ends if (day := end_of(one, row, start)) is not None), None)
+        end = start if end is None and not table.open_end else end
+        open_to = self._last_observed(row[table.patient]) if never_ended(row, table) else None
         ids = tuple(row[name] for name in table.id)
         order = (*ids, number) if self.model.ties == "id" else (number, *ids)
         visit = row.get(table.visit) if table.visit else None
-        return Event(row[table.patient], start, end, order, visit, row, table)
+        return Event(row[table.patient], start, end, order, visit, row, table, open_to=open_to)
+
+    def _last_observed(self, patient: Any) -> date | None:
+        return max((last for _, last in self.observed.get(patient, ())), default=None)
 
     def with_observation(self, events: Iterable[Event]) -> Iterator[Event]:
         for event in events:
@@ -211,6 +229,9 @@ class PlainEngine:
 
     def _inside(self, window: Window, event: Event, index: Event, observed: bool) -> bool:
         day = event.start if window.event == "start" else event.end
+        counted = window.start.days is not None or window.end.days is not None
+        if day is None or (counted and window.index == "end" and index.end is None):
+            return False
         first, last = self.days_of(window, index, observed)
         return (first is None or first <= day) and (last is None or day <= last)
 
@@ -274,7 +295,7 @@ class PlainEngine:
     def _exit(self, cohort: Cohort, event: Event) -> date | None:
         ends = [] if isinstance(cohort.exit, FixedExit) else [event.last_observed]
         if isinstance(cohort.exit, FixedExit):
-            base = event.start if cohort.exit.side == "start" else event.end
+            base = event.start if cohort.exit.side == "start" else event.until or event.start
             ends.append(min(base + timedelta(cohort.exit.days), event.last_observed))
         elif isinstance(cohort.exit, ExposureExit):
             ends += [
@@ -294,15 +315,16 @@ class PlainEngine:
     def _exposures(self, exit: ExposureExit, patient: Any) -> list[Interval]:
         rows = []
         for one in (one for exposure in exit.exposure for one in self._of_patient(exposure, patient)):
-            end = one.end if exit.supply_days is None else one.start + timedelta(exit.supply_days)
+            end = one.until or one.start
+            end = end if exit.supply_days is None else one.start + timedelta(exit.supply_days)
             rows.append(Interval(patient, one.start, end + timedelta(exit.extra_days)))
         return eras(rows, exit.gap_days)
 
 
 _DERIVED: Mapping[str, Callable[[PlainEngine, Event], Any]] = {
     "start_date": lambda engine, event: event.start.isoformat(),
-    "end_date": lambda engine, event: event.end.isoformat(),
-    "days": lambda engine, event: (event.end - event.start).days,
+    "end_date": lambda engine, event: event.end and event.end.isoformat(),
+    "days": lambda engine, event: event.until and (event.until - event.start).days,
     "age": lambda engine, event: completed_years(engine.born(event), event.start),
     "age_at_end": lambda engine, event: completed_years(engine.born(event), event.end),
     "calendar_age": lambda engine, event: years_apart(engine.born(event), event.start),
@@ -323,14 +345,18 @@ def pick(events: Iterable[Event], pick: Pick) -> list[Event]:
     return chosen
 
 
-def _shifted(event: Event, wanted: Events) -> Event:
+def _shifted(event: Event, wanted: Events) -> Event | None:
+    """The event on its other days; None where it would begin with an end that is not known."""
     shift = wanted.shift
     assert shift is not None  # noqa: S101 - asked only where there is one
     dates = {"start": event.start, "end": event.end}
+    start, end = dates[shift.start_from], dates[shift.end_from]
+    if start is None:
+        return None
     return replace(
         event,
-        start=dates[shift.start_from] + timedelta(shift.start_days),
-        end=dates[shift.end_from] + timedelta(shift.end_days),
+        start=start + timedelta(shift.start_days),
+        end=None if end is None else end + timedelta(shift.end_days),
     )
 
 
@@ -339,9 +365,9 @@ def _dated(event: Event, dates: tuple[str, str]) -> Event:
     return replace(event, start=start or event.start, end=end or event.end)
 
 
-def _edge(bound: Bound, origin: date, index: Event, observed: bool) -> date | None:
+def _edge(bound: Bound, origin: date | None, index: Event, observed: bool) -> date | None:
     if bound.days is not None:
-        return origin + timedelta(bound.days)
+        return None if origin is None else origin + timedelta(bound.days)
     if not observed:
         return None
     return index.first_observed if bound.side == -1 else index.last_observed

@@ -67,14 +67,14 @@ def recorded(row: Row, table: EventTable, name: str) -> Any:
     return int(below or above or str(row.get(rule.code)) in rule.codes)
 
 
-def completed_years(born: tuple[int, int, int] | None, day: date) -> int | None:
+def completed_years(born: tuple[int, int, int] | None, day: date | None) -> int | None:
     """Birthdays had by a day."""
-    return None if born is None else day.year - born[0] - ((day.month, day.day) < born[1:])
+    return None if born is None or day is None else day.year - born[0] - ((day.month, day.day) < born[1:])
 
 
-def years_apart(born: tuple[int, int, int] | None, day: date) -> int | None:
+def years_apart(born: tuple[int, int, int] | None, day: date | None) -> int | None:
     """The difference of the calendar years."""
-    return None if born is None else day.year - born[0]
+    return None if born is None or day is None else day.year - born[0]
 
 
 def end_of(rule: End, row: Row, start: date) -> date | None:

@@ -136,7 +136,7 @@ class CohortReader:
     # -- conditions --------------------------------------------------------------------------------
 
     def _condition(self, node: Node, also: tuple[str, ...] = ()) -> Group:
-        """The one condition of a mapping: of the patient, of events, or a group; `also` stand beside it."""
+        """The one condition of a mapping: of the patient, of events, or a group; `also` may stand beside it."""
         known = (*_CONDITION, *also, "days", "count", *_AROUND)
         node.keys((), known)
         named = [key for key in _CONDITION if node.has(key)]
@@ -148,7 +148,7 @@ class CohortReader:
         kind = named[0]
         if kind in ("events", "no_events", "washout"):
             return self._about_events(node, kind, also)
-        node.keys((kind, *also))
+        node.keys((kind,), also)
         if kind == "patient":
             return Group(about_patient=(tests_of(node.at("patient"), self.model, None),))
         if kind in ("at_least", "at_most"):
@@ -165,11 +165,11 @@ class CohortReader:
     def _about_events(self, node: Node, kind: str, also: tuple[str, ...]) -> Group:
         """Events that must be there (`events`), must not (`no_events`), or not in so many days (`washout`)."""
         if kind == "washout":
-            node.keys((kind, "days", *also))
+            node.keys((kind, "days"), also)
             days = positive(node.at("days"))
             return Group(related=(_none_before(self.events(node.at(kind)), days, 0, node.line),))
         counted = ("count",) if kind == "events" else ()
-        node.keys((kind, "days", *also), (*_AROUND, *counted))
+        node.keys((kind, "days"), (*also, *_AROUND, *counted))
         event, index = sides(node)
         events = self.events(node.at(kind))
         table = self.model.table(events.table)

@@ -191,8 +191,10 @@ def _lost(engine: AnyEngine, cohort: Cohort, counted: Tally) -> list[Characteris
     found = []
     for number in range(len(stages(cohort))):
         counts: dict[str, dict[str, int]] = {name: {} for name in known_characteristics(engine.model)}
+        keys: dict[str, dict[str, int]] = {name: {} for name in counts}
         for (stage, name, value), n in sorted(counted.who.items()):
             if stage == number:
                 counts[name][value] = n
-        found.append(Characteristics(counted.stopped.get(number, 0), counts))
+                keys[name][value] = counted.cells.get((stage, name, value), 0)
+        found.append(Characteristics(counted.stopped.get(number, 0), counts, keys))
     return found

@@ -79,6 +79,8 @@ class EventTable:
     quantities -- name in a definition of a column of numbers -> name of the column of its unit, "" where the
                table fixes the unit
     flags   -- names in a definition of columns that are true or false; where nothing is recorded, it is false
+    open_end -- whether a row of whose end nothing is recorded has not ended (`open_ends.py`); else it is one day
+    later   -- flags that become true after the event's day only
     """
 
     name: str
@@ -96,6 +98,8 @@ class EventTable:
     fills: Mapping[str, int] = field(default_factory=dict)
     quantities: Mapping[str, str] = field(default_factory=dict)
     flags: frozenset[str] = frozenset()
+    open_end: bool = False
+    later: frozenset[str] = frozenset()
 
     def link(self, scope: str) -> str:
         """The column by which a row names its patient, visit, provider or site; "" where it names none."""
@@ -117,8 +121,12 @@ class EventTable:
 
     def always_read(self) -> tuple[str, ...]:
         """The columns as stored that every event is made of."""
-        ends = [column for end in self.ends for column in (end.column, end.days_column)]
-        return tuple(column for column in (self.patient, self.start, *self.id, *ends, self.visit) if column)
+        named = (self.patient, self.start, *self.id, *self.end_columns(), self.visit)
+        return tuple(column for column in named if column)
+
+    def end_columns(self) -> tuple[str, ...]:
+        """The columns as stored that say when an event ended."""
+        return tuple(column for end in self.ends for column in (end.column, end.days_column) if column)
 
 
 @dataclass(frozen=True)
@@ -209,6 +217,8 @@ def _event_table(name: str, facts: Mapping[str, Any]) -> EventTable:
         fills={**facts.get("fills", {}), **dict.fromkeys(facts.get("flags", ()), False)},
         quantities=facts.get("quantities", {}),
         flags=frozenset(facts.get("flags", ())),
+        open_end=facts.get("open_end", False),
+        later=frozenset(facts.get("later", ())),
     )
 
 

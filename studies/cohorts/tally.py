@@ -6,7 +6,7 @@ A patient's index at a step is the first of the events that are left; after the 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Literal
@@ -73,6 +73,7 @@ class Tally:
     who     -- (stage, characteristic, value) -> how many of the patients that stopped there
     keys    -- stage -> sum of the numbers of the patients that stopped there (patient_keys.py), where asked for; of
                those who stop at the first stage, the store, none is made
+    cells   -- like `who`: the sum of the numbers of those patients
     rows    -- patient_id, start_date, end_date (YYYY-MM-DD), by patient and start; None where only counts were asked
     """
 
@@ -81,6 +82,7 @@ class Tally:
     who: Mapping[tuple[int, str, str], int]
     rows: tuple[tuple[Any, str, str], ...] | None
     keys: Mapping[int, int] = field(default_factory=dict)
+    cells: Mapping[tuple[int, str, str], int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -101,15 +103,24 @@ def known_characteristics(model: Model) -> tuple[str, ...]:
 
 
 def count_who(
-    model: Model, reached: Mapping[Any, Reached], said: Mapping[Any, Mapping[str, Any]]
-) -> dict[tuple[int, str, str], int]:
-    """The characteristics of patients one by one; `said` holds sex, hospital, age at index and last day observed."""
+    model: Model,
+    reached: Mapping[Any, Reached],
+    said: Mapping[Any, Mapping[str, Any]],
+    number_of: Callable[[Any], int] = lambda patient: 0,
+) -> tuple[dict[tuple[int, str, str], int], dict[tuple[int, str, str], int]]:
+    """The characteristics of patients one by one, and the sums of their numbers.
+
+    `said` holds sex, hospital, age at index and last day observed.
+    """
     counts: Counter[tuple[int, str, str]] = Counter()
+    cells: Counter[tuple[int, str, str]] = Counter()
     for patient, at in reached.items():
         of_patient = said.get(patient, {})
         for name in known_characteristics(model):
-            counts[at.stage, name, _value(name, at.index, of_patient)] += 1
-    return dict(counts)
+            cell = (at.stage, name, _value(name, at.index, of_patient))
+            counts[cell] += 1
+            cells[cell] += number_of(patient) if at.stage else 0
+    return dict(counts), dict(cells)
 
 
 def _value(name: str, index: date | None, said: Mapping[str, Any]) -> str:

@@ -20,9 +20,9 @@ from studies.cohorts.characteristics import (
     bands,
 )
 from studies.cohorts.definition import Cohort
-from studies.cohorts.engine import Engine, rule_column
+from studies.cohorts.engine import PATIENT_NUMBER, Engine, rule_column
 from studies.cohorts.expressions import END, PATIENT, START, age, date_of, day_of
-from studies.cohorts.patient_keys import PatientWeights
+from studies.cohorts.patient_keys import CHARACTER_COLUMNS, PatientWeights, characters_of
 from studies.cohorts.rows import cut, eras, pick
 from studies.cohorts.tally import Stage, Tally, known_characteristics, stages
 
@@ -61,17 +61,19 @@ def tally(
     there = there.mutate(**{START: ibis.null("int64"), _STAGE: ibis.literal(0, "int64")})
     items = ibis.union(there, *past)
     if counts_only:
-        stopped, keys = _stopped(_reached(items), weights)
+        stopped, keys = _stopped(_weighed(engine, _reached(items), weights))
         return Tally(stopped, {}, {}, None, keys)
     items = engine.keep(items)
-    reached = engine.keep(_reached(items))
-    stopped, keys = _stopped(reached, weights)
+    reached = engine.keep(_weighed(engine, _reached(items), weights))
+    stopped, keys = _stopped(reached)
+    who, cells = _who(engine, reached)
     return Tally(
         stopped=stopped,
         left=_left(cohort, _counts(items, _STAGE)),
-        who=_who(engine, reached),
+        who=who,
         rows=_rows(intervals),
         keys=keys,
+        cells=cells,
     )
 
 
@@ -153,14 +155,27 @@ def _reached(items: Expr) -> Expr:
     )
 
 
-def _stopped(reached: Expr, weights: PatientWeights | None) -> tuple[dict[int, int], dict[int, int]]:
-    """How many stop at each stage, and the sum of their numbers."""
+def _weighed(engine: Engine, reached: Expr, weights: PatientWeights | None) -> Expr:
+    """The patients with the numbers of those past the first stage."""
     import ibis
 
     if weights is None:
-        return _counts(reached, _REACHED), {}
-    rows = reached.mutate(_number=ibis.ifelse(reached[_REACHED] > 0, weights.of_column(reached[PATIENT]), 0))
-    found = rows.group_by(_REACHED).aggregate(_n=rows.count(), _key=rows["_number"].sum())
+        return reached.mutate(_weight=ibis.literal(0, "int64"))
+    if engine.names is None:
+        characters = characters_of(reached[PATIENT])
+    else:
+        said = engine.names
+        same = [reached[PATIENT] == said[PATIENT_NUMBER], reached[_REACHED] > 0]
+        reached = reached.left_join(said, same)
+        characters = [reached[name].cast("int64") for name in CHARACTER_COLUMNS]
+    weight = ibis.ifelse(reached[_REACHED] > 0, weights.of_characters(characters), 0)
+    weighed = reached.mutate(_weight=weight)
+    return weighed.select(PATIENT, _REACHED, _INDEX, "_weight")
+
+
+def _stopped(reached: Expr) -> tuple[dict[int, int], dict[int, int]]:
+    """How many stop at each stage, and the sum of their numbers."""
+    found = reached.group_by(_REACHED).aggregate(_n=reached.count(), _key=reached["_weight"].sum())
     found = found.to_pyarrow().to_pylist()
     return (
         {int(row[_REACHED]): int(row["_n"]) for row in found},
@@ -182,21 +197,25 @@ def _left(cohort: Cohort, counted: dict[int, int]) -> dict[int, int]:
     return left
 
 
-def _who(engine: Engine, reached: Expr) -> dict[tuple[int, str, str], int]:
-    """The characteristics of those who stop at each stage."""
+def _who(
+    engine: Engine, reached: Expr
+) -> tuple[dict[tuple[int, str, str], int], dict[tuple[int, str, str], int]]:
+    """The characteristics of those who stop at each stage, and the sums of their numbers."""
     import ibis
 
     rows = engine.keep(_with_facts(engine, reached))
     values = [
-        rows.select(_REACHED, _name=ibis.literal(name), _value=_value(rows, name))
+        rows.select(_REACHED, "_weight", _name=ibis.literal(name), _value=_value(rows, name))
         for name in known_characteristics(engine.model)
     ]
     every = ibis.union(*values)
-    counted = every.group_by([_REACHED, "_name", "_value"]).aggregate(_n=every.count())
-    return {
-        (int(row[_REACHED]), row["_name"], row["_value"]): int(row["_n"])
-        for row in counted.to_pyarrow().to_pylist()
-    }
+    cells = every.group_by([_REACHED, "_name", "_value"])
+    counted = cells.aggregate(_n=every.count(), _key=every["_weight"].sum()).to_pyarrow().to_pylist()
+    found = {(int(row[_REACHED]), row["_name"], row["_value"]): row for row in counted}
+    return (
+        {cell: int(row["_n"]) for cell, row in found.items()},
+        {cell: int(row["_key"]) for cell, row in found.items()},
+    )
 
 
 def _with_facts(engine: Engine, reached: Expr) -> Expr:

@@ -46,9 +46,9 @@ def tally(
     if counts_only:
         return Tally(dict(stopped), {}, {}, None, dict(keys))
     rows = tuple((one.patient, one.start.isoformat(), one.end.isoformat()) for one in engine.cohort(cohort))
-    return Tally(
-        dict(stopped), left, count_who(engine.model, reached, _said(engine, reached)), rows, dict(keys)
-    )
+    number_of = weights.of if weights else lambda patient: 0
+    who, cells = count_who(engine.model, reached, _said(engine, reached), number_of)
+    return Tally(dict(stopped), left, who, rows, dict(keys), cells)
 
 
 def _first_days(found: Found) -> dict[Any, date | None]:

@@ -126,20 +126,61 @@ def _impact(old: Release, new: Release, name: str, cohort: Cohort, engine: steps
 
 
 def under(codes: Codes, old: Release, new: Release) -> Codes:
-    """A list as it would be drawn up anew: retired codes leave for what replaces them, new ones below come in."""
+    """A list as it would be drawn up anew: what the new release moves, retires and replaces is changed alike.
+
+    What neither release changes stays as its author left it, also a code below that the list leaves out.
+    """
     held = {code for system, code in codes.pairs if system == old.system}
-    gone = {code for code in held if old.is_active(code) and not new.is_active(code)}
-    instead = {
-        one for code in gone if code in new.terms for one in new.terms[code].replaced_by if new.is_active(one)
+    tops = _tops(held, old)
+    gone = {code for code in held if _is_gone(code, old, new)}
+    instead = {one for code in gone for one in _replacing(code, old, new)}
+    above = tops | instead
+    moved_out = {
+        code for code in held - tops - gone if code in new.terms and above.isdisjoint(new.above(code))
     }
-    below = {
-        code
-        for code, term in new.terms.items()
-        if term.active and not old.is_active(code) and any(above in held for above in new.above(code))
-    }
-    now = (held - gone) | instead | below
+    moved_in = _below(tops, new) - _below(tops, old)
+    now = (held - gone - moved_out) | instead | moved_in
     others = {pair for pair in codes.pairs if pair[0] != old.system}
     return Codes(codes.name, frozenset(others | {(old.system, code) for code in now}))
+
+
+def _tops(held: set[str], old: Release) -> set[str]:
+    """The codes that a list was drawn up from: those that do not lie below another of them."""
+    return {
+        code
+        for code in held
+        if not any(above in held and code not in old.above(above) for above in old.above(code))
+    }
+
+
+def _below(tops: set[str], release: Release) -> set[str]:
+    """The active codes below some."""
+    return {
+        code
+        for code, term in release.terms.items()
+        if term.active and code not in tops and any(above in tops for above in release.above(code))
+    }
+
+
+def _is_gone(code: str, old: Release, new: Release) -> bool:
+    """Retired, or no longer there; a code that neither release has is nobody's business here."""
+    return not new.is_active(code) and (code in new.terms or code in old.terms)
+
+
+def _replacing(code: str, old: Release, new: Release) -> set[str]:
+    """The active codes at the end of what replaces one; what replaces each other in a circle has no end."""
+    found: set[str] = set()
+    seen, waiting = {code}, [code]
+    while waiting:
+        at = waiting.pop()
+        said = new.terms.get(at) or old.terms.get(at)
+        for one in said.replaced_by if said else ():
+            if new.is_active(one):
+                found.add(one)
+            elif one not in seen:
+                seen.add(one)
+                waiting.append(one)
+    return found
 
 
 def with_codes(cohort: Cohort, change: Callable[[Codes], Codes]) -> Cohort:

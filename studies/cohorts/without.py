@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, overload
 
-from studies.cohorts.engine import Engine
+from studies.cohorts.engine import PATIENT_NUMBER, PSEUDONYM, Engine
 from studies.cohorts.plain import PlainEngine
 from studies.cohorts.tables import PATIENT, Model
 
@@ -55,12 +55,17 @@ def _engine_without(engine: Engine, names: set[str]) -> tuple[Engine, int]:
     from studies.cohorts.tally_engine import patients_of
 
     listed = ibis.memtable({"_name": sorted(names)})
+    kind = "string"
+    if engine.names is not None:
+        said, kind = engine.names, "int32"
+        said = said.semi_join(listed, [said[PSEUDONYM] == listed["_name"]])
+        listed = said.select(_name=said[PATIENT_NUMBER])
     tables = dict(engine.tables)
     for name, column in _there(engine):
         rows = tables[name]
-        tables[name] = rows.anti_join(listed, [rows[column].cast("string") == listed["_name"]])
+        tables[name] = rows.anti_join(listed, [rows[column].cast(kind) == listed["_name"]])
     there = patients_of(engine)
-    known = there.semi_join(listed, [there[PATIENT_COLUMN].cast("string") == listed["_name"]])
+    known = there.semi_join(listed, [there[PATIENT_COLUMN].cast(kind) == listed["_name"]])
     return replace(engine, tables=tables), int(known[PATIENT_COLUMN].nunique().to_pyarrow().as_py())
 
 

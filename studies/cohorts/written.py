@@ -1,12 +1,14 @@
 """A definition as somebody wrote it: the text read, judged by the linter, and said in sentences.
 
 The text is the `cohort:` section alone, a document with such a section, or a whole protocol; a protocol of the older
-form of the cohort is read as a protocol.
+form of the cohort is read as a protocol. What the document's `outcome` section names is an outcome here, too.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
 
 from rwd_platform.core.canonical import sha256_hex
 from rwd_platform.core.errors import PlatformError, Problem
@@ -15,7 +17,7 @@ from studies.cohorts.definition import Cohort
 from studies.cohorts.lint import Finding, code_lists_of, errors, lint
 from studies.cohorts.reader import CohortReader
 from studies.cohorts.sentences import Sentence, sentences
-from studies.cohorts.tables import Model, load_model
+from studies.cohorts.tables import PATIENT, Model, load_model
 from studies.yaml_reader import Node, read_yaml
 
 MODEL = "lecheng"
@@ -45,7 +47,8 @@ _LATER = frozenset(
 @dataclass(frozen=True)
 class Written:
     """
-    sha256  -- of the text
+    model  -- the study store's, whose outcomes are also those of the text
+    sha256 -- of the text
     """
 
     cohort: Cohort
@@ -75,10 +78,25 @@ def read_written(text: str, name: str) -> Written:
     if sum(1 for _ in cohort.all_events()) > MOST_QUERIES:
         raise _too_large()
     model = load_model(MODEL)
+    if node is not root and root.has("outcome"):
+        model = replace(model, outcomes=model.outcomes.union(_named(root.at("outcome").value)))
     lists = code_lists_of(tuple(cohort.all_events()))
     unsigned = frozenset(one for one in lists if not load(one).signed)
     found = lint(cohort, model, unsigned=unsigned, node=node)
     return Written(cohort, model, found, sentences(cohort, model), sha256_hex(text.encode()))
+
+
+def _named(part: Any) -> Iterator[str]:
+    """Every table, and every column, that an `outcome` section names, however deep in it."""
+    if isinstance(part, list):
+        for one in part:
+            yield from _named(one)
+    elif isinstance(part, dict):
+        for key, value in part.items():
+            if key in ("table", "column") and isinstance(value, str):
+                yield from (value,) if key == "table" else (value, f"{PATIENT}.{value}")
+            else:
+                yield from _named(value)
 
 
 def _cohort(node: Node, text: str, name: str) -> Cohort:

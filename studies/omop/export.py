@@ -85,6 +85,7 @@ def export(tables: Tables, about: About, vocabulary: Vocabulary, facts: Mapping[
     Raises `omop.dates_not_days`, `omop.age_coarse`, `omop.lock_unfit` and what reading the vocabulary raises.
     """
     _check(tables, facts)
+    tables, coarse = _without_coarse(tables, facts.get("generalised", {}))
     persons, of_persons = _persons(tables[SUBJECT])
     people = dict(zip(persons[SUBJECT_ID], persons["person_id"], strict=True))
     periods, of_periods = _periods(tables.get(PERIOD), people)
@@ -111,6 +112,7 @@ def export(tables: Tables, about: About, vocabulary: Vocabulary, facts: Mapping[
         second={"cost": costs} if costs else {},
         vocabulary=vocabulary.version,
         rules_sha256=rules_sha256(),
+        generalised=coarse,
     )
     return OmopExport({name: made[name] for name in load_fields()}, report, people)
 
@@ -133,6 +135,21 @@ def _check(tables: Tables, facts: Mapping[str, Any]) -> None:
     for name in load_sources():
         if name in tables and SUBJECT_ID not in tables[name].columns:
             raise LOCK_UNFIT.error(table=name, column=SUBJECT_ID)
+
+
+def _without_coarse(tables: Tables, plan: Mapping[str, str]) -> tuple[Tables, dict[str, int]]:
+    """The tables without what the lock holds coarser than it was, and how many values of each column that were.
+
+    The model has no way to say that a code is only a category, or a number the beginning of a band: handed on, each
+    would be read as exact.
+    """
+    kept, coarse = dict(tables), {}
+    for name in sorted(plan):
+        table, _, column = name.partition(".")
+        if table in kept and column in kept[table].columns:
+            coarse[name] = int(kept[table][column].notna().sum())
+            kept[table] = kept[table].assign(**{column: None})
+    return kept, coarse
 
 
 # -- people and what is known of them --------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from rwd_platform.core.text import Language
@@ -39,6 +39,7 @@ class Unmapped:
 class Report:
     """Of one export. `derived` counts values that the source does not have as such, by table and rule.
 
+    generalised -- values that the lock holds coarser than they were, by `table.column` of the lock; none is handed on
     unfit    -- values that the model's field cannot hold (too long, no whole number), by `table.field`
     tables   -- rows of every table of the export
     second   -- rows of tables that stand beside another row of the same record (a cost beside its charge)
@@ -52,6 +53,7 @@ class Report:
     second: Mapping[str, int]
     vocabulary: str
     rules_sha256: str
+    generalised: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def adds_up(self) -> bool:
@@ -100,6 +102,7 @@ class Report:
             ],
             "derived": dict(self.derived),
             "unfit": dict(self.unfit),
+            "generalised": dict(self.generalised),
         }
 
     def text(self, language: Language) -> str:
@@ -121,6 +124,7 @@ class Report:
         ]
         lines += ["", words["derived"]] + [f"    {name}: {rows}" for name, rows in self.derived.items()]
         lines += ["", words["unfit"]] + [f"    {name}: {rows}" for name, rows in self.unfit.items()]
+        lines += ["", words["generalised"]] + [f"    {name}: {n}" for name, n in self.generalised.items()]
         lines += ["", words["adds_up"] if self.adds_up else words["does_not"]]
         return "\n".join(lines) + "\n"
 
@@ -132,6 +136,7 @@ _WORDS: Mapping[Language, Mapping[str, str]] = {
         "unmapped": "概念为 0 的字段",
         "derived": "源数据中没有、由规则推算的值",
         "unfit": "OMOP 字段无法容纳（过长或不是整数）而未填写的值",
+        "generalised": "数据锁定中已泛化、因此不导出的值",
         "adds_up": "合计相符：每张表的行数 = 导出行数 + 未导出行数。",
         "does_not": "合计不符。",
         "no_code": "没有代码",
@@ -149,6 +154,7 @@ _WORDS: Mapping[Language, Mapping[str, str]] = {
         "unmapped": "Fields whose concept is 0",
         "derived": "Values that the source does not have and a rule derived",
         "unfit": "Values that the model's field cannot hold (too long, no whole number), left empty",
+        "generalised": "Values that the lock holds coarser than they were, and that are not handed on",
         "adds_up": "The counts add up: of every table, rows = rows handed on + rows left out.",
         "does_not": "The counts do not add up.",
         "no_code": "no code",

@@ -118,7 +118,39 @@ def test_a_table_that_the_definition_needs_is_asked_for(rwd: Rwd, tmp_path: Path
     assert rwd(*asked, "--absent-is-empty", "--json").document["rows"] == []
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "[1, 2]", '"text"', '{"a": 1, "a": 2}'])
+def test_a_column_that_the_definition_reads_is_asked_for(rwd: Rwd, tmp_path: Path) -> None:
+    """A column under another name would make an empty cohort that looks like an answer."""
+    folder = tmp_path / "omop"
+    folder.mkdir()
+    for name, rows in OMOP.items():
+        head = ",".join(rows[0]).replace("condition_concept_id", "foo")
+        lines = [head, *(",".join(map(str, row.values())) for row in rows)]
+        (folder / f"{name.removeprefix('cdm.')}.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    asked = ("cohort", "run", written(tmp_path, definition()), "--omop", folder, "--engine", "plain")
+    answer = rwd(*asked, "--json")
+    error = answer.document["error"]
+    assert (answer.code, error["code"]) == (2, "omop.column_absent")
+    assert "condition_occurrence.condition_concept_id" in error["en"] and is_chinese(error["zh"])
+    assert rwd(*asked, "--absent-is-empty", "--json").document["rows"] == []
+
+
+def test_one_subject_is_spoken_of_as_one(rwd: Rwd, tmp_path: Path, omop: Path) -> None:
+    told = rwd("cohort", "run", written(tmp_path, definition()), "--omop", omop, "--engine", "plain")
+    assert "1 subject, 1 interval" in told.stdout.decode() and "1 subjects" not in told.stdout.decode()
+
+
+@pytest.mark.parametrize("content", ["", "{", "not json", "\x00"])
+def test_what_is_not_json_is_called_so(rwd: Rwd, tmp_path: Path, omop: Path, content: str) -> None:
+    """And not "one part that cannot be said exactly"."""
+    path = tmp_path / "definition.json"
+    path.write_text(content, encoding="utf-8")
+    answer = rwd("cohort", "run", path, "--omop", omop, "--json")
+    error = answer.document["error"]
+    assert (answer.code, error["code"]) == (2, "circe.not_json")
+    assert "not a JSON file" in error["en"] and "不是 JSON 文件" in error["zh"]
+
+
+@pytest.mark.parametrize("content", ["[]", "[1, 2]", '"text"', '{"a": 1, "a": 2}'])
 def test_what_is_no_definition_is_named(rwd: Rwd, tmp_path: Path, omop: Path, content: str) -> None:
     path = tmp_path / "definition.json"
     path.write_text(content, encoding="utf-8")
@@ -139,3 +171,27 @@ def test_a_survey_counts_what_is_read_and_says_why_the_rest_is_not(rwd: Rwd, tmp
     assert (reason["element"], reason["definitions"], reason["example"]) == ("Shape", 2, "b.json")
     told = rwd("cohort", "survey", folder).stdout.decode()
     assert "定义总数" in told and "definitions" in told
+
+
+def test_a_folder_without_a_definition_is_not_one_of_which_none_was_read(rwd: Rwd, tmp_path: Path) -> None:
+    """The definitions may lie in another folder: 0 of 0 would be no answer."""
+    (tmp_path / "read me.txt").write_text("{}", encoding="utf-8")
+    answer = rwd("cohort", "survey", tmp_path, "--json")
+    error = answer.document["error"]
+    assert (answer.code, error["code"]) == (2, "circe.no_definition")
+    assert "no definition here" in error["en"] and is_chinese(error["zh"])
+
+
+def test_a_survey_counts_what_is_not_json_among_the_refused(rwd: Rwd, tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text("{", encoding="utf-8")
+    answer = rwd("cohort", "survey", tmp_path, "--json")
+    assert (answer.code, answer.document["refused"]) == (1, 1)
+    assert [one["reason"] for one in answer.document["reasons"]] == ["malformed"]
+
+
+def test_an_engine_that_is_none_is_answered_by_those_there_are(rwd: Rwd, tmp_path: Path, omop: Path) -> None:
+    answer = rwd("cohort", "run", written(tmp_path, definition()), "--omop", omop, "--engine", "foo", "--json")
+    error = answer.document["error"]
+    assert (answer.code, error["code"]) == (2, "cli.usage")
+    assert "one of duckdb, plain" in error["en"] and "下列之一：duckdb、plain" in error["zh"]
+    assert "foo" not in error["en"]

@@ -15,10 +15,11 @@ from rwd_platform.flows.erase_certificate import ledger_path
 from rwd_platform.flows.jobs import drain
 from rwd_platform.flows.platform import Platform, open_platform
 from rwd_platform.log.entry import Act, Object
-from rwd_platform.records.tables import LegalHold, User
+from rwd_platform.records.tables import LegalHold, LockNotice, User
 from rwd_platform.settings import Settings
 from tests.cli.calling import Answer, Rwd
 from tests.flows.erasing import INSPECTOR, NO_DUTY, OFFICERS, VICTIM, WHY, pseudonym, settle_people
+from tests.flows.linking import person
 from tests.flows.sending import CLERK, ndjson, patient, sent
 
 HOLD_WHY = "琼药监函〔2026〕7号要求保全该患者的全部记录"
@@ -51,8 +52,13 @@ def test_from_the_withdrawal_to_the_certificate_and_after_a_restore(rwd: Rwd, pl
     clerk, officers = ("--login", CLERK.id), [("--login", one.id) for one in OFFICERS]
     done = rwd("patient", "withdraw", VICTIM, *clerk, *SAID, "--json")
     assert done.code == 0 and done.document["patient_id"] == pseudonym(platform)
+    assert done.document["locks"] == []
     again = rwd("patient", "withdraw", VICTIM, *clerk, *SAID)
-    assert again.stdout.decode().strip() == done.document["id"], "recorded again it is the same record"
+    told = again.stdout.decode().splitlines()
+    assert told[-1] == done.document["id"], "recorded again it is the same record"
+    assert VICTIM in told[0] and "consent withdrawn" in told[0], "named as the clerk named them"
+    assert pseudonym(platform) not in again.stdout.decode()
+    assert "1 chart" in told[1] and "no lock holds" in told[2] and "rwd patient erase" in told[3]
 
     asked = rwd("patient", "erase", VICTIM, *clerk, *DUTIES, "--json")
     assert (asked.code, asked.document["state"]) == (0, "requested")
@@ -78,6 +84,25 @@ def test_from_the_withdrawal_to_the_certificate_and_after_a_restore(rwd: Rwd, pl
     ledger.write_bytes(ledger.read_bytes().replace(b"consent-withdrawn", b"purpose-ended"))
     assert error_of(rwd("patient", "replay", ledger, "--json")) == (1, "erasure.ledger_damaged")
     assert error_of(rwd("patient", "replay", "none.jsonl", "--json")) == (2, "erasure.ledger_missing")
+
+
+def test_the_locks_that_a_withdrawal_touches_are_named_with_the_next_step(
+    rwd: Rwd, platform: Platform
+) -> None:
+    clerk = ("--login", CLERK.id)
+    id = rwd("patient", "withdraw", VICTIM, *clerk, *SAID, "--json").document["id"]
+    notice = LockNotice(
+        lock_id="L-1", cause=id, organisation_id="org-operator", project_id="p", kind="withdrawn", noted_at="-"
+    )
+    platform.records.write(notice, audit=Act(CLERK, "test.noted", Object("lock", "L-1")))
+    told = rwd("patient", "withdraw", VICTIM, *clerk, *SAID).stdout.decode()
+    assert "1 lock affected:\n  L-1\n" in told and "rwd study lock" in told
+
+
+def test_a_status_with_nothing_on_record_says_so(rwd: Rwd, platform: Platform) -> None:
+    told = rwd("patient", "status", "--login", CLERK.id)
+    assert (told.code, told.stdout.decode()) == (0, "没有记录 · nothing on record\n")
+    assert rwd("patient", "status", "--login", CLERK.id, "--json").stdout == b""
 
 
 def test_a_hold_refuses_and_its_end_lets_ask_again(rwd: Rwd, platform: Platform) -> None:
@@ -131,3 +156,23 @@ def test_the_rules_need_no_login(rwd: Rwd) -> None:
     assert all(one["source"] in words for one in document["rules"])
     for missing in (("withdraw",), ("erase", "x"), ("vote", "x"), ("hold",), ("replay",), ("certificate",)):
         assert rwd("patient", *missing, "--json").code == 2
+
+
+def test_a_system_and_the_number_of_charts_are_asked_for_where_they_are_needed(
+    rwd: Rwd, platform: Platform
+) -> None:
+    """An id of two systems is refused with their names; a person with two charts once they are counted."""
+    clerk = ("--login", CLERK.id)
+    somebody = {**person(1), "id": VICTIM}
+    sent(platform, {"b.ndjson": ndjson(somebody, {**somebody, "id": "second"})}, source_system="lis")
+    assert error_of(rwd("patient", "withdraw", VICTIM, *clerk, *SAID, "--json")) == (
+        2,
+        "withdrawal.patient_ambiguous",
+    )
+    asked = ("patient", "withdraw", VICTIM, "--source", "lis", *clerk, *SAID, "--json")
+    assert error_of(rwd(*asked)) == (2, "withdrawal.charts_unseen")
+    done = rwd(*asked, "--charts", "2")
+    assert (done.code, done.document["charts"], done.document["other_hospitals"]) == (0, 2, 0)
+    erasing = ("patient", "erase", "second", *clerk, *DUTIES, "--json")
+    assert error_of(rwd(*erasing)) == (2, "withdrawal.charts_unseen")
+    assert rwd(*erasing, "--charts", "2").document["charts"] == 2

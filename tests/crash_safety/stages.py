@@ -1,4 +1,4 @@
-"""The stages that are killed: admit, seal by patient, compact, lock. One home serves them all."""
+"""The stages that are killed: admit, seal by patient, compact, lock on one home; erase (erasure.py) on its own."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ from rwd_platform.records.tables import Upload
 from rwd_platform.store import compaction, lake, lock, receipts
 from rwd_platform.store.lake import Lake
 from rwd_platform.store.lock import open_lock
+from tests.crash_safety.erasure import ERASE, ready_to_count
 from tests.crash_safety.killing import Facts, Marks, Stage
 from tests.flows.sending import CLERK_B, RESEARCHER, grade, ndjson, patient, received, sent
 from tests.flows.test_study import PROTOCOL, Naming, checked, thirty_patients
@@ -42,20 +43,33 @@ WARM = (
     "deidentify.file_names",
     "deidentify.linkage",
     "deidentify.project",
+    "duckdb.func",
     "fhir.resources.R4B.bundle",
+    "fhir.resources.R4B.codeableconcept",
+    "fhir.resources.R4B.coding",
+    "fhir.resources.R4B.contactpoint",
+    "fhir.resources.R4B.humanname",
     "fhir.resources.R4B.observation",
     "fhir.resources.R4B.patient",
+    "fhir.resources.R4B.reference",
+    "ibis.backends.duckdb",
+    "ibis.formats.pandas",
+    "ingestion.derived.compute",
     "lxml.etree",
     "pyarrow_hotfix",
     "quality.engine",
     "quality.gate",
+    "quality.thresholds",
     "rwd_platform.audit.against_records",
+    "rwd_platform.records.downgrade",
+    "sqlalchemy.dialects.sqlite",
     "studies.cohort",
     "studies.cohorts.characteristics",
     "studies.cohorts.engine",
     "studies.cohorts.lint",
     "studies.cohorts.reader",
     "studies.cohorts.steps",
+    "studies.linkage.run",
     "studies.protocol_reader",
     "tests.crash_safety.warmed",
 )
@@ -89,6 +103,7 @@ def _made(platform: Platform, people: bytes, check: Callable[[Platform, Actor], 
     study = register_study(platform, RESEARCHER, PROTOCOL)
     freeze_protocol(platform, RESEARCHER, study.id, "approved")
     waiting = received(platform, _second_hospital(), CLERK_B)
+    ready_to_count(platform)
     return {"study": study.id, "upload": waiting}
 
 
@@ -190,6 +205,7 @@ SEAL = Stage("seal", admitted, seal, marks_of_seal)
 COMPACT = Stage("compact", nothing_more, make_compact, marks_of_compact)
 LOCK = Stage("lock", nothing_more, make_lock, marks_of_lock)
 QUICK_LOCK = replace(LOCK, act=make_lock_past_the_gate)
-STAGES = {one.name: one for one in (ADMIT, SEAL, COMPACT, LOCK)}
+STAGES = {one.name: one for one in (ADMIT, SEAL, COMPACT, LOCK, ERASE)}
+BASED = STAGES.keys() - {"erase"}  # on the home of `filled`
 # Of a number of kills, how many fall to each: where many files change hands, more.
-SHARES = {"admit": 7, "seal": 4, "compact": 6, "lock": 3}
+SHARES = {"admit": 11, "seal": 6, "compact": 9, "lock": 5, "erase": 9}

@@ -25,30 +25,45 @@ from rwd_platform.store.lake import Lake
 from rwd_platform.store.line_owners import NOBODY
 from rwd_platform.store.lock import open_lock
 
-State = dict[str, Any]
+State = dict[str, dict[str, Any]]
 
 _BOOKKEEPING = {table.__tablename__ for table in EXEMPT} | {"audit_entry", "audit_node", "audit_detail"}
 _BOOKKEEPING |= {"audit_checkpoint", "alembic_version"}
-_RANDOM = {"unit_issue": {"id"}}
+# A certificate names its entry's place in the log, which is another after a kill.
+_RANDOM = {"unit_issue": {"id"}, "erasure_request": {"certificate_sha256"}}
+# Zones whose files hold no nonce and no place in the log.
+_SAME_BYTES = {"locks", "notices", "packages", "results"}
 # Received, being admitted, failed: the same to whoever asks what the platform holds.
 _NOT_ADMITTED = {"received", "admitting", "failed"}
 
 
 def state_of(platform: Platform) -> State:
-    """Rows of the records, rows of the lake, locks, files as received, receipts, and what else lies in the home."""
-    home = platform.layout.home
+    """Rows of the records, rows of the lake, locks, files as received, receipts, and whatever else lies in the home."""
     return {
         "records": dict(_records(platform)),
         "lake": dict(_lake(platform)),
         "locks": {path.name: _opens(path) for path in sorted(platform.layout.locks.iterdir())},
         "landing": dict(_landing(platform)),
         "receipts": {path.name: sha256_file(path) for path in sorted(platform.layout.receipts.iterdir())},
-        "beside": sorted(
-            str(path.relative_to(home))
-            for zone in ("ledger", "results", "packages", "rotations")
-            for path in (home / zone).rglob("*")
-        ),
+        "beside": dict(_beside(platform)),
     }
+
+
+def _beside(platform: Platform) -> Iterator[tuple[str, str]]:
+    """Every file of the home, whatever its folder; with its hash where that is the same in every run.
+
+    Left out: the database, guards, which are empty, what lies under Delta (compared by rows, and see orphans_of),
+    and tmp, of which nothing may be left.
+    """
+    layout = platform.layout
+    for path in sorted(layout.home.rglob("*")):
+        name = str(path.relative_to(layout.home))
+        zone, *inside = Path(name).parts
+        in_delta = zone == "lake" and len(inside) > 1 and inside[1].startswith("v")
+        if in_delta or zone == "tmp" or zone.startswith("records.db") or not path.is_file():
+            continue
+        if path.suffix != ".guard" or path.stat().st_size:
+            yield name, sha256_file(path) if zone in _SAME_BYTES else ""
 
 
 def _records(platform: Platform) -> Iterator[tuple[str, list[str]]]:
@@ -99,7 +114,20 @@ def _every(table: type[SQLModel]) -> Any:
 
 
 def _opens(path: Path) -> str:
-    return open_lock(path).id
+    try:
+        return open_lock(path).id
+    except PlatformError as error:
+        return error.code  # an erasure in the middle: half of a lock that was re-issued is destroyed
+
+
+def differing(one: State, other: State) -> list[str]:
+    """The names of what differs between two states."""
+    return [
+        f"{zone}.{name}"
+        for zone in one
+        for name in sorted({*one[zone], *other[zone]})
+        if one[zone].get(name) != other[zone].get(name)
+    ]
 
 
 # -- what lies on the disk -------------------------------------------------------------------------

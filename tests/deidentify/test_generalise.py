@@ -196,6 +196,36 @@ def test_a_plan_makes_the_columns_of_one_table_coarser_and_counts_what_it_could_
     pd.testing.assert_frame_equal(before, frame())
 
 
+@pytest.mark.parametrize(
+    ("plan", "left"),
+    [
+        ({"value": "age-band:5"}, ["value", "unit"]),
+        ({"value": "drop"}, ["unit"]),
+        ({"value": "age-band:5", "ucum_value": "age-band:5"}, ["value", "unit", "ucum_value"]),
+        ({"unit": "drop"}, ["value", "value_text", "ucum_value", "ucum_value_text"]),
+    ],
+    ids=str,
+)
+def test_a_column_that_says_the_same_exactly_goes_with_the_one_made_coarser(
+    plan: dict[str, str], left: list[str]
+):
+    rows = pd.DataFrame(
+        {
+            "value": [51.0],
+            "value_text": ["51.0"],
+            "unit": ["a"],
+            "ucum_value": [51.0],
+            "ucum_value_text": ["51.0"],
+        }
+    )
+    account = DropCounter()
+    found = generalise_frame(
+        rows, {f"measurement.{key}": one for key, one in plan.items()}, account, "measurement"
+    )
+    assert list(found.columns) == left
+    assert account.as_dict().get("measurement.value_text", 0) == (1 if "value" in plan else 0)
+
+
 def test_an_empty_table_and_an_empty_plan_are_no_fault():
     """Nothing in, nothing out; without a plan the table is the same."""
     account = DropCounter()

@@ -144,9 +144,9 @@ def packaged(platform: Platform, run: AnalysisRun) -> EvidencePackage:
     return platform.records.get(EvidencePackage, package.id)
 
 
-def approved(platform: Platform, named: str = VICTIM) -> ErasureRequest:
+def approved(platform: Platform, named: str = VICTIM, **more: Any) -> ErasureRequest:
     """A request of the hospital with its two approvals."""
-    row = request_erasure(platform, CLERK, named, reason="consent-withdrawn", duties=NO_DUTY)
+    row = request_erasure(platform, CLERK, named, reason="consent-withdrawn", duties=NO_DUTY, **more)
     for officer in OFFICERS:
         row = vote(platform, officer, row.id, True, WHY)
     return row

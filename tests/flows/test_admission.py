@@ -226,8 +226,17 @@ def test_every_row_says_where_it_came_from() -> None:
         "source_line": 4,
         "line_digest": "digest-4",
         "content_sha256": "v1",
+        "patient_id": "p",
         "row_index": 0,
     }
+
+
+def test_a_row_says_whose_it_is_where_its_resource_does() -> None:
+    """Also where the table's definition has no such column: a device may be in a patient, or on the shelf."""
+    found = file(judged("Patient/p"), judged("Device/d", of="p", line=2), judged("Device/e", line=3))
+    settle([found], {})
+    assert [row.get("patient_id") for row in rows(found)["device"]] == ["p", None]
+    assert [row["patient_id"] for row in rows(found)["resource"]] == ["p", "p", ""]
 
 
 def test_a_view_cannot_overwrite_where_a_row_came_from() -> None:

@@ -202,7 +202,7 @@ def test_the_certificate_is_signed_and_names_what_remains(platform: Platform) ->
     facts = json.loads(content)
     assert facts["approved_by"] == sorted(officer.id for officer in OFFICERS)
     assert facts["counts"] == done.counts and facts["counts"]["lines"] == 16
-    assert {one["what"] for one in facts["remains"]} == {"record", "results", "backups", "hospital"}
+    assert {one["what"] for one in facts["remains"]} == {"record", "results", "things", "backups", "hospital"}
     assert "erasure.erased" in actions(platform) and facts["log"]["entry"] < len(actions(platform))
     text = certificate_path(platform, row.id, ".txt").read_text("utf-8")
     assert "数据删除证明" in text and "How many" not in text

@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
+from sqlmodel import select
 
 from deidentify.pseudonym import parse_token
 from rwd_platform.core.errors import PlatformError
@@ -33,6 +34,7 @@ from rwd_platform.store.lake import Lake
 from rwd_platform.store.lock import open_lock
 from studies.dataset import StudyDataset
 from tests.conftest import StandingClock
+from tests.flows.passing_quality import pass_quality
 from tests.flows.sending import CLERK_B, RESEARCHER, actions, sent
 from tests.flows.test_study import PROTOCOL, refusal, thirty_patients
 
@@ -167,6 +169,37 @@ def test_rows_that_a_rule_leaves_out_bring_nobody_into_the_cohort(filled: Platfo
     assert facts["calendar"][0]["broken"] == {"org-hospital-a / his": early}
     assert len(dataset.frame) == 30 - early
     assert facts["attrition"][0]["left"] == 0 or facts["attrition"][1]["left"] >= early
+
+
+# -- tables that quality holds back ----------------------------------------------------------------------
+
+
+def test_a_broken_table_that_the_study_does_not_read_is_left_out_and_the_lock_says_so(
+    filled: Platform, clock: StandingClock
+) -> None:
+    """The demo's protocol asks nothing of visits: who is in the study and what is analysed stay the same."""
+    _, before, sound = locked(filled, study_of(filled, "sound"))
+    assert before["tables_left_out"] == [] and before["fitness"] == {}
+    clock.advance(hours=1)
+    pass_quality(filled, RESEARCHER, "visit")
+    record, facts, dataset = locked(filled, study_of(filled, "without-visits"))
+    assert facts["tables_left_out"] == ["visit"] and facts["quality_verdict"] == "admit"
+    assert "visit" not in open_lock(filled.layout.lock(record.id)).tables
+    assert facts["attrition"] == before["attrition"]
+    assert_frame_equal(without_names(dataset), without_names(sound))
+
+
+def test_a_broken_table_that_the_study_reads_refuses_the_lock_and_is_named(
+    filled: Platform, clock: StandingClock
+) -> None:
+    """It alone is named, not the other that is broken too."""
+    clock.advance(hours=1)
+    pass_quality(filled, RESEARCHER, "visit", "measurement")
+    error = refusal(lambda: lock_data(filled, RESEARCHER, study_of(filled, "refused").id))
+    assert (error.code, error.exit) == ("study.quality_gate", 3)
+    assert error.en.endswith(": measurement.") and "measurement" in error.zh and "visit" not in error.zh
+    assert actions(filled)[-1] == "study.lock_refused"
+    assert not filled.records.all(select(DataLockRecord))
 
 
 # -- generalisation ------------------------------------------------------------------------------------

@@ -289,7 +289,10 @@ def test_only_break_glass_and_an_approved_erasure_open_an_entry():
     users = set()
     for package in ("rwd_platform", "ingestion", "deidentify", "quality", "studies"):
         for path in (ROOT / package).rglob("*.py"):
-            tree = ast.parse(path.read_text(encoding="utf-8"))
+            text = path.read_text(encoding="utf-8")
+            if "open_entry" not in text:
+                continue
+            tree = ast.parse(text)
             names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
             names |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
             names |= {

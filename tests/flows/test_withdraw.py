@@ -6,6 +6,7 @@ import pytest
 from sqlmodel import select
 
 from rwd_platform.core.errors import PlatformError
+from rwd_platform.flows.evidence import assemble_evidence
 from rwd_platform.flows.jobs import drain
 from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.quality_question_rows import rows_of
@@ -92,6 +93,8 @@ def test_a_frozen_lock_gives_no_report_and_its_package_goes_to_nobody_new(platfo
     told(platform)
 
     asked = {"purpose": "再评价", "authorisation": "药监函〔2026〕12号", "encryption": "ab" * 32}
+    again = refusal(lambda: assemble_evidence(platform, RESEARCHER, study.id, "registration", "authority"))
+    assert (again.code, again.exit) == ("withdrawal.lock_frozen", 3), "no new package is made of it"
     refused = refusal(
         lambda: request_release(platform, RESEARCHER, package.id, AUTHORITY, "org-authority", asked)
     )

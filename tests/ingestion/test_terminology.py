@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ingestion.terminology import check_terms, known_measures, measure_of
+from ingestion.terminology import check_terms, known_measures, measure_of, open_systems
 
 BASE = "https://rwd-platform.example/CodeSystem/"
 UCUM = "http://unitsofmeasure.org"
@@ -45,7 +45,8 @@ def test_the_list_cannot_be_changed_by_whoever_reads_it() -> None:
 
 UNKNOWN = [
     coded((f"{BASE}demo-measure", "shoe-size")),
-    coded(("http://loinc.org", "positive-nodes")),
+    coded(("http://hospital.example/codes", "positive-nodes")),
+    coded(("urn:oid:2.16.840.1.113883.6.1", "718-7")),
     {"text": "positive-nodes"},
     {"coding": []},
     {"coding": "positive-nodes"},
@@ -57,7 +58,9 @@ UNKNOWN = [
 
 @pytest.mark.parametrize("code", UNKNOWN, ids=str)
 def test_an_observation_of_an_unknown_code_is_kept_apart(code: Any) -> None:
-    """The same code in another system is another code. The reason never repeats the code."""
+    """The same code in another system is another code, and LOINC has one address in FHIR, by which the rules of
+    quality and cohorts find it. The reason never repeats the code.
+    """
     (issue,) = check_terms(observation(code))
     assert issue.rule == "terminology.unknown_measure"
     assert issue.expression == "Observation.code"
@@ -101,6 +104,27 @@ def test_a_code_that_nobody_has_read_keeps_the_observation_apart(unread: Any, fi
     assert issue.rule == "terminology.unknown_measure"
 
 
+HAEMOGLOBIN = coded(("http://loinc.org", "718-7"))
+
+
+@pytest.mark.parametrize("system", sorted(open_systems()))
+def test_a_code_of_an_open_system_needs_no_known_measure_beside_it(system: str) -> None:
+    """Hospitals send LOINC, ICD and SNOMED CT, of which nobody here holds all codes."""
+    sent = observation(coded((system, "718-7")), valueQuantity={"value": 120, "system": UCUM, "code": "g/L"})
+    assert check_terms(sent) == ()
+
+
+def test_the_platforms_own_systems_are_closed() -> None:
+    """An open system that were ours would let any code pass."""
+    assert not open_systems() & {system for system, _ in known_measures()}
+
+
+def test_what_has_no_value_is_named_without_a_code_that_nobody_here_can_name() -> None:
+    (issue,) = check_terms(observation(HAEMOGLOBIN, status="final"))
+    assert issue.rule == "terminology.no_value"
+    assert issue.en.startswith("This observation has no value") and issue.zh.startswith("该观察没有可用的值")
+
+
 STATUS = coded((f"{BASE}demo-outcome", "vital-status"))
 NO_VALUES: list[dict[str, Any]] = [
     {},
@@ -119,7 +143,7 @@ NO_VALUES: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("value", NO_VALUES, ids=str)
-@pytest.mark.parametrize("code", [NODES, STATUS], ids=["measure", "outcome"])
+@pytest.mark.parametrize("code", [NODES, STATUS, HAEMOGLOBIN], ids=["measure", "outcome", "loinc"])
 def test_an_observation_without_a_usable_value_is_kept_apart(code: Any, value: dict[str, Any]) -> None:
     """The lake would hold a row with an empty value, which reads as "measured, and nothing found"."""
     (issue,) = check_terms(observation(code, status="final", **value))

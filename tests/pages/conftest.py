@@ -5,17 +5,20 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 import uvicorn
 
 from rwd_platform.flows.platform import Platform, open_platform
+from rwd_platform.flows.quality_questions import ask
+from rwd_platform.records.tables import DataLockRecord
 from rwd_platform.server.app import STATIC, create_app
 from rwd_platform.settings import Settings
-from tests.server import seed
+from tests.server import quality_seed, seed
 from tests.server.conftest import settle_people
+from tests.server.test_linkage import with_run
 
 CHROMIUM = Path("/usr/bin/chromium")
 FRONTEND = Path(__file__).parents[2] / "frontend"
@@ -38,10 +41,23 @@ def browser() -> Iterator[object]:
 
 
 class Site:
-    """A deployment behind an address."""
+    """A deployment behind an address; `made` says where what has no fixed address stands, by a name for it."""
 
-    def __init__(self, platform: Platform, url: str, held: str) -> None:
-        self.platform, self.url, self.held = platform, url, held
+    def __init__(self, platform: Platform, url: str, made: Mapping[str, str] | None = None) -> None:
+        self.platform, self.url, self.made = platform, url, made or {}
+
+
+def seed_store(platform: Platform) -> str:
+    """A check of two hospitals, a question about it, a run of linkage, a lock that knows both, a request to erase.
+
+    Gives the question's id.
+    """
+    found = [*quality_seed.results("hospital-a"), *quality_seed.results("hospital-b", 4)]
+    quality_seed.seed_run(platform, "run-2", found)
+    seed.seed_erasure(platform)
+    with_run(platform)
+    seed.say_of_lock(platform, platform.records.get(DataLockRecord, seed.LOCK), **seed.LINKED_AND_FIT)
+    return ask(platform, seed.SEED, "hospital-a", quality_seed.FAILING).id
 
 
 def _serve(platform: Platform) -> tuple[str, uvicorn.Server]:
@@ -63,8 +79,9 @@ def full_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     settle_people(platform)
     held = seed.seed_everything(platform)
     seed.seed_decisions(platform)
+    question = seed_store(platform)
     url, server = _serve(platform)
-    yield Site(platform, url, held)
+    yield Site(platform, url, {"HELD": f"/transfers/{held}", "QUESTION": f"/questions/{question}"})
     server.should_exit = True
 
 
@@ -73,5 +90,5 @@ def empty_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     platform = open_platform(Settings(home=tmp_path_factory.mktemp("empty") / "home", demo=True))
     settle_people(platform)
     url, server = _serve(platform)
-    yield Site(platform, url, "")
+    yield Site(platform, url)
     server.should_exit = True

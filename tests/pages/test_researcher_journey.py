@@ -83,7 +83,7 @@ def store_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
     worker = threading.Thread(target=work, daemon=True)
     worker.start()
-    yield Site(platform, url, "")
+    yield Site(platform, url)
     stop.set()
     worker.join()
     server.should_exit = True

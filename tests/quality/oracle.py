@@ -27,6 +27,7 @@ class Oracle:
     def __init__(self, tables: dict[str, pd.DataFrame], around: Surroundings) -> None:
         self._tables = tables
         self._rows = {name: _rows(frame) for name, frame in tables.items()} | _references(around)
+        self._rows["death"] = _deaths(self._rows["outcome_event"])
         self._indexed: dict[Other, dict[tuple[Any, ...], list[Row]]] = {}
 
     def prepare(self, suite: Suite) -> pd.DataFrame:
@@ -67,6 +68,8 @@ class Oracle:
             return {OTHER: other}
         if rule.kind == "timely":
             return {DAYS: _days(value, other, self._picked(rule.given, row))} if rule.given else {}
+        if rule.kind == "not_after_if_any" and other is None:
+            other = value
         if not (_is_date(value) and _is_date(other)):
             return {AGE: None} if rule.kind == "age" else {VALUE: None, OTHER: None}
         if rule.kind == "age":
@@ -100,6 +103,21 @@ def _references(around: Surroundings) -> dict[str, list[Row]]:
         {"code": one.loinc, "unit_code": one.unit, "low": one.low, "high": one.high} for one in load_ranges()
     ]
     return {"upload": _rows(around.uploads), "person": persons, "loinc_unit": limits}
+
+
+def _deaths(outcomes: list[Row]) -> list[Row]:
+    """The first day by which each of the dead had died, whichever record says so."""
+    days: dict[tuple[str, str], str] = {}
+    for row in outcomes:
+        said = (row["code_system"] or "").rsplit("/", 1)[-1], row["code"], row["value_code"]
+        told = said in (("outcome", "death", "dead"), ("demo-outcome", "vital-status", "dead"))
+        if not told or row["status"] == "entered-in-error" or not _is_date(row["effective_date"]):
+            continue
+        key = row["organisation_id"], row["patient_id"]
+        days[key] = min(days.get(key, "9999"), _whole(row["effective_date"], last=True).isoformat())
+    return [
+        {"organisation_id": one, "patient_id": two, "death_date": day} for (one, two), day in days.items()
+    ]
 
 
 def _is_date(text: Any) -> bool:

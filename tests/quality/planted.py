@@ -18,7 +18,7 @@ from tests.quality.tables import KEY
 
 PATIENTS = ("p0", "p1", "p2", "p3")
 FIRST_UPLOAD, UPLOAD = "2023-08-01", "2024-03-28"
-DAY, LAST_CONTACT = "2024-03-01", "2024-03-25"
+DAY, LAST_CONTACT, DIED = "2024-03-01", "2024-03-25", "2024-03-28"
 BEFORE_ALL = "2023-06-15"  # after birth, before every other date and the first upload
 LATE = "2023-09-10"  # 200 days before the upload, after the first one
 BASE = "https://rwd-platform.example/CodeSystem/"
@@ -119,8 +119,10 @@ class Hospital:
         add("drug_exposure", "MedicationStatement", patient, status="active", **drug)
         add("drug_exposure", "MedicationAdministration", patient, status="completed", **drug, **given)
         used = {"device_id": f"dev-{patient}", "action": "implanted", "start_date": DAY}
+        taken_out = {**used, "action": "explanted", "start_date": "2024-03-20"}
         ended = DAY if patient == "p0" else None
         add("device_exposure", "DeviceUseStatement", patient, status="active", end_date=None, **used)
+        add("device_exposure", "Procedure", patient, status="completed", end_date=None, **taken_out)
         add("device_exposure", "Procedure", patient, status="completed", end_date=ended, **used)
         add("device", "Device", None, device_id=f"dev-{patient}", udi_di="06901234567892", status="active",
             udi_issuer="http://hl7.org/fhir/NamingSystem/gs1-di", product_code="LC-2")  # fmt: skip
@@ -172,7 +174,13 @@ class Hospital:
             add("patient_reported", kind, patient, instrument_code="EQ-5D", item_code="mobility", answered_date=DAY,
                 status=status)  # fmt: skip
         seen = {"code_system": f"{BASE}demo-outcome", "effective_date": LAST_CONTACT, "status": "final"}
-        add("outcome_event", "Patient", patient, **{**seen, "code": "death", "value_code": "dead"})
+        died = {
+            "code_system": f"{BASE}outcome",
+            "code": "death",
+            "value_code": "dead",
+            "effective_date": DIED,
+        }
+        add("outcome_event", "Patient", patient, **{**seen, **died})
         add("outcome_event", "Observation", patient, code="vital-status", value_code="alive", **seen)
         add(
             "outcome_event",
@@ -205,6 +213,9 @@ def plant(rule: Rule, hospital: Hospital) -> None:
     special = _SPECIAL.get(rule.id)
     if special:
         special(hospital)
+        return
+    if rule.kind == "not_after_if_any":
+        _after_death(rule, hospital)
         return
     rows = [
         row
@@ -285,6 +296,32 @@ def _late_outcomes(hospital: Hospital) -> None:
         row["effective_date"] = LATE
 
 
+def _after_death(rule: Rule, hospital: Hospital) -> None:
+    """One more patient, of whom only the death is known: nobody followed up, so no last contact is overstepped."""
+    hospital.add("patient", "Patient", "p4", gender="female", birth_date="1960-01-15")
+    hospital.add("condition", "Condition", "p4", code="I10", onset_date="2023-07-20", **_CONDITION)
+    died = {
+        "code_system": f"{BASE}outcome",
+        "code": "death",
+        "value_code": "dead",
+        "effective_date": "2024-03-10",
+    }
+    hospital.add("outcome_event", "Patient", "p4", status="final", **died)
+    period = {"first_date": "2023-07-20", "last_date": "2024-03-10", "last_contact_date": "2024-03-10"}
+    hospital.add("observation_period", "", "p4", **period)
+    recurred = {
+        "code_system": f"{BASE}demo-outcome",
+        "code": "recurrence-status",
+        "value_code": "no-recurrence",
+    }
+    hospital.add(
+        "outcome_event", "Observation", "p4", effective_date="2024-03-10", status="final", **recurred
+    )
+    row = _last(hospital, rule.table, **dict(rule.where))
+    ends = {name: None for name in ("end_date", "event_end_date") if name in row}
+    hospital.again(row, rule.table, **{"patient_id": "p4", **ends, rule.column: "2024-03-20"})
+
+
 def _lost(hospital: Hospital) -> None:
     """Two who were last seen long ago, and are not known to have died: the dead were followed to the end."""
     for row in hospital.tables["observation_period"][2:]:
@@ -300,10 +337,16 @@ _LOINC = {"code": "718-7"}
 _SPECIAL: dict[str, Callable[[Hospital], None]] = {
     "patient.birth_date_full": _set("patient", {}, birth_date="1960"),
     "patient.has_diagnosis": _without("condition"),
-    "patient.has_vital_status": _without("outcome_event", code="vital-status"),
+    "patient.has_vital_status": _without("observation_period"),
     "patient.has_recurrence_status": _without("outcome_event", code="recurrence-status"),
     "patient.one_name_here": lambda hospital: hospital.links.append(("p0-again", hospital.links[0][1])),
     "patient.one_hospital": lambda hospital: hospital.elsewhere.extend(hospital.links[:3]),
+    "device_exposure.not_after_last_contact": _set(
+        "device_exposure", {"action": "explanted"}, start_date="2024-03-27"
+    ),
+    "device_exposure.explant_not_before_implant": _set(
+        "device_exposure", {"action": "explanted"}, start_date="2024-02-20"
+    ),
     "visit.age": _age_in_a_chart_of_1890,
     "visit.not_after_last_contact": _set("visit", {}, start_date="2024-03-27", end_date="2024-03-27"),
     "condition.breast_cancer_age": _set("condition", {"code": "C50.9"}, onset_date="1965-03-01"),

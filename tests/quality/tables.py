@@ -18,6 +18,7 @@ _TYPES = {
     "drug_exposure": "MedicationDispense",
     "measurement": "Observation",
     "outcome_event": "Observation",
+    "observation_period": "",
 }
 COLUMNS = {
     "patient": ("gender", "birth_date"),
@@ -40,6 +41,7 @@ COLUMNS = {
         *("effective_date", "status"),
     ),
     "outcome_event": ("code_system", "code", "value_code", "effective_date", "status"),
+    "observation_period": ("first_date", "last_date", "last_contact_date"),
 }
 KEY = ("organisation_id", "source_system", "resource_type", "resource_id", "row_index", "patient_id")
 
@@ -125,6 +127,9 @@ def _patient(rows: dict[str, list[dict[str, Any]]], facts: dict[str, Any], numbe
     number_of("oestrogen-receptor", "fmol/L")
     outcome("recurrence-status", "recurrence" if facts["recur"] == 1 else "no-recurrence", facts["rtime"])
     outcome("vital-status", "dead" if facts["death"] == 1 else "alive", facts["dtime"])
+    # No first day: how complete follow-up is has tests of its own.
+    last = (surgery + timedelta(days=int(facts["dtime"]))).isoformat()
+    add("observation_period", "period", last_date=last, last_contact_date=last)
 
 
 _SHORT = {

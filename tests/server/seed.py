@@ -15,14 +15,17 @@ import pandas as pd
 from rwd_platform.core.canonical import sha256_file, sha256_hex, sha256_of
 from rwd_platform.core.clock import as_text
 from rwd_platform.core.text import Bilingual
+from rwd_platform.flows.erase_duties import read_answers
 from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.transfer import decide_transfer
+from rwd_platform.flows.withdraw import retention
 from rwd_platform.log.entry import Act, Actor, Object
 from rwd_platform.records.tables import (
     AnalysisRun,
     BreakGlassRequest,
     DataLockRecord,
     DroppedElement,
+    ErasureRequest,
     EvidencePackage,
     OutputRelease,
     QualityRun,
@@ -32,6 +35,7 @@ from rwd_platform.records.tables import (
     UnitIssue,
     Upload,
     UploadFile,
+    Withdrawal,
 )
 from rwd_platform.store.receipts import ReceiptLine, write_receipt
 
@@ -40,6 +44,7 @@ UPLOAD, STUDY, PACKAGE, RUN = "upload-1", "study-1", "EP-demo-1", "run-1"
 LOCK = f"L-{sha256_hex(b'the lock')}"  # as long as real ones: pages have to hold it
 FILE_SHA256 = sha256_hex(b"the file")
 NUMBER = "n0001"
+ERASURE = "erasure-1"
 ARD_ID = "restricted.crude.hormon.hazard_ratio"
 
 PROTOCOL = """\
@@ -292,6 +297,35 @@ def seed_lock(platform: Platform, organisation: str) -> None:
     ))  # fmt: skip
 
 
+LINKED_AND_FIT: dict[str, Any] = {
+    "linkage": {
+        "link.linked": 1200, "link.disagree": 4, "link.no_birth_date": 2,
+        "run": {
+            "minimum": 20, "base": 10,
+            "account": {
+                "sources": [{}, {}], "persons": 3100,
+                "persons_by_roles": {"care": 1860, "care+payment": 1240, "payment": None},
+            },
+            "errors": [{"roles": ["care", "payment"], "counts": {"pairs": 1240}, "links_at_most": {"high": 0.0045}}],
+        },
+    },
+    "fitness": {
+        "items_sha256": "cd" * 32, "assessment_sha256": "ab" * 32,
+        "counts": {
+            "relevance": {"met": 6, "partly": 2, "not_met": 1, "not_known": 3},
+            "reliability": {"met": 8, "partly": 0, "not_met": 0, "not_known": 5},
+        },
+    },
+}  # fmt: skip
+
+
+def say_of_lock(platform: Platform, lock: DataLockRecord, **facts: Any) -> None:
+    """Put facts into the record of a lock, as the flow that makes locks writes them."""
+    content = lock.manifest["content"]
+    lock.manifest = {**lock.manifest, "content": {**content, "facts": {**content["facts"], **facts}}}
+    _write(platform, lock)
+
+
 def _keep_lineage(platform: Platform) -> None:
     """Two subjects behind the number, a third that is not, and the line receipt of the file they came from."""
     lines = [
@@ -455,6 +489,28 @@ def seed_decisions(platform: Platform, *, requested_by: str = "user-hospital-a")
             report={},
         ),
     )
+
+
+def seed_erasure(platform: Platform) -> None:
+    """A patient who withdrew, and the hospital's request to erase, which waits for its two officers."""
+    at, patient = as_text(platform.clock()), "p1.intl.1.qponmlkjihgfedcb"
+    answers = read_answers({rule["id"]: "no" for rule in retention().rules}, platform.clock().date())
+    duties = {
+        **answers,
+        "platform_sees": {"locks": 1, "registration_package": [PACKAGE]},
+    }
+    _write(
+        platform,
+        Withdrawal(
+            id="withdrawal-1", organisation_id="hospital-a", patient_id=patient, reason="consent-withdrawn",
+            withdrawn_on="2026-11-01", consent_version="v3", received_by="user-hospital-a", recorded_at=at,
+        ),
+        ErasureRequest(
+            id=ERASURE, organisation_id="hospital-a", patient_id=patient, reason="consent-withdrawn", state="requested",
+            requested_by="user-hospital-a", requester_organisation_id="hospital-a", requested_at=at, duties=duties,
+            counts={},
+        ),
+    )  # fmt: skip
 
 
 def seed_everything(platform: Platform) -> str:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from rwd_platform.core.clock import as_text
 from rwd_platform.core.errors import PlatformError
-from rwd_platform.flows import saved_cohorts
+from rwd_platform.flows import catalogue, saved_cohorts
 from rwd_platform.flows.catalogue import catalogue_seen
 from rwd_platform.flows.platform import Platform
 from rwd_platform.log.entry import Act, Actor, Object
-from rwd_platform.records.tables import CatalogueRun, SavedCohort
+from rwd_platform.records.tables import CatalogueRun, DataLockRecord, SavedCohort
+from studies.cohorts.tables import load_model
 from tests.server import seed
 from tests.server.conftest import LogIn
 
@@ -85,10 +88,54 @@ def test_a_hospital_sees_its_own_numbers_exactly_and_no_other_hospital(platform:
     assert [one["organisation_id"] for one in told["hospitals"]] == ["hospital-b"]
 
 
-def test_outcomes_are_not_counted_by_month(platform: Platform, as_user: LogIn):
+@pytest.mark.parametrize("role", ["researcher", "regulator", "operator"])
+def test_how_many_outcomes_there_are_is_told_to_no_reader_of_the_catalogue(platform: Platform, role: str):
+    """Not rounded either, and not by which hospital: that is what a study is to find out."""
     counted(platform)
-    page = as_user("researcher", language="en").get("/catalogue/outcome_event").text
-    assert "sealed" in page and "drawing-bars" not in page
+    seen = catalogue_seen(platform, Actor("user", role, "org-operator"))
+    [table] = [one for one in seen.tables if one.name == "outcome_event"]
+    assert table.sealed and not table.counted and not table.hospitals
+    assert (table.rows, table.patients) == (None, None)
+    assert {(one.filled, one.percent, one.sealed) for one in table.columns} == {(None, None, True)}
+    assert all(one.title.zh and one.title.en for one in table.columns)
+
+
+def test_a_hospital_sees_how_many_outcomes_it_sent_and_the_privacy_officer_all(platform: Platform):
+    counted(platform)
+    officer = Actor("user", "privacy", "org-operator")
+    for actor, hospitals in ((CLERK, ["hospital-a"]), (CLERK_B, []), (officer, ["hospital-a"])):
+        [table] = [one for one in catalogue_seen(platform, actor).tables if one.name == "outcome_event"]
+        assert table.outcomes and not table.sealed
+        assert [one.organisation_id for one in table.hospitals] == hospitals
+        assert table.rows == 40 * len(hospitals)
+        assert not any(one.months for one in table.hospitals)
+
+
+def test_the_page_of_outcomes_explains_the_columns_and_why_there_is_no_number(
+    platform: Platform, as_user: LogIn
+):
+    counted(platform)
+    for language, why in (("en", "what a study is to find out"), ("zh", "正是研究要回答的问题")):
+        browser = as_user("researcher", language=language)
+        page = browser.get("/catalogue/outcome_event").text
+        assert why in page and "value_code" in page
+        assert not re.search(r"\b40\b", page) and "drawing-bars" not in page and "演示医院甲" not in page
+    assert "outcomes, sealed" in as_user("researcher", language="en").get("/catalogue").text
+    told = browser.get("/api/v1/catalogue/outcome_event").json()
+    assert told["rows"] is told["patients"] is None and told["hospitals"] == []
+
+
+def test_a_column_of_another_table_that_is_an_outcome_is_sealed_too(platform: Platform, monkeypatch: Any):
+    """Were the patient's gender an outcome of the model, its table would be counted without it."""
+    model = load_model("lecheng")
+    sealed = catalogue._outcomes_of(replace(model, outcomes=frozenset({"outcome_event", "patient.gender"})))
+    assert sealed.columns == {("patient", "gender")} and sealed.tables == {"outcome_event"}
+    monkeypatch.setattr(catalogue, "_outcomes", lambda: sealed)
+    counted(platform)
+    [table] = [one for one in catalogue_seen(platform, RESEARCHER).tables if one.name == "patient"]
+    assert {one.name for one in table.columns if one.sealed} == {"gender"} and not table.sealed
+    [own] = [one for one in catalogue_seen(platform, CLERK).tables if one.name == "patient"]
+    assert not any(one.sealed for one in own.columns)
 
 
 @pytest.mark.parametrize("login", ["hospital-a", "researcher", "regulator", "privacy", "operator"])
@@ -210,6 +257,22 @@ def test_a_text_of_ten_megabytes_is_refused_and_the_old_one_stays(platform: Plat
     assert saved_cohorts.find_cohort(platform, RESEARCHER, row.id).definition == DEFINITION
 
 
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_the_page_brings_the_words_for_a_text_that_is_too_long_to_send(
+    platform: Platform, as_user: LogIn, language: str
+):
+    """Of three megabytes the server answers before it has read them: the editor says it itself, as of 300 kB."""
+    row = begun(platform)
+    client = as_user("researcher", language=language)
+    page = client.get(f"/cohorts/{row.id}").text
+    most = int(page.split('data-most="')[1].split('"')[0])
+    too_long = page.split('<template id="too-long">')[1].split("</template>")[0]
+    typed = {"name": "一", "definition": "x" * (most + 1), "revision": "1"}
+    answer = client.post(f"/cohorts/{row.id}/draft", data=typed, headers={"HX-Request": "true"})
+    assert answer.status_code == 413 and "cohort.text_too_long" in too_long
+    assert "".join(too_long.split()) == "".join(answer.text.split()), "the same words as the server's"
+
+
 def test_only_a_hospital_is_offered_one_patients_path(platform: Platform, as_user: LogIn):
     own, other = begun(platform, CLERK), begun(platform)
     assert "patient_id" in as_user("hospital-a").get(f"/cohorts/{own.id}").text
@@ -223,7 +286,8 @@ def test_only_a_hospital_is_offered_one_patients_path(platform: Platform, as_use
 def test_a_cohort_alone_is_no_protocol_and_the_page_says_what_is_missing(platform: Platform, as_user: LogIn):
     row = begun(platform)
     answer = as_user("researcher", language="en").post(f"/cohorts/{row.id}/study")
-    assert answer.status_code == 400 and "protocol.refused" in answer.text and "mastectomy@1" in answer.text
+    assert answer.status_code == 400 and "protocol.cohort_alone" in answer.text and "mastectomy@1" in answer.text
+    assert "This is a cohort alone" in answer.text and "cohort section" in answer.text
 
 
 # -- code lists and locks --------------------------------------------------------------------------
@@ -233,6 +297,9 @@ def test_a_code_list_says_who_signed_it_and_where_it_is_used(platform: Platform,
     row = begun(platform)
     page = as_user("researcher", language="en").get("/code-lists/mastectomy@1").text
     assert "85.43" in page and "Not signed" in page and f"/cohorts/{row.id}" in page
+    assert "No clinician has signed this list" in page and "no data lock rests on it" in page
+    assert "没有临床专家签署过本表" in as_user("hospital-a").get("/code-lists/mastectomy@1").text
+    assert "2 of 2 lists" in as_user("researcher", language="en").get("/code-lists").text
     assert f"/cohorts/{row.id}" not in as_user("hospital-a").get("/code-lists/mastectomy@1").text
     changed = (
         as_user("regulator", language="en")
@@ -253,6 +320,32 @@ def test_the_lock_shows_files_rules_and_steps_to_its_team_alone(platform: Platfo
     assert as_user("hospital-a").get(f"/locks/{seed.LOCK}").status_code == 403
     for wrong in ("L-nothing", "<b>"):
         assert as_user("researcher").get(f"/locks/{wrong}").status_code == 404
+
+
+def test_the_lock_says_who_was_linked_and_whether_its_data_are_fit(platform: Platform, as_user: LogIn):
+    """A withheld number is not shown as 0, and an older lock, which says neither, shows neither."""
+    seed.seed_study(platform)
+    path = f"/locks/{seed.LOCK}"
+    assert 'id="linkage"' not in (old := as_user("researcher").get(path).text) and 'id="fitness"' not in old
+    row = platform.records.get(DataLockRecord, seed.LOCK)
+    seed.say_of_lock(platform, row, linkage={"link.linked": 12, "link.disagree": 3}, fitness={})
+    page = as_user("researcher", language="en").get(path).text
+    assert "Persons brought together: 12" in page and "No linkage had been run" in page
+    assert (
+        "Fitness was not assessed" in page
+        and "Undecided, because a Patient or a birth date is missing: 0" in page
+    )
+
+    seed.say_of_lock(platform, row, **seed.LINKED_AND_FIT)
+    for language, said in (
+        ("zh", ("不显示", "诊疗、支付", "1,240", "逐项评估")),
+        ("en", ("withheld", "care and payment")),
+    ):
+        page = as_user("researcher", language=language).get(path).text
+        linked = page[page.index('id="linkage"') : page.index('id="rules"')]
+        assert all(one in linked for one in said), said
+        assert "ab" * 32 in linked and "0.45" in linked
+    assert 'id="linkage"' not in as_user("regulator").get(path).text, "nothing was released to them"
 
 
 def test_the_study_page_draws_the_steps_as_the_lock_page_does(platform: Platform, as_user: LogIn):

@@ -83,3 +83,11 @@ def test_a_run_is_queued_once_for_one_state_of_the_store(platform: Platform, as_
         refused = officer.post("/api/v1/linkage/runs", json={"roles": roles})
         assert refused.status_code == 422 and "linkage.role_unfit" in refused.text
     assert as_user("researcher").post("/api/v1/linkage/runs", json={"roles": {}}).status_code == 403
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_before_any_run_whoever_cannot_start_one_reads_who_can(as_user: LogIn, language: str):
+    words = "由隐私专员或平台运维人员" if language == "zh" else "A privacy officer or the operator runs it"
+    page = as_user("researcher", language=language).get("/linkage").text
+    assert words in page and "rwd linkage run" in page and 'action="/linkage/runs"' not in page
+    assert words not in as_user("operator", language=language).get("/linkage").text

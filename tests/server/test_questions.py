@@ -76,8 +76,33 @@ def test_every_status_is_counted_and_not_run_is_seen(checked: Platform, as_user:
     page = text_of(as_user("researcher", language=language).get("/quality").text)
     assert ("未检查 3" if language == "zh" else "Not run 3") in page
     assert ("通过，有违规行 1" if language == "zh" else "Pass, with rows 1") in page
-    assert ("违反 / 检查 9 / 120" if language == "zh" else "broken / asked 9 / 120") in page
+    assert ("违反 / 检查 少于 10 / 120" if language == "zh" else "broken / asked under 10 / 120") in page
 
+
+@pytest.mark.parametrize("login", ["hospital-a", "operator", "researcher", "regulator", "privacy"])
+def test_small_counts_are_shown_to_the_hospital_and_the_operator_alone(
+    checked: Platform, as_user: LogIn, login: str
+):
+    """As in the catalogue: others read that it is fewer than ten, and no other number on the page says how many."""
+    page = text_of(as_user(login).get("/quality").text)
+    exact = login in ("hospital-a", "operator")
+    assert ("违反 / 检查 9 / 120" in page) is exact and ("违反 / 检查 少于 10 / 120" in page) is not exact
+    assert ("2 / 3 120 9 " in page) is exact and ("2 / 3 120 少于 10 " in page) is not exact
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_the_headline_counts_rules_and_names_those_that_fail(checked: Platform, as_user: LogIn, language: str):
+    """No percentage stands over a rule that fails; what was never asked is not among the kept."""
+    page = text_of(as_user("hospital-a", language=language).get("/quality").text)
+    zh = language == "zh"
+    assert ("演示医院甲 4 条规则中 3 条达标" if zh else "Demo Hospital A 3 of 4 rules kept") in page
+    assert ("未通过的规则：1" if zh else "Rules not kept: 1") in page
+    assert ("质量门：放行" if zh else "Gate: Admit") in page
+    beside = page.split("3 条达标" if zh else "rules kept")[1]
+    assert ("就诊在开始之前就已结束" if zh else "The visit ends before it begins") in beside[:200]
+    assert ("就诊 visit" if zh else "visit") in page and "97.06%" not in page
+    home = text_of(as_user("hospital-a", language=language).get("/").text)
+    assert "%" not in home
 
 def test_a_registered_hospital_without_a_row_is_not_checked_rather_than_fine(
     platform: Platform, as_user: LogIn
@@ -128,7 +153,7 @@ def test_a_hospital_sees_its_own_alone(checked: Platform, as_user: LogIn):
 def test_runs_of_before_there_were_counts_still_show(platform: Platform, as_user: LogIn):
     """An old report has no checks; the page shows its scorecard."""
     seed.seed_quality(platform)
-    assert "97.33%" in as_user("researcher").get("/quality").text
+    assert "4 条规则中 3 条达标" in as_user("researcher").get("/quality").text
 
 
 def test_the_drawings_hold_what_they_are_given():

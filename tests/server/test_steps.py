@@ -6,9 +6,12 @@ import pytest
 from sqlmodel import select
 
 from rwd_platform.flows.platform import Platform
-from rwd_platform.records.tables import Job
+from rwd_platform.flows.withdraw import place_hold
+from rwd_platform.log.entry import Actor
+from rwd_platform.records.tables import Job, LockNotice
 from tests.server import seed
-from tests.server.conftest import LogIn
+from tests.server.conftest import PEOPLE, LogIn
+from tests.server.test_break_glass import PATIENT, keep_somebody
 
 PACKAGE = {"purpose": "registration", "audience": "authority"}
 STEPS = {  # step -> address on the page, address of the API, what is sent
@@ -74,3 +77,52 @@ def test_the_page_offers_the_one_step_whose_turn_has_come(platform: Platform, as
     for step in (*BUTTONS.values(), "texts"):
         offered = f'action="/studies/{seed.STUDY}/{step}"' in page
         assert offered is (step == BUTTONS[state]), step
+
+
+@pytest.fixture
+def frozen(platform: Platform) -> LockNotice:
+    """An analysed study of whose lock a patient is held since: no map of persons, so its notice counts."""
+    seed.seed_study(platform, state="analysed")
+    keep_somebody(platform, "hospital-a")
+    privacy = Actor("user-privacy", *PEOPLE["privacy"])
+    cause = place_hold(platform, privacy, "hospital-a", PATIENT, "法院调取证据（2026）京01民初12号")
+    notice = LockNotice(
+        lock_id=seed.LOCK, cause=cause.id, organisation_id="org-operator", project_id="demo", kind="withdrawn",
+        noted_at="2026-11-02T00:00:00Z",
+    )  # fmt: skip
+    seed._write(platform, notice)
+    return notice
+
+
+def test_a_study_whose_lock_holds_a_patient_who_withdrew_says_so_and_offers_a_new_lock(
+    platform: Platform, as_user: LogIn, frozen: LockNotice
+):
+    """On its page and on the researcher's home; nothing new is offered of the old lock."""
+    client = as_user("researcher")
+    page = client.get(f"/studies/{seed.STUDY}").text
+    assert "有患者撤回同意：请重新锁定数据" in page and frozen.lock_id[:18] in page
+    assert f'action="/studies/{seed.STUDY}/lock"' in page and f'action="/studies/{seed.STUDY}/assemble"' not in page
+    assert "有患者撤回同意或其数据已停止使用，请重新锁定数据" in client.get("/").text
+    english = as_user("researcher", language="en")
+    assert "A patient withdrew: lock the data again" in english.get(f"/studies/{seed.STUDY}").text
+    assert "withdrew or was frozen; lock the data again" in english.get("/").text
+
+
+@pytest.mark.parametrize("step", ["run", "assemble"])
+def test_a_frozen_lock_is_refused_at_the_door(
+    platform: Platform, as_user: LogIn, frozen: LockNotice, step: str
+):
+    """Also from a page that was opened before: the flow's own problem, and no job that can only fail."""
+    page, api, body = STEPS[step]
+    client = as_user("researcher")
+    answer = client.post(f"/studies/{seed.STUDY}/{page}", data=body)
+    assert answer.status_code == 409 and "withdrawal.lock_frozen" in answer.text
+    assert client.post(f"/api/v1/studies/{seed.STUDY}/{api}", json=body).json()["code"] == "withdrawal.lock_frozen"
+    assert not platform.records.all(select(Job))
+
+
+def test_a_hold_that_was_lifted_leaves_no_notice(platform: Platform, as_user: LogIn, frozen: LockNotice):
+    frozen.ended_at = "2026-11-03T00:00:00Z"
+    seed._write(platform, frozen)
+    client = as_user("researcher")
+    assert "请重新锁定数据" not in client.get(f"/studies/{seed.STUDY}").text + client.get("/").text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from sqlmodel import select
@@ -10,6 +11,7 @@ from sqlmodel import select
 from rwd_platform.flows.erase_certificate import certificate_path
 from rwd_platform.flows.erase_patient import erase
 from rwd_platform.flows.platform import Platform
+from rwd_platform.flows.vault import Identity, Sighting, put_in_vault
 from rwd_platform.flows.withdraw import retention
 from rwd_platform.log.entry import Act, Actor, Object
 from rwd_platform.records.tables import (
@@ -18,6 +20,7 @@ from rwd_platform.records.tables import (
     Job,
     LegalHold,
     PackageNotice,
+    Upload,
     Withdrawal,
 )
 from tests.server import seed
@@ -63,6 +66,64 @@ def test_a_withdrawal_is_recorded_and_listed(as_user: LogIn, platform: Platform)
     assert PATIENT in page and "使用已冻结" in page and "2026-11-01" in page
     assert PATIENT not in as_user("hospital-b").get("/withdrawals").text
     assert "Use frozen" in text_of(as_user("privacy", language="en").get("/withdrawals").text)
+
+
+def second_chart(platform: Platform) -> str:
+    """Another chart of the same person at that hospital, and one at another hospital; the second's pseudonym."""
+    second = PATIENT[:-1] + ("b" if PATIENT[-1] != "b" else "c")
+    of_a, of_b = (
+        Upload(
+            id=f"upload-of-{system}", organisation_id=organisation, source_system=system, agreement="A",
+            platform_role="joint", consent_version="C", ethics_id="E", fhir_version="R4", state="admitted",
+            received_at="", received_by="x",
+        )
+        for organisation, system in (("hospital-a", "lis"), ("hospital-b", "his"))
+    )  # fmt: skip
+    seen = Identity("hospital-a", "lis", second, "h-2", (), (NAME,), (), (), "1950-02-03")
+    first = replace(seen, source_system="his", patient_id=PATIENT, resource_id="h-1")
+    elsewhere = replace(seen, organisation_id="hospital-b", source_system="his", patient_id=PATIENT)
+    clerk = Actor("x", "hospital", "hospital-a")
+    for upload, who in ((of_a, (seen,)), (of_b, (elsewhere,))):
+        act = Act(clerk, "upload.admitted", Object("upload", upload.id))
+        with platform.records.transaction(audit=act) as session:
+            session.add(upload)
+            session.flush()
+            put_in_vault(platform, session, upload, [Sighting(one, "l1.intl.1.one-person") for one in who])
+    act = Act(clerk, "upload.admitted", Object("upload", "upload-1"))
+    with platform.records.transaction(audit=act) as session:
+        put_in_vault(
+            platform, session, session.get_one(Upload, "upload-1"), [Sighting(first, "l1.intl.1.one-person")]
+        )
+    return second
+
+
+def test_a_person_with_two_charts_is_shown_before_anything_is_asked(
+    as_user: LogIn, platform: Platform
+) -> None:
+    """The page names both charts and their systems, asks how many, and then freezes and erases both."""
+    second, hospital = second_chart(platform), as_user("hospital-a", language="en")
+    fields = {
+        "patient": PATIENT,
+        "reason": "consent-withdrawn",
+        "withdrawn_on": "2026-11-01",
+        "consent_version": "v3",
+    }
+    for path, sent in (("/withdrawals", fields), ("/erasures", FORM)):
+        answer = hospital.post(path, data=sent)
+        assert answer.status_code == 409 and 'name="charts_seen"' in answer.text
+        page = text_of(answer.text)
+        assert f"his {PATIENT}" in page and f"lis {second}" in page and "the person: 1;" in page
+    assert platform.records.all(select(Withdrawal)) == []
+    assert 'name="charts_seen"' not in hospital.get("/withdrawals/new").text
+
+    assert hospital.post("/withdrawals", data={**fields, "charts_seen": "2"}).status_code == 303
+    page = text_of(hospital.get("/withdrawals").text)
+    assert "2 charts at this hospital" in page and "of the person: 1;" in page
+    done = hospital.post("/erasures", data={**FORM, "charts_seen": "2"})
+    page = text_of(hospital.get(done.headers["location"]).text)
+    assert PATIENT in page and second in page
+    case = hospital.get("/api/v1/withdrawals").json()[0]
+    assert (case["charts"], case["other_hospitals"], case["frozen"]) == (2, 1, True)
 
 
 def test_what_was_typed_of_a_patient_is_not_shown_again(as_user: LogIn, platform: Platform) -> None:
@@ -179,3 +240,18 @@ def test_the_page_of_a_package_shows_its_notices(as_user: LogIn, platform: Platf
         assert "锁定已重新签发" in text_of(as_user(login).get(f"/packages/{package.id}").text)
     english = as_user("researcher", language="en").get(f"/packages/{package.id}").text
     assert "no longer lead to source lines" in text_of(english)
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_the_form_offers_the_hospitals_own_systems_and_says_why_the_patient_is_asked_again(
+    as_user: LogIn, platform: Platform, language: str
+) -> None:
+    """Another hospital's systems are not offered."""
+    second_chart(platform)
+    client = as_user("hospital-a", language=language)
+    page = client.get("/withdrawals/new").text
+    assert '<option value="lis">' in page and '<option value="his">' not in page
+    assert "patient-emptied" not in page
+    refused = client.post("/withdrawals", data={"patient": "nobody", "reason": "because"})
+    told = "不会再次显示" if language == "zh" else "not shown again, to protect the patient"
+    assert refused.status_code == 422 and told in refused.text and "nobody" not in refused.text

@@ -78,6 +78,15 @@ def test_an_absent_key_is_said_with_the_next_step(tmp_path: Path, kind: str) -> 
         load_key_ring(path)
     assert caught.value.code == "keys.root_missing"
     assert "RWD_ROOT_KEY_FILE" in caught.value.next_zh and "RWD_ROOT_KEY_FILE" in caught.value.next_en
+    assert "RWD_DEMO" not in caught.value.next_zh + caught.value.next_en, "there is no demo here"
+
+
+def test_an_absent_key_beside_a_demo_names_the_demos_home(tmp_path: Path) -> None:
+    """Whoever has just run the demo most likely means it."""
+    with pytest.raises(PlatformError) as caught:
+        load_key_ring(tmp_path / "none", demo_home=Path("var/demo/home"))
+    for said in (caught.value.next_zh, caught.value.next_en):
+        assert "RWD_DEMO=1 RWD_HOME=var/demo/home" in said and "RWD_ROOT_KEY_FILE" in said
 
 
 def test_derivation_is_hkdf_with_length_prefixed_names() -> None:

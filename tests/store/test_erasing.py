@@ -80,6 +80,36 @@ def test_every_line_of_others_keeps_its_number_and_its_bytes(
     assert sorted(one.name for one in path.parent.parent.rglob("*")) == ["ab", "file.seg"]
 
 
+@pytest.mark.parametrize("window", [1, 7, 64, 1 << 20])
+@pytest.mark.parametrize("gone", [[1], [3], [4, 5], [7], [9]])
+def test_lines_of_nobody_go_too_where_they_are_named(
+    tmp_path: Path, keys: KeyRing, window: int, gone: list[int]
+) -> None:
+    """Also one that is cut over several windows, one over two rows, and the last without its end."""
+    find = Keys("", "a", "b")
+    pieces = [
+        ("", b"header\n"), ("a", b"one\n"), ("", b"th"), ("", b"ing\n"), ("", b'"two\n rows"\n'), ("b", b"two\n"),
+        ("", b"end"),
+    ]  # fmt: skip
+    path = written(tmp_path, keys, find, pieces, window)
+    whole = b"".join(b"\n" if owner == "b" else piece for owner, piece in pieces)
+    lines = [b"" if number in gone else line for number, line in enumerate(whole.split(b"\n"), start=1)]
+    for _ in range(2):
+        assert blank_patient(path, keys, ORGANISATION, ["b"], find, gone), "done again it is the same"
+        assert read(path, keys, find) == b"\n".join(lines)
+
+
+def test_lines_are_not_counted_past_what_cannot_be_read(tmp_path: Path, keys: KeyRing) -> None:
+    """A wrong line would be somebody else's: the file stays as it is."""
+    find = Keys("", "a", "b")
+    path = written(tmp_path, keys, find, [("a", b"one\n"), ("", b"thing\n"), ("b", b"two\n")], 1 << 20)
+    find.destroy("a")
+    before = path.read_bytes()
+    with pytest.raises(Exception, match=r"raw\.damaged"):
+        blank_patient(path, keys, ORGANISATION, ["b"], find, [2])
+    assert path.read_bytes() == before
+
+
 def test_two_patients_go_one_after_the_other(tmp_path: Path, keys: KeyRing) -> None:
     find = Keys("", "a", "b", "c")
     pieces = [("a", b"1\n"), ("b", b"2\n"), ("c", b"3\n"), ("b", b"4\n")]

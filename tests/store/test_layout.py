@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -65,3 +66,13 @@ def test_folders_are_made_down_to_the_last(tmp_path: Path):
     durable_folder(tmp_path / "a" / "b" / "c")
     durable_folder(tmp_path / "a" / "b" / "c")
     assert (tmp_path / "a" / "b" / "c").is_dir()
+
+
+def test_what_libraries_put_aside_lies_in_the_home_and_goes_with_its_owner(tmp_path: Path):
+    """DuckDB spills rows to where Python keeps temporary files; outside the home nobody would sweep them."""
+    layout = Layout(tmp_path / "home")
+    before = tempfile.gettempdir()
+    with layout.scratch_of_libraries():
+        place = Path(tempfile.mkdtemp())
+        assert place.is_relative_to(layout.tmp)
+    assert not place.exists() and tempfile.gettempdir() == before

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 
 from rwd_platform.core.errors import PlatformError
-from studies.code_lists import codes_of, diff, every_list, load, read_code_list
+from studies.code_lists import HERE, codes_of, diff, every_list, load, read_code_list
+
+# A frozen protocol names a list by its version alone, so a version that was shipped keeps its bytes for ever: correct a
+# list in a new file, with the next version, and add that file's SHA-256 here.
+SHIPPED = {
+    "breast-cancer@1": "8ad56b38799fac16dc2ab966fc852181720b69f09f31d3f19bf19f13343246a4",
+    "mastectomy@1": "15d09ab16dcdf8a7347e608729cb6c06fd8276965d82121ea18d3f666cf4b4c8",
+}
 
 GOOD = """#name,statin
 #version,2
@@ -23,6 +32,13 @@ urn:atc,C10AA05,阿托伐他汀,atorvastatin
 
 def read(text: str):
     return read_code_list(text.encode(), "statin@2.csv")
+
+
+def test_a_version_of_a_list_never_changes():
+    found = {path.stem: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(HERE.glob("*"))}
+    assert found == SHIPPED, (
+        "a list was edited under its version, removed, or added without being written down here"
+    )
 
 
 def test_a_list_says_what_it_is_and_stands_in_a_definition_under_its_name_and_version():
@@ -82,7 +98,8 @@ def test_bytes_that_are_no_text_and_files_that_are_too_large_are_refused():
 def test_a_list_that_is_not_there_is_not_found_whatever_its_name(reference: str):
     with pytest.raises(PlatformError) as refused:
         load(reference)
-    assert refused.value.code == "code_list.unknown"
+    is_written_well = reference == "nothing@1"
+    assert refused.value.code == f"code_list.{'unknown' if is_written_well else 'reference_malformed'}"
 
 
 def test_a_file_must_hold_the_list_that_its_name_says(tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from rwd_platform.core.errors import PlatformError
@@ -75,3 +77,30 @@ def test_the_nearest_known_word_is_offered_and_a_far_one_is_not():
         read_yaml("zzz: 1\n").keys((), ("require", "exclude"))
     assert "did you mean require" in near.value.en and "是否想写 require" in near.value.zh
     assert "did you mean" not in far.value.en
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [("a: [1\nb: 2", 2), ("a: 1\na: 2", 2), ("a: &x 1", 1), ("a: 010", 1), ("a: !!str 1", 1), ("a: 'x", 1)],
+)
+def test_what_is_no_plain_yaml_is_said_in_each_language_alone(text: str, line: int):
+    """No English stands in the Chinese, neither the parser's words nor ours; the place is a line."""
+    with pytest.raises(PlatformError) as caught:
+        read_yaml(text)
+    assert f"第 {line} 行" in caught.value.zh and f"line {line}" in caught.value.en
+    said = re.sub(r"YAML|'[^']*'", "", caught.value.zh)
+    assert not re.search("[A-Za-z]", said), said
+    assert "cohort.md" in caught.value.next_zh and "protocol.md" in caught.value.next_en
+
+
+def test_a_document_as_a_whole_is_named_as_such():
+    with pytest.raises(PlatformError) as caught:
+        read_yaml("- 1").keys(("a",))
+    assert "整个文件" in caught.value.zh or "第 1 行" in caught.value.zh
+    assert "document" not in caught.value.zh
+
+
+def test_a_near_word_ends_in_one_full_stop():
+    with pytest.raises(PlatformError) as caught:
+        read_yaml("procedur: 1").keys((), ("procedure",))
+    assert caught.value.zh.endswith("（是否想写 procedure？）。")

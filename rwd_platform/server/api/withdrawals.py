@@ -27,7 +27,10 @@ Text = Annotated[str, Field(max_length=5000)]
 
 
 class WithdrawalIn(BaseModel):
-    """`patient` is the pseudonym or the id at the hospital (Patient.id); it is not kept as typed."""
+    """`patient` is the pseudonym or the id at the hospital (Patient.id); it is not kept as typed.
+
+    `charts_seen`: of a person with several charts at the hospital, how many, once somebody has looked at them.
+    """
 
     patient: Named
     reason: Named
@@ -35,6 +38,7 @@ class WithdrawalIn(BaseModel):
     consent_version: Named
     organisation_id: Named = ""
     source_system: Named = ""
+    charts_seen: int = 0
 
 
 class HoldIn(BaseModel):
@@ -55,6 +59,7 @@ class ErasureIn(BaseModel):
     reason: Named
     duties: dict[str, Named]
     source_system: Named = ""
+    charts_seen: int = 0
 
 
 class VoteIn(BaseModel):
@@ -120,11 +125,16 @@ class ErasureSeenOut(ErasureOut):
 
 
 class CaseOut(Out):
-    """Everything on record about one patient; `frozen`: the data may not be used."""
+    """Everything on record about one patient; `frozen`: the data may not be used, of none of the hospital's charts.
+
+    `other_hospitals`: how many others have records of the person; nothing is done there by itself.
+    """
 
     organisation_id: str
     patient_id: str
     frozen: bool
+    charts: int
+    other_hospitals: int
     withdrawals: list[WithdrawalOut]
     holds: list[HoldOut]
     requests: list[ErasureOut]
@@ -135,6 +145,8 @@ class CaseOut(Out):
             organisation_id=case.organisation_id,
             patient_id=case.patient_id,
             frozen=case.is_frozen,
+            charts=case.charts,
+            other_hospitals=case.other_hospitals,
             withdrawals=[WithdrawalOut.model_validate(row) for row in case.withdrawals],
             holds=[HoldOut.model_validate(row) for row in case.holds],
             requests=[ErasureOut.model_validate(row) for row in case.requests],
@@ -159,6 +171,7 @@ def post_withdrawal(visitor: RecordsWithdrawal, platform: PlatformDep, told: Wit
         consent_version=told.consent_version,
         organisation_id=told.organisation_id,
         source_system=told.source_system,
+        charts_seen=told.charts_seen,
     )
     return WithdrawalOut.model_validate(row)
 
@@ -187,6 +200,7 @@ def post_erasure(visitor: AsksErasure, platform: PlatformDep, asked: ErasureIn) 
         reason=asked.reason,
         duties=dict(asked.duties),
         source_system=asked.source_system,
+        charts_seen=asked.charts_seen,
     )
     return ErasureSeenOut.of(erase_request.request_seen(platform, visitor.actor, row.id))
 

@@ -163,6 +163,8 @@ def _editor(
         error=error,
         saved=False,
         lines=min(row.definition.count("\n") + 1, LINES_NUMBERED),
+        most=saved_cohorts.MOST_CHARACTERS,
+        too_long=saved_cohorts.too_long(),
         **_answer_values(answer),
     )
 

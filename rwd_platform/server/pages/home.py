@@ -11,6 +11,7 @@ from starlette.responses import Response
 from rwd_platform.core.text import Bilingual
 from rwd_platform.flows import quality_question_list
 from rwd_platform.flows.platform import Platform
+from rwd_platform.records.tables import Study
 from rwd_platform.server import decisions, policies, queries, scorecards, texts
 from rwd_platform.server.deps import LoggedIn, PlatformDep, Visitor
 from rwd_platform.server.queries import UploadSummary
@@ -110,12 +111,25 @@ def _studies_to_do(platform: Platform, visitor: Visitor) -> list[Todo]:
         return []
     todos = []
     for study in queries.studies(platform.records, visitor):
+        locks = queries.locks(platform.records, study.id)[:1]
+        if locks and queries.frozen_locks(platform.records, [locks[0].id]):
+            if visitor.may("study.lock"):
+                todos.append(_lock_again(study, locks[0].id))
+            continue
         words, action = _NEXT_STEP[study.state]
         packaged = study.state == "analysed" and queries.packages(platform.records, visitor, study.id)
         if visitor.may(action) and not packaged:
             text = Bilingual(f"{study.title_zh}：{words.zh}", f"{study.title_en}: {words.en}")
             todos.append(Todo("quiet", text, f"/studies/{study.id}", Bilingual("去处理", "Go on")))
     return todos
+
+
+def _lock_again(study: Study, lock_id: str) -> Todo:
+    text = Bilingual(
+        f"{study.title_zh}：数据锁定 {lock_id[:18]}… 中有患者撤回同意或其数据已停止使用，请重新锁定数据",
+        f"{study.title_en}: a patient of lock {lock_id[:18]}… withdrew or was frozen; lock the data again",
+    )
+    return Todo("held", text, f"/studies/{study.id}", Bilingual("去处理", "Go on"))
 
 
 def _to_decide(platform: Platform, visitor: Visitor) -> list[Todo]:

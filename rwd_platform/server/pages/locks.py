@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from rwd_platform.core.errors import PlatformError
 from rwd_platform.core.text import Bilingual
+from rwd_platform.flows import linkage_words
 from rwd_platform.flows.lock_difference import lock_difference
 from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.release_gate import readable_locks
@@ -34,7 +35,7 @@ FACTS: Mapping[str, Bilingual] = {
     "protocol_sha256": Bilingual("研究方案", "Protocol"),
     "dates": Bilingual("日期写法", "Dates"),
     "pseudonyms": Bilingual("假名", "Pseudonyms"),
-    "generalisation": Bilingual("泛化", "Generalisation"),
+    "generalised": Bilingual("泛化", "Generalisation"),
     "key_versions": Bilingual("密钥版本", "Key versions"),
     "suite": Bilingual("密码套件", "Cipher suite"),
     "policy": Bilingual("去标识策略", "De-identification policy"),
@@ -43,9 +44,12 @@ FACTS: Mapping[str, Bilingual] = {
     "quality": Bilingual("各表的质量结论", "Quality of each table"),
     "quality_verdict": Bilingual("质量门结论", "Verdict of the quality gate"),
     "rows_held_back_by_quality": Bilingual("因质量未放行的行", "Rows held back by quality"),
+    "tables_left_out": Bilingual("因质量未放行而整表未带入", "Whole tables left out by quality"),
     "left_behind": Bilingual("未带入的内容", "What was left behind"),
     "labels": Bilingual("列的分类分级", "Class and level of columns"),
     "sites": Bilingual("研究中心", "Sites"),
+    "linkage": Bilingual("关联", "Linkage"),
+    "fitness": Bilingual("适用性", "Fitness"),
     "calendar": Bilingual("日期规则", "Rules of the calendar"),
     "withdrawn": Bilingual("撤回同意者", "Patients who withdrew"),
     "withdrawn_patients": Bilingual("撤回同意者", "Patients who withdrew"),
@@ -83,6 +87,9 @@ def get_locks(
 @router.get("/locks/{lock_id}")
 def get_lock(visitor: ReadsStudies, request: Request, platform: PlatformDep, lock_id: str) -> Response:
     """What stands in the manifest, for those who may see counts of people; to others that there is a lock."""
+    from quality.fitness import STATUSES
+    from quality.fitness_items import DIMENSIONS
+
     lock, study = _lock(platform, visitor, lock_id)
     whole = lock.id in readable_locks(platform, visitor.actor, [lock])
     content = lock.manifest["content"] if whole else {}
@@ -104,6 +111,9 @@ def get_lock(visitor: ReadsStudies, request: Request, platform: PlatformDep, loc
         words=NOTICES,
         names=FACTS,
         drawings=cohort_charts,
+        words_of_linkage=linkage_words,
+        fitness_dimensions=DIMENSIONS,
+        fitness_statuses=STATUSES,
     )
 
 

@@ -54,6 +54,7 @@ def get_quality(
         hospital_page=hospital_page,
         view=quality_view,
         words=quality_words,
+        table_titles=quality_words.table_titles(),
         drawings=quality_charts,
         waiting=waiting(platform, visitor.actor) if reads_questions else None,
         job=jobs[0] if jobs and visitor.may("job.read") else None,

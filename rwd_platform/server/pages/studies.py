@@ -83,6 +83,7 @@ def get_study(visitor: ReadsStudies, request: Request, platform: PlatformDep, st
         protocol=protocols.outline(study.protocol),
         frozen_by=queries.person_of(records, study.frozen_by),
         lock=locks[0] if locks else None,
+        frozen_lock=queries.frozen_locks(records, [locks[0].id]).get(locks[0].id, "") if locks else "",
         attrition=results.attrition(locks[0].manifest) if locks and locks[0].id in readable else (),
         run=runs[0] if runs else None,
         shown=results.read(runs[0].results) if runs else None,

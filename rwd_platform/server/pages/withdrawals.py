@@ -12,7 +12,7 @@ from rwd_platform.core.errors import PlatformError
 from rwd_platform.flows import erase_request, withdraw
 from rwd_platform.flows.erase_certificate import count_label, readable_certificate
 from rwd_platform.records.lifecycles import ErasureState
-from rwd_platform.records.tables import LockNotice, Organisation, PackageNotice
+from rwd_platform.records.tables import LockNotice, Organisation, PackageNotice, Upload
 from rwd_platform.server import queries
 from rwd_platform.server.api.withdrawals import (
     ApprovesErasure,
@@ -61,6 +61,7 @@ def post_withdrawal(
     consent_version: Typed = "",
     organisation_id: Typed = "",
     source_system: Typed = "",
+    charts_seen: Annotated[int, Form()] = 0,
 ) -> Response:
     """What names the patient is not shown again when something is missing."""
     try:
@@ -73,6 +74,7 @@ def post_withdrawal(
             consent_version=consent_version,
             organisation_id=organisation_id,
             source_system=source_system,
+            charts_seen=charts_seen,
         )
     except PlatformError as error:
         kept = {"reason": reason, "withdrawn_on": withdrawn_on, "consent_version": consent_version}
@@ -125,6 +127,7 @@ async def post_erasure(visitor: AsksErasure, request: Request, platform: Platfor
                 reason=form.get("reason", ""),
                 duties=duties,
                 source_system=form.get("source_system", ""),
+                charts_seen=int(seen) if (seen := form.get("charts_seen", "")).isdecimal() else 0,
             )
         except PlatformError as error:
             return _form(request, platform, "erase", error, {**form, "patient": ""})
@@ -199,6 +202,7 @@ def _form(
         kept=kept or {},
         retention=rules,
         hospitals={id: one for id, one in _hospitals(platform).items() if one.kind == "hospital"},
+        systems=_systems(request, platform),
     )
 
 
@@ -232,6 +236,13 @@ def _one(
         certificate=readable_certificate(platform, visitor.actor, row.id)[0] if has_certificate else None,
         may_vote=row.state == ErasureState.REQUESTED and visitor.may("erasure.approve") and not is_mine,
     )
+
+
+def _systems(request: Request, platform: PlatformDep) -> list[str]:
+    """The source systems of the visitor's own hospital; other hospitals' are not the visitor's to choose from."""
+    own: str = request.state.visitor.actor.organisation
+    uploads = platform.records.all(select(Upload.source_system).where(Upload.organisation_id == own).distinct())
+    return sorted(uploads)
 
 
 def _hospitals(platform: PlatformDep) -> dict[str, Organisation]:

@@ -31,6 +31,19 @@
     text.scrollTop = Math.max(0, (wanted - 6) * height);
   });
 
+  // What the server would refuse whole is not sent to it; either way the numbers of another text do not stay beside this one.
+  const answer = document.getElementById("answer");
+  const tell = (id) => {
+    answer.querySelectorAll("[hx-post]").forEach((one) => htmx.trigger(one, "htmx:abort"));
+    answer.replaceChildren(document.getElementById(id).content.cloneNode(true));
+  };
+  document.body.addEventListener("htmx:beforeRequest", (event) => {
+    if (event.detail.elt !== form || text.value.length <= Number(text.dataset.most)) return;
+    event.preventDefault();
+    tell("too-long");
+  });
+  document.body.addEventListener("htmx:sendError", (event) => { if (event.detail.elt === form) tell("not-sent"); });
+
   // Saving goes by htmx after a pause; whoever leaves before that takes nothing with them.
   form.addEventListener("input", () => { dirty = true; });
   document.body.addEventListener("htmx:afterRequest", (event) => {

@@ -55,6 +55,15 @@ def open_tables(
         connection.disconnect()
 
 
+def write_parquet(rows: Expr, path: Path, row_group: int) -> Expr:
+    """Write rows to a file, so many in a group, and give the file back as a table of the same connection."""
+    import ibis
+
+    connection = ibis.get_backend(rows)
+    connection.to_parquet(rows, path, row_group_size=row_group)
+    return connection.read_parquet(path)
+
+
 def _table(connection: Any, table: str, paths: Any, schema: Any) -> Expr:
     """A table's files as one; with a schema also what no file has yet, and in the schema's order."""
     import ibis

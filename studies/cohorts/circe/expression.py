@@ -48,7 +48,7 @@ def read_circe(text: str, concepts: ConceptSource | None, name: str) -> Cohort:
 
     concepts -- expands the concept sets; without it only sets of plain concepts are taken, as they stand
 
-    Raises `circe.refused` with every part that cannot be said exactly (`details["refusals"]`).
+    Raises `circe.not_json`, or `circe.refused` with every part that cannot be said exactly (`details["refusals"]`).
     """
     refusals = Refusals()
     root = _unwrapped(parse(text, refusals))

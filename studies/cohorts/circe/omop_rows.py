@@ -2,7 +2,8 @@
 
 Only what the cohort language can ask of OMOP CDM 5.4 is kept: the tables and columns of `omop.toml` and the three
 vocabulary tables. A column that the input does not have is null everywhere. A table that it does not have is not
-the same as an empty one: `needed` refuses a definition that asks for it.
+the same as an empty one, and a column that it does not have is not one without values: `needed` refuses a
+definition that asks for it.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from rwd_platform.core.errors import Problem
@@ -19,7 +21,17 @@ from studies.cohorts.definition import Cohort
 from studies.cohorts.tables import EventTable, Model, load_model
 
 Row = dict[str, Any]
-Tables = dict[str, list[Row]]
+
+
+class Tables(dict[str, list[Row]]):
+    """
+    given -- table -> the columns that the input has of it; of a table that is not here nothing is known
+    """
+
+    def __init__(self, rows: Mapping[str, list[Row]] = MappingProxyType({})) -> None:
+        super().__init__(rows)
+        self.given: dict[str, frozenset[str]] = {}
+
 
 UNREADABLE = Problem(
     code="omop.unreadable",
@@ -41,6 +53,13 @@ TABLE_ABSENT = Problem(
     en="The cohort definition asks for tables that the data does not have: {tables}.",
     next_zh="如该表确实没有记录，请提供一个空表；否则请补充数据。",
     next_en="If there are no records, give the table empty; otherwise add it.",
+)
+COLUMN_ABSENT = Problem(
+    code="omop.column_absent",
+    zh="队列定义用到的列，数据中没有：{columns}。",
+    en="The data does not have columns that the cohort definition reads: {columns}.",
+    next_zh="请核对列名；如确实没有任何记录值，请保留该列并留空。",
+    next_en="Check the names of the columns; if nothing is recorded, keep the column and leave it empty.",
 )
 BAD_VALUE = Problem(
     code="omop.bad_value",
@@ -92,42 +111,76 @@ def omop_from_json(text: str) -> Tables:
 def typed(named: Iterable[tuple[str, Iterable[Mapping[str, Any]]]]) -> Tables:
     """The tables that are known, by their name without a schema, with every column that can be asked for."""
     columns = known_columns()
-    tables: Tables = {}
-    for said, rows in named:
+    tables = Tables()
+    for said, found in named:
+        rows = list(found)
         name = said.lower().rpartition(".")[2]
         if name not in columns:
             continue
         if name in tables:
             raise TABLE_TWICE.error(table=name)
         tables[name] = [_typed_row(name, columns[name], number, row) for number, row in enumerate(rows, 1)]
+        tables.given[name] = frozenset(str(column).lower() for row in rows for column in row)
     return tables
 
 
-def needed(cohort: Cohort, tables: Tables, model: Model) -> Tables:
-    """The tables that a definition asks for. Raises `omop.table_absent`, naming those that are not there."""
-    wanted = {model.observation[0]}
-    for events in cohort.all_events():
-        wanted.add(model.table(events.table).source)
-        wanted |= _looked_up((test.column for test in events.tests), model)
-        if events.within:
-            wanted |= _looked_up((test.column for test in events.within.all_tests()), model)
-    for group in (cohort.qualify, *(rule.group for rule in cohort.rules)):
-        wanted |= _looked_up((test.column for test in group.all_tests()), model)
-    absent = sorted(wanted - tables.keys())
+def needed(cohort: Cohort, tables: Mapping[str, list[Row]], model: Model) -> Tables:
+    """The tables that a definition asks for.
+
+    Raises `omop.table_absent` or `omop.column_absent`, naming those that are not there.
+    """
+    wanted = _read_by(cohort, model)
+    absent = sorted(wanted.keys() - tables.keys())
     if absent:
         raise TABLE_ABSENT.error(tables=", ".join(absent))
+    given = tables.given if isinstance(tables, Tables) else {}
+    missing = [
+        f"{name}.{column}"
+        for name, columns in sorted(wanted.items())
+        if tables[name] and name in given
+        for column in sorted(columns - given[name])
+    ]
+    if missing:
+        raise COLUMN_ABSENT.error(columns=", ".join(missing))
     lookups = {lookup.source for lookup in model.lookups.values()}
-    return {name: tables.get(name, []) for name in wanted | lookups}
+    return Tables({name: tables.get(name, []) for name in wanted.keys() | lookups})
 
 
-def ibis_tables(tables: Tables) -> dict[str, Any]:
+def _read_by(cohort: Cohort, model: Model) -> dict[str, set[str]]:
+    """{table: columns} without which a definition has no meaning.
+
+    Not among them: where an event ends, and at which visit, unless that is asked. OMOP lets these be left out.
+    """
+    source, *of_period = model.observation
+    found: dict[str, set[str]] = {source: set(of_period)}
+
+    def read(columns: Iterable[str]) -> None:
+        for name, column in _looked_up(columns, model):
+            found.setdefault(name, set()).add(column)
+
+    for events in cohort.all_events():
+        table = model.table(events.table)
+        tests = [test.column for test in events.tests]
+        own = found.setdefault(table.source, set())
+        own |= {table.patient, table.start, *table.id}
+        for named in (*tests, *(test.column for test in events.codes)):
+            own.update(table.stored(named))
+        read(tests)
+        if events.within:
+            read(test.column for test in events.within.all_tests())
+    for group in (cohort.qualify, *(rule.group for rule in cohort.rules)):
+        read(test.column for test in group.all_tests())
+    return found
+
+
+def ibis_tables(tables: Mapping[str, list[Row]]) -> dict[str, Any]:
     """The rows as Ibis tables in memory, for any engine; also an empty or an all-null column has its type."""
     import ibis
 
     return {name: ibis.memtable(table) for name, table in arrow(tables).items()}
 
 
-def arrow(tables: Tables) -> dict[str, Any]:
+def arrow(tables: Mapping[str, list[Row]]) -> dict[str, Any]:
     """The rows as Arrow tables."""
     import pyarrow as pa
 
@@ -141,9 +194,9 @@ def arrow(tables: Tables) -> dict[str, Any]:
     }
 
 
-def with_empty(tables: Tables) -> Tables:
+def with_empty(tables: Mapping[str, list[Row]]) -> Tables:
     """The tables, and every other known one declared to be empty: for an input known to be a whole database."""
-    return {name: tables.get(name, []) for name in known_columns()}
+    return Tables({name: tables.get(name, []) for name in known_columns()})
 
 
 def known_columns() -> dict[str, tuple[str, ...]]:
@@ -168,9 +221,15 @@ def _columns(table: EventTable) -> Iterator[str]:
     yield from (column for column in (table.provider, table.site) if column)
 
 
-def _looked_up(columns: Iterable[str], model: Model) -> set[str]:
-    scopes = {"patient" if "age" in column else column.rpartition(".")[0] for column in columns}
-    return {model.lookups[scope].source for scope in scopes if scope}
+def _looked_up(columns: Iterable[str], model: Model) -> Iterator[tuple[str, str]]:
+    """(table, column) of what tests ask of a row's patient, visit, provider or site."""
+    for column in columns:
+        of_birth = "age" in column
+        scope, _, name = ("patient", "", "") if of_birth else column.rpartition(".")
+        if scope:
+            lookup = model.lookups[scope]
+            yield lookup.source, lookup.key
+            yield lookup.source, model.birth[0] if of_birth else lookup.columns[name]
 
 
 def _typed_row(table: str, columns: Sequence[str], number: int, row: Mapping[str, Any]) -> Row:

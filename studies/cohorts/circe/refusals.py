@@ -14,9 +14,17 @@ from rwd_platform.core.text import Bilingual
 REFUSED = Problem(
     code="circe.refused",
     zh="队列定义“{name}”未导入，共有 {number} 处无法原样表达：{parts_zh}",
-    en="The cohort definition “{name}” was not imported; {number} parts of it cannot be said exactly: {parts_en}",
+    en="The cohort definition “{name}” was not imported; parts of it that cannot be said exactly ({number}): "
+    "{parts_en}",
     next_zh="请在 ATLAS 中删去或改写上述各处，重新导出 JSON 后再导入。",
     next_en="Remove or rewrite these parts in ATLAS, export the JSON again and import that.",
+)
+NOT_JSON = Problem(
+    code="circe.not_json",
+    zh="“{name}”不是 JSON 文件（内容为空，或不符合 JSON 的写法），没有可读的队列定义。",
+    en="“{name}” is not a JSON file: it is empty, or not written as JSON, so there is no cohort definition to read.",
+    next_zh="请给出从 ATLAS 导出的 JSON 文件本身；如为压缩包或网页，请先取出其中的 JSON。",
+    next_en="Give the JSON file itself as ATLAS exported it; take it out of an archive or a page first.",
 )
 REASONS: Mapping[str, Bilingual] = {
     "malformed": Bilingual("不是有效的 JSON", "it is not valid JSON"),
@@ -94,7 +102,9 @@ class Refusals:
             self.found.append(refusal)
 
     def error(self, name: str) -> PlatformError:
-        """`circe.refused`; `details["refusals"]` has them one by one."""
+        """`circe.refused`, or `circe.not_json`; `details["refusals"]` has them one by one."""
+        if any(one.path == "$" and one.reason == "malformed" for one in self.found):
+            return NOT_JSON.error(name=name, refusals=tuple(self.found))
         return REFUSED.error(
             name=name,
             number=len(self.found),

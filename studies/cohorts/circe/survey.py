@@ -8,12 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rwd_platform.core.errors import PlatformError
+from rwd_platform.core.errors import PlatformError, Problem
 from rwd_platform.core.text import Language
 from studies.cohorts.circe.concepts import EveryConcept
 from studies.cohorts.circe.expression import read_circe
-from studies.cohorts.circe.refusals import REASONS, REFUSED
+from studies.cohorts.circe.refusals import NOT_JSON, REASONS, REFUSED
 
+NO_DEFINITION = Problem(
+    code="circe.no_definition",
+    zh="文件夹 {folder} 中没有队列定义：没有扩展名为 .json 的文件。",
+    en="There is no definition here: the folder {folder} has no file that ends in .json.",
+    next_zh="请给出存放 ATLAS 导出的 JSON 文件的文件夹（不含下级文件夹）。",
+    next_en="Give the folder in which the JSON files from ATLAS lie; folders within it are not read.",
+)
 _TITLES: Mapping[Language, tuple[str, str, str, str]] = {
     "zh": ("定义总数", "可导入", "拒绝", "拒绝原因（元素）：定义数"),
     "en": ("definitions", "imported", "refused", "refused because (element): definitions"),
@@ -68,7 +75,10 @@ class Survey:
 
 
 def survey(definitions: Path | Iterable[tuple[str, str]]) -> Survey:
-    """Reads every definition of a folder of `.json` files, or of (name, text) pairs, as if each set expanded."""
+    """Reads every definition of a folder of `.json` files, or of (name, text) pairs, as if each set expanded.
+
+    Raises `circe.no_definition` for a folder without one.
+    """
     pairs = _files(definitions) if isinstance(definitions, Path) else definitions
     imported = refused = 0
     reasons: Counter[tuple[str, str]] = Counter()
@@ -78,7 +88,7 @@ def survey(definitions: Path | Iterable[tuple[str, str]]) -> Survey:
             read_circe(text, EveryConcept(), name)
             imported += 1
         except PlatformError as error:
-            if error.problem != REFUSED:
+            if error.problem not in (REFUSED, NOT_JSON):
                 raise
             refused += 1
             found = {(one.reason, one.element) for one in error.details["refusals"]}
@@ -89,5 +99,8 @@ def survey(definitions: Path | Iterable[tuple[str, str]]) -> Survey:
 
 
 def _files(folder: Path) -> Iterable[tuple[str, str]]:
-    for path in sorted(folder.glob("*.json")):
+    paths = sorted(folder.glob("*.json"))
+    if not paths:
+        raise NO_DEFINITION.error(folder=folder.name)
+    for path in paths:
         yield path.name, path.read_text(encoding="utf-8-sig", errors="replace")

@@ -19,6 +19,7 @@ from ingestion.overseas import overseas_results
 from ingestion.views.load import load_views
 from rwd_platform.core import columns
 from rwd_platform.core.errors import PlatformError
+from rwd_platform.flows.derived_rows import DEVICE_USE, device_use
 from rwd_platform.store.lake import LEDGER, Lake
 from rwd_platform.store.layout import Layout
 
@@ -64,6 +65,7 @@ def locks_made_of_the_lake(tmp_path: Path) -> dict[str, list[str]]:
     import pandas as pd
 
     tables = {view.name: lake.read(view.name) for view in load_views()}
+    tables[DEVICE_USE] = device_use(tables)
     index = pd.DataFrame({columns.PATIENT_ID: [], "index_date": []}, dtype=object)
     locked = to_project(tables, index, Pseudonymiser(b"k" * 32, scope="p"), {}).tables
     return {name: [str(column) for column in frame.columns] for name, frame in locked.items()}
@@ -83,7 +85,8 @@ def test_every_column_of_a_lock_has_a_class_and_a_level(tmp_path: Path):
 @pytest.mark.parametrize("suffix", ["day", "date", "month"])
 def test_a_lock_may_hold_days_shifted_dates_or_months(tmp_path: Path, suffix: str):
     """A protocol chooses one of the three; each is classified for every date of every table."""
-    for table, names in lake_columns(tmp_path).items():
+    held = {**lake_columns(tmp_path), DEVICE_USE: [one.name for one in columns_of(DEVICE_USE)]}
+    for table, names in held.items():
         for name in names:
             if name.endswith("_date") and table != "patient":
                 label = classify(table, f"{name.removesuffix('_date')}_{suffix}")

@@ -1,13 +1,17 @@
 """What runs on a Spark cluster gives what it gives without: a real master and worker, on loopback.
 
+16 drawn definitions have the same rows on plain Python, on DuckDB and on the cluster, 150 in the long form: half of
+them over each of the two data models. Everything is in this one file, so that one process starts one cluster.
+
 Skipped, saying why, where Java 17 or pyspark (requirements/spark.lock) is absent.
 """
 
 from __future__ import annotations
 
 import gzip
-import os
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from itertools import islice
 from pathlib import Path
@@ -27,33 +31,76 @@ from rwd_platform.demo.exporter import DEFAULT_SEED
 from rwd_platform.demo.hospitals import hospital_a
 from rwd_platform.demo.patients import demo_patients
 from rwd_platform.flows.admission import FileFindings, Judged, lake_rows, settle
+from rwd_platform.flows.admit_upload import admit_upload
+from rwd_platform.flows.cohorts import count_cohort, explain_patient
 from rwd_platform.flows.spark_ingestion import SentFile, Slice, Source, SourceJudge, ingest, judged_slice
 from rwd_platform.store.engines import spark
 from rwd_platform.store.engines.choose import open_tables
+from studies.cohorts import steps
+from studies.cohorts.definition import Cohort
+from studies.cohorts.engine import Engine
+from studies.cohorts.keeping import keeping
+from studies.cohorts.plain import PlainEngine
+from tests.flows.erasing import opened
+from tests.flows.sending import CLERK, RESEARCHER, ndjson, patient, received
+from tests.flows.test_cohorts import DEFINITION, diagnosis, pseudonyms
+from tests.ingestion.sending import suite
 from tests.quality.planted import Hospital, frames_of, plant, plantable
-from tests.studies.cohorts.drawing import draw_cohort, draw_world, files_of
-from tests.studies.cohorts.test_drawn_cohorts import engine_rows, plain_rows
+from tests.studies.cohorts.drawing import World, draw_cohort, draw_world, files_of
+from tests.studies.cohorts.test_drawn_cohorts import LONG, SHORT, plain_rows, rows_of
 
-# One cluster is enough: with --dist loadgroup one process has it.
-pytestmark = pytest.mark.xdist_group("spark")
-
-DRAWS = 3  # of each model, none of them empty: a definition takes Spark seconds
+DRAWS, LONG_DRAWS = 8, 75  # of each model, none of them empty
 SOURCE = Source("org-a", "his", "R4", b"a key that only tests ever use..", 1, "intl")
-SYNTHEA = Path(os.environ.get("RWD_SUITES", "no-suites")) / "synthea-r4-100p"
+
+
+@pytest.mark.parametrize("draws", [DRAWS, pytest.param(LONG_DRAWS, marks=pytest.mark.long)])
+@pytest.mark.parametrize("name", ["omop", "lecheng"])
+def test_a_drawn_definition_has_the_same_rows_on_all_three_engines(
+    name: str, draws: int, cluster: str, session: Any, tmp_path: Path
+):
+    """Asked as the flows ask. A definition that differs is named by its seed and the engine."""
+    world = draw_world(name, 0)
+    files, schemas = files_of(world, tmp_path), {one: rows.schema for one, rows in world.arrow.items()}
+    drawn, differing = list(drawn_with_rows(world, draws)), []
+    for engine in ("duckdb", cluster):
+        with open_tables(files, schemas, engine=engine) as tables:
+            for seed, cohort, expected in drawn:
+                with keeping(Engine(world.model, tables)) as held:
+                    if rows_of(held, cohort) != expected:
+                        differing.append((engine, seed))
+    assert differing == []
 
 
 @pytest.mark.parametrize("name", ["omop", "lecheng"])
-def test_a_drawn_definition_has_the_same_rows_as_on_plain_python(
+def test_every_step_of_a_drawn_definition_counts_the_same(
     name: str, cluster: str, session: Any, tmp_path: Path
 ):
     world = draw_world(name, 0)
+    schemas = {one: rows.schema for one, rows in world.arrow.items()}
+    with open_tables(files_of(world, tmp_path), schemas, engine=cluster) as tables:
+        [(_, cohort, _)] = drawn_with_rows(world, 1)
+        expected = steps.run(PlainEngine(world.model, world.rows), cohort)
+        found = steps.run(Engine(world.model, tables), cohort)
+    assert (found.steps, found.kept) == (expected.steps, expected.kept)
+    assert found.rows.to_dict("records") == expected.rows.to_dict("records")
+
+
+def test_the_reference_says_how_many_definitions_are_drawn():
+    of_two = [2 * draws for draws in (SHORT, LONG, DRAWS, LONG_DRAWS)]
+    text = (Path(__file__).parents[3] / "docs/reference/cohort.md").read_text(encoding="utf-8")
+    english, chinese = (
+        next(line for line in text.splitlines() if line.startswith(start))
+        for start in ("Drawn definitions have the same rows", "随机生成的队列定义")
+    )
+    assert [int(number) for number in re.findall(r"\b\d+\b", english)] == of_two
+    assert [int(number) for number in re.findall(r"\d+", chinese)] == of_two
+
+
+def drawn_with_rows(world: World, draws: int) -> Iterator[tuple[int, Cohort, list[tuple[Any, ...]]]]:
+    """The first definitions drawn that are not empty: seed, definition, and its rows on plain Python."""
     drawn = ((seed, draw_cohort(world.model, seed)) for seed in range(1000))
-    with_rows = islice(((seed, one) for seed, one in drawn if plain_rows(world, one)), DRAWS)
-    with open_tables(files_of(world, tmp_path), engine=cluster) as tables:
-        differing = [
-            seed for seed, one in with_rows if engine_rows(world, tables, one) != plain_rows(world, one)
-        ]
-    assert differing == []
+    judged = ((seed, one, plain_rows(world, one)) for seed, one in drawn)
+    return islice((one for one in judged if one[2]), draws)
 
 
 def test_spark_is_given_merged_selections_and_enough_rounds_to_plan_a_large_definition(
@@ -70,6 +117,30 @@ def test_spark_is_given_merged_selections_and_enough_rounds_to_plan_a_large_defi
         assert ibis.to_sql(moved.select("m")).count("SELECT") == 1
     rounds = [session.conf.get(f"spark.sql.{part}.maxIterations") for part in ("analyzer", "optimizer")]
     assert rounds == ["1000", "1000"]
+
+
+def test_counts_of_the_lake_and_one_patients_path_are_those_of_the_embedded_engine(
+    cluster: str, session: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The flows of the pages, with RWD_ENGINE alone changed: two of the patients are children, two have withdrawn.
+
+    The noise of a count follows from who is counted: one patient more or less would show in every number.
+    """
+    platform = opened(tmp_path / "home")
+    people = [patient(f"p{n}", birthDate="2015-01-01" if n < 2 else "1950-02-03") for n in range(24)]
+    ill = [diagnosis(n, f"p{n}") for n in range(22)]
+    admit_upload(platform, CLERK, received(platform, {"all.ndjson": ndjson(*people, *ill)}))
+    names = pseudonyms(platform)
+    withdrawn = frozenset((CLERK.organisation, one) for one in names[:2])
+    monkeypatch.setattr("rwd_platform.flows.cohorts.frozen_patients", lambda platform: withdrawn)
+    answers = []
+    for engine in ("duckdb", cluster):
+        asked = replace(platform, settings=platform.settings.model_copy(update={"engine": engine}))
+        counted = count_cohort(asked, RESEARCHER, DEFINITION, characteristics=True)
+        answers.append((counted, explain_patient(asked, CLERK, DEFINITION, names[-1])))
+    platform.records.engine.dispose()
+    assert answers[0] == answers[1]
+    assert answers[0][0].patients and answers[0][1].in_store
 
 
 def demo_lines(folder: Path) -> list[SentFile]:
@@ -134,9 +205,9 @@ def test_ingestion_gives_the_rows_and_the_account_that_it_gives_without(session:
 
 
 @pytest.mark.long
-@pytest.mark.skipif(not SYNTHEA.is_dir(), reason="synthea-r4-100p is not under RWD_SUITES")
 def test_a_hundred_synthetic_patients_give_the_same_rows(session: Any):
-    files = [SentFile(path, b"k" * 32) for path in sorted(SYNTHEA.glob("*.ndjson*"))]
+    folder = suite("fhir", "synthea-r4-100p")
+    files = [SentFile(path, b"k" * 32) for path in sorted(folder.glob("*.ndjson*"))]
     counted = check_equal(session, files, slice_bytes=1 << 20)
     print(counted)
     assert counted["patient"] >= 100

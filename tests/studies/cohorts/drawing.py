@@ -177,7 +177,8 @@ def _cell(model: Model, column: str, chance: random.Random) -> Any:
         return chance.choice([None, 1950, 1990, 2004])
     if kind == "whole" and column in ("month_of_birth", "day_of_birth"):
         return chance.choice([None, 1, 6, 12])
-    if chance.random() < 0.12:
+    open_ends = {one for table in model.events.values() if table.open_end for one in table.end_columns()}
+    if chance.random() < (0.5 if column in open_ends else 0.12):
         return None
     if kind == "flag":
         return chance.choice([True, False])
@@ -266,7 +267,8 @@ class _Drawer:
         return ExposureExit((self.events(),), self.chance.choice([0, 30]), self.chance.choice([0, 7]), days)
 
     def events(self, tests: int = 0, deep: bool = True) -> Events:
-        name = self.chance.choice(sorted(self.model.events))
+        lasting = [one for one in sorted(self.model.events) if self.model.events[one].open_end]
+        name = self.chance.choice([*sorted(self.model.events), *lasting * 4])
         table = self.model.table(name)
         within = self.group(deep=False) if deep and self.often(0.05) else None
         dates = ("", "2021-01-01") if self.often(0.03) else ("", "")

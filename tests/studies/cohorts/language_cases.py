@@ -86,6 +86,7 @@ def _row(name: str, source: str, number: int, drawn: dict[str, Any]) -> dict[str
     if spec is None:
         return row | {key: cell for key, cell in drawn.items() if key != "patient"}
     row |= {"resource_id": f"{name}-{number:03d}", "row_index": 0}
+    row |= {key: f"{name}-{number:03d}" for key in spec.id if key not in row}
     stored = {"start": spec.start, "end": next((one.column for one in spec.ends if one.column), "")}
     stored |= {"visit": spec.visit, **spec.columns, **{key: code for key, (_, code) in spec.codes.items()}}
     for key, cell in drawn.items():

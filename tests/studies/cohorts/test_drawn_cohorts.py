@@ -2,7 +2,7 @@
 
 Half of them are over each of the two data models; a draw takes about 1 s of CPU.
 
-Spark has its own turn with some of the same draws, on a cluster: tests/store/engines/test_on_a_cluster.py.
+All three engines are compared where there is a Spark cluster: tests/store/engines/test_on_a_cluster.py.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from studies.cohorts.engine import Engine
 from studies.cohorts.plain import PlainEngine
 from tests.studies.cohorts.drawing import World, draw_cohort, draw_world, files_of
 
-DRAWS = [24, pytest.param(150, marks=pytest.mark.long)]  # of each model
+SHORT, LONG = 24, 150  # draws of each model
 WORLDS = 3  # databases of each model
 
 
@@ -41,11 +41,15 @@ def plain_rows(world: World, cohort: Cohort) -> list[tuple[Any, ...]]:
 
 
 def engine_rows(world: World, tables: Mapping[str, Any], cohort: Cohort) -> list[tuple[Any, ...]]:
-    rows = Engine(world.model, tables).cohort(cohort).to_pyarrow().to_pylist()
+    return rows_of(Engine(world.model, tables), cohort)
+
+
+def rows_of(engine: Engine, cohort: Cohort) -> list[tuple[Any, ...]]:
+    rows = engine.cohort(cohort).to_pyarrow().to_pylist()
     return sorted((row["patient_id"], row["start_date"], row["end_date"]) for row in rows)
 
 
-@pytest.mark.parametrize("draws", DRAWS)
+@pytest.mark.parametrize("draws", [SHORT, pytest.param(LONG, marks=pytest.mark.long)])
 def test_a_drawn_definition_has_the_same_rows_on_both(
     worlds: list[tuple[World, dict[str, list[str]]]], draws: int
 ):

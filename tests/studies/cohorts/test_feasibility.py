@@ -12,7 +12,7 @@ from rwd_platform.core.text import Bilingual
 from studies.cohorts.definition import Codes, CodeTest, Cohort, Entry, Events, Group, Rule
 from studies.cohorts.definition import Test as ColumnTest
 from studies.cohorts.feasibility import feasibility, protection
-from studies.cohorts.patient_keys import PatientWeights
+from studies.cohorts.patient_keys import PatientWeights, characters_of
 from tests.studies.cohorts.drawn import ICD, MODEL, Rows, duckdb, plain
 from tests.studies.cohorts.test_steps import BOTH, EMPTY
 
@@ -122,6 +122,58 @@ def test_who_is_lost_is_protected_alike(engine):
     assert set(found.kept.counts["sex"]) == {"female"}
 
 
+def asked(*rules: Rule):
+    return replace(COHORT, rules=rules)
+
+
+def everybody(id: str) -> Rule:
+    return replace(FEMALE, id=id, group=Group(about_patient=((ColumnTest("age", "ge", (0,)),),)))
+
+
+@BOTH
+def test_other_words_another_order_and_conditions_that_nobody_fails_draw_no_other_noise(engine):
+    """One could ask 80 times and take the mean. Every number of a set of people is the one number of that set."""
+    there = engine(store(90, 43))
+    asked_again = [
+        *(asked(replace(FEMALE, id=f"r{number}")) for number in range(2 if engine is duckdb else 60)),
+        *(
+            asked(*map(everybody, "abcdefgh"[:number]), FEMALE)
+            for number in range(1 if engine is duckdb else 9)
+        ),
+        asked(FEMALE, everybody("after")),
+        replace(asked(), qualify=FEMALE.group),
+        asked(
+            replace(FEMALE, group=Group("at_most", 0, groups=(Group("at_most", 0, groups=(FEMALE.group,)),)))
+        ),
+    ]
+    found = [feasibility(there, cohort, KEY, characteristics=True) for cohort in asked_again]
+    lost = [next(one.lost for one in each.steps if one.lost and one.lost.counts["sex"]) for each in found]
+    assert len({each.patients for each in found}) == 1
+    assert len({repr(each.kept) for each in found}) == 1
+    assert len({repr(each) for each in lost}) == 1
+    assert lost[0].counts["sex"]["male"] == lost[0].n
+
+
+def test_who_else_is_lost_draws_no_other_noise_for_those_who_are_the_same():
+    """All women leave each time, with more and more of the men: the number of the women says nothing new."""
+    rows = store(90, 43)
+    for number, row in enumerate(rows["patient"]):
+        row["birth_date"] = "1900-01-01" if number < 43 else f"{1920 + number}-01-01"
+    women = set()
+    for age in range(30, 75, 3):
+        either = Group(
+            "any",
+            about_patient=(
+                (ColumnTest("patient.gender", "eq", ("female",)),),
+                (ColumnTest("age", "lt", (age,)),),
+            ),
+        )
+        rule = replace(FEMALE, group=Group("at_most", 0, groups=(either,)))
+        lost = feasibility(plain(rows), asked(rule), KEY, characteristics=True).steps
+        women |= {one.lost.counts["sex"]["female"] for one in lost if one.id == "female" and one.lost}
+    assert len(women) == 1 and women != {None}
+
+
 @BOTH
 def test_outcomes_are_refused_by_name_and_line(engine):
     there = engine(store(12))
@@ -146,7 +198,7 @@ def test_a_patients_number_is_the_same_on_every_engine():
     names = ["P-0123456789abcdef", "short", "", "患者甲", "x" * 300]
     weights = PatientWeights(KEY)
     table = ibis.memtable({"name": names})
-    found = table.select(n=weights.of_column(table["name"])).to_pyarrow().column("n").to_pylist()
+    found = table.select(n=weights.of_characters(characters_of(table["name"]))).to_pyarrow().column("n").to_pylist()
     assert found == [weights.of(name) for name in names]
     assert len({weights.of(name) for name in names}) == len(names)
     assert PatientWeights(b"other" * 6).of(names[0]) != weights.of(names[0])

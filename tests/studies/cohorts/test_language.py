@@ -256,6 +256,81 @@ def test_follow_up_ends_with_continuous_exposure(what, parts, expected):
     assert short(run(read(text), lake(drug_use=USES))) == expected
 
 
+DEVICES = """
+    patient | model | start      | end
+    A       | M     | 2000-02-01 | -
+    B       | M     | 2000-02-01 | 2000-04-01
+    C       | M     | 2000-02-01 | 2000-04
+    D       | N     | 2000-02-01 | -
+"""
+SEEN = """
+    patient | code | start
+    A       | A    | 2000-05-01
+    B       | A    | 2000-05-01
+    C       | A    | 2000-05-01
+    D       | A    | 2000-05-01
+"""
+IMPLANTS = lake(device_use=DEVICES, condition=SEEN)
+M = "table: device_use, codes: {column: model, any_of: [M]}"
+IN_PLACE = [
+    ("taken out before the index date", "events: {%s}, days: [-365, 0], dates: {event: end}", "B"),
+    ("not known to be taken out", "no_events: {%s}, days: [-365, 0], dates: {event: end}", "ACD"),
+    ("taken out, whenever", "events: {%s}, days: [null, null], dates: {event: end}, observed_only: false", "B"),
+    ("an end is recorded", "events: {%s, where: {end_date: {recorded: true}}}, days: [-365, 0]", "B"),
+    ("an end by some day", "events: {%s, where: {end_date: {at_most: '2000-12-31'}}}, days: [-365, 0]", "B"),
+    ("an end after some day", "events: {%s, where: {end_date: {more_than: '2000-12-31'}}}, days: [-365, 0]", ""),
+    ("in for thirty days", "events: {%s, where: {days: {at_least: 30}}}, days: [-365, 0]", "AB"),
+    ("in to the last day observed", "events: {%s, where: {days: 334}}, days: [-365, 0]", "A"),
+    ("in for at most sixty days", "events: {%s, where: {days: {at_most: 60}}}, days: [-365, 0]", "B"),
+    ("the age when it came out", "events: {%s, where: {age_at_end: {at_least: 0}}}, days: [-365, 0]", "B"),
+    ("taken to begin with its end",
+     "events: {%s, shift: {start_from: end}}, days: [-365, 0]", "B"),
+    ("something after it came out",
+     "events: {%s, within: {events: {table: condition, codes: $A}, days: [0, 40], dates: {index: end}}}, "
+     "days: [-365, 0]", "B"),
+]  # fmt: skip
+
+
+def test_what_was_never_taken_out_has_no_last_day_and_lasts_as_long_as_one_looks():
+    """A of IN_PLACE is still in; B came out; of C it is known that it came out, and not when; D has another."""
+    rules = [
+        f"  - {{{long(condition % M if '%s' in condition else condition)}, id: r{at}, reason: {{zh: 甲, en: A}}}}\n"
+        for at, (_, condition, _) in enumerate(IN_PLACE)
+    ]
+    met = rules_met(read(definition("require:\n" + "".join(rules))), IMPLANTS)
+    assert {IN_PLACE[int(id[1:])][0]: "".join(sorted(who)) for id, who in met.items()} == {
+        what: expected for what, _, expected in IN_PLACE
+    }
+
+
+@pytest.mark.parametrize(
+    ("exit", "expected"),
+    [
+        ("exposure: [{%s}]", "A 02-01..12-31 | B 02-01..04-01 | C 02-01..02-01"),
+        ("exposure: [{%s}], extra_days: 30", "A 02-01..12-31 | B 02-01..05-01 | C 02-01..03-02"),
+        ("exposure: [{%s}], supply_days: 10", "A 02-01..02-11 | B 02-01..02-11 | C 02-01..02-11"),
+        ("days: 10, from: end", "A 02-01..12-31 | B 02-01..04-11 | C 02-01..02-11"),
+    ],
+)
+def test_follow_up_while_an_implant_is_in(exit, expected):
+    """To the day it comes out, or to the end of observation. When C's came out nobody knows: one day is sure."""
+    text = definition(
+        f"exit: {{{exit.replace('%s', M)}}}\n",
+        f"entry:\n  title: {{zh: 植入, en: Implant}}\n  events: [{{{M}}}]\n",
+    )
+    assert short(run(read(text), IMPLANTS)) == expected
+
+
+def test_an_implant_after_the_last_day_observed_lasts_no_known_time():
+    """Nobody has looked."""
+    store = lake(device_use=DEVICES.replace("2000-02-01 | -", "2001-02-01 | -"), condition=SEEN)
+    text = definition(
+        "require:\n  - {id: r0, reason: {zh: 甲, en: A}, "
+        f"events: {{{M}, where: {{days: {{at_least: -999}}}}}}, days: [-365, 365], observed_only: false}}\n"
+    )
+    assert rules_met(read(text), store)["r0"] == {"B"}
+
+
 def test_a_visit_says_of_what_class_a_row_is():
     """A diagnosis made in hospital: a column of the visit that the row names."""
     store = lake(condition=CONDITIONS, visit=STAYS)

@@ -143,6 +143,26 @@ def test_two_conditions_or_none_are_refused():
         assert "require[0]" in error.en and "exactly one of patient, events" in error.en
 
 
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "patient: {gender: female}",
+        "events: {table: drug_exposure}, days: [-9, 0]",
+        "washout: {table: drug_exposure}, days: 9",
+        "any: [{patient: {gender: female}}]",
+    ],
+)
+def test_all_entry_events_that_qualify_are_kept_unless_a_definition_picks(condition):
+    """`pick` beside the condition has a default; id and reason of a rule have none."""
+    plain, picked = (read(f"{WHOLE}qualify: {{{condition}{pick}}}\n") for pick in ("", ", pick: last"))
+    assert (plain.qualify_limit, picked.qualify_limit) == ("all", "last")
+    assert plain.qualify == picked.qualify and not plain.qualify.empty
+    assert (
+        "require[0].reason"
+        in refusal(f"{WHOLE[: WHOLE.index('require:')]}require:\n  - {{id: x, {condition}}}\n").en
+    )
+
+
 def test_a_washout_is_required_never_excluded():
     """Excluding who has had a washout would keep exactly the wrong people."""
     text = WHOLE.replace("    events: {table: drug_exposure", "    washout: {table: drug_exposure")

@@ -49,6 +49,46 @@ def test_a_code_that_a_release_no_longer_has_is_gone():
     assert under(codes("A", "B"), release(OLD), release(OLD.replace("A,active,,\n", ""))) == codes("B")
 
 
+def drawn(*rows: str) -> str:
+    return f"#system,{ICD}\n#release,x\ncode,status,replaced_by,parent\n" + "".join(
+        f"{row}\n" for row in rows
+    )
+
+
+CHANGES = [
+    # what, the list, the old release, the new one, the list drawn up anew
+    ("moves in", "A", ["A,active,,", "B,active,,X", "X,active,,"], ["A,active,,", "B,active,,A", "X,active,,"], "A B"),
+    ("moves in with what is below it", "A", ["A,active,,", "B,active,,", "C,active,,B"],
+     ["A,active,,", "B,active,,A", "C,active,,B"], "A B C"),
+    ("moves out", "A B", ["A,active,,", "B,active,,A"], ["A,active,,", "B,active,,X", "X,active,,"], "A"),
+    ("moves out with what is below it", "A B C", ["A,active,,", "B,active,,A", "C,active,,B"],
+     ["A,active,,", "B,active,,", "C,active,,B"], "A"),
+    ("moves within", "A B C", ["A,active,,", "B,active,,A", "C,active,,B"],
+     ["A,active,,", "B,active,,A", "C,active,,A"], "A B C"),
+    ("was left out and stays out", "A", ["A,active,,", "B,active,,A"], ["A,active,,", "B,active,,A"], "A"),
+    ("comes back", "A", ["A,active,,", "B,retired,,A"], ["A,active,,", "B,active,,A"], "A B"),
+    ("retires for one that retires", "A", ["A,active,,"], ["A,retired,B,", "B,retired,C,", "C,active,,"], "C"),
+    ("retires in a circle", "A", ["A,active,,"], ["A,retired,B,", "B,retired,A C,", "C,active,,"], "C"),
+    ("retires for itself", "A", ["A,active,,"], ["A,retired,A,"], ""),
+    ("is new, and retired already", "Z", ["A,active,,"], ["A,active,,", "Z,retired,Y,", "Y,active,,"], "Y"),
+    ("was retired before", "A", ["A,retired,B,", "B,active,,"], ["A,retired,B,", "B,active,,"], "B"),
+    ("was retired before and is no longer there", "A", ["A,retired,B,", "B,active,,"], ["B,active,,"], "B"),
+    ("retires below the list's own", "A B", ["A,active,,", "B,active,,A"], ["A,active,,", "B,retired,Y,", "Y,active,,"],
+     "A Y"),
+    ("goes below what replaces the one above it", "A B", ["A,active,,", "B,active,,A"],
+     ["A,retired,C,", "B,active,,C", "C,active,,"], "B C"),
+    ("is above what is above it", "A B", ["A,active,,B", "B,active,,A"], ["A,active,,B", "B,active,,A"], "A B"),
+    ("is in neither", "Q", ["A,active,,"], ["A,active,,"], "Q"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("what", "listed", "old", "new", "anew"), CHANGES, ids=[one[0] for one in CHANGES])
+def test_a_code_that_a_release_changes_changes_the_list_drawn_up_anew(what, listed, old, new, anew):
+    """What is below a listed code in the one release and not in the other, whatever its state."""
+    found = under(codes(*listed.split()), release(drawn(*old)), release(drawn(*new)))
+    assert {code for _, code in found.pairs} == set(anew.split())
+
+
 @BOTH
 def test_the_impact_names_codes_and_counts_patients_gained_and_lost(engine):
     """P1 was in by A. Drawn up anew the list holds B alone, which is P4's, whose birth date is a month."""

@@ -183,3 +183,55 @@ def test_a_large_table_is_accounted_for_to_the_row() -> None:
     found = exported({**lock({}, *people), "measurement": table})
     assert found.report.tables["measurement"] == 7500 and found.report.adds_up
     assert found.report.accounts[-1].left_out == {"f2o-060.measurement": 2500}
+
+
+# -- what the lock holds coarser than it was --------------------------------------------------------
+
+COARSE = {
+    "condition.code": "generalise:icd10:1",
+    "measurement.value": "generalise:value:1",
+    "cost_line.amount": "age-band:10",
+    "subject.gender": "generalise:icd10:1",
+    "procedure.body_site_code": "drop",
+    "imaging.modality_code": "generalise:icd10:1",
+}
+
+
+def coarse_lock() -> dict[str, pd.DataFrame]:
+    """A category in place of a diagnosis, a band in place of a value, the beginning of a band in place of a sum."""
+    tables = lock({name: [row(name), row(name, "s2")] for name in ("condition", "measurement", "cost_line")})
+    tables["condition"]["code"] = "C50"
+    tables["measurement"]["value"] = ["[10,20)", None]
+    tables["cost_line"]["amount"] = pd.array([100, 100], dtype="Int64")
+    return tables
+
+
+def test_what_a_lock_holds_coarser_is_never_handed_on_as_exact() -> None:
+    """The rows go out without it, and the report says of each column how many values stayed behind."""
+    made = export(coarse_lock(), ABOUT, NoVocabulary(), {"generalised": COARSE})
+    (conditions, values, costs, people) = (
+        rows_of(made, name) for name in ("condition_occurrence", "measurement", "cost", "person")
+    )
+    assert [(one["condition_source_value"], one["condition_concept_id"]) for one in conditions] == [
+        (None, 0)
+    ] * 2
+    assert [one["value_as_number"] for one in values] == [None, None]
+    assert [(one["total_charge"], one["paid_by_payer"]) for one in costs] == [(None, 60.0)] * 2
+    assert [one["gender_concept_id"] for one in people] == [0, 0]
+    report = made.report
+    assert report.adds_up and report.generalised == {
+        "condition.code": 2,
+        "cost_line.amount": 2,
+        "measurement.value": 1,
+        "subject.gender": 2,
+    }
+    assert report.as_dict()["generalised"] == report.generalised
+    assert "measurement.value: 1" in report.text("en") and "已泛化" in report.text("zh")
+
+
+def test_the_same_values_go_out_of_a_lock_that_says_nothing_was_made_coarser() -> None:
+    """So it is the lock's own word that decides, and not what a value looks like."""
+    made = export(coarse_lock(), ABOUT, NoVocabulary(), {"generalised": {}})
+    assert [one["condition_source_value"] for one in rows_of(made, "condition_occurrence")] == ["C50", "C50"]
+    assert [one["total_charge"] for one in rows_of(made, "cost")] == [100.0, 100.0]
+    assert made.report.generalised == {}
