@@ -48,7 +48,8 @@ COHORT_ALONE = Problem(
     code="protocol.cohort_alone",
     zh="这只是一份队列定义，还不是研究方案。",
     en="This is a cohort alone, and not a protocol.",
-    next_zh="请把它放进研究方案的 cohort 部分，并补全问题、估计目标、结局与计划中的分析；见 docs/reference/protocol.md。",
+    next_zh="请把它放进研究方案的 cohort 部分，并补全问题、估计目标、结局与计划中的分析；"
+    "见 docs/reference/protocol.md。",
     next_en="Put it into a protocol's cohort section, with question, estimand, outcome and planned analyses beside it; "
     "see docs/reference/protocol.md.",
 )

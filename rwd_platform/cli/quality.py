@@ -83,7 +83,9 @@ def _say_run(run: QualityRun) -> None:
     for one in found:
         if one.status in ("fail", "error"):
             text = findings.rules[one.rule].text
-            mark, counts = ("✗", f"{one.failing:,}/{one.applicable:,}") if one.status == "fail" else ("!", "-")
+            mark, counts = (
+                ("✗", f"{one.failing:,}/{one.applicable:,}") if one.status == "fail" else ("!", "-")
+            )
             say(f"{mark} {one.rule}  {one.organisation_id}  {counts}\n    {text.zh}\n    {text.en}")
     for table in run.report["gate"]["tables"]:
         if table["verdict"] == "quarantine":

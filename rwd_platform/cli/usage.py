@@ -120,7 +120,9 @@ def _bad_value(error: Any) -> Bilingual:
 
 def _asked(parameter: Any, message: str) -> Bilingual:
     # The parser quotes what was typed first and its own choices last.
-    choices = _CHOICE.findall(message.rpartition(" is not one of ")[2]) if " is not one of " in message else []
+    choices = (
+        _CHOICE.findall(message.rpartition(" is not one of ")[2]) if " is not one of " in message else []
+    )
     if choices:
         return Bilingual(f"下列之一：{'、'.join(choices)}", f"one of {', '.join(choices)}")
     low, high = getattr(parameter, "min", None), getattr(parameter, "max", None)

@@ -163,7 +163,9 @@ def _withdrawn(named: str, facts: Mapping[str, Any]) -> str:
         )
     else:
         lines.append("没有数据锁定含有其数据 · no lock holds this person's data")
-    lines.append("如患者还要求删除：rwd patient erase · if the patient also asks for erasure: rwd patient erase")
+    lines.append(
+        "如患者还要求删除：rwd patient erase · if the patient also asks for erasure: rwd patient erase"
+    )
     return "\n".join([*lines, str(facts["id"])])
 
 

@@ -292,12 +292,13 @@ def _protected(minimum: int, base: int) -> Shown:
     return shown
 
 
-def _sealed(actor: Actor, name: str) -> bool:
-    return name in _outcomes().tables and actor.role not in _UNSEALED
+def is_sealed(role: str, table: str) -> bool:
+    """Whether a table's numbers are kept from a role: they tell outcomes before any protocol is frozen."""
+    return table in _outcomes().tables and role not in _UNSEALED
 
 
 def _table(actor: Actor, name: str, view: Any, counted: Mapping[str, Any] | None, shown: Shown) -> TableSeen:
-    sealed = _sealed(actor, name)
+    sealed = is_sealed(actor.role, name)
     columns = _sealed_columns(actor, name)
     # Which hospitals sent outcomes is a number of outcomes too.
     seen = {one: n for one, n in (counted or {}).items() if can(actor, PERMISSION, one) and not sealed}

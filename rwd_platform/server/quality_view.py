@@ -67,7 +67,7 @@ class HospitalPart:
 
     @property
     def asked(self) -> int:
-        """Rules that had rows to speak about: "not applicable", "could not be asked" and "not run" are not among them."""
+        """Rules that had rows to speak about: those not applicable, not run, or that raised are not among them."""
         return self.kept + self.counts["fail"]
 
     @property

@@ -43,6 +43,13 @@ def table_titles() -> Mapping[str, Bilingual]:
     return {**zones["lake"].tables, **zones["derived"].tables}
 
 
+def sealed(visitor: Visitor, table: str) -> bool:
+    """Whether a table's counts are kept from the visitor, because they tell outcomes."""
+    from rwd_platform.flows.catalogue import is_sealed
+
+    return is_sealed(visitor.user.role, table)
+
+
 def small_below(visitor: Visitor) -> int:
     """Counts of rows from 1 to below this are withheld from the visitor; 0 where every count is shown."""
     from studies.cohorts.feasibility import protection

@@ -11,6 +11,7 @@ from typing import Any
 
 from rwd_platform.access.permissions import Scope, can, scope_of
 from rwd_platform.core.text import Bilingual
+from rwd_platform.flows.catalogue import is_sealed
 from rwd_platform.records.records import Records
 from rwd_platform.records.tables import Organisation, QualityRun
 from rwd_platform.server.deps import Visitor
@@ -76,10 +77,29 @@ def read(records: Records, run: QualityRun, visitor: Visitor) -> Scorecard:
 def for_visitor(run: QualityRun, visitor: Visitor) -> QualityRun:
     """The run for the API: whole for those who see every hospital, else one's own card and verdicts."""
     if scope_of(visitor.actor, "quality.read") is Scope.ANY:
-        return run
+        return _without_outcomes(run, visitor.actor.role)
     own = visitor.actor.organisation
     verdicts = [one for one in run.report["gate"]["hospitals"] if one["organisation_id"] == own]
     report = {"scorecard": {"hospitals": _cards(run.report, visitor)}, "gate": {"hospitals": verdicts}}
+    return QualityRun(**{**run.model_dump(), "report": report})
+
+
+def _without_outcomes(run: QualityRun, role: str) -> QualityRun:
+    """The run without the counts of tables whose numbers are kept from a role; verdicts and rules stay."""
+    checks, uploads = run.report.get("checks", {}), run.report.get("uploads", {})
+    hidden = dict.fromkeys(("rows", "applicable", "failing"))
+    results = [
+        {**one, **hidden} if is_sealed(role, one["table"]) else one for one in checks.get("results", ())
+    ]
+    shown = {
+        "counts": [one for one in uploads.get("counts", ()) if not is_sealed(role, one["table"])],
+        "distributions": [
+            one
+            for one in uploads.get("distributions", ())
+            if not is_sealed(role, one["rule"].partition(".")[0])
+        ],
+    }
+    report = {**run.report, "checks": {**checks, "results": results}, "uploads": {**uploads, **shown}}
     return QualityRun(**{**run.model_dump(), "report": report})
 
 

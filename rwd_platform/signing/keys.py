@@ -101,7 +101,9 @@ def load_key_ring(path: Path, suite: str = INTL, demo_home: Path | None = None) 
         raise ROOT_KEY_MISSING.error(
             path=path,
             demo_zh=f"如要查看演示，请在命令前写 RWD_DEMO=1 RWD_HOME={demo_home}。" if demo_home else "",
-            demo_en=f" For the demo, put RWD_DEMO=1 RWD_HOME={demo_home} before the command." if demo_home else "",
+            demo_en=f" For the demo, put RWD_DEMO=1 RWD_HOME={demo_home} before the command."
+            if demo_home
+            else "",
         )
     if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise ROOT_KEY_UNSAFE.error(path=path, why="others can read it", why_zh="其他用户可读")

@@ -190,7 +190,9 @@ def test_a_survey_counts_what_is_not_json_among_the_refused(rwd: Rwd, tmp_path: 
 
 
 def test_an_engine_that_is_none_is_answered_by_those_there_are(rwd: Rwd, tmp_path: Path, omop: Path) -> None:
-    answer = rwd("cohort", "run", written(tmp_path, definition()), "--omop", omop, "--engine", "foo", "--json")
+    answer = rwd(
+        "cohort", "run", written(tmp_path, definition()), "--omop", omop, "--engine", "foo", "--json"
+    )
     error = answer.document["error"]
     assert (answer.code, error["code"]) == (2, "cli.usage")
     assert "one of duckdb, plain" in error["en"] and "下列之一：duckdb、plain" in error["zh"]

@@ -92,7 +92,12 @@ def test_the_locks_that_a_withdrawal_touches_are_named_with_the_next_step(
     clerk = ("--login", CLERK.id)
     id = rwd("patient", "withdraw", VICTIM, *clerk, *SAID, "--json").document["id"]
     notice = LockNotice(
-        lock_id="L-1", cause=id, organisation_id="org-operator", project_id="p", kind="withdrawn", noted_at="-"
+        lock_id="L-1",
+        cause=id,
+        organisation_id="org-operator",
+        project_id="p",
+        kind="withdrawn",
+        noted_at="-",
     )
     platform.records.write(notice, audit=Act(CLERK, "test.noted", Object("lock", "L-1")))
     told = rwd("patient", "withdraw", VICTIM, *clerk, *SAID).stdout.decode()

@@ -262,12 +262,14 @@ def results() -> dict[str, Any]:
     }  # fmt: skip
 
 
-def seed_study(platform: Platform, *, state: str = "analysed", organisation: str = "org-operator") -> None:
-    """A study that has come as far as `state`."""
+def seed_study(
+    platform: Platform, *, state: str = "analysed", organisation: str = "org-operator", protocol: str = PROTOCOL
+) -> None:
+    """A study that has come as far as `state`. The protocol is a text to look at; to go on with it takes a real one."""
     at = as_text(platform.clock())
     _write(platform, Study(
         id=STUDY, organisation_id=organisation, project_id="demo", title_zh="演示研究", title_en="Demo study",
-        protocol=PROTOCOL, protocol_sha256=sha256_hex(PROTOCOL.encode()), state=state, registered_at=at,
+        protocol=protocol, protocol_sha256=sha256_hex(protocol.encode()), state=state, registered_at=at,
         frozen_at=at if state != "registered" else "", frozen_by="user-researcher" if state != "registered" else "",
     ))  # fmt: skip
     if state in ("locked", "analysed"):

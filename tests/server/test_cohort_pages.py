@@ -286,7 +286,9 @@ def test_only_a_hospital_is_offered_one_patients_path(platform: Platform, as_use
 def test_a_cohort_alone_is_no_protocol_and_the_page_says_what_is_missing(platform: Platform, as_user: LogIn):
     row = begun(platform)
     answer = as_user("researcher", language="en").post(f"/cohorts/{row.id}/study")
-    assert answer.status_code == 400 and "protocol.cohort_alone" in answer.text and "mastectomy@1" in answer.text
+    assert (
+        answer.status_code == 400 and "protocol.cohort_alone" in answer.text and "mastectomy@1" in answer.text
+    )
     assert "This is a cohort alone" in answer.text and "cohort section" in answer.text
 
 

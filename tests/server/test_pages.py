@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -272,7 +273,8 @@ def test_a_job_card_that_has_nothing_new_to_say_stays_silent(platform: Platform,
 
 def test_freezing_needs_a_reason_and_fixes_the_protocol(platform: Platform, as_user: LogIn):
     """The reason stands in the log; freezing twice is refused with the present state."""
-    seed.seed_study(platform, state="registered")
+    real = Path(__file__).parents[2] / "studies" / "protocols" / "rotterdam.yaml"
+    seed.seed_study(platform, state="registered", protocol=real.read_text(encoding="utf-8"))
     client = as_user("researcher")
     assert client.post(f"/studies/{seed.STUDY}/freeze", data={"reason": ""}).status_code == 422
     assert client.post(f"/studies/{seed.STUDY}/freeze", data={"reason": "已审定"}).status_code == 303

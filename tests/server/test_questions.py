@@ -91,7 +91,9 @@ def test_small_counts_are_shown_to_the_hospital_and_the_operator_alone(
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
-def test_the_headline_counts_rules_and_names_those_that_fail(checked: Platform, as_user: LogIn, language: str):
+def test_the_headline_counts_rules_and_names_those_that_fail(
+    checked: Platform, as_user: LogIn, language: str
+):
     """No percentage stands over a rule that fails; what was never asked is not among the kept."""
     page = text_of(as_user("hospital-a", language=language).get("/quality").text)
     zh = language == "zh"
@@ -103,6 +105,7 @@ def test_the_headline_counts_rules_and_names_those_that_fail(checked: Platform, 
     assert ("就诊 visit" if zh else "visit") in page and "97.06%" not in page
     home = text_of(as_user("hospital-a", language=language).get("/").text)
     assert "%" not in home
+
 
 def test_a_registered_hospital_without_a_row_is_not_checked_rather_than_fine(
     platform: Platform, as_user: LogIn

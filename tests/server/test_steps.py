@@ -101,7 +101,10 @@ def test_a_study_whose_lock_holds_a_patient_who_withdrew_says_so_and_offers_a_ne
     client = as_user("researcher")
     page = client.get(f"/studies/{seed.STUDY}").text
     assert "有患者撤回同意：请重新锁定数据" in page and frozen.lock_id[:18] in page
-    assert f'action="/studies/{seed.STUDY}/lock"' in page and f'action="/studies/{seed.STUDY}/assemble"' not in page
+    assert (
+        f'action="/studies/{seed.STUDY}/lock"' in page
+        and f'action="/studies/{seed.STUDY}/assemble"' not in page
+    )
     assert "有患者撤回同意或其数据已停止使用，请重新锁定数据" in client.get("/").text
     english = as_user("researcher", language="en")
     assert "A patient withdrew: lock the data again" in english.get(f"/studies/{seed.STUDY}").text
@@ -117,7 +120,10 @@ def test_a_frozen_lock_is_refused_at_the_door(
     client = as_user("researcher")
     answer = client.post(f"/studies/{seed.STUDY}/{page}", data=body)
     assert answer.status_code == 409 and "withdrawal.lock_frozen" in answer.text
-    assert client.post(f"/api/v1/studies/{seed.STUDY}/{api}", json=body).json()["code"] == "withdrawal.lock_frozen"
+    assert (
+        client.post(f"/api/v1/studies/{seed.STUDY}/{api}", json=body).json()["code"]
+        == "withdrawal.lock_frozen"
+    )
     assert not platform.records.all(select(Job))
 
 

@@ -248,9 +248,9 @@ def test_the_form_offers_the_hospitals_own_systems_and_says_why_the_patient_is_a
 ) -> None:
     """Another hospital's systems are not offered."""
     second_chart(platform)
-    client = as_user("hospital-a", language=language)
+    client = as_user("hospital-b", language=language)
     page = client.get("/withdrawals/new").text
-    assert '<option value="lis">' in page and '<option value="his">' not in page
+    assert '<option value="his">' in page and '<option value="lis">' not in page
     assert "patient-emptied" not in page
     refused = client.post("/withdrawals", data={"patient": "nobody", "reason": "because"})
     told = "不会再次显示" if language == "zh" else "not shown again, to protect the patient"

@@ -241,8 +241,9 @@ def _one(
 def _systems(request: Request, platform: PlatformDep) -> list[str]:
     """The source systems of the visitor's own hospital; other hospitals' are not the visitor's to choose from."""
     own: str = request.state.visitor.actor.organisation
-    uploads = platform.records.all(select(Upload.source_system).where(Upload.organisation_id == own).distinct())
-    return sorted(uploads)
+    with platform.records.reading() as session:
+        found = session.exec(select(Upload.source_system).where(Upload.organisation_id == own).distinct())
+        return sorted(found.all())
 
 
 def _hospitals(platform: PlatformDep) -> dict[str, Organisation]:
