@@ -178,7 +178,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return ByFile(config, log)
 
 
-_LONGEST = ("tests/store/engines/test_on_a_cluster.py", "tests/journeys/", "tests/pages/", "tests/crash_safety/")
+_LONGEST = (
+    "tests/store/engines/test_on_a_cluster.py",
+    "tests/journeys/",
+    "tests/pages/",
+    "tests/crash_safety/",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -16,7 +16,9 @@ from functools import reduce
 from typing import Any
 
 CHARACTERS = 12  # at the end of a pseudonym: 60 bits of base 32
-CHARACTER_COLUMNS = tuple(f"_character{place}" for place in range(CHARACTERS))  # where they are columns of their own
+CHARACTER_COLUMNS = tuple(
+    f"_character{place}" for place in range(CHARACTERS)
+)  # where they are columns of their own
 _BITS = 24  # so that the sum over 16 million patients fits into 64 bits
 
 # Ibis comes without types: its expressions are Any here.

@@ -263,7 +263,11 @@ def results() -> dict[str, Any]:
 
 
 def seed_study(
-    platform: Platform, *, state: str = "analysed", organisation: str = "org-operator", protocol: str = PROTOCOL
+    platform: Platform,
+    *,
+    state: str = "analysed",
+    organisation: str = "org-operator",
+    protocol: str = PROTOCOL,
 ) -> None:
     """A study that has come as far as `state`. The protocol is a text to look at; to go on with it takes a real one."""
     at = as_text(platform.clock())

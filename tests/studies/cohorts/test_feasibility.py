@@ -198,7 +198,12 @@ def test_a_patients_number_is_the_same_on_every_engine():
     names = ["P-0123456789abcdef", "short", "", "患者甲", "x" * 300]
     weights = PatientWeights(KEY)
     table = ibis.memtable({"name": names})
-    found = table.select(n=weights.of_characters(characters_of(table["name"]))).to_pyarrow().column("n").to_pylist()
+    found = (
+        table.select(n=weights.of_characters(characters_of(table["name"])))
+        .to_pyarrow()
+        .column("n")
+        .to_pylist()
+    )
     assert found == [weights.of(name) for name in names]
     assert len({weights.of(name) for name in names}) == len(names)
     assert PatientWeights(b"other" * 6).of(names[0]) != weights.of(names[0])
