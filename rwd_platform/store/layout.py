@@ -126,7 +126,8 @@ class Layout:
             try:
                 yield
             finally:
-                tempfile.tempdir = before
+                if tempfile.tempdir == str(scratch):  # else somebody began later and is not done
+                    tempfile.tempdir = before if before and Path(before).is_dir() else None
 
     def sweep_scratch(self) -> int:
         """Remove scratch folders whose owner is gone; returns how many."""

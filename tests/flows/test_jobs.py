@@ -35,7 +35,7 @@ def doing(monkeypatch: pytest.MonkeyPatch, work: Any) -> None:
 def test_a_worker_admits_seals_by_patient_checks_quality_and_measures_risk(platform: Platform) -> None:
     upload_id = received(platform, {"a.ndjson": ndjson(patient())})
     (job,) = drain(platform, "w1")
-    assert (job.state, job.stage, job.problem) == ("done", "risk", None)
+    assert (job.state, job.stage, job.problem) == ("done", "counting", None)
     assert platform.records.get(Upload, upload_id).state == "admitted"
     told = actions(platform)
     steps = ["upload.admitted", "upload.file_segmented", "quality.checked", "risk.computed"]

@@ -20,7 +20,7 @@ PAGES = {
     "researcher": ("/", "/studies", "/studies/new", f"/studies/{seed.STUDY}", f"/studies/{seed.STUDY}/fitness", "/transfers/new", f"/packages/{seed.PACKAGE}", "/catalogue", "/catalogue/procedure", "/code-lists", "/code-lists/mastectomy@1", "/cohorts", "/locks", f"/locks/{seed.LOCK}", "/questions", "QUESTION", "/linkage", "/releases", f"/releases/new?package={seed.PACKAGE}"),
     "regulator": ("/packages", f"/packages/{seed.PACKAGE}/numbers/{seed.NUMBER}", "/transfers", "HELD", "/log", "/no-such-page", "/locks", f"/studies/{seed.STUDY}/fitness", f"/erasures/{seed.ERASURE}", "/holds/new"),
     "operator": ("/", "/quality", f"/studies/{seed.STUDY}", "/linkage", "/questions"),
-    "privacy": ("/", "/policies", "/policies/lake", "/policies/limited_dataset", "/classification", "/classification?zone=package", "/risk", "/texts", "/log", "/releases/release-1", "/linkage", "/withdrawals", f"/erasures/{seed.ERASURE}"),
+    "privacy": ("/", "/policies", "/policies/lake", "/classification", "/classification?zone=package", "/risk", "/texts", "/log", "/releases/release-1", "/linkage", "/withdrawals", f"/erasures/{seed.ERASURE}"),
 }  # fmt: skip
 # Pages of the same template and role as one above: their width alone is looked at.
 WIDTH_ALONE = {
@@ -28,7 +28,7 @@ WIDTH_ALONE = {
     "researcher": ("/quality", "/packages", "/transfers", "/releases/release-1", "/risk", "/log"),
     "regulator": ("/", f"/studies/{seed.STUDY}", f"/packages/{seed.PACKAGE}", f"/uploads/{seed.UPLOAD}/receipt", "/releases/release-1", "/risk", "/break-glass", "/catalogue", f"/locks/{seed.LOCK}", "/linkage", "/withdrawals"),
     "operator": ("/uploads", f"/uploads/{seed.UPLOAD}", "/log", "/policies"),
-    "privacy": ("/classification?page=2", "/releases", "/break-glass/bg-1", "/withdrawals/new", "/holds/new"),
+    "privacy": ("/policies/limited_dataset", "/classification?page=2", "/releases", "/break-glass/bg-1", "/withdrawals/new", "/holds/new"),
 }  # fmt: skip
 EMPTY = {
     "hospital-a": ("/", "/uploads", "/quality", "/log"),
