@@ -165,16 +165,18 @@ def generate(folder: Path, patients: int) -> dict[str, Path]:
     random = np.random.default_rng(SEED)
     ids = np.char.add("p", np.char.zfill(np.arange(patients).astype(str), 9))
     days = np.datetime_as_string(np.datetime64("2015-01-01") + np.arange(-30_000, 4_000))
+    hospitals = random.choice(["hospital-a", "hospital-b", "hospital-c"], patients)
     first = random.integers(0, 800, patients)
     tables = {
         "patient": {
             "patient_id": ids,
-            "organisation_id": random.choice(["hospital-a", "hospital-b", "hospital-c"], patients),
+            "organisation_id": hospitals,
             "gender": random.choice(["female", "male"], patients),
             "birth_date": days[30_000 - random.integers(10 * 365, 80 * 365, patients)],
         },
         "observation_period": {
             "patient_id": ids,
+            "organisation_id": hospitals,
             "first_date": days[30_000 + first],
             "last_date": days[30_000 + first + random.integers(200, 2800, patients)],
         },

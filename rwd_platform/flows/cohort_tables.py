@@ -65,10 +65,7 @@ def counting_engine(platform: Platform, cohort: Cohort, organisation: str | None
             platform.layout.scratch("counting") as spilled,
             duckdb.open_tables({name: [str(files[name])] for name in wanted}, temporary=spilled) as opened,
         ):
-            tables = {
-                name: rows if name == counting.NAMES else _of(rows, organisation)
-                for name, rows in opened.items()
-            }
+            tables = {name: _of(rows, organisation) for name, rows in opened.items()}
             yield counting.counting_engine(tables, model)
 
 

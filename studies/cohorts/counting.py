@@ -13,9 +13,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from rwd_platform.core.columns import ORGANISATION_ID
 from studies.cohorts.engine import PATIENT_NUMBER, PSEUDONYM, Engine
 from studies.cohorts.expressions import NOT_TO_THE_DAY, day_of
-from studies.cohorts.expressions import PATIENT as EVENT_PATIENT
 from studies.cohorts.patient_keys import CHARACTER_COLUMNS, characters_of
 from studies.cohorts.tables import PATIENT, Model
 from studies.cohorts.without import patient_columns
@@ -55,19 +55,31 @@ def days_of(model: Model) -> dict[str, frozenset[str]]:
 
 
 def numbered_patients(tables: Mapping[str, Expr], model: Model) -> Expr:
-    """The table `NAMES`: every patient in the store with the number, and what a set of patients is known by."""
+    """The table `NAMES`: every patient in the store, once: number, hospital, and what a set of patients is known by."""
     import ibis
 
-    from studies.cohorts.tally_engine import patients_of
-
-    there = patients_of(Engine(model, tables)).distinct()
-    place = ibis.row_number().over(ibis.window(order_by=there[EVENT_PATIENT]))
-    pseudonym = there[EVENT_PATIENT]
+    source, column, *_ = model.observation
+    lookup = model.lookups[PATIENT]
+    named = [_named(tables[lookup.source], lookup.key), _named(tables[source], column)]
+    every = ibis.union(*named)
+    there = every.filter(every[PSEUDONYM].notnull()).group_by(PSEUDONYM)
+    there = there.aggregate(**{ORGANISATION_ID: every[ORGANISATION_ID].min()})
+    pseudonym = there[PSEUDONYM]
+    place = ibis.row_number().over(ibis.window(order_by=pseudonym))
     characters = dict(zip(CHARACTER_COLUMNS, characters_of(pseudonym), strict=True))
     return there.select(
-        **{PATIENT_NUMBER: place.cast("int32"), PSEUDONYM: pseudonym},
+        PSEUDONYM,
+        ORGANISATION_ID,
+        **{PATIENT_NUMBER: place.cast("int32")},
         **{name: one.cast("int16") for name, one in characters.items()},
     )
+
+
+def _named(rows: Expr, column: str) -> Expr:
+    import ibis
+
+    hospital = rows[ORGANISATION_ID] if ORGANISATION_ID in rows.columns else ibis.null("string")
+    return rows.select(**{PSEUDONYM: rows[column].cast("string"), ORGANISATION_ID: hospital})
 
 
 def prepared(name: str, rows: Expr, names: Expr, model: Model) -> Expr:

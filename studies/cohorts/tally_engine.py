@@ -36,9 +36,14 @@ _SPAN, _LATEST = 2**24, 2**23
 
 
 def patients_of(engine: Engine) -> Expr:
-    """_patient of the patients in the store, once or more often: of the patient table and of observation periods."""
+    """_patient of the patients in the store: of the patient table and of observation periods.
+
+    Once each where the tables tell patients by numbers, else once or more often.
+    """
     import ibis
 
+    if engine.names is not None:
+        return engine.names.select(**{PATIENT: engine.names[PATIENT_NUMBER]})
     lookup = engine.model.lookups["patient"]
     source, column, *_ = engine.model.observation
     there = engine.tables[lookup.source]
@@ -58,11 +63,11 @@ def tally(
 
     past, intervals = _left_past(engine, cohort)
     there = patients_of(engine)
+    if counts_only:
+        stopped, keys = _counted(engine, there, ibis.union(*past) if len(past) > 1 else past[0], weights)
+        return Tally(stopped, {}, {}, None, keys)
     there = there.mutate(**{START: ibis.null("int64"), _STAGE: ibis.literal(0, "int64")})
     items = ibis.union(there, *past)
-    if counts_only:
-        stopped, keys = _stopped(_weighed(engine, _reached(items), weights))
-        return Tally(stopped, {}, {}, None, keys)
     items = engine.keep(items)
     reached = engine.keep(_weighed(engine, _reached(items), weights))
     stopped, keys = _stopped(reached)
@@ -75,6 +80,18 @@ def tally(
         keys=keys,
         cells=cells,
     )
+
+
+def _counted(
+    engine: Engine, there: Expr, past: Expr, weights: PatientWeights | None
+) -> tuple[dict[int, int], dict[int, int]]:
+    """How many stop at each stage, and the sum of their numbers; most of the store has no row in `past`."""
+    known = past.semi_join(there, [past[PATIENT] == there[PATIENT]])
+    furthest = known.group_by(PATIENT).aggregate(**{_REACHED: known[_STAGE].max().cast("int64")})
+    stopped, keys = _stopped(_weighed(engine, furthest, weights))
+    number = there.count() if engine.names is not None else there[PATIENT].nunique()
+    rest = int(number.to_pyarrow().as_py()) - sum(stopped.values())
+    return ({0: rest, **stopped} if rest else stopped), keys
 
 
 def _left_past(engine: Engine, cohort: Cohort) -> tuple[list[Expr], Expr]:
@@ -161,6 +178,7 @@ def _weighed(engine: Engine, reached: Expr, weights: PatientWeights | None) -> E
 
     if weights is None:
         return reached.mutate(_weight=ibis.literal(0, "int64"))
+    columns = reached.columns
     if engine.names is None:
         characters = characters_of(reached[PATIENT])
     else:
@@ -170,7 +188,7 @@ def _weighed(engine: Engine, reached: Expr, weights: PatientWeights | None) -> E
         characters = [reached[name].cast("int64") for name in CHARACTER_COLUMNS]
     weight = ibis.ifelse(reached[_REACHED] > 0, weights.of_characters(characters), 0)
     weighed = reached.mutate(_weight=weight)
-    return weighed.select(PATIENT, _REACHED, _INDEX, "_weight")
+    return weighed.select(*columns, "_weight")
 
 
 def _stopped(reached: Expr) -> tuple[dict[int, int], dict[int, int]]:

@@ -64,9 +64,14 @@ def _engine_without(engine: Engine, names: set[str]) -> tuple[Engine, int]:
     for name, column in _there(engine):
         rows = tables[name]
         tables[name] = rows.anti_join(listed, [rows[column].cast(kind) == listed["_name"]])
+    left = engine.names
+    if left is not None:
+        left = left.anti_join(listed, [left[PATIENT_NUMBER] == listed["_name"]])
     there = patients_of(engine)
     known = there.semi_join(listed, [there[PATIENT_COLUMN].cast(kind) == listed["_name"]])
-    return replace(engine, tables=tables), int(known[PATIENT_COLUMN].nunique().to_pyarrow().as_py())
+    return replace(engine, tables=tables, names=left), int(
+        known[PATIENT_COLUMN].nunique().to_pyarrow().as_py()
+    )
 
 
 def _there(engine: Engine) -> Iterator[tuple[str, str]]:
