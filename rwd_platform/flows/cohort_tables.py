@@ -154,7 +154,6 @@ def _steady(platform: Platform) -> Iterator[Lake]:
         yield lake
 
 
-@cache
 def _model() -> Model:
     from studies.cohorts.tables import load_model
     from studies.cohorts.written import MODEL

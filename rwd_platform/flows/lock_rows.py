@@ -121,10 +121,7 @@ def rows_to_lock(platform: Platform, study: Study, protocol: Protocol) -> LockRo
         "protocol_sha256": study.protocol_sha256,
         "pseudonyms": "project",
         "suite": platform.keys.suite,
-        "key_versions": {
-            purpose: current_version(platform.records, purpose, study.project_id)
-            for purpose in (PROJECT, DATE)
-        },
+        "key_versions": _key_versions(platform, study),
         "dates": _DATES[protocol.lock.dates],
         "generalised": dict(protocol.lock.generalise),
         "calendar": calendar,
@@ -137,14 +134,23 @@ def rows_to_lock(platform: Platform, study: Study, protocol: Protocol) -> LockRo
         "rows_held_back_by_quality": held_back,
         "tables_left_out": left_out,
         "left_behind": left_behind.as_dict(),
-        "attrition": [
-            {**step.reason._asdict(), "left": step.left, "remaining": step.remaining}
-            for step in cohort.attrition
-        ],
+        "attrition": _attrition(cohort),
     }
     subjects = {names.token(SUBJECT_KIND, patient): patient for patient in cohort.frame["patient_id"]}
     whose = {one: persons[patient] for one, patient in subjects.items()}
     return LockRows(quality, locked, facts, whose, projected.sources)
+
+
+def _key_versions(platform: Platform, study: Study) -> dict[str, int]:
+    return {
+        purpose: current_version(platform.records, purpose, study.project_id) for purpose in (PROJECT, DATE)
+    }
+
+
+def _attrition(cohort: IndexDates) -> list[dict[str, Any]]:
+    return [
+        {**step.reason._asdict(), "left": step.left, "remaining": step.remaining} for step in cohort.attrition
+    ]
 
 
 def _as_written_for(tables: Tables, protocol: Protocol) -> Tables:

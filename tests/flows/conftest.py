@@ -11,6 +11,7 @@ import pytest
 from rwd_platform.demo.people import register_organisations
 from rwd_platform.flows.platform import Platform, open_platform
 from rwd_platform.settings import Settings
+from studies.code_lists import CodeList
 from tests.conftest import StandingClock
 
 
@@ -23,6 +24,16 @@ def platform(sqlite_template: Path, tmp_path: Path, clock: StandingClock) -> Ite
     register_organisations(opened)
     yield opened
     opened.records.engine.dispose()
+
+
+@pytest.fixture
+def shelf(monkeypatch: pytest.MonkeyPatch) -> dict[str, CodeList]:
+    """The code lists that there are, by `name@version`: a signed one, and what a test puts beside it."""
+    from tests.flows.test_lock_code_lists import SIGNED
+
+    known = {SIGNED.reference: SIGNED}
+    monkeypatch.setattr("studies.code_lists.load", known.__getitem__)
+    return known
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ from rwd_platform.log.entry import Act, Object
 from rwd_platform.records.tables import AuditEntry, DataLockRecord, QualityRun, Study
 from studies.code_lists import UNKNOWN, CodeList
 from tests.flows.sending import RESEARCHER, actions
-from tests.flows.test_lock_code_lists import SIGNED, shelf, text_with  # noqa: F401 - shelf is a fixture
+from tests.flows.test_lock_code_lists import SIGNED, text_with
 from tests.flows.test_study import PROTOCOL, refusal
 
 NAME = SIGNED.reference
@@ -24,7 +24,7 @@ CHANGED = replace(SIGNED, entries=(replace(SIGNED.entries[0], code="85.41"),))
 
 
 @pytest.fixture
-def study(platform: Platform, shelf: dict[str, CodeList]) -> Study:  # noqa: F811 - the fixture
+def study(platform: Platform, shelf: dict[str, CodeList]) -> Study:
     found = register_study(platform, RESEARCHER, text_with(NAME))
     return freeze_protocol(platform, RESEARCHER, found.id, "方案经审定")
 
@@ -53,7 +53,7 @@ def test_the_freeze_puts_each_lists_hash_into_the_log(platform: Platform, study:
 def test_a_list_that_changed_under_its_version_stops_the_lock(
     platform: Platform,
     study: Study,
-    shelf: dict[str, CodeList],  # noqa: F811 - the fixture
+    shelf: dict[str, CodeList],
     monkeypatch: pytest.MonkeyPatch,
     now: CodeList | None,
 ) -> None:
@@ -75,7 +75,7 @@ def _missing(reference: str) -> CodeList:
 def test_a_freeze_of_before_the_hashes_is_held_to_its_first_lock(
     platform: Platform,
     study: Study,
-    shelf: dict[str, CodeList],  # noqa: F811 - the fixture
+    shelf: dict[str, CodeList],
 ) -> None:
     old: list[AuditEntry] = []
     check_lists(platform, study, old)

@@ -39,14 +39,6 @@ def text_with(reference: str) -> str:
     return PROTOCOL.replace(old, cohort)
 
 
-@pytest.fixture
-def shelf(monkeypatch: pytest.MonkeyPatch) -> dict[str, CodeList]:
-    """The lists that there are, by `name@version`."""
-    known = {SIGNED.reference: SIGNED}
-    monkeypatch.setattr("studies.code_lists.load", known.__getitem__)
-    return known
-
-
 @pytest.mark.parametrize("reference", ["mastectomy@1", "breast-cancer@1"])
 def test_the_lists_that_come_with_the_platform_are_in_no_study(platform: Platform, reference: str) -> None:
     """No clinician signed them, on purpose: whoever uses them has them checked first."""

@@ -79,7 +79,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     try:
         spark.check_installed()
     except PlatformError as missing:
-        pytest.skip(f"{missing.en} {missing.next_en}")
+        pytest.skip(f"{missing.en} {missing.next_en}")  # the problem says what is not installed, and how to
     folder = tmp_path_factory.mktemp("spark")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
