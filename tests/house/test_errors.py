@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import pkgutil
 import re
 import string
+from pathlib import Path
 
 import pytest
 
@@ -76,3 +78,15 @@ def test_an_error_carries_its_details_into_all_four_texts() -> None:
         "改第 7 行",
         "mend line 7",
     )
+
+
+def test_no_test_declares_a_problem_that_outlives_it() -> None:
+    """Problems are one register per process: one declared by a test would stand in the pages that another checks."""
+    tests = Path(__file__).resolve().parents[1]
+    for file in sorted(tests.rglob("*.py")):
+        for statement in ast.parse(file.read_text(encoding="utf-8")).body:
+            declares = isinstance(statement, ast.Assign | ast.AnnAssign) and isinstance(
+                statement.value, ast.Call
+            )
+            name = getattr(statement.value.func, "id", "") if declares else ""
+            assert name != "Problem", f"{file.relative_to(tests)}:{statement.lineno}"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from rwd_platform.core.errors import PlatformError, Problem
+from rwd_platform.core.errors import PlatformError
+from studies.code_lists import UNKNOWN
 from studies.cohorts.definition import (
     Bound,
     Count,
@@ -82,7 +83,7 @@ REFUSALS = [
     ("count: {at_least: 2", "count: {at_least: -2", "exclude[0].count.at_least", 22, "negative"),
     ("distinct: day", "distinct: days", "exclude[0].count.distinct", 22, "did you mean day"),
     ("list: statins@1", "list: statins", "exclude[0].events.codes.list", 20, "name@version"),
-    ("list: statins@1", "list: statins@2", "exclude[0].events.codes.list", 20, "no such code list"),
+    ("list: statins@1", "list: statins@2", "exclude[0].events.codes.list", 20, "no code list statins@2"),
     ("list: statins@1", "list: statins@1, any_of: [x]", "exclude[0].events.codes", 20, "not both"),
     ("list: statins@1", "any_of: [x]", "exclude[0].events.codes", 20, "need a system"),
     ("list: statins@1", "list: statins@1, column: cod", "exclude[0].events.codes.column", 20, "did you mean code"),
@@ -112,18 +113,9 @@ def test_what_is_not_in_the_language_is_refused_with_its_place(old, new, path, l
     assert says in error.en
 
 
-NO_LIST = Problem(
-    "test.no_list",
-    zh="没有这个代码表。",
-    en="There is no such code list.",
-    next_zh="请换一个代码表。",
-    next_en="Name another code list.",
-)
-
-
 def unknown_list(reference: str):
     if reference not in LISTS:
-        raise NO_LIST.error()
+        raise UNKNOWN.error(reference=reference)
     return LISTS[reference]
 
 
