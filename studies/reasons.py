@@ -98,6 +98,44 @@ NOTHING_TO_COMPARE = Reason(
 )
 COHORT_EMPTY = Reason("cohort_empty", "没有受试者进入分析。", "Nobody reached the analysis.")
 
+# What is wrong with the numbers that a method was given (studies.statistics.inputs).
+NOT_A_NUMBER = Reason(
+    "not_a_number",
+    "“{variable}”中有缺失、无穷大或不是数字的值。",
+    "'{variable}' holds missing or infinite values, or values that are no numbers.",
+)
+LENGTHS_DIFFER = Reason(
+    "lengths_differ",
+    "“{variable}”的行数与其他列不同。",
+    "'{variable}' does not have as many rows as the other columns.",
+)
+BAD_CODES = Reason(
+    "bad_codes",
+    "“{variable}”中有不允许的代码：是否类只能为 0 或 1，竞争事件为 0、1、2……",
+    "'{variable}' holds codes that are not allowed: yes/no is 0 or 1, competing events 0, 1, 2, ...",
+)
+BAD_LABELS = Reason(
+    "bad_labels", "分组变量“{variable}”有缺失值。", "The grouping variable '{variable}' has missing values."
+)
+BAD_WEIGHTS = Reason(
+    "bad_weights",
+    "权重必须是大于 0 的有限数；权重为 0 的行请先移除并说明。",
+    "Weights have to be finite and above 0; leave rows of weight 0 out, and say so.",
+)
+NEGATIVE_TIME = Reason(
+    "negative_time", "“{variable}”中有负的时间。", "There are negative times in '{variable}'."
+)
+ENTRY_AFTER_EXIT = Reason(
+    "entry_after_exit",
+    "有的行进入观察的时间不早于离开的时间。",
+    "Some rows enter observation at or after the time they leave it.",
+)
+BAD_ARGUMENT = Reason(
+    "bad_argument",
+    "参数“{argument}”的取值不允许；可用的取值：{allowed}。",
+    "The argument '{argument}' cannot have this value; allowed: {allowed}.",
+)
+
 # Warnings: the number stands, but a reader must know this.
 PH_REJECTED = Reason(
     "ph_rejected",
