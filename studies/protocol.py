@@ -12,6 +12,7 @@ from typing import Literal
 
 from rwd_platform.core.text import Bilingual
 from studies.cohorts.definition import Cohort as Definition
+from studies.planned import Aggregate, PlannedAnalysis
 
 FORMAT_VERSION = 1
 
@@ -19,10 +20,10 @@ EXPOSED, COMPARATOR = "exposed", "comparator"
 ARMS = (EXPOSED, COMPARATOR)
 
 Days = tuple[int, int]  # from, to: days since the index date, both included
-Method = Literal["cox", "balance", "overlap", "kaplan_meier", "log_rank", "follow_up", "forest"]
-Weights = Literal["none", "overlap"]
 State = Literal["event", "free"]
 LockDates = Literal["days", "shift", "month"]
+# What the authors knew of these subjects' outcomes when the protocol was written; None: it does not say.
+OutcomesKnown = Literal["no", "aggregate", "yes"]
 
 
 @dataclass(frozen=True)
@@ -190,34 +191,28 @@ class Population:
 
 
 @dataclass(frozen=True)
-class PlannedAnalysis:
-    """One analysis, planned before outcomes were read. Which fields are used depends on `method`.
-
-    covariates           -- adjusted for (cox), described (balance), or in the score (weights, overlap)
-    proportional_hazards -- test them and report it (cox without weights)
-    days                 -- landmarks of the curve and of the numbers at risk (kaplan_meier)
-    compares             -- the Cox analyses that a forest plot shows, in order
-    """
-
-    id: str
-    method: Method
-    title: Bilingual
-    population: str = ""
-    covariates: tuple[str, ...] = ()
-    weights: Weights = "none"
-    proportional_hazards: bool = False
-    days: tuple[int, ...] = ()
-    compares: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
 class Diagnostics:
-    """Limits beyond which a result carries a warning, and the smallest count a figure may show."""
+    """Limits beyond which a result carries a warning and its claim is lowered, and the smallest count a figure shows.
+
+    The last four are None where the protocol does not say: what depends on them is then "not evaluated".
+
+    smd_by_size         -- the limit of a difference is the larger of `largest_smd` and what perfect randomisation of
+                           arms of this size would exceed one time in twenty
+    smallest_equipoise  -- the least share of subjects whose preference score lies in 0.3-0.7
+    largest_weight      -- the largest share of its arm's weight that one subject may carry
+    largest_loss        -- the largest share of subjects not followed to the horizon
+    detectable_ratio    -- the hazard ratio (below 1) that the number of events has to be able to show
+    """
 
     largest_smd: float
     smallest_effective_sample: float
     smallest_cell: int
     ph_alpha: float
+    smd_by_size: bool = False
+    smallest_equipoise: float | None = None
+    largest_weight: float | None = None
+    largest_loss: float | None = None
+    detectable_ratio: float | None = None
 
 
 @dataclass(frozen=True)
@@ -319,6 +314,11 @@ class Protocol:
     overseas: OverseasResult | None
     limits: tuple[Bilingual, ...]
     lock: LockPlan = LockPlan()
+    overseas_series: tuple[Aggregate, ...] = ()
+    outcomes_known: OutcomesKnown | None = None
+
+    def aggregate(self, id: str) -> Aggregate:
+        return next(one for one in self.overseas_series if one.id == id)
 
     def covariate(self, name: str) -> Covariate:
         return next(one for one in self.covariates if one.name == name)

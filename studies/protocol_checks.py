@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-
-from studies.protocol import Cohort, PlannedAnalysis, Protocol
+from studies.planned_checks import check_analyses, check_unique, unknown
+from studies.protocol import Cohort, Protocol
 from studies.protocol_lock import check_lock_plan
 from studies.yaml_reader import refused
 
@@ -12,15 +11,13 @@ from studies.yaml_reader import refused
 RESERVED = frozenset(
     {"subject_id", "site_id", "time_days", "event", "arm", "index", "weight", "ph", "global"}
 )
-_NOT_AS_ANALYSIS = frozenset({"cohort", "attrition", "overseas"})
 
 
 def check_references(protocol: Protocol) -> None:
     _check_names(protocol)
     _check_outcome(protocol)
     _check_populations(protocol)
-    for number, analysis in enumerate(protocol.analyses):
-        _check_analysis(protocol, analysis, f"analyses[{number}]")
+    check_analyses(protocol)
     check_lock_plan(protocol)
 
 
@@ -30,19 +27,17 @@ def _check_names(protocol: Protocol) -> None:
     for path, name in names:
         if name in RESERVED:
             raise refused(path, f"“{name}”是保留名称", f"'{name}' is a reserved name")
-    _check_unique(names)
-    _check_unique((f"populations[{at}].id", one.id) for at, one in enumerate(protocol.populations))
-    _check_unique((f"analyses[{at}].id", one.id) for at, one in enumerate(protocol.analyses))
-    _check_unique(
-        (f"outcome.sources[{at}].name", one.name) for at, one in enumerate(protocol.outcome.sources)
-    )
+    check_unique(names)
+    check_unique((f"populations[{at}].id", one.id) for at, one in enumerate(protocol.populations))
+    check_unique((f"analyses[{at}].id", one.id) for at, one in enumerate(protocol.analyses))
+    check_unique((f"outcome.sources[{at}].name", one.name) for at, one in enumerate(protocol.outcome.sources))
     if isinstance(protocol.cohort, Cohort):
         criteria = enumerate(protocol.cohort.criteria)
-        _check_unique((f"cohort.criteria[{at}].id", one.id) for at, one in criteria)
+        check_unique((f"cohort.criteria[{at}].id", one.id) for at, one in criteria)
     for at, covariate in enumerate(protocol.covariates):
         for field in ("id", "code"):
             path = f"covariates[{at}].levels"
-            _check_unique(
+            check_unique(
                 (f"{path}[{i}].{field}", getattr(one, field)) for i, one in enumerate(covariate.levels)
             )
         if covariate.days[1] > 0 and covariate.kind != "subject":
@@ -50,14 +45,6 @@ def _check_names(protocol: Protocol) -> None:
             raise refused(
                 path, "协变量不能取起始日之后的记录", "a covariate cannot use records after the index date"
             )
-
-
-def _check_unique(names: Iterable[tuple[str, str]]) -> None:
-    seen: set[str] = set()
-    for path, name in names:
-        if name in seen:
-            raise refused(path, f"“{name}”重复", f"'{name}' is used twice")
-        seen.add(name)
 
 
 def _check_outcome(protocol: Protocol) -> None:
@@ -87,7 +74,7 @@ def _check_populations(protocol: Protocol) -> None:
         for number, restriction in enumerate(population.restrictions):
             path = f"populations[{at}].restrictions[{number}]"
             if restriction.covariate not in kinds:
-                raise _unknown(f"{path}.covariate", restriction.covariate)
+                raise unknown(f"{path}.covariate", restriction.covariate)
             covariate = kinds[restriction.covariate]
             if bool(restriction.one_of) != (covariate.type == "levels"):
                 raise refused(
@@ -96,36 +83,4 @@ def _check_populations(protocol: Protocol) -> None:
             levels = {level.id for level in covariate.levels}
             for level_id in restriction.one_of:
                 if level_id not in levels:
-                    raise _unknown(f"{path}.one_of", level_id)
-
-
-def _check_analysis(protocol: Protocol, analysis: PlannedAnalysis, path: str) -> None:
-    populations = {population.id for population in protocol.populations}
-    covariates = {covariate.name for covariate in protocol.covariates}
-    if analysis.id.split(".")[0] in _NOT_AS_ANALYSIS:
-        raise refused(f"{path}.id", "编号的第一部分是保留词", "the first part of the id is a reserved word")
-    if analysis.population and analysis.population not in populations:
-        raise _unknown(f"{path}.population", analysis.population)
-    for name in analysis.covariates:
-        if name not in covariates:
-            raise _unknown(f"{path}.covariates", name)
-    _check_unique((f"{path}.covariates", name) for name in analysis.covariates)
-    if analysis.weights == "overlap" and not analysis.covariates:
-        raise refused(f"{path}.covariates", "加权需要协变量", "weights need covariates")
-    if analysis.method in ("balance", "overlap") and not analysis.covariates:
-        raise refused(f"{path}.covariates", "需要至少一个协变量", "at least one covariate is needed")
-    if analysis.proportional_hazards and analysis.weights != "none":
-        raise refused(
-            f"{path}.proportional_hazards", "加权模型不做该检验", "this test is not made for weighted models"
-        )
-    for name in analysis.compares:
-        if name not in set(_cox_ids(protocol)):
-            raise refused(f"{path}.compares", f"“{name}”不是 Cox 分析", f"'{name}' is not a Cox analysis")
-
-
-def _cox_ids(protocol: Protocol) -> Iterator[str]:
-    return (analysis.id for analysis in protocol.analyses if analysis.method == "cox")
-
-
-def _unknown(path: str, name: str) -> Exception:
-    return refused(path, f"没有定义“{name}”", f"'{name}' is not defined")
+                    raise unknown(f"{path}.one_of", level_id)

@@ -17,11 +17,12 @@ from studies.protocol import (
 )
 from studies.protocol_codes import codes_of_one_system
 from studies.protocol_rows import entry_columns
-from studies.tables import EVENT_TABLES, OUTCOME_TABLE, SUBJECT_TABLE
+from studies.tables import DEVICE_TABLE, EVENT_TABLES, OUTCOME_TABLE, SUBJECT_TABLE
 from studies.yaml_reader import Node, refused
 
 # The cohort and the baseline never see outcomes: the protocol cannot even name that table there.
-BASELINE_TABLES = tuple(name for name in EVENT_TABLES if name != OUTCOME_TABLE)
+BASELINE_TABLES = tuple(name for name in EVENT_TABLES if name not in (OUTCOME_TABLE, DEVICE_TABLE))
+EXPOSURE_TABLES = (*BASELINE_TABLES, DEVICE_TABLE)
 
 _COLUMN = re.compile(r"[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*")
 _ACTION = re.compile(r"drop|age-band:(?:[1-9]|[12][0-9]|30)|generalise:[a-z][a-z0-9_-]*:[a-z0-9_-]{1,32}")

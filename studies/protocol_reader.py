@@ -6,6 +6,7 @@ from typing import cast
 
 from rwd_platform.core.canonical import sha256_hex
 from rwd_platform.core.errors import Problem
+from studies.planned_reader import not_negative, read_aggregate, read_analysis, share
 from studies.protocol import (
     FORMAT_VERSION,
     Cohort,
@@ -19,21 +20,19 @@ from studies.protocol import (
     IntercurrentEvent,
     Level,
     LockPlan,
-    Method,
     Outcome,
     OutcomeRule,
+    OutcomesKnown,
     OutcomeSource,
     OverseasResult,
-    PlannedAnalysis,
     Population,
     Protocol,
     Restriction,
     State,
-    Weights,
 )
 from studies.protocol_checks import check_references
 from studies.protocol_definition import check_defined, read_defined
-from studies.protocol_lock import BASELINE_TABLES, read_lock_plan, read_records
+from studies.protocol_lock import BASELINE_TABLES, EXPOSURE_TABLES, read_lock_plan, read_records
 from studies.tables import OUTCOME_TABLE
 from studies.yaml_reader import Node, read_yaml, refused
 
@@ -60,7 +59,7 @@ def read_protocol(text: str) -> Protocol:
     root = read_yaml(text)
     if isinstance(root.value, dict) and "entry" in root.value and "format_version" not in root.value:
         raise COHORT_ALONE.error()
-    root.keys(_KEYS, ("overseas_result", "lock"))
+    root.keys(_KEYS, ("overseas_result", "overseas_series", "outcomes_known", "lock"))
     if root.at("format_version").integer() != FORMAT_VERSION:
         raise refused(
             "format_version", f"只支持版本 {FORMAT_VERSION}", f"only version {FORMAT_VERSION} is read"
@@ -82,11 +81,21 @@ def read_protocol(text: str) -> Protocol:
         outcome=_outcome(root.at("outcome")),
         covariates=tuple(_covariate(item) for item in root.at("covariates").items()),
         populations=tuple(_population(item) for item in root.at("populations").items(least=1)),
-        analyses=tuple(_analysis(item) for item in root.at("analyses").items()),
+        analyses=tuple(read_analysis(item) for item in root.at("analyses").items()),
         diagnostics=_diagnostics(root.at("diagnostics")),
         overseas=_overseas(root.at("overseas_result")) if root.has("overseas_result") else None,
         limits=tuple(item.bilingual() for item in root.at("limits").items()),
         lock=read_lock_plan(root.at("lock")) if root.has("lock") else LockPlan(),
+        overseas_series=(
+            tuple(read_aggregate(item) for item in root.at("overseas_series").items())
+            if root.has("overseas_series")
+            else ()
+        ),
+        outcomes_known=(
+            cast(OutcomesKnown, root.at("outcomes_known").choice("no", "aggregate", "yes"))
+            if root.has("outcomes_known")
+            else None
+        ),
     )
     check_references(protocol)
     if isinstance(protocol.cohort, DefinedCohort):
@@ -167,13 +176,13 @@ def _exposure(node: Node) -> Exposure:
         title=node.at("title").bilingual(),
         exposed=node.at("exposed_title").bilingual(),
         comparator_title=node.at("comparator_title").bilingual(),
-        records=read_records(node.at("records"), *BASELINE_TABLES),
+        records=read_records(node.at("records"), *EXPOSURE_TABLES),
         grace_days=node.at("grace_days").window(),
         contradicting_statuses=(
             node.at("contradicting_statuses").texts() if node.has("contradicting_statuses") else ()
         ),
-        washout_days=_not_negative(node.at("washout_days")) if node.has("washout_days") else None,
-        comparator=read_records(node.at("comparator"), *BASELINE_TABLES) if node.has("comparator") else None,
+        washout_days=not_negative(node.at("washout_days")) if node.has("washout_days") else None,
+        comparator=read_records(node.at("comparator"), *EXPOSURE_TABLES) if node.has("comparator") else None,
     )
 
 
@@ -273,59 +282,18 @@ def _restriction(node: Node) -> Restriction:
     return Restriction(node.at("covariate").word(), more_than, at_least, less_than, at_most, one_of)
 
 
-_ANALYSIS_KEYS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "cox": (("population",), ("covariates", "weights", "proportional_hazards")),
-    "balance": (("population", "covariates"), ("weights",)),
-    "overlap": (("population", "covariates"), ()),
-    "kaplan_meier": (("population", "days"), ()),
-    "log_rank": (("population",), ()),
-    "follow_up": (("population",), ()),
-    "forest": (("compares",), ()),
-}
-
-
-def _analysis(node: Node) -> PlannedAnalysis:
-    if not isinstance(node.value, dict) or "method" not in node.value:
-        node.keys(("id", "method", "title"))
-    method = node.at("method").choice(*_ANALYSIS_KEYS)
-    required, optional = _ANALYSIS_KEYS[method]
-    node.keys(("id", "method", "title", *required), optional)
-    id_parts = node.at("id").text().split(".")
-    if len(id_parts) != 2 or not all(Node(part, f"{node.path}.id").word() for part in id_parts):
-        raise refused(
-            f"{node.path}.id", "编号应为“人群.分析”", "an id is population.analysis, e.g. all.crude"
-        )
-    weights = node.at("weights").choice("none", "overlap") if node.has("weights") else "none"
-    days = tuple(_not_negative(item) for item in node.at("days").items()) if node.has("days") else ()
-    return PlannedAnalysis(
-        id=node.at("id").text(),
-        method=cast(Method, method),
-        title=node.at("title").bilingual(),
-        population=node.at("population").word() if node.has("population") else "",
-        covariates=node.at("covariates").texts() if node.has("covariates") else (),
-        weights=cast(Weights, weights),
-        proportional_hazards=(
-            node.at("proportional_hazards").truth() if node.has("proportional_hazards") else False
-        ),
-        days=days,
-        compares=node.at("compares").texts(least=1) if node.has("compares") else (),
-    )
-
-
-def _not_negative(node: Node) -> int:
-    value = node.integer()
-    if value < 0:
-        raise refused(node.path, "不能为负数", "it cannot be negative")
-    return value
-
-
 def _diagnostics(node: Node) -> Diagnostics:
-    node.keys(("largest_smd", "smallest_effective_sample", "smallest_cell", "ph_alpha"))
+    more = ("smallest_equipoise", "largest_weight", "largest_loss", "detectable_ratio")
+    node.keys(
+        ("largest_smd", "smallest_effective_sample", "smallest_cell", "ph_alpha"), ("smd_by_size", *more)
+    )
     return Diagnostics(
         largest_smd=node.at("largest_smd").number(),
         smallest_effective_sample=node.at("smallest_effective_sample").number(),
-        smallest_cell=_not_negative(node.at("smallest_cell")),
+        smallest_cell=not_negative(node.at("smallest_cell")),
         ph_alpha=node.at("ph_alpha").number(),
+        smd_by_size=node.at("smd_by_size").truth() if node.has("smd_by_size") else False,
+        **{name: share(node.at(name)) if node.has(name) else None for name in more},
     )
 
 
@@ -339,7 +307,7 @@ def _overseas(node: Node) -> OverseasResult:
     return OverseasResult(
         title=node.at("title").bilingual(),
         source=node.at("source").bilingual(),
-        subjects=_not_negative(node.at("subjects")),
-        events=_not_negative(node.at("events")),
+        subjects=not_negative(node.at("subjects")),
+        events=not_negative(node.at("events")),
         **numbers,
     )

@@ -8,11 +8,26 @@ import numpy as np
 import pandas as pd
 
 from rwd_platform.core.errors import Problem
-from studies.analyses import balance, cox, follow_up, forest, kaplan_meier, log_rank, overlap
+from studies.analyses import (
+    balance,
+    borrowing,
+    bridging,
+    cox,
+    e_value,
+    follow_up,
+    forest,
+    kaplan_meier,
+    log_rank,
+    overlap,
+    performance_criterion,
+    rmst,
+)
 from studies.analyses.context import Context, Done, Pen, points
+from studies.claims import claim_rows
 from studies.dataset import StudyDataset
 from studies.outcome import EVENT, TIME
-from studies.protocol import ARMS, PlannedAnalysis, Protocol
+from studies.planned import PlannedAnalysis
+from studies.protocol import ARMS, Protocol
 from studies.reasons import COHORT_EMPTY, CannotEstimate, joined
 from studies.results import ArdRow, ResultSet, Series
 
@@ -32,6 +47,11 @@ METHODS: Mapping[str, Callable[[PlannedAnalysis, Context], Done]] = {
     "log_rank": log_rank.run,
     "follow_up": follow_up.run,
     "forest": forest.run,
+    "rmst": rmst.run,
+    "performance_criterion": performance_criterion.run,
+    "e_value": e_value.run,
+    "bridging": bridging.run,
+    "borrowing": borrowing.run,
 }
 
 EVERYBODY = "analysed"
@@ -57,6 +77,7 @@ def run_analyses(dataset: StudyDataset, protocol: Protocol, lock_id: str) -> Res
         rows += done.rows
         series += done.series
         not_done.update(done.not_done)
+    rows += claim_rows(protocol, rows, not_done)
     return ResultSet(
         study=protocol.id,
         protocol_sha256=protocol.sha256,

@@ -58,8 +58,11 @@ EVENT_TABLES: Mapping[str, EventTable] = {
     "drug_exposure": EventTable("product_system", "product_code", "handed_over_date", "status"),
     "measurement": EventTable("code_system", "code", "effective_date", "status"),
     "outcome_event": EventTable("code_system", "code", "effective_date", "status"),
+    # A device is what its UDI-DI says; its "status" is how it began: implanted, used.
+    "device_use": EventTable("udi_issuer", "udi_di", "start_date", "start_action"),
 }
 OUTCOME_TABLE = "outcome_event"
+DEVICE_TABLE = "device_use"  # derived; only an exposure reads it here, by the UDI
 PATIENT_TABLE, SUBJECT_TABLE = "patient", "subject"
 INDEX_DATE = "index_date"  # of a subject, in a lock of shifted dates only
 _TO_THE_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:T.*)?")

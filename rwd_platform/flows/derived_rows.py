@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from rwd_platform.core.columns import PROVENANCE
+from rwd_platform.flows.protocol_tables import records_in
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,7 +18,7 @@ _CARRIES = "reason_code"
 
 
 def derived_to_lock(protocol: Protocol, tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
-    """The derived tables that the protocol's cohort asks for; of an index event the analysis reads the row again.
+    """The derived tables that the protocol's cohort or exposure asks for: the analysis reads their rows again.
 
     `tables` are the lake's under the patients' names of the cohort.
     """
@@ -25,10 +26,10 @@ def derived_to_lock(protocol: Protocol, tables: Mapping[str, pd.DataFrame]) -> d
     from studies.protocol import DefinedCohort
     from studies.protocol_rows import MODEL
 
-    if not isinstance(protocol.cohort, DefinedCohort):
-        return {}
-    model = load_model(MODEL)
-    asked = {model.table(events.table).source for events in protocol.cohort.definition.all_events()}
+    asked = set(records_in(protocol))
+    if isinstance(protocol.cohort, DefinedCohort):
+        model = load_model(MODEL)
+        asked |= {model.table(events.table).source for events in protocol.cohort.definition.all_events()}
     return {DEVICE_USE: device_use(tables)} if DEVICE_USE in asked else {}
 
 

@@ -22,7 +22,7 @@ def tables_read(protocol: Protocol) -> frozenset[str]:
     from studies.protocol import DefinedCohort
     from studies.protocol_definition import MODEL
 
-    named = {"patient", *_records_in(protocol)}
+    named = {"patient", *records_in(protocol)}
     if isinstance(protocol.cohort, DefinedCohort):
         model = load_model(MODEL)
         named |= {model.table(events.table).source for events in protocol.cohort.definition.all_events()}
@@ -30,7 +30,7 @@ def tables_read(protocol: Protocol) -> frozenset[str]:
     return frozenset(stored for name in named for stored in _BEHIND.get(name, (name,)))
 
 
-def _records_in(part: Any) -> Iterator[str]:
+def records_in(part: Any) -> Iterator[str]:
     """The tables of all `Records`, however deep."""
     from studies.protocol import Records
 
@@ -38,7 +38,7 @@ def _records_in(part: Any) -> Iterator[str]:
         yield part.table
     elif is_dataclass(part):
         for field in fields(part):
-            yield from _records_in(getattr(part, field.name))
+            yield from records_in(getattr(part, field.name))
     elif isinstance(part, list | tuple):
         for one in part:
-            yield from _records_in(one)
+            yield from records_in(one)

@@ -8,12 +8,15 @@ from studies.analyses.context import Context, Done, Pen, Subset, points
 from studies.analyses.cox import write_effective_sample
 from studies.balance import standardised_difference, weighted_mean, weighted_standard_deviation
 from studies.design import indicator_columns
-from studies.protocol import ARMS, Covariate, PlannedAnalysis
+from studies.planned import PlannedAnalysis
+from studies.protocol import ARMS, Covariate
 from studies.reasons import IMBALANCE, NOT_ESTIMABLE, CannotEstimate, joined
 from studies.results import Series, Value
 from studies.statistics import Floats
+from studies.statistics.causal.smd_limit import smd_limit
 
 METHOD = "descriptive; standardised mean difference by the pooled SD of the unweighted arms"
+LIMIT_METHOD = "the protocol's limit, or what the largest difference of randomised arms stays below with 95 %"
 _LARGEST_DECIMALS = 12  # after overlap weighting a difference is 0 up to rounding: show it as 0
 
 
@@ -25,12 +28,18 @@ def run(analysis: PlannedAnalysis, context: Context) -> Done:
     for arm in ARMS:
         count = int(subset.arm(arm).sum())
         pen.write("subjects", count, group=arm, n=count)
+    columns_of = {
+        name: indicator_columns(subset.frame, context.protocol.covariate(name))
+        for name in analysis.covariates
+    }
+    limit = _limit(subset, sum(len(columns) for columns in columns_of.values()), context)
+    pen.write("smd_limit", limit, n=len(subset.days), method=LIMIT_METHOD)
     lines: list[tuple[Value, ...]] = []
     for name in analysis.covariates:
         covariate = context.protocol.covariate(name)
-        for column, x in indicator_columns(subset.frame, covariate):
+        for column, x in columns_of[name]:
             _describe(pen, subset, covariate, column, x, weights)
-            lines.append(_differences(pen, subset, column, x, weights, context))
+            lines.append(_differences(pen, subset, column, x, weights, limit))
     if weights is not None:
         write_effective_sample(pen, subset, weights, context)
     columns = ("variable", "level", "smd_unweighted", "smd_weighted")
@@ -46,6 +55,18 @@ def _weights(
         return context.weights(subset, analysis), ()
     except CannotEstimate as reason:
         return None, ((f"{analysis.id}.weights", joined(reason.text)),)
+
+
+def _limit(subset: Subset, covariates: int, context: Context) -> float:
+    """The protocol's limit; where it says so, not below what randomised arms of this size would exceed by chance.
+
+    By the people in the arms, not by the effective size: else a worse weighting would earn a wider limit.
+    """
+    diagnostics = context.protocol.diagnostics
+    arms = [int(subset.arm(arm).sum()) for arm in ARMS]
+    if not diagnostics.smd_by_size or min(arms) < 2:
+        return diagnostics.largest_smd
+    return max(diagnostics.largest_smd, smd_limit(arms[0], arms[1], covariates).limit)
 
 
 def _describe(
@@ -87,10 +108,9 @@ def _describe_number(
 
 
 def _differences(
-    pen: Pen, subset: Subset, column: str, x: Floats, weights: Floats | None, context: Context
+    pen: Pen, subset: Subset, column: str, x: Floats, weights: Floats | None, limit: float
 ) -> tuple[Value, ...]:
     """Both differences as rows, and the point of the love plot."""
-    limit = context.protocol.diagnostics.largest_smd
     found: dict[str, float | None] = {"smd_unweighted": standardised_difference(x, subset.exposed)}
     if weights is not None:
         found["smd_weighted"] = standardised_difference(x, subset.exposed, weights)

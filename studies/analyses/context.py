@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypedDict
 
@@ -14,14 +14,20 @@ from rwd_platform.core.columns import SUBJECT_ID
 from studies.dataset import StudyDataset
 from studies.design import design
 from studies.outcome import EVENT, TIME
+from studies.planned import PlannedAnalysis
 from studies.populations import restricted
-from studies.protocol import ARMS, EXPOSED, PlannedAnalysis, Protocol
+from studies.protocol import ARMS, EXPOSED, Protocol
 from studies.reasons import NO_SUBJECTS, NOT_ESTIMABLE, ONE_ARM, CannotEstimate
 from studies.results import ArdRow, Series, Value
 from studies.statistics import ENGINE, ENGINE_VERSION, Bools, Floats
+from studies.statistics.causal.propensity import propensity_score
+from studies.statistics.causal.weights import Estimand
+from studies.statistics.causal.weights import weights as weights_of
 from studies.statistics.probability import CI_LEVEL
-from studies.statistics.propensity import overlap_weights, propensity_score
 
+# R stops a logistic fit at 1e-8; overlap weights balance the means only as exactly as the score is fitted.
+EXACT = 1e-12
+ESTIMANDS: Mapping[str, Estimand] = {"overlap": "ATO", "ate": "ATE", "att": "ATT"}
 SIGNIFICANT_DIGITS = 12  # the last bits of a double depend on the machine's linear algebra; these do not
 
 
@@ -87,14 +93,18 @@ class Context:
         key = (subset.population, covariates)
         if key not in self._scores:
             model = design(subset.frame, self.protocol, covariates, exposure=False)
-            self._scores[key] = propensity_score(model.x, subset.exposed, model.columns)
+            self._scores[key] = propensity_score(
+                subset.exposed, model.x, names=model.columns, epsilon=EXACT
+            ).score
         return self._scores[key]
 
     def weights(self, subset: Subset, analysis: PlannedAnalysis) -> Floats | None:
-        """The weights that the analysis plans, or None."""
+        """The weights that the analysis plans, or None. Those for the ATE are stabilised: they average 1."""
         if analysis.weights == "none":
             return None
-        return overlap_weights(self.score(subset, analysis.covariates), subset.exposed)
+        score = self.score(subset, analysis.covariates)
+        estimand = ESTIMANDS[analysis.weights]
+        return weights_of(score, subset.exposed, estimand=estimand, stabilised=estimand == "ATE").weights
 
     def data_hash(self, row_set: str, variables: tuple[str, ...]) -> str:
         """The hash of the rows that went in: subject and the variables, nothing else."""
@@ -142,7 +152,8 @@ class Pen:
         engine_version: str = ENGINE_VERSION,
     ) -> None:
         self._context = context
-        self._analysis, self._row_set, self._variables = analysis, row_set, variables
+        self.analysis = analysis
+        self._row_set, self._variables = row_set, variables
         self._method, self._engine, self._engine_version = method, engine, engine_version
         self.rows: list[ArdRow] = []
 
@@ -171,10 +182,10 @@ class Pen:
         """
         row_set = f"{self._row_set}.{group}" if group in ARMS else self._row_set
         low, high = limits if limits is not None else (None, None)
-        parts = [self._analysis, section, variable, group, statistic, key]
+        parts = [self.analysis, section, variable, group, statistic, key]
         row = ArdRow(
             id=".".join(part for part in parts if part),
-            analysis=self._analysis,
+            analysis=self.analysis,
             method=method or self._method,
             group=group,
             variable=variable,

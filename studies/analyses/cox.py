@@ -1,11 +1,15 @@
-"""Cox regression: crude, adjusted, or overlap-weighted with a robust variance."""
+"""Cox regression: crude, adjusted, stratified, or weighted with a robust variance."""
 
 from __future__ import annotations
 
+from functools import partial
+
 from studies.analyses.context import Context, Counts, Done, Pen, Subset
+from studies.analyses.strata import strata_of
 from studies.design import Design, design
 from studies.outcome import EVENT, TIME
-from studies.protocol import ARMS, PlannedAnalysis
+from studies.planned import PlannedAnalysis
+from studies.protocol import ARMS
 from studies.reasons import (
     FEW_EVENTS,
     LOW_ESS,
@@ -16,14 +20,16 @@ from studies.reasons import (
     CannotEstimate,
     joined,
 )
-from studies.statistics import ENGINE, ENGINE_VERSION, Floats
-from studies.statistics.cox import ENGINES, CoxFit, engine_version, fit_cox
-from studies.statistics.ph_test import GLOBAL, PhTest, ph_test
+from studies.statistics import Floats
+from studies.statistics.causal.weights import effective_sample_size
 from studies.statistics.probability import CI_LEVEL
-from studies.statistics.propensity import effective_sample_size
+from studies.statistics.survival.cox import CoxFit, fit_cox
+from studies.statistics.survival.ph_test import GLOBAL, PhLine, ph_test
 
 _EVENTS_FOR_EACH_TERM = 10
 PH_METHOD = "Grambsch-Therneau score test, exact (R cox.zph from 3.0), time transformed by Kaplan-Meier"
+ESS_METHOD = "Kish: (sum of weights)^2 / sum of squared weights"
+_ABOUT = {"overlap": "overlap", "ate": "stabilised ATE", "att": "ATT"}
 
 
 def run(analysis: PlannedAnalysis, context: Context) -> Done:
@@ -34,40 +40,49 @@ def run(analysis: PlannedAnalysis, context: Context) -> Done:
     # With weights the covariates are in the propensity score; the outcome model has the exposure alone.
     adjusted_for = () if analysis.weights != "none" else analysis.covariates
     model = design(subset.frame, context.protocol, adjusted_for, exposure=True)
-    fit = fit_cox(model.x, subset.days, subset.event, model.columns, weights)
+    fit = fit_cox(
+        model.x,
+        subset.days,
+        subset.event,
+        names=model.columns,
+        weights=weights,
+        robust=weights is not None,
+        strata=strata_of(analysis, subset),
+    )
     warnings = _warnings(fit, subset, weights, context)
-    tests, not_done = _test_hazards(analysis, subset, model, fit)
+    tests, not_done = _test_hazards(analysis, model, fit)
     limit = context.protocol.diagnostics.ph_alpha
     if not_done:
         warnings.append(joined(PH_NOT_TESTED.about()))
-    rejected = [test for test in tests if test.term == GLOBAL and test.p_value < limit]
-    warnings += [joined(PH_REJECTED.about(p=_p_text(test.p_value))) for test in rejected]
-    variables = context.variables(analysis, TIME, EVENT)
-    pen = Pen(
-        context, analysis.id, subset.population, variables, _method(analysis), ENGINES, engine_version()
-    )
+    rejected = [test for test in tests if test.term == GLOBAL and test.p < limit]
+    warnings += [joined(PH_REJECTED.about(p=_p_text(test.p))) for test in rejected]
+    variables = context.variables(analysis, TIME, EVENT, *analysis.strata)
+    pen = Pen(context, analysis.id, subset.population, variables, _method(analysis))
+    _write_arms(pen, subset)
     _write_terms(pen, model, fit, warnings)
-    own = Pen(context, analysis.id, subset.population, variables, PH_METHOD, ENGINE, ENGINE_VERSION)
-    _write_tests(own, tests, fit, limit)
+    _write_tests(pen, tests, fit, limit)
     if weights is not None:
-        write_effective_sample(own, subset, weights, context)
-    return Done((*pen.rows, *own.rows), not_done=not_done)
+        write_effective_sample(pen, subset, weights, context)
+    return Done(tuple(pen.rows), not_done=not_done)
 
 
 def write_effective_sample(pen: Pen, subset: Subset, weights: Floats, context: Context) -> None:
-    """The effective sample size of each arm, with the protocol's warning."""
+    """Of each arm: its effective sample size with the protocol's warning, and the share of its heaviest subject."""
     for arm in ARMS:
-        size = effective_sample_size(weights[subset.arm(arm)])
+        of_arm = weights[subset.arm(arm)]
+        size, n = effective_sample_size(of_arm), len(of_arm)
         low = size < context.protocol.diagnostics.smallest_effective_sample
         title = context.protocol.exposure.arm_title(arm)
-        pen.write(
-            "effective_sample_size",
-            size,
-            group=arm,
-            n=int(subset.arm(arm).sum()),
-            method="Kish: (sum of weights)^2 / sum of squared weights",
-            warnings=[joined(LOW_ESS.about(arm=title))] if low else [],
-        )
+        warnings = [joined(LOW_ESS.about(arm=title))] if low else []
+        pen.write("effective_sample_size", size, group=arm, n=n, method=ESS_METHOD, warnings=warnings)
+        share = float(of_arm.max() / of_arm.sum())
+        pen.write("largest_weight_share", share, group=arm, n=n, method="largest weight / sum of weights")
+
+
+def _write_arms(pen: Pen, subset: Subset) -> None:
+    for arm in ARMS:
+        n = int(subset.arm(arm).sum())
+        pen.write("subjects", n, group=arm, n=n, method="count")
 
 
 def _require_events(subset: Subset, context: Context) -> None:
@@ -79,18 +94,19 @@ def _require_events(subset: Subset, context: Context) -> None:
 
 
 def _method(analysis: PlannedAnalysis) -> str:
-    if analysis.weights == "overlap":
+    ties = f"Efron ties{', stratified' if analysis.strata else ''}"
+    if analysis.weights != "none":
         return (
-            "Cox, Efron ties, overlap weights from a logistic propensity score; robust (sandwich) SE, "
-            f"weights taken as known; Wald limits {CI_LEVEL:.0%}"
+            f"Cox, {ties}, {_ABOUT[analysis.weights]} weights from a logistic propensity score; robust "
+            f"(sandwich) SE, weights taken as known; Wald limits {CI_LEVEL:.0%}"
         )
     kind = "adjusted" if analysis.covariates else "crude"
-    return f"Cox, {kind}, Efron ties; model-based SE; Wald limits {CI_LEVEL:.0%}"
+    return f"Cox, {kind}, {ties}; model-based SE; Wald limits {CI_LEVEL:.0%}"
 
 
 def _warnings(fit: CoxFit, subset: Subset, weights: Floats | None, context: Context) -> list[str]:
     warnings = []
-    if fit.events < _EVENTS_FOR_EACH_TERM * len(fit.coefficients):
+    if fit.events < _EVENTS_FOR_EACH_TERM * len(fit.coef):
         warnings.append(joined(FEW_EVENTS.about()))
     if weights is None:
         return warnings
@@ -103,38 +119,42 @@ def _warnings(fit: CoxFit, subset: Subset, weights: Floats | None, context: Cont
 
 
 def _test_hazards(
-    analysis: PlannedAnalysis, subset: Subset, model: Design, fit: CoxFit
-) -> tuple[tuple[PhTest, ...], tuple[tuple[str, str], ...]]:
+    analysis: PlannedAnalysis, model: Design, fit: CoxFit
+) -> tuple[tuple[PhLine, ...], tuple[tuple[str, str], ...]]:
     """The tests, or why there are none; the hazard ratio stands without them, with a warning."""
     if not analysis.proportional_hazards:
         return (), ()
     try:
-        return ph_test(model.x, subset.days, subset.event, fit.coefficients, model.terms), ()
+        return ph_test(fit, terms=model.terms).lines, ()
     except CannotEstimate as reason:
         return (), ((f"{analysis.id}.ph", joined(reason.text)),)
 
 
 def _write_terms(pen: Pen, model: Design, fit: CoxFit, warnings: list[str]) -> None:
-    counts: Counts = {"n": fit.subjects, "events": fit.events}
-    for column, name in enumerate(model.columns):
-        ratio, low, high = fit.hazard_ratio(column, CI_LEVEL)
-        pen.write("hazard_ratio", ratio, variable=name, limits=(low, high), warnings=warnings, **counts)
-        pen.write("coefficient", float(fit.coefficients[column]), variable=name, **counts)
-        pen.write("standard_error", float(fit.standard_errors[column]), variable=name, **counts)
-        pen.write("p_value", fit.p_value(column), variable=name, **counts)
-    pen.write("log_likelihood", fit.log_likelihood, **counts)
+    counts: Counts = {"n": fit.n, "events": fit.events}
+    for name in model.columns:
+        ratio = fit.hazard_ratio(name, CI_LEVEL)
+        limits = (ratio.lower, ratio.upper)
+        pen.write("hazard_ratio", ratio.value, variable=name, limits=limits, warnings=warnings, **counts)
+        pen.write("coefficient", float(fit.coef[fit.column(name)]), variable=name, **counts)
+        pen.write("standard_error", ratio.se, variable=name, **counts)
+        pen.write("p_value", ratio.p, variable=name, **counts)
+    pen.write("log_likelihood", fit.loglik, **counts)
 
 
-def _write_tests(pen: Pen, tests: tuple[PhTest, ...], fit: CoxFit, limit: float) -> None:
+def _write_tests(pen: Pen, tests: tuple[PhLine, ...], fit: CoxFit, limit: float) -> None:
     for test in tests:
-        rejected = test.p_value < limit
-        warnings = [joined(PH_REJECTED.about(p=_p_text(test.p_value)))] if rejected else []
-        counts: Counts = {"n": fit.subjects, "events": fit.events}
-        pen.write(
-            "chi_square", test.chi_square, section="ph", variable=test.term, warnings=warnings, **counts
+        warnings = [joined(PH_REJECTED.about(p=_p_text(test.p)))] if test.p < limit else []
+        write = partial(
+            pen.write, section="ph", variable=_term(test), method=PH_METHOD, n=fit.n, events=fit.events
         )
-        pen.write("degrees", test.degrees, section="ph", variable=test.term, **counts)
-        pen.write("p_value", test.p_value, section="ph", variable=test.term, **counts)
+        write("chi_square", test.chisq, warnings=warnings)
+        write("degrees", test.df)
+        write("p_value", test.p)
+
+
+def _term(test: PhLine) -> str:
+    return "global" if test.term == GLOBAL else test.term
 
 
 def _p_text(p: float) -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from studies.analyses.context import Context, Done, Pen
 from studies.outcome import EVENT, TIME
-from studies.protocol import ARMS, PlannedAnalysis
+from studies.planned import PlannedAnalysis
+from studies.protocol import ARMS
 from studies.reasons import NO_SUBJECTS, NOT_ESTIMABLE, NOT_REACHED, joined
-from studies.statistics.cox import ENGINES, engine_version
-from studies.statistics.kaplan_meier import kaplan_meier
 from studies.statistics.probability import poisson_interval
+from studies.statistics.survival.quantiles import median_follow_up
 
 DAYS_PER_YEAR = 365.25
 METHOD = "counts; rate with exact Poisson limits (Garwood); follow-up by reverse Kaplan-Meier, log-log limits"
@@ -17,7 +17,7 @@ METHOD = "counts; rate with exact Poisson limits (Garwood); follow-up by reverse
 def run(analysis: PlannedAnalysis, context: Context) -> Done:
     subset = context.subset(analysis.population)
     variables = context.variables(analysis, TIME, EVENT)
-    pen = Pen(context, analysis.id, subset.population, variables, METHOD, ENGINES, engine_version())
+    pen = Pen(context, analysis.id, subset.population, variables, METHOD)
     absent = []
     for arm in ARMS:
         chosen = subset.arm(arm)
@@ -31,16 +31,16 @@ def run(analysis: PlannedAnalysis, context: Context) -> Done:
         pen.write("person_years", years, group=arm, unit="years", n=n, events=events)
         _write_rate(pen, arm, n, events, years)
         # Follow-up ends at a censoring; an event hides how long the subject would have been followed.
-        median, low, high = kaplan_meier(subset.days[chosen], ~subset.event[chosen]).median()
+        median = median_follow_up(subset.days[chosen], subset.event[chosen])
         pen.write(
             "median_follow_up",
-            median,
+            median.value,
             group=arm,
             unit="days",
-            limits=(low, high),
+            limits=(median.lower, median.upper),
             n=n,
             events=events,
-            warnings=[joined(NOT_REACHED.about())] if median is None else [],
+            warnings=[joined(NOT_REACHED.about())] if median.value is None else [],
         )
     return Done(tuple(pen.rows), not_done=tuple(absent))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from studies.analyses.context import Context, Done, points
-from studies.protocol import PlannedAnalysis
+from studies.planned import PlannedAnalysis
 from studies.reasons import NOTHING_TO_COMPARE, CannotEstimate
 from studies.results import Series, Value
 

@@ -1,103 +1,129 @@
-"""Kaplan-Meier by arm: curves with limits, numbers at risk, medians and survival at the planned days."""
+"""Kaplan-Meier by arm: curves with limits, numbers at risk, medians and survival at the planned days.
+
+With weights the curve is the adjusted one, its errors are robust, and the numbers at risk still count people.
+"""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 
 from studies.analyses.context import Context, Done, Pen, Subset, points
 from studies.outcome import EVENT, TIME
-from studies.protocol import ARMS, PlannedAnalysis
+from studies.planned import PlannedAnalysis
+from studies.protocol import ARMS
 from studies.reasons import NO_SUBJECTS, NOT_ESTIMABLE, NOT_REACHED, joined
 from studies.results import Series, Value
-from studies.statistics.cox import ENGINES, engine_version
-from studies.statistics.kaplan_meier import METHOD, Curve, kaplan_meier
+from studies.statistics import Floats
+from studies.statistics.survival.kaplan_meier import Curve, kaplan_meier
+from studies.statistics.survival.quantiles import median
+
+
+@dataclass(frozen=True)
+class _Arm:
+    """The curve that is shown, and the people behind it: the same unless weighted."""
+
+    name: str
+    curve: Curve
+    people: Curve
 
 
 def run(analysis: PlannedAnalysis, context: Context) -> Done:
     """An arm without subjects is reported as not done; the other arm still has its curve."""
     subset = context.subset(analysis.population)
-    present = [arm for arm in ARMS if subset.arm(arm).any()]
-    curves = {
-        arm: kaplan_meier(subset.days[subset.arm(arm)], subset.event[subset.arm(arm)]) for arm in present
-    }
+    weights = _weights(analysis, subset, context)
+    arms = [_arm(name, subset, weights) for name in ARMS if subset.arm(name).any()]
     variables = context.variables(analysis, TIME, EVENT)
-    pen = Pen(context, analysis.id, subset.population, variables, METHOD, ENGINES, engine_version())
-    for arm, curve in curves.items():
-        _write_median(pen, arm, curve)
+    pen = Pen(context, analysis.id, subset.population, variables, arms[0].curve.method)
+    for arm in arms:
+        _write_median(pen, arm)
         for day in analysis.days:
-            _write_day(pen, arm, curve, day)
+            _write_day(pen, arm, day)
     drawn = tuple(
-        series
-        for arm, curve in curves.items()
-        for series in (_drawn(analysis, subset, arm, curve), _steps(analysis, subset, arm, curve))
+        series for arm in arms for series in (_drawn(analysis, subset, arm), _steps(analysis, subset, arm))
     )
-    table = ((day, *(_at_risk(curves.get(arm), day) for arm in ARMS)) for day in _table_days(analysis))
+    people = {arm.name: arm.people for arm in arms}
+    table = ((day, *(_at_risk(people.get(name), day) for name in ARMS)) for day in _table_days(analysis))
     at_risk = Series(
         f"{analysis.id}.at_risk", analysis.id, ("time_days", *ARMS), points(table), subset.population
     )
-    absent = tuple((f"{analysis.id}.{arm}", joined(NO_SUBJECTS.about())) for arm in ARMS if arm not in curves)
-    return Done(tuple(pen.rows), (*drawn, at_risk), absent)
+    absent = [name for name in ARMS if name not in people]
+    not_done = tuple((f"{analysis.id}.{name}", joined(NO_SUBJECTS.about())) for name in absent)
+    return Done(tuple(pen.rows), (*drawn, at_risk), not_done)
 
 
-def _write_median(pen: Pen, arm: str, curve: Curve) -> None:
-    median, low, high = curve.median()
-    warnings = [joined(NOT_REACHED.about())] if median is None else []
+def _weights(analysis: PlannedAnalysis, subset: Subset, context: Context) -> Floats | None:
+    if analysis.weights == "none":
+        return None
+    subset.require_both_arms()
+    return context.weights(subset, analysis)
+
+
+def _arm(name: str, subset: Subset, weights: Floats | None) -> _Arm:
+    chosen = subset.arm(name)
+    days, event = subset.days[chosen], subset.event[chosen]
+    people = kaplan_meier(days, event)
+    if weights is None:
+        return _Arm(name, people, people)
+    return _Arm(name, kaplan_meier(days, event, weights=weights[chosen], robust=True), people)
+
+
+def _write_median(pen: Pen, arm: _Arm) -> None:
+    found = median(arm.curve)
     pen.write(
         "median",
-        median,
-        group=arm,
+        found.value,
+        group=arm.name,
         unit="days",
-        limits=(low, high),
-        n=curve.subjects,
-        events=int(curve.events.sum()),
-        warnings=warnings,
+        limits=(found.lower, found.upper),
+        n=arm.curve.n,
+        events=arm.curve.events,
+        warnings=[joined(NOT_REACHED.about())] if found.value is None else [],
     )
 
 
-def _write_day(pen: Pen, arm: str, curve: Curve, day: int) -> None:
-    at_risk = curve.at_risk_at(day)
-    pen.write("at_risk", at_risk, group=arm, key=f"day_{day}", n=curve.subjects)
-    if day > curve.days[-1] and curve.survival[-1] > 0:
+def _write_day(pen: Pen, arm: _Arm, day: int) -> None:
+    n = arm.curve.n
+    pen.write("at_risk", _at_risk(arm.people, day), group=arm.name, key=f"day_{day}", n=n)
+    if day > arm.curve.time[-1] and arm.curve.surv[-1] > 0:
         # Nobody was followed so far: the curve does not say anything there.
         warnings = [joined(NOT_ESTIMABLE.about(statistic="survival"))]
-        pen.write("survival", None, group=arm, key=f"day_{day}", n=curve.subjects, warnings=warnings)
+        pen.write("survival", None, group=arm.name, key=f"day_{day}", n=n, warnings=warnings)
         return
-    survival, low, high = curve.at(day)
-    pen.write("survival", survival, group=arm, key=f"day_{day}", limits=(low, high), n=curve.subjects)
+    there = arm.curve.at([day], extend=True)
+    limits = (_number(there.lower[0]), _number(there.upper[0]))
+    pen.write("survival", float(there.surv[0]), group=arm.name, key=f"day_{day}", limits=limits, n=n)
 
 
-def _drawn(analysis: PlannedAnalysis, subset: Subset, arm: str, curve: Curve) -> Series:
+def _drawn(analysis: PlannedAnalysis, subset: Subset, arm: _Arm) -> Series:
     """The steps: day 0, each day with an event, and the last day of follow-up."""
+    curve = arm.curve
     values: list[tuple[Value, ...]] = [(0.0, 1.0, 1.0, 1.0)]
     for step in _places(curve):
-        values.append(
-            (
-                float(curve.days[step]),
-                float(curve.survival[step]),
-                float(curve.ci_low[step]),
-                float(curve.ci_high[step]),
-            )
-        )
+        column = (curve.time, curve.surv, curve.lower, curve.upper)
+        values.append(tuple(float(one[step]) for one in column))
     columns = ("time_days", "survival", "ci_low", "ci_high")
-    row_set = f"{subset.population}.{arm}"
-    return Series(f"{analysis.id}.curve.{arm}", analysis.id, columns, points(values), row_set)
+    row_set = f"{subset.population}.{arm.name}"
+    return Series(f"{analysis.id}.curve.{arm.name}", analysis.id, columns, points(values), row_set)
 
 
-def _steps(analysis: PlannedAnalysis, subset: Subset, arm: str, curve: Curve) -> Series:
+def _steps(analysis: PlannedAnalysis, subset: Subset, arm: _Arm) -> Series:
     """Who stands behind each point of the curve after day 0; an aggregate package is coarsened by it."""
+    people = arm.people
     values: list[tuple[Value, ...]] = [
-        (float(curve.days[step]), int(curve.at_risk[step]), int(curve.events[step]))
-        for step in _places(curve)
+        (float(people.time[step]), int(people.n_risk[step]), int(people.n_event[step]))
+        for step in _places(people)
     ]
     columns = ("time_days", "at_risk", "events")
-    row_set = f"{subset.population}.{arm}"
-    return Series(f"{analysis.id}.steps.{arm}", analysis.id, columns, points(values), row_set)
+    row_set = f"{subset.population}.{arm.name}"
+    return Series(f"{analysis.id}.steps.{arm.name}", analysis.id, columns, points(values), row_set)
 
 
 def _places(curve: Curve) -> list[int]:
     """The places of the days with an event, and of the last day of follow-up."""
-    places = [int(place) for place in np.flatnonzero(curve.events > 0)]
-    last = len(curve.days) - 1
+    places = [int(place) for place in np.flatnonzero(curve.n_event > 0)]
+    last = len(curve.time) - 1
     return places if places and places[-1] == last else [*places, last]
 
 
@@ -105,5 +131,9 @@ def _table_days(analysis: PlannedAnalysis) -> tuple[int, ...]:
     return tuple(sorted({0, *analysis.days}))
 
 
-def _at_risk(curve: Curve | None, day: int) -> int:
-    return 0 if curve is None else curve.at_risk_at(day)
+def _at_risk(people: Curve | None, day: int) -> int:
+    return 0 if people is None else int(people.n_risk_at([day])[0])
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

@@ -29,6 +29,10 @@ SMALLEST_CELL = 10  # a protocol may ask for more, never for less
 # One person's own value: the extremes of a distribution.
 _EXTREMES = frozenset({"propensity_minimum", "propensity_maximum", "weight_maximum"})
 _OF_A_VARIABLE = frozenset({"subjects", "percent", "weighted_percent", "smd_unweighted"})
+# Counts of people that stand as a value, not in `n` or `events`.
+_COUNTED = frozenset({"observed", "lost", "failures_to_overturn"})
+# Days on which single patients had their events. Means, differences and limits of the plan are nobody's days.
+_PATIENTS_DAYS = frozenset({"median", "median_follow_up"})
 _DAY = re.compile(r"\.day_([0-9]+)\Z")
 Arm = tuple[str, str]
 """analysis, group"""
@@ -206,10 +210,15 @@ class _Results:
                 row.row_set.partition(".")[0] in populations
                 or is_small(row.events, self.cell)
                 or (is_small(row.n, self.cell) and not row.variable)
-                or (row.statistic == "observed" and is_small(row.value, self.cell))
+                or (row.statistic in _COUNTED and is_small(row.value, self.cell))
+                or (row.statistic == "proportion" and self._all_but_a_few(row))
             )
         ]
         return list(dict.fromkeys(closed))
+
+    def _all_but_a_few(self, row: ArdRow) -> bool:
+        """A share of successes tells the failures too."""
+        return row.n is not None and row.events is not None and is_small(row.n - row.events, self.cell)
 
     def _reveals(self, row: ArdRow) -> bool:
         """Few have this level, or all but a few."""
@@ -314,7 +323,7 @@ class _Results:
 
 
 def _in_round_days(row: ArdRow) -> ArdRow:
-    if row.unit != "days":
+    if row.unit != "days" or row.statistic not in _PATIENTS_DAYS:
         return row
     value, low, high = (
         float(round(one / ROUNDED_DAYS) * ROUNDED_DAYS) if isinstance(one, int | float) else None

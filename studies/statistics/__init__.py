@@ -12,4 +12,4 @@ Ints = npt.NDArray[np.intp]
 # The version of our own methods: it changes only when a number they give changes
 # (CHANGELOG, "Changes that alter results").
 ENGINE = "rwd"
-ENGINE_VERSION = "0.1.0"
+ENGINE_VERSION = "0.2.0"

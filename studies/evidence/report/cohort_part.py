@@ -12,7 +12,8 @@ from studies.evidence.flow_diagram import FlowStep, flow
 from studies.evidence.report.blocks import Align, Block, Table, Text
 from studies.evidence.report.context import Context
 from studies.evidence.tables import Fact, Part, Result, TableMaker
-from studies.protocol import ARMS, COMPARATOR, EXPOSED, Covariate, PlannedAnalysis
+from studies.planned import PlannedAnalysis
+from studies.protocol import ARMS, COMPARATOR, EXPOSED, Covariate
 
 
 def cohort(context: Context, documents: Mapping[str, Any]) -> list[Block]:

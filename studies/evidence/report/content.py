@@ -15,7 +15,7 @@ from studies.evidence.report.blocks import Report
 from studies.evidence.report.context import Context, inside
 from studies.evidence.report.phrases import Phrases
 
-TEXTS = ("texts.yaml",)
+TEXTS = ("texts.yaml", "designs.yaml")
 
 
 def make_report(

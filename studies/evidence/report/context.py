@@ -12,7 +12,8 @@ from studies.evidence.numbers import Number, NumberBook
 from studies.evidence.report.blocks import Align, Figure, Heading, Paragraph, Text, Tone, words
 from studies.evidence.report.phrases import Phrases
 from studies.evidence.tables import TableMaker
-from studies.protocol import PlannedAnalysis, Protocol
+from studies.planned import PlannedAnalysis
+from studies.protocol import Protocol
 from studies.results import ArdRow, Series
 
 

@@ -7,9 +7,11 @@ from studies.evidence.figures import GREY, TEAL, Curve, SurvivalLabels, survival
 from studies.evidence.numbers import Number
 from studies.evidence.report.blocks import Block, Table, Text
 from studies.evidence.report.context import Context
+from studies.evidence.report.designs_part import claims, designs
 from studies.evidence.report.summary_part import OVERSEAS, compared
 from studies.evidence.tables import Result, interval
-from studies.protocol import ARMS, EXPOSED, PlannedAnalysis
+from studies.planned import PlannedAnalysis
+from studies.protocol import ARMS, EXPOSED
 
 _DAYS_A_YEAR = 365.25
 
@@ -28,6 +30,8 @@ def results(context: Context) -> list[Block]:
         *([context.heading("km.title", 2), *curves] if curves else []),
         *([context.heading("cox.title", 2), *models] if models else []),
         *_sensitivity(context),
+        *designs(context),
+        *claims(context),
     ]
 
 

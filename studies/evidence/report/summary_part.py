@@ -6,7 +6,8 @@ from rwd_platform.core.text import Bilingual
 from studies.evidence.forest_plot import ForestLabels, ForestLine, forest
 from studies.evidence.report.blocks import Block, Facts, Figure, Paragraph, Points, Text, same, words
 from studies.evidence.report.context import Context, inside
-from studies.protocol import PlannedAnalysis
+from studies.evidence.report.designs_part import claim_of, criterion_answer
+from studies.planned import PlannedAnalysis
 from studies.results import ArdRow
 
 OVERSEAS = "overseas.hazard_ratio"
@@ -45,19 +46,22 @@ def _controlled(context: Context) -> list[tuple[PlannedAnalysis, ArdRow]]:
 
 
 def lead(context: Context) -> list[Block]:
-    """The answer in one sentence, and the overseas trial beside it."""
+    """The answer in one sentence, and the overseas trial beside it. A single arm answers by its criterion."""
+    arms = [criterion_answer(context, plan) for plan in context.planned("performance_criterion")]
+    single: list[Block] = [answer for answer in arms if answer is not None]
     controlled = _controlled(context)
     if not controlled:
-        return []
+        return single
     plan, row = controlled[0]
+    claim = claim_of(context, plan)
     place = "text:answer"
     sentence = context.text(
         "answer.agree",
         {**context.ratio(place, row.id), **context.counts(place, row.id)},
         population=context.population(plan),
-        claim=claim_level(context),
+        claim=claim if claim is not None else context.label("claims.none"),
     )
-    blocks: list[Block] = [Paragraph(sentence, "lead")]
+    blocks: list[Block] = [*single, Paragraph(sentence, "plain" if single else "lead")]
     overseas = context.protocol.overseas
     if overseas is not None and context.row(OVERSEAS):
         inside = isinstance(row.value, float) and overseas.ci_low <= row.value <= overseas.ci_high
@@ -67,14 +71,6 @@ def lead(context: Context) -> list[Block]:
             context.paragraph("answer.overseas", "plain", numbers, title=overseas.title, agreement=agreement)
         )
     return blocks
-
-
-def claim_level(context: Context) -> Bilingual:
-    """Supportive where two different ways of control agree and exclude 1; never confirmatory without randomisation."""
-    looks = [_look(row) for _, row in _controlled(context)]
-    kinds = {plan.weights for plan, _ in _controlled(context)}
-    agree = len(kinds) > 1 and len(set(looks)) == 1 and looks[0] != "look.unclear"
-    return context.label("claim.supportive" if agree else "claim.descriptive")
 
 
 def _look(row: ArdRow) -> str:
@@ -166,7 +162,7 @@ def proportional_hazards(context: Context) -> Text | None:
 
 def not_shown(context: Context) -> Points:
     keys = (
-        ["not_shown.demo.data", "not_shown.demo.product", "not_shown.demo.key"] if context.inputs.demo else []
+        ["not_shown.demo.data", "not_shown.demo.key"] if context.inputs.demo else []
     )
     keys.append("not_shown.causal")
     test = tested(context)
@@ -176,7 +172,9 @@ def not_shown(context: Context) -> Points:
         keys.append("not_shown.agreement")
     if context.inputs.is_aggregate:
         keys.append("not_shown.aggregate")
-    return Points(tuple(context.text(key) for key in keys), context.text("not_shown"), "caution")
+    # What the authors hold to be the first limit of their study stands on the first page.
+    first = [words(one) for one in context.protocol.limits[:1]]
+    return Points((*first, *(context.text(key) for key in keys)), context.text("not_shown"), "caution")
 
 
 def signed(context: Context) -> Facts:

@@ -8,7 +8,7 @@ from ingestion.derived import DERIVED, columns_of
 from ingestion.views import load_views
 from rwd_platform.core.columns import MERGE_KEY
 from studies.cohorts.tables import load_model
-from studies.tables import EVENT_TABLES
+from studies.tables import DEVICE_TABLE, EVENT_TABLES
 
 MODEL = load_model("lecheng")
 
@@ -44,8 +44,10 @@ def test_the_tables_of_the_older_form_mean_the_same():
     """Day, code and status of a table are the same columns in both forms of a protocol."""
     for name, old in EVENT_TABLES.items():
         new = MODEL.events[name]
-        assert (new.source, new.start, new.codes["code"]) == (name, old.date, (old.system, old.code))
-        assert new.columns["status"] == old.status
+        # Of a device the UDI is the code, and how it began is the status.
+        code, status = ("udi", "action") if name == DEVICE_TABLE else ("code", "status")
+        assert (new.source, new.start, new.codes[code]) == (name, old.date, (old.system, old.code))
+        assert new.columns[status] == old.status
 
 
 def test_units_and_flags_are_columns():

@@ -1,0 +1,278 @@
+"""Single arm, bridging, restricted means, doubt, and the gates: the parts of designs without a randomised control."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rwd_platform.core.text import Bilingual
+from studies.claims import claim_rules
+from studies.evidence.numbers import Number
+from studies.evidence.report.blocks import Block, Paragraph, Table, same
+from studies.evidence.report.context import Context, inside
+from studies.evidence.tables import Fact, Part, Result, interval
+from studies.evidence.templates.verify import ARD_JSON
+from studies.planned import PlannedAnalysis
+from studies.protocol import COMPARATOR, EXPOSED
+
+_HANDLINGS = (("worst_case", "worst"), ("complete_cases", "observed"), ("best_case", "best"))
+
+
+def designs(context: Context) -> list[Block]:
+    """Each part stands only where the protocol planned its method and the run gave it."""
+    blocks: list[Block] = []
+    for method, title, part in _PARTS:
+        made = [block for plan in context.planned(method) for block in part(context, plan)]
+        blocks += [context.heading(title, 2), *made] if made else []
+    return blocks
+
+
+def claim_of(context: Context, plan: PlannedAnalysis) -> Bilingual | None:
+    """The level's name; None for an analysis that is not judged."""
+    row = context.row(f"{plan.id}.claim_level")
+    return claim_rules().levels[str(row.value)] if row is not None else None
+
+
+def criterion_answer(context: Context, plan: PlannedAnalysis) -> Paragraph | None:
+    """The answer of a single-arm study in one sentence."""
+    row, claim = context.row(f"{plan.id}.verdict"), claim_of(context, plan)
+    if row is None or claim is None or plan.horizon is None:
+        return None
+    place = f"text:answer.{plan.id}"
+    proportion = f"{plan.id}.proportion"
+    numbers = {
+        **context.counts(place, proportion),
+        "value": context.result(place, proportion, "percent.1"),
+        "bound": context.result(place, f"{plan.id}.bound", "percent.1"),
+        "criterion": context.result(place, f"{plan.id}.criterion", "percent.1"),
+        "p": context.result(place, f"{plan.id}.p_value", "p_is"),
+    }
+    text = context.text(
+        f"criterion.answer.{_word(row.value)}",
+        numbers,
+        population=context.population(plan),
+        day=_day(plan),
+        claim=claim,
+    )
+    return Paragraph(text, "lead")
+
+
+def _word(verdict: object) -> str:
+    return str(verdict).replace(" ", "_")
+
+
+def _day(plan: PlannedAnalysis) -> Bilingual:
+    day = str(plan.horizon.day) if plan.horizon else ""
+    return Bilingual(day, day)
+
+
+def _criterion(context: Context, plan: PlannedAnalysis) -> list[Block]:
+    if plan.criterion is None:
+        return []
+    answer = criterion_answer(context, plan)
+    return [
+        *([answer] if answer else []),
+        _handling_table(context, plan),
+        _loss(context, plan),
+        *_overturned(context, plan),
+        *_curve(context, plan),
+        *_power(context, plan),
+        context.paragraph("criterion.source", source=inside(plan.criterion.source)),
+    ]
+
+
+def _handling_table(context: Context, plan: PlannedAnalysis) -> Table:
+    heads = (
+        "criterion.handling", "criterion.success", "median.subjects", "criterion.share", "criterion.bound",
+        "cox.p", "criterion.verdict",
+    )  # fmt: skip
+    maker = context.maker(f"criterion_{plan.id.replace('.', '_')}", heads, "lrrrrrl")
+    for section, name in _HANDLINGS:
+        row = f"{plan.id}.{section}"
+        verdict = context.book.row(f"{row}.verdict").value
+        maker.add(
+            context.label(f"criterion.{name}"),
+            Result(f"{row}.proportion", "int", "events"),
+            Result(f"{row}.proportion", "int", "n"),
+            interval(f"{row}.proportion", "percent.1"),
+            Result(f"{row}.bound", "percent.1"),
+            Result(f"{row}.p_value", "p"),
+            context.label(f"verdict.{_word(verdict)}"),
+        )
+    caption = context.text("criterion.caption", population=context.population(plan), day=_day(plan))
+    return maker.table(caption, context.text("criterion.note"))
+
+
+def _loss(context: Context, plan: PlannedAnalysis) -> Paragraph:
+    place = f"text:{plan.id}.lost"
+    lost = f"{plan.id}.{EXPOSED}.lost"
+    if not context.book.row(lost).value:
+        return context.paragraph("criterion.lost_none")
+    numbers = {
+        "n": context.result(place, f"{plan.id}.{EXPOSED}.subjects", "int"),
+        "lost": context.result(place, lost, "int"),
+        "share": context.result(place, f"{plan.id}.lost_share", "percent.1"),
+    }
+    return context.paragraph(
+        "criterion.lost", "plain", numbers, handling=context.label(f"criterion.{plan.lost}")
+    )
+
+
+def _overturned(context: Context, plan: PlannedAnalysis) -> list[Block]:
+    """What the subjects who were lost could do to the verdict."""
+    if not context.book.row(f"{plan.id}.{EXPOSED}.lost").value:
+        return []
+    row = context.book.row(f"{plan.id}.{EXPOSED}.failures_to_overturn")
+    if row.value is None:
+        return [context.paragraph("criterion.never_overturned")]
+    if row.value == 0:
+        return [context.paragraph("criterion.never_met")]
+    numbers = {"failures": context.result(f"text:{plan.id}.overturned", row.id, "int")}
+    return [context.paragraph("criterion.overturned_by", "plain", numbers)]
+
+
+def _curve(context: Context, plan: PlannedAnalysis) -> list[Block]:
+    stem = f"{plan.id}.curve"
+    if context.row(f"{stem}.bound") is None or plan.horizon is None:
+        return []
+    place = f"text:{stem}"
+    numbers = {
+        "value": context.result(place, f"{stem}.survival.day_{plan.horizon.day}", "percent.1"),
+        "bound": context.result(place, f"{stem}.bound", "percent.1"),
+        "p": context.result(place, f"{stem}.p_value", "p_is"),
+    }
+    return [context.paragraph("criterion.curve", "plain", numbers, day=_day(plan))]
+
+
+def _power(context: Context, plan: PlannedAnalysis) -> list[Block]:
+    row = context.row(f"{plan.id}.power")
+    if row is None or plan.criterion is None or plan.criterion.assumed is None:
+        return []
+    place = f"text:{plan.id}.power"
+    assumed = f"{100 * plan.criterion.assumed:g} %"
+    numbers = {
+        "n": context.result(place, row.id, "int", "n"),
+        "power": context.result(place, row.id, "percent.1"),
+        "needed": context.result(place, f"{plan.id}.subjects_needed", "int"),
+    }
+    return [context.paragraph("criterion.power", "plain", numbers, assumed=Bilingual(assumed, assumed))]
+
+
+def _bridging(context: Context, plan: PlannedAnalysis) -> list[Block]:
+    series = inside(context.protocol.aggregate(plan.aggregate).title)
+    place = f"text:{plan.id}"
+    numbers = {
+        "matched": context.result(place, f"{plan.id}.matched.proportion", "percent.1"),
+        "overseas": context.result(place, f"{plan.id}.overseas.proportion", "percent.1"),
+        "plain": context.result(place, f"{plan.id}.unadjusted.difference", "percent.1"),
+        "ess": context.result(place, f"{plan.id}.effective_sample_size", "fixed.1"),
+        "n": context.result(place, f"{plan.id}.effective_sample_size", "int", "n"),
+        **_difference(context, place, f"{plan.id}.difference", "percent.1"),
+    }
+    names = plan.missing_factors
+    factors = Bilingual("、".join(one.zh for one in names), ", ".join(inside(one).en for one in names))
+    warning = (
+        context.paragraph("bridging.missing", "caution", factors=factors)
+        if names
+        else context.paragraph("bridging.complete", "caution")
+    )
+    return [
+        context.paragraph("bridging.result", "plain", numbers, series=series),
+        warning,
+        *_matched(context, plan, series),
+    ]
+
+
+def _difference(context: Context, place: str, ard_id: str, form: str) -> dict[str, Number]:
+    return {
+        "difference": context.result(place, ard_id, form),
+        "low": context.result(place, ard_id, form, "ci_low"),
+        "high": context.result(place, ard_id, form, "ci_high"),
+    }
+
+
+def _matched(context: Context, plan: PlannedAnalysis, series: Bilingual) -> list[Block]:
+    """The covariates from the run's series: each number points into it."""
+    found = [at for at, one in enumerate(context.inputs.results.series) if one.id == f"{plan.id}.matched"]
+    if not found:
+        return []
+    heads = ("bridging.variable", "bridging.ours", "bridging.matched", "bridging.overseas")
+    maker = context.maker(f"matched_{plan.id.replace('.', '_')}", heads, "lrrr")
+    for at, point in enumerate(context.inputs.results.series[found[0]].points):
+        stem = f"/series/{found[0]}/points/{at}"
+        maker.add(
+            _variable(context, str(point[0])),
+            *(Fact(ARD_JSON, f"{stem}/{column}", "fixed.2") for column in (1, 2, 3)),
+        )
+    return [maker.table(context.text("bridging.caption", series=series), context.text("bridging.note"))]
+
+
+def _variable(context: Context, name: str) -> Bilingual:
+    """`age`, `age^2`, `size.over50` in words."""
+    plain, _, power = name.partition("^")
+    variable, _, level = plain.partition(".")
+    covariate = context.protocol.covariate(variable)
+    title = covariate.title
+    if level:
+        of = next(one.title for one in covariate.levels if one.id == level)
+        title = Bilingual(f"{title.zh}：{of.zh}", f"{title.en}: {of.en}")
+    return Bilingual(f"{title.zh}^{power}", f"{title.en}^{power}") if power else title
+
+
+def _rmst(context: Context, plan: PlannedAnalysis) -> list[Block]:
+    place = f"text:{plan.id}"
+    numbers = {
+        "tau": context.result(place, f"{plan.id}.tau", "int"),
+        "exposed": context.result(place, f"{plan.id}.{EXPOSED}.mean", "fixed.1"),
+        "comparator": context.result(place, f"{plan.id}.{COMPARATOR}.mean", "fixed.1"),
+        "p": context.result(place, f"{plan.id}.p_value", "p_is"),
+        **_difference(context, place, f"{plan.id}.difference", "fixed.1"),
+    }
+    return [context.paragraph("rmst.result", "plain", numbers)]
+
+
+def _e_value(context: Context, plan: PlannedAnalysis) -> list[Block]:
+    place = f"text:{plan.id}"
+    stem = f"{plan.id}.{context.exposure}"
+    numbers = {
+        "estimate": context.result(place, f"{stem}.e_value", "fixed.2"),
+        "limit": context.result(place, f"{stem}.e_value_limit", "fixed.2"),
+    }
+    of = inside(context.protocol.analysis(plan.of).title)
+    return [context.paragraph("e_value.result", "plain", numbers, of=of)]
+
+
+_PARTS: tuple[tuple[str, str, Callable[[Context, PlannedAnalysis], list[Block]]], ...] = (
+    ("performance_criterion", "criterion.title", _criterion),
+    ("bridging", "bridging.title", _bridging),
+    ("rmst", "rmst.title", _rmst),
+    ("e_value", "e_value.title", _e_value),
+)
+
+
+def claims(context: Context) -> list[Block]:
+    """One line for each judged result: its level, and what kept it from a higher one."""
+    judged = [plan for plan in context.protocol.analyses if claim_of(context, plan) is not None]
+    if not judged:
+        return []
+    heads = ("forest.analysis", "claims.level", "claims.failed", "claims.not_evaluated")
+    maker = context.maker("claims", heads, "llll")
+    for plan in judged:
+        level = claim_of(context, plan)
+        assert level is not None  # noqa: S101 - chosen by it two lines above
+        maker.add(plan.title, level, _gates(context, plan, "failed"), _gates(context, plan, "not_evaluated"))
+    table = maker.table(context.text("claims.caption"), context.text("claims.note"))
+    return [context.heading("claims.title", 2), table]
+
+
+def _gates(context: Context, plan: PlannedAnalysis, status: str) -> list[Part]:
+    parts: list[Part] = []
+    for name in claim_rules().by_method[plan.method]:
+        stem = f"{plan.id}.gate.{name}"
+        row = context.row(f"{stem}.status")
+        if row is None or row.value != status:
+            continue
+        parts += [Bilingual("；", "; ")] if parts else []
+        parts.append(claim_rules().gates[name].title)
+        if context.row(f"{stem}.measured") is not None and context.row(f"{stem}.limit") is not None:
+            parts += [" ", Result(f"{stem}.measured", "fixed.2"), " / ", Result(f"{stem}.limit", "fixed.2")]
+    return parts or [same("—")]

@@ -1,0 +1,162 @@
+"""What the planned analyses must agree on with the rest of a protocol, and with each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from rwd_platform.core.errors import PlatformError
+from studies.planned import Aggregate, PlannedAnalysis
+from studies.protocol import Protocol
+from studies.yaml_reader import refused
+
+# First parts of result ids that are not analyses.
+_NOT_AS_ANALYSIS = frozenset({"cohort", "attrition", "overseas"})
+SITE_STRATUM = "site_id"
+
+
+def check_analyses(protocol: Protocol) -> None:
+    """Raises `protocol.refused` at the first thing that does not fit."""
+    _check_series(protocol)
+    for number, analysis in enumerate(protocol.analyses):
+        path = f"analyses[{number}]"
+        if analysis.id.split(".")[0] in _NOT_AS_ANALYSIS:
+            raise refused(
+                f"{path}.id", "编号的第一部分是保留词", "the first part of the id is a reserved word"
+            )
+        _check_names(protocol, analysis, path)
+        for check in _CHECKS.get(analysis.method, ()):
+            check(protocol, analysis, path)
+        if analysis.weights != "none" and not analysis.covariates:
+            raise refused(f"{path}.covariates", "加权需要协变量", "weights need covariates")
+    primary = [one.id for one in protocol.analyses if one.role == "primary"]
+    if len(primary) > 1:
+        raise refused(
+            "analyses",
+            f"主要分析只能有一项，现有：{'、'.join(primary)}",
+            f"there can be one primary analysis, not several: {', '.join(primary)}",
+        )
+
+
+def _check_names(protocol: Protocol, analysis: PlannedAnalysis, path: str) -> None:
+    """Every population, covariate and stratum that is named is defined, and named once."""
+    covariates = {covariate.name: covariate for covariate in protocol.covariates}
+    if analysis.population and analysis.population not in {one.id for one in protocol.populations}:
+        raise unknown(f"{path}.population", analysis.population)
+    for field in ("covariates", "strata", "by"):
+        names = getattr(analysis, field)
+        for name in names:
+            if name not in covariates and not (field == "strata" and name == SITE_STRATUM):
+                raise unknown(f"{path}.{field}", name)
+        check_unique((f"{path}.{field}", name) for name in names)
+    for name in (*analysis.strata, *analysis.by):
+        if name != SITE_STRATUM and covariates[name].type == "number":
+            raise refused(
+                path,
+                f"“{name}”是数值，不能分层或分亚组",
+                f"'{name}' is a number: it makes no strata or subgroups",
+            )
+
+
+def _check_series(protocol: Protocol) -> None:
+    check_unique((f"overseas_series[{at}].id", one.id) for at, one in enumerate(protocol.overseas_series))
+    for at, series in enumerate(protocol.overseas_series):
+        path = f"overseas_series[{at}].covariates"
+        check_unique((path, one.name) for one in series.covariates)
+        for one in series.covariates:
+            if one.name not in _columns(protocol):
+                raise unknown(path, one.name)
+
+
+def _columns(protocol: Protocol) -> set[str]:
+    """What a mean can be told of: numbers, records, and levels by `covariate.level`."""
+    plain = {one.name for one in protocol.covariates if not one.levels}
+    return plain | {f"{one.name}.{level.id}" for one in protocol.covariates for level in one.levels}
+
+
+def _balance_needs_covariates(protocol: Protocol, analysis: PlannedAnalysis, path: str) -> None:
+    if not analysis.covariates:
+        raise refused(f"{path}.covariates", "需要至少一个协变量", "at least one covariate is needed")
+
+
+def _hazards_of_plain_models(protocol: Protocol, analysis: PlannedAnalysis, path: str) -> None:
+    if analysis.proportional_hazards and analysis.weights != "none":
+        raise refused(
+            f"{path}.proportional_hazards", "加权模型不做该检验", "this test is not made for weighted models"
+        )
+
+
+def _compares_models(protocol: Protocol, analysis: PlannedAnalysis, path: str) -> None:
+    models = {one.id for one in protocol.analyses if one.method == "cox"}
+    for field, names in (("compares", analysis.compares), ("of", (analysis.of,) if analysis.of else ())):
+        for name in names:
+            if name not in models:
+                raise refused(f"{path}.{field}", f"“{name}”不是 Cox 分析", f"'{name}' is not a Cox analysis")
+
+
+def _comes_after_its_model(protocol: Protocol, analysis: PlannedAnalysis, path: str) -> None:
+    ids = [one.id for one in protocol.analyses]
+    if ids.index(analysis.of) > ids.index(analysis.id):
+        raise refused(
+            f"{path}.of", "所依据的分析应列在它之前", "the analysis that it looks into has to stand before it"
+        )
+
+
+def _bridges_to_a_series(protocol: Protocol, analysis: PlannedAnalysis, path: str) -> None:
+    series = _series(protocol, analysis.aggregate, f"{path}.aggregate")
+    published = {one.name.partition(".")[0] for one in series.covariates}
+    for name in analysis.covariates:
+        if name not in published:
+            raise refused(
+                f"{path}.covariates",
+                f"境外系列没有公布“{name}”",
+                f"the overseas series does not publish '{name}'",
+            )
+    _same_horizon(series, analysis, path)
+
+
+def _borrows_from_a_series(protocol: Protocol, analysis: PlannedAnalysis, path: str) -> None:
+    if analysis.borrowing is not None:
+        series = _series(protocol, analysis.borrowing.aggregate, f"{path}.borrowing.aggregate")
+        _same_horizon(series, analysis, path)
+
+
+def _same_horizon(series: Aggregate, analysis: PlannedAnalysis, path: str) -> None:
+    if analysis.horizon is not None and analysis.horizon.day != series.horizon_day:
+        raise refused(
+            f"{path}.horizon.day",
+            "与境外系列的随访时点不同，不能相互比较",
+            "it is not the day by which the overseas series counts: the two cannot be compared",
+        )
+
+
+def _series(protocol: Protocol, name: str, path: str) -> Aggregate:
+    found = [one for one in protocol.overseas_series if one.id == name]
+    if not found:
+        raise unknown(path, name)
+    return found[0]
+
+
+Check = Callable[[Protocol, PlannedAnalysis, str], None]
+_CHECKS: dict[str, tuple[Check, ...]] = {
+    "balance": (_balance_needs_covariates,),
+    "overlap": (_balance_needs_covariates,),
+    "cox": (_hazards_of_plain_models,),
+    "forest": (_compares_models,),
+    "e_value": (_compares_models, _comes_after_its_model),
+    "subgroups": (_compares_models, _comes_after_its_model),
+    "leave_one_out": (_compares_models, _comes_after_its_model),
+    "bridging": (_balance_needs_covariates, _bridges_to_a_series),
+    "borrowing": (_borrows_from_a_series,),
+}
+
+
+def check_unique(names: Iterable[tuple[str, str]]) -> None:
+    seen: set[str] = set()
+    for path, name in names:
+        if name in seen:
+            raise refused(path, f"“{name}”重复", f"'{name}' is used twice")
+        seen.add(name)
+
+
+def unknown(path: str, name: str) -> PlatformError:
+    return refused(path, f"没有定义“{name}”", f"'{name}' is not defined")

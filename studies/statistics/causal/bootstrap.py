@@ -1,0 +1,91 @@
+"""The bootstrap as re-weighting: each resample is a row of multinomial counts, so nothing is copied or sorted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from studies.reasons import BAD_ARGUMENT, NOT_ESTIMABLE, CannotEstimate
+from studies.statistics import Floats
+from studies.statistics.causal.designs import check_level
+from studies.statistics.inputs import labels
+from studies.statistics.probability import CI_LEVEL, normal_quantile
+
+_MOST_FAILURES = 0.05  # of the resamples; beyond, those that succeed are no sample of all
+
+
+@dataclass(frozen=True)
+class Bootstrapped:
+    """k statistics: the estimate (k,), the bootstrap standard error, normal and percentile limits (k,).
+
+    `draws` (replications - failed, k) are the resampled values; `failed` counts resamples in which the
+    statistic could not be estimated.
+    """
+
+    value: Floats
+    se: Floats
+    lower: Floats
+    upper: Floats
+    percentile_lower: Floats
+    percentile_upper: Floats
+    draws: Floats
+    replications: int
+    failed: int
+    seed: int
+    conf_level: float
+    method: str
+
+
+def bootstrap(
+    statistics: Callable[[Floats], Floats],
+    rows: int,
+    *,
+    replications: int = 1000,
+    seed: int,
+    cluster: Sequence[Hashable] | npt.ArrayLike | None = None,
+    conf_level: float = CI_LEVEL,
+) -> Bootstrapped:
+    """Efron (1979): resample rows, or whole clusters, with replacement; `statistics(counts)` gives (k,).
+
+    `counts` (rows,) says how often each row was drawn; the estimate itself is `statistics` of all ones.
+    Percentile limits are type-7 quantiles of the draws. Raises `CannotEstimate` for fewer than 2
+    replications and when more than 5 % of the resamples cannot be estimated.
+    """
+    if replications < 2:
+        raise CannotEstimate(BAD_ARGUMENT, argument="replications", allowed=">= 2")
+    check_level(conf_level)
+    codes = np.arange(rows) if cluster is None else labels(cluster, "cluster", rows).codes
+    groups = int(codes.max()) + 1
+    value = statistics(np.ones(rows))
+    random = np.random.default_rng(seed)
+    draws, failed = [], 0
+    for _ in range(replications):
+        counts = random.multinomial(groups, np.full(groups, 1.0 / groups)).astype(float)
+        try:
+            draws.append(statistics(counts[codes]))
+        except CannotEstimate:
+            failed += 1
+    if failed > _MOST_FAILURES * replications:
+        raise CannotEstimate(NOT_ESTIMABLE, statistic="bootstrap standard error")
+    table = np.array(draws)
+    se = table.std(axis=0, ddof=1)
+    tail = (1.0 - conf_level) / 2.0
+    low, high = np.quantile(table, (tail, 1.0 - tail), axis=0)
+    z = normal_quantile(conf_level)
+    return Bootstrapped(
+        value=value,
+        se=se,
+        lower=value - z * se,
+        upper=value + z * se,
+        percentile_lower=low,
+        percentile_upper=high,
+        draws=table,
+        replications=replications,
+        failed=failed,
+        seed=seed,
+        conf_level=conf_level,
+        method=f"bootstrap, {replications} resamples of {'rows' if cluster is None else 'clusters'}, seed {seed}",
+    )

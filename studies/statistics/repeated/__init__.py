@@ -1,0 +1,1 @@
+"""Outcomes measured more than once in each subject: estimating equations and mixed models."""

@@ -1,0 +1,1 @@
+"""Safety: rates, time to onset, re-challenge, device deficiencies, signals. Never sealed."""

@@ -1,0 +1,1 @@
+"""Time to an event: curves, tests and models, each checked against R."""

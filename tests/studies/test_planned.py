@@ -1,0 +1,92 @@
+"""What a protocol may plan: each method with its own fields, and the places where a plan is refused."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from rwd_platform.core.errors import PlatformError
+from studies.planned_reader import FIELDS
+from studies.protocol import load_protocol
+from tests.studies.valve import TEXT
+
+
+def refused(text: str) -> PlatformError:
+    with pytest.raises(PlatformError) as error:
+        load_protocol(text)
+    assert error.value.code == "protocol.refused"
+    return error.value
+
+
+def changed(old: str, new: str) -> str:
+    assert TEXT.count(old) >= 1, old
+    return TEXT.replace(old, new, 1)
+
+
+def test_the_second_demonstration_plans_what_a_single_arm_needs():
+    protocol = load_protocol(TEXT)
+    primary = [one for one in protocol.analyses if one.role == "primary"]
+    assert [one.method for one in primary] == ["performance_criterion"]
+    assert primary[0].criterion is not None and primary[0].criterion.value == 0.8
+    assert protocol.aggregate("trial_abroad").subjects == 240
+    assert protocol.outcomes_known == "no" and protocol.diagnostics.largest_loss == 0.05
+
+
+REFUSALS = [
+    ("method: rmst", "method: rmts", "method", "rmst"),
+    ("      value: 0.8\n", "      value: 80\n", "criterion.value", "between 0 and 1"),
+    ("      alpha: 0.025\n", "      alpha: 0.5\n", "criterion.alpha", "0.0001-0.2"),
+    ("      direction: at_least\n", "      direction: above\n", "criterion.direction", "at_least"),
+    ("horizon: {day: 365, window: 14}", "horizon: {day: 365, window: 365}", "horizon.window", "shorter"),
+    ("horizon: {day: 365, window: 14}", "horizon: {day: 0}", "horizon.day", "above 0"),
+    ("    lost: as_failure\n", "    lost: ignored\n", "lost", "as_failure"),
+    ("    tau: 365\n", "    tau: -1\n", "tau", "negative"),
+    ("    weights: att\n", "    weights: iptw\n", "weights", "overlap"),
+    ("    of: all.weighted\n", "    of: all.criterion\n", "of", "not a Cox analysis"),
+    ("    aggregate: trial_abroad\n", "    aggregate: trial\n", "aggregate", "not defined"),
+    ("    horizon_day: 365\n", "    horizon_day: 180\n", "horizon.day", "cannot be compared"),
+    ("    successes: 209\n", "    successes: 241\n", "successes", "more successes"),
+    ("sd: 7.033447685", "sd: 0", "sd", "above 0"),
+    ("{name: age, mean: 76.69166667, sd: 7.033447685}", "{name: weight, mean: 1}", "covariates", "weight"),
+    ("      - {name: diabetes, mean: 0.3916666667}\n", "", "covariates", "does not publish 'diabetes'"),
+    ("method: robust, weight: 0.5", "method: robust, weight: 2", "weight", "between 0 and 1"),
+    ("decide_at: 0.975", "decide_at: 1", "decide_at", "between 0 and 1"),
+    ("    role: sensitivity\n", "    role: primary\n", "analyses", "one primary analysis"),
+    ('outcomes_known: "no"', "outcomes_known: maybe", "outcomes_known", "aggregate"),
+    ("  largest_loss: 0.05\n", "  largest_loss: 5\n", "largest_loss", "between 0 and 1"),
+    ("    population: all\n    tau", "    population: some\n    tau", "population", "not defined"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new", "place", "says"), REFUSALS, ids=[one[1].strip() for one in REFUSALS])
+def test_a_plan_that_cannot_be_carried_out_is_refused_with_its_place(old, new, place, says):
+    error = refused(changed(old, new))
+    assert place in error.en and says in error.en, error.en
+    assert re.search(r"[\u4e00-\u9fff]", error.zh) and place in error.zh
+
+
+def test_an_analysis_that_looks_into_another_stands_after_it():
+    first = TEXT.index("  - id: all.e_value")
+    last = TEXT.index("  - id: all.forest")
+    moved = TEXT.replace(TEXT[first:last], "").replace("analyses:\n", "analyses:\n" + TEXT[first:last])
+    assert "stand before it" in refused(moved).en
+
+
+@pytest.mark.parametrize("method", sorted(FIELDS))
+def test_a_field_of_another_method_is_refused(method):
+    """Nobody plans a thing that would be ignored: each method knows its own fields alone."""
+    required, optional = FIELDS[method]
+    strange = next(name for name in ("tau", "days", "criterion", "of") if name not in (*required, *optional))
+    block = f"analyses:\n  - {{id: x.y, method: {method}, title: {{zh: 一, en: One}}, {strange}: 1}}\n"
+    error = refused(TEXT.replace("analyses:\n", block, 1))
+    assert "analyses[0]" in error.en
+
+
+def test_strata_and_subgroups_are_levels_not_numbers():
+    with_strata = changed(
+        "    title: {zh: 对数秩检验, en: Log-rank test}\n",
+        "    title: {zh: 对数秩检验, en: Log-rank test}\n    strata: [age]\n",
+    )
+    assert "makes no strata" in refused(with_strata).en
+    load_protocol(with_strata.replace("strata: [age]", "strata: [diabetes, site_id]"))
