@@ -74,7 +74,7 @@ class PlannedAnalysis:
     of                   -- the Cox analysis that is looked into (e_value, subgroups, leave_one_out)
     by                   -- the covariates whose levels are the subgroups
     criterion, horizon, lost -- of a performance criterion, bridging and borrowing
-    subjects             -- how many the arm is planned to have: the design is shown for them before the freeze; 0: not said
+    subjects             -- how many the arm is planned to have: its design is shown before the freeze; 0: not said
     aggregate            -- the overseas series that is bridged to
     missing_factors      -- prognostic factors and effect modifiers that one of the sides does not record (bridging)
     borrowing            -- of `borrowing`

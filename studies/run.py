@@ -17,10 +17,12 @@ from studies.analyses import (
     follow_up,
     forest,
     kaplan_meier,
+    leave_one_out,
     log_rank,
     overlap,
     performance_criterion,
     rmst,
+    subgroups,
 )
 from studies.analyses.context import Context, Done, Pen, points
 from studies.claims import claim_rows
@@ -52,6 +54,8 @@ METHODS: Mapping[str, Callable[[PlannedAnalysis, Context], Done]] = {
     "e_value": e_value.run,
     "bridging": bridging.run,
     "borrowing": borrowing.run,
+    "subgroups": subgroups.run,
+    "leave_one_out": leave_one_out.run,
 }
 
 EVERYBODY = "analysed"

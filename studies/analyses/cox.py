@@ -5,16 +5,14 @@ from __future__ import annotations
 from functools import partial
 
 from studies.analyses.context import Context, Counts, Done, Pen, Subset
-from studies.analyses.strata import strata_of
-from studies.design import Design, design
+from studies.analyses.models import fit_model
+from studies.design import Design
 from studies.outcome import EVENT, TIME
 from studies.planned import PlannedAnalysis
 from studies.protocol import ARMS
 from studies.reasons import (
     FEW_EVENTS,
     LOW_ESS,
-    NO_EVENTS,
-    NO_EVENTS_IN_ARM,
     PH_NOT_TESTED,
     PH_REJECTED,
     CannotEstimate,
@@ -23,7 +21,7 @@ from studies.reasons import (
 from studies.statistics import Floats
 from studies.statistics.causal.weights import effective_sample_size
 from studies.statistics.probability import CI_LEVEL
-from studies.statistics.survival.cox import CoxFit, fit_cox
+from studies.statistics.survival.cox import CoxFit
 from studies.statistics.survival.ph_test import GLOBAL, PhLine, ph_test
 
 _EVENTS_FOR_EACH_TERM = 10
@@ -34,21 +32,8 @@ _ABOUT = {"overlap": "overlap", "ate": "stabilised ATE", "att": "ATT"}
 
 def run(analysis: PlannedAnalysis, context: Context) -> Done:
     subset = context.subset(analysis.population)
-    subset.require_both_arms()
-    _require_events(subset, context)
-    weights = context.weights(subset, analysis)
-    # With weights the covariates are in the propensity score; the outcome model has the exposure alone.
-    adjusted_for = () if analysis.weights != "none" else analysis.covariates
-    model = design(subset.frame, context.protocol, adjusted_for, exposure=True)
-    fit = fit_cox(
-        model.x,
-        subset.days,
-        subset.event,
-        names=model.columns,
-        weights=weights,
-        robust=weights is not None,
-        strata=strata_of(analysis, subset),
-    )
+    made = fit_model(analysis, context, subset)
+    fit, model, weights = made.fit, made.design, made.weights
     warnings = _warnings(fit, subset, weights, context)
     tests, not_done = _test_hazards(analysis, model, fit)
     limit = context.protocol.diagnostics.ph_alpha
@@ -83,14 +68,6 @@ def _write_arms(pen: Pen, subset: Subset) -> None:
     for arm in ARMS:
         n = int(subset.arm(arm).sum())
         pen.write("subjects", n, group=arm, n=n, method="count")
-
-
-def _require_events(subset: Subset, context: Context) -> None:
-    if not subset.event.any():
-        raise CannotEstimate(NO_EVENTS)
-    for arm in ARMS:
-        if not subset.event[subset.arm(arm)].any():
-            raise CannotEstimate(NO_EVENTS_IN_ARM, arm=context.protocol.exposure.arm_title(arm))
 
 
 def _method(analysis: PlannedAnalysis) -> str:

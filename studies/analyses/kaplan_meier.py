@@ -92,7 +92,9 @@ def _write_day(pen: Pen, arm: _Arm, day: int) -> None:
         pen.write("survival", None, group=arm.name, key=f"day_{day}", n=n, warnings=warnings)
         return
     there = arm.curve.at([day], extend=True)
-    limits = (_number(there.lower[0]), _number(there.upper[0]))
+    # Before the first event nothing is estimated; the curve is at 1 and so are its limits.
+    flat = there.surv[0] == 1.0
+    limits = (1.0, 1.0) if flat else (_number(there.lower[0]), _number(there.upper[0]))
     pen.write("survival", float(there.surv[0]), group=arm.name, key=f"day_{day}", limits=limits, n=n)
 
 

@@ -156,13 +156,16 @@ def survival(curves: Sequence[Curve], days: Sequence[int], labels: SurvivalLabel
         axes.set_yticklabels(["0", "25%", "50%", "75%", "100%"])
         axes.axhline(0.5, color=SOFT, lw=0.4, ls=(0, (2, 3)), zorder=0)
         axes.set_xticks(list(days))
-        axes.set_xticklabels([_years(day) for day in days])
+        axes.set_xticklabels([_years(day) if end > SHORT_DAYS else f"{day}" for day in days])
         axes.set_xlabel(labels.time.in_language(language), fontsize=8)
         axes.set_ylabel(labels.survival.in_language(language), fontsize=8)
         _at_risk(axes, curves, days, labels, language)
         return figure
 
     return paint
+
+
+SHORT_DAYS = 730  # a curve up to two years is told in days, a longer one in years
 
 
 def _years(day: int) -> str:

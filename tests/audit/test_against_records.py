@@ -151,8 +151,10 @@ def test_a_record_that_no_act_made_is_named(deployment: Records, log_signer: Sig
     """A row put in beside the log: results for which no entry of an analysis stands."""
     behind_the_log(
         deployment,
-        "INSERT INTO analysis_run SELECT 'run-2', organisation_id, project_id, study_id, lock_id, made_at,"
-        " results_sha256, results FROM analysis_run",
+        "INSERT INTO analysis_run"
+        " (id, organisation_id, project_id, study_id, lock_id, made_at, results_sha256, results)"
+        " SELECT 'run-2', organisation_id, project_id, study_id, lock_id, made_at, results_sha256, results"
+        " FROM analysis_run",
     )
     (finding,) = verified(deployment, log_signer).findings
     assert (
@@ -160,6 +162,60 @@ def test_a_record_that_no_act_made_is_named(deployment: Records, log_signer: Sig
         and "analysis_run run-2" in finding.en
         and "study.analysed" in finding.zh
     )
+
+
+OPEN = {"rows": [], "not_done": {}}
+SEALED = b"sealed bytes"
+
+
+@pytest.fixture
+def sealed(deployment: Records) -> Records:
+    """A second run, of which only the open part can be read."""
+    first = deployment.get(AnalysisRun, "run-1")
+    run = AnalysisRun(
+        **{
+            **first.model_dump(),
+            "id": "run-2",
+            "results": OPEN,
+            "sealed_part": SEALED,
+            "sealed_analyses": ["all.crude"],
+        }
+    )
+    said = {"open_sha256": sha256_of(OPEN), "sealed_sha256": sha256_hex(SEALED)}
+    deployment.write(
+        run, audit=Act(WHO, "study.analysed", Object("run", "run-2", run.results_sha256), decision=said)
+    )
+    return deployment
+
+
+def test_a_sealed_run_verifies_before_and_after_it_is_unsealed(sealed: Records, log_signer: Signer) -> None:
+    """Before, by its open part and the sealed bytes; afterwards by the whole, which the first entry named already."""
+    assert verified(sealed, log_signer).ok
+    run = sealed.get(AnalysisRun, "run-2")
+    run.results, run.sealed_part, run.unsealed_at = RESULTS, None, T
+    sealed.write(run, audit=Act(WHO, "results.unsealed", Object("run", "run-2", run.results_sha256)))
+    assert verified(sealed, log_signer).ok
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ('results = \'{"rows": [], "not_done": {"x": 1}}\'', {"open_sha256"}),
+        ("sealed_part = x'00'", {"sealed_sha256"}),
+        (f"results = '{json.dumps(RESULTS)}'", {"open_sha256"}),
+        # Opened behind the log: the row is what was computed, and nobody was asked.
+        (f"results = '{json.dumps(RESULTS)}', sealed_part = NULL", {"results.unsealed"}),
+        (f"results = '{json.dumps(RESULTS)}', sealed_part = NULL, unsealed_at = '{T}'", {"results.unsealed"}),
+        ("sealed_part = NULL", {"results", "results.unsealed"}),
+    ],
+)
+def test_a_sealed_run_that_was_changed_or_opened_behind_the_log_is_named(
+    sealed: Records, log_signer: Signer, statement: str, said: set[str]
+) -> None:
+    behind_the_log(sealed, f"UPDATE analysis_run SET {statement} WHERE id = 'run-2'")
+    findings = verified(sealed, log_signer).findings
+    assert len(findings) == len(said) and all("run-2" in one.en for one in findings)
+    assert all(any(word in one.en for one in findings) for word in said)
 
 
 def test_a_study_whose_state_was_moved_on_behind_the_log_is_named(

@@ -24,6 +24,7 @@ from rwd_platform.store.erasing import files_with
 from tests.conftest import StandingClock
 from tests.flows.passing_quality import pass_quality
 from tests.flows.sending import CLERK, RESEARCHER, ndjson, patient, sent
+from tests.flows.unsealing import unseal
 
 OFFICERS = (
     Actor("officer-lin", "privacy", "org-operator"),
@@ -125,6 +126,7 @@ def study_with_results(platform: Platform) -> str:
     freeze_protocol(platform, RESEARCHER, study.id, "方案经审定")
     lock_data(platform, RESEARCHER, study.id)
     run_study(platform, RESEARCHER, study.id)
+    unseal(platform, study.id)
     return study.id
 
 

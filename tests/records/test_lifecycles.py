@@ -14,12 +14,14 @@ from rwd_platform.records.lifecycles import (
     PACKAGE,
     QUESTION,
     STUDY,
+    UNSEALING,
     UPLOAD,
     ErasureState,
     JobState,
     PackageState,
     QuestionState,
     StudyState,
+    UnsealingState,
     UploadState,
     check_transition,
 )
@@ -31,6 +33,7 @@ TABLES = [
     (JOB, JobState),
     (QUESTION, QuestionState),
     (ERASURE, ErasureState),
+    (UNSEALING, UnsealingState),
 ]
 
 

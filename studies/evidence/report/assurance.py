@@ -171,8 +171,8 @@ def _warnings(context: Context) -> tuple[Text, ...]:
     found: dict[tuple[str, str], Text] = {}
     weighted = {plan.id for plan in context.protocol.analyses if plan.weights != "none"}
     for row in context.inputs.results.rows:
-        # Tests of hazards have a table of their own; imbalance before weighting is why weights are used.
-        if row.id.startswith(f"{row.analysis}.ph.") or (
+        # Tests of hazards and gates have tables of their own; imbalance before weighting is why weights are used.
+        if row.id.startswith((f"{row.analysis}.ph.", f"{row.analysis}.gate.")) or (
             row.statistic == "smd_unweighted" and row.analysis in weighted
         ):
             continue

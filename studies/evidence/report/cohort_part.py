@@ -82,15 +82,19 @@ def _table_one(context: Context, plan: PlannedAnalysis) -> Table:
             maker.add(covariate.title, *[""] * (len(maker.head) - 1))
         for column, title in _columns(covariate):
             maker.add(title, *_cells(plan, column, covariate, weighted=weighted))
-    notes = [context.text("baseline.note")]
+    limit = context.result("text:baseline.note", f"{plan.id}.smd_limit", "fixed.2")
+    notes = [context.text("baseline.note", {"limit": limit})]
     if weighted:
         sizes = {
             arm: context.result("text:baseline.ess", f"{plan.id}.{arm}.effective_sample_size", "fixed.1")
             for arm in ARMS
         }
         notes.append(context.text("baseline.ess", sizes))
-    caption = "baseline.caption_weighted" if weighted else "baseline.caption"
-    return maker.table(context.text(caption, population=context.population(plan)), *notes)
+    population = context.population(plan)
+    if not weighted:
+        return maker.table(context.text("baseline.caption", population=population), *notes)
+    kind = context.label(f"weights.{plan.weights}")
+    return maker.table(context.text("baseline.caption_weighted", population=population, kind=kind), *notes)
 
 
 def _table_one_head(context: Context, plan: PlannedAnalysis, *, weighted: bool) -> TableMaker:
@@ -161,14 +165,18 @@ def _love(context: Context, plan: PlannedAnalysis) -> list[Block]:
             lines.append(LoveLine(_level_title(context, str(variable), str(level)), before, _number(after)))
     if not lines:
         return []
-    limit = context.protocol.diagnostics.largest_smd
+    limit = context.result(f"text:love.{plan.id}", f"{plan.id}.smd_limit", "fixed.2")
+    notes = [context.text("love.note", {"limit": limit})]
+    if plan.weights == "overlap":
+        notes.append(context.text("love.exact"))
+    line = context.book.row(f"{plan.id}.smd_limit").value
     labels = [context.label(f"love.{name}") for name in ("before", "after", "axis")]
     figure = context.figure(
         f"love_{plan.id.replace('.', '_')}",
-        love(lines, limit, labels[0], labels[1], labels[2]),
+        love(lines, _number(line) or 0.0, labels[0], labels[1], labels[2]),
         context.text("love.caption", population=context.population(plan)),
         context.text("love.alt"),
-        context.text("love.note"),
+        *notes,
     )
     return [figure]
 

@@ -64,7 +64,6 @@ def facts_of(inputs: PackageInputs) -> dict[str, Bilingual]:
         "exposed": inside(protocol.exposure.exposed),
         "comparator": inside(protocol.exposure.comparator_title),
         "source": inside(protocol.cohort.source),
-        "limit": _same(f"{protocol.diagnostics.largest_smd:g}"),
         "cell": _same(str(cell_of(inputs) if inputs.is_aggregate else protocol.diagnostics.smallest_cell)),
         "grid": _same(str(GRID_DAYS)),
     }

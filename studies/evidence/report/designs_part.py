@@ -14,6 +14,7 @@ from studies.evidence.templates.verify import ARD_JSON
 from studies.planned import PlannedAnalysis
 from studies.protocol import COMPARATOR, EXPOSED
 
+_AROUND = 0.2  # of the criterion: the true shares that a reader asks about
 _HANDLINGS = (("worst_case", "worst"), ("complete_cases", "observed"), ("best_case", "best"))
 
 
@@ -218,6 +219,58 @@ def _variable(context: Context, name: str) -> Bilingual:
     return Bilingual(f"{title.zh}^{power}", f"{title.en}^{power}") if power else title
 
 
+def _borrowing(context: Context, plan: PlannedAnalysis) -> list[Block]:
+    if plan.borrowing is None or plan.criterion is None:
+        return []
+    place = f"text:{plan.id}"
+    alone = f"{plan.id}.alone.proportion"
+    numbers = {
+        "with": context.result(place, f"{plan.id}.proportion", "percent.1"),
+        "low": context.result(place, f"{plan.id}.proportion", "percent.1", "ci_low"),
+        "high": context.result(place, f"{plan.id}.proportion", "percent.1", "ci_high"),
+        "alone": context.result(place, alone, "percent.1"),
+        "alone_low": context.result(place, alone, "percent.1", "ci_low"),
+        "alone_high": context.result(place, alone, "percent.1", "ci_high"),
+        "criterion": context.result(place, f"{plan.id}.criterion", "percent.1"),
+        "beaten": context.result(place, f"{plan.id}.probability_beaten", "fixed.3"),
+    }
+    met = "met" if context.book.row(f"{plan.id}.met").value else "not_met"
+    conflict = {
+        "ess": context.result(place, f"{plan.id}.prior_effective_size", "fixed.1"),
+        "p": context.result(place, f"{plan.id}.prior_predictive_p", "fixed.3"),
+    }
+    error = {
+        "error": context.result(place, f"{plan.id}.type_one_error", "fixed.3"),
+        "n": context.result(place, f"{plan.id}.type_one_error", "int", "n"),
+    }
+    series = inside(context.protocol.aggregate(plan.borrowing.aggregate).title)
+    alpha = f"{plan.criterion.alpha:g}"
+    return [
+        context.paragraph("borrowing.result", "plain", numbers, series=series),
+        context.paragraph(f"borrowing.decision.{met}"),
+        context.paragraph("borrowing.conflict", "plain", conflict),
+        context.paragraph("borrowing.inflated", "caution", error, alpha=Bilingual(alpha, alpha)),
+        *_characteristics(context, plan, plan.criterion.value),
+    ]
+
+
+def _characteristics(context: Context, plan: PlannedAnalysis, criterion: float) -> list[Block]:
+    """The lines around the criterion; the run's series has all of them."""
+    found = [
+        at for at, one in enumerate(context.inputs.results.series) if one.id == f"{plan.id}.characteristics"
+    ]
+    if not found:
+        return []
+    heads = ("borrowing.truth", "borrowing.claims", "borrowing.bias", "borrowing.coverage")
+    maker = context.maker(f"characteristics_{plan.id.replace('.', '_')}", heads, "rrrr")
+    for at, point in enumerate(context.inputs.results.series[found[0]].points):
+        if isinstance(point[0], float) and abs(point[0] - criterion) <= _AROUND:
+            stem = f"/series/{found[0]}/points/{at}"
+            forms = ((0, "percent.0"), (1, "fixed.3"), (2, "fixed.3"), (4, "percent.1"))
+            maker.add(*(Fact(ARD_JSON, f"{stem}/{column}", form) for column, form in forms))
+    return [maker.table(context.text("borrowing.caption"))]
+
+
 def _rmst(context: Context, plan: PlannedAnalysis) -> list[Block]:
     place = f"text:{plan.id}"
     numbers = {
@@ -244,6 +297,7 @@ def _e_value(context: Context, plan: PlannedAnalysis) -> list[Block]:
 _PARTS: tuple[tuple[str, str, Callable[[Context, PlannedAnalysis], list[Block]]], ...] = (
     ("performance_criterion", "criterion.title", _criterion),
     ("bridging", "bridging.title", _bridging),
+    ("borrowing", "borrowing.title", _borrowing),
     ("rmst", "rmst.title", _rmst),
     ("e_value", "e_value.title", _e_value),
 )
@@ -269,10 +323,11 @@ def _gates(context: Context, plan: PlannedAnalysis, status: str) -> list[Part]:
     for name in claim_rules().by_method[plan.method]:
         stem = f"{plan.id}.gate.{name}"
         row = context.row(f"{stem}.status")
-        if row is None or row.value != status:
+        # That an analysis is not the primary one is no failure of it.
+        if row is None or row.value != status or name == "role":
             continue
         parts += [Bilingual("；", "; ")] if parts else []
         parts.append(claim_rules().gates[name].title)
         if context.row(f"{stem}.measured") is not None and context.row(f"{stem}.limit") is not None:
-            parts += [" ", Result(f"{stem}.measured", "fixed.2"), " / ", Result(f"{stem}.limit", "fixed.2")]
+            parts += [" ", Result(f"{stem}.measured", "fixed.3"), " / ", Result(f"{stem}.limit", "fixed.3")]
     return parts or [same("—")]

@@ -13,7 +13,7 @@ from studies.evidence.report.blocks import Block, Figure, Report, Table, as_json
 from studies.evidence.report.phrases import TEMPLATES
 
 STANDARD = "a-2b"
-_NARROWEST, _WIDEST = 5, 40  # a column's share of the width, in half-width letters
+_NARROWEST, _WIDEST = 7, 40  # a column's share of the width, in half-width letters
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def _shares(table: Table, language: Language) -> list[int]:
         title = head.plain(language)
         longest_word = max((_breadth(word) for word in title.split() if word.isascii()), default=0)
         wanted = max(longest, longest_word, _breadth(title) // 2, _NARROWEST)
-        shares.append(min(wanted, _WIDEST) + 1)
+        shares.append(min(wanted, _WIDEST) + 2)
     return shares
 
 

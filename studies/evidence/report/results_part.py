@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rwd_platform.core.text import Bilingual
-from studies.evidence.figures import GREY, TEAL, Curve, SurvivalLabels, survival
+from studies.evidence.figures import GREY, SHORT_DAYS, TEAL, Curve, SurvivalLabels, survival
 from studies.evidence.numbers import Number
 from studies.evidence.report.blocks import Block, Table, Text
 from studies.evidence.report.context import Context
@@ -45,7 +45,8 @@ def _kaplan_meier(context: Context, plan: PlannedAnalysis) -> list[Block]:
         return []
     key = _key("km", plan)
     curves = [_curve(context, plan, key, arm) for arm in arms]
-    labels = SurvivalLabels(*(context.label(f"km.{name}") for name in ("time", "survival", "at_risk")))
+    time = "time" if max(plan.days, default=SHORT_DAYS + 1) > SHORT_DAYS else "time_days"
+    labels = SurvivalLabels(*(context.label(f"km.{name}") for name in (time, "survival", "at_risk")))
     counts = _total(context, plan, key)
     caption = context.text("km.caption", counts, population=context.population(plan)) if counts else Text()
     notes = [context.text("km.note"), *_log_rank(context, plan)]
@@ -121,12 +122,18 @@ def _medians(context: Context, plan: PlannedAnalysis, arms: list[str]) -> Table:
     maker.add(context.label("median.events"), *(Result(f"{one}.median", "int", "events") for one in stems))
     maker.add(context.label("median.median"), *(interval(f"{one}.median", "int") for one in stems))
     for day in plan.days:
-        years = f"{day / _DAYS_A_YEAR:.1f}".removesuffix(".0")
-        label = context.text("median.at", years=Bilingual(years, years))
+        label = _at(context, day, short=max(plan.days) <= SHORT_DAYS)
         maker.add(label, *(interval(f"{one}.survival.day_{day}", "percent.1") for one in stems))
     return maker.table(
         context.text("median.caption", population=context.population(plan)), context.text("median.note")
     )
+
+
+def _at(context: Context, day: int, *, short: bool) -> Text:
+    if short:
+        return context.text("median.at_day", day=Bilingual(str(day), str(day)))
+    years = f"{day / _DAYS_A_YEAR:.1f}".removesuffix(".0")
+    return context.text("median.at", years=Bilingual(years, years))
 
 
 def _follow_up(context: Context, plan: PlannedAnalysis) -> Table:

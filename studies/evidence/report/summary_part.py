@@ -121,6 +121,7 @@ def story(context: Context) -> list[Block]:
                 numbers,
                 title=inside(plan.title),
                 look=context.label(_look(row)),
+                kind=context.label(f"weights.{plan.weights}"),
             )
         )
     hazards = proportional_hazards(context)
@@ -161,9 +162,7 @@ def proportional_hazards(context: Context) -> Text | None:
 
 
 def not_shown(context: Context) -> Points:
-    keys = (
-        ["not_shown.demo.data", "not_shown.demo.key"] if context.inputs.demo else []
-    )
+    keys = ["not_shown.demo.data", "not_shown.demo.key"] if context.inputs.demo else []
     keys.append("not_shown.causal")
     test = tested(context)
     if test and test[1]:

@@ -153,7 +153,9 @@ def simultaneous_band(
     variance and unknown options.
     """
     check_option(of, ("treated", "comparator", "difference"), "of")
-    check_option(kind, ("equal-precision", "hall-wellner") if of != "difference" else ("equal-precision",), "kind")
+    check_option(
+        kind, ("equal-precision", "hall-wellner") if of != "difference" else ("equal-precision",), "kind"
+    )
     low = float(np.quantile(curves.time, 0.1)) if start is None else start
     high = float(np.quantile(curves.time, 0.9)) if end is None else end
     inside = (curves.time >= low) & (curves.time <= high)
@@ -163,7 +165,9 @@ def simultaneous_band(
     value = curves.difference[inside] if of == "difference" else arm.surv[inside]
     error = np.sqrt((influence**2).sum(axis=0))
     if draws < 2 or not inside.any() or (error <= 0).any():
-        raise CannotEstimate(BAD_ARGUMENT, argument="start, end, draws", allowed="a range in which the curve moves")
+        raise CannotEstimate(
+            BAD_ARGUMENT, argument="start, end, draws", allowed="a range in which the curve moves"
+        )
     width = error
     if kind == "hall-wellner":
         n = float((influence != 0).any(axis=1).sum())
@@ -212,7 +216,9 @@ def _common_times(rows: FollowUp, arms: Bools, w: Floats, asked: npt.ArrayLike |
         if times[0] < 0 or times[-1] > last:
             raise CannotEstimate(BAD_ARGUMENT, argument="times", allowed="0 to the shorter follow-up")
     if len(times) * len(rows) > _MOST_CELLS:
-        raise CannotEstimate(BAD_ARGUMENT, argument="times", allowed=f"{_MOST_CELLS // len(rows)} times or fewer")
+        raise CannotEstimate(
+            BAD_ARGUMENT, argument="times", allowed=f"{_MOST_CELLS // len(rows)} times or fewer"
+        )
     return times
 
 
@@ -256,7 +262,9 @@ def _made(
     drawn = []
     for side in (0, 1):
         error = np.sqrt((influence[:, :, side] ** 2).sum(axis=0))
-        drawn.append(AdjustedCurve(surv[:, side], error, *limits(surv[:, side], error, conf_type, conf_level)))
+        drawn.append(
+            AdjustedCurve(surv[:, side], error, *limits(surv[:, side], error, conf_type, conf_level))
+        )
     gap = surv[:, 0] - surv[:, 1]
     se = np.sqrt(((influence[:, :, 0] - influence[:, :, 1]) ** 2).sum(axis=0))
     z = normal_quantile(conf_level)

@@ -52,7 +52,9 @@ def aipw(
         predicted = fit_outcome(outcome, arms, of_outcome, modifiers, family, np.ones(len(arms))).predicted
     else:
         if seed is None or folds > min(int(arms.sum()), int((~arms).sum())):
-            raise CannotEstimate(BAD_ARGUMENT, argument="folds, seed", allowed="a seed, and folds <= arm size")
+            raise CannotEstimate(
+                BAD_ARGUMENT, argument="folds, seed", allowed="a seed, and folds <= arm size"
+            )
         score, predicted = _cross_fitted(
             outcome, arms, table, of_outcome, modifiers, family, _dealt(arms, folds, seed)
         )

@@ -87,8 +87,7 @@ def balance(
     check_option(binary, ("bernoulli", "sample", "raw"), "binary")
     called = covariate_names(names, table.shape[1])
     rows = tuple(
-        _one(table[:, column], exposed, w, name, denominator, binary)
-        for column, name in enumerate(called)
+        _one(table[:, column], exposed, w, name, denominator, binary) for column, name in enumerate(called)
     )
     known = [(abs(row.smd), row.name) for row in rows if row.smd is not None]
     largest = max(known, default=(None, None), key=lambda pair: pair[0])
@@ -157,12 +156,11 @@ def overlap_coefficient(
     return float(np.minimum(*densities).sum() * (points[1] - points[0]))
 
 
-def _one(
-    x: Floats, exposed: Bools, w: Floats, name: str, denominator: str, binary: str
-) -> CovariateBalance:
+def _one(x: Floats, exposed: Bools, w: Floats, name: str, denominator: str, binary: str) -> CovariateBalance:
     zero_one = bool(np.isin(x, (0.0, 1.0)).all())
-    one, zero = float(np.average(x[exposed], weights=w[exposed])), float(
-        np.average(x[~exposed], weights=w[~exposed])
+    one, zero = (
+        float(np.average(x[exposed], weights=w[exposed])),
+        float(np.average(x[~exposed], weights=w[~exposed])),
     )
     difference = one - zero
     if abs(difference) <= _ALIKE * max(1.0, float(np.abs(x).max())):

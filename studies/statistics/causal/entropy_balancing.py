@@ -142,9 +142,7 @@ def _target(arms: Bools, estimand: str) -> Bools:
     return arms if estimand == "ATT" else ~arms
 
 
-def _constraints(
-    x: Floats, moments: int, names: Sequence[str] | None
-) -> tuple[Floats, tuple[str, ...]]:
+def _constraints(x: Floats, moments: int, names: Sequence[str] | None) -> tuple[Floats, tuple[str, ...]]:
     """Constraints (n, k), centred and scaled over everybody; a square is taken of the centred covariate."""
     called = list(covariate_names(names, x.shape[1]))
     spread = x.std(axis=0)
@@ -158,9 +156,7 @@ def _constraints(
     return g, tuple(called)
 
 
-def _tilt(
-    g: Floats, q: Floats, goal: Floats, names: tuple[str, ...]
-) -> tuple[Floats, Floats, float]:
+def _tilt(g: Floats, q: Floats, goal: Floats, names: tuple[str, ...]) -> tuple[Floats, Floats, float]:
     """Probabilities p ~ q exp(g'b) with mean g of `goal`: p, b and the largest gap left."""
     away = g - goal
     outside = (away.min(axis=0) > _BALANCED) | (away.max(axis=0) < -_BALANCED)

@@ -115,7 +115,9 @@ def bootstrap_iptw_cox(
         w, _ = tilted(expit(plan.matrix @ at.beta), ps.treated, estimand)
         w = w * counts * (np.where(ps.treated, share, 1.0 - share) if estimand == "ATE" else 1.0)
         drawn = counts > 0
-        fit = fit_cox(arm[drawn], rows.time[drawn], rows.event[drawn], weights=w[drawn], robust=False, ties=ties)
+        fit = fit_cox(
+            arm[drawn], rows.time[drawn], rows.event[drawn], weights=w[drawn], robust=False, ties=ties
+        )
         return fit.coef
 
     return bootstrap(statistics, len(rows), replications=replications, seed=seed, conf_level=conf_level)

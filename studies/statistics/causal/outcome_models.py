@@ -80,9 +80,7 @@ def fit_outcome(
     settings = [_setting(plan, arm, table, by) for arm in (1.0, 0.0)]
     eta = np.column_stack([one @ beta for one in settings])
     predicted = expit(eta) if family == "logistic" else eta
-    return OutcomeModel(
-        plan.names, plan.back @ beta, predicted, influence, family, settings[0], settings[1]
-    )
+    return OutcomeModel(plan.names, plan.back @ beta, predicted, influence, family, settings[0], settings[1])
 
 
 def _setting(plan: Design, arm: float, table: Floats, by: Floats) -> Floats:

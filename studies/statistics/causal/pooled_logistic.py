@@ -121,9 +121,7 @@ def pooled_logistic_curves(
     influence = cluster_sums(scores, rows.subject) @ at.bread
     share = w / w.sum()
     grid = _time_terms(np.arange(reach), degree)
-    curves = [
-        _curve(plan.back, at, grid, arm, table, share, interaction, influence) for arm in (1.0, 0.0)
-    ]
+    curves = [_curve(plan.back, at, grid, arm, table, share, interaction, influence) for arm in (1.0, 0.0)]
     (one, influence_one), (zero, influence_zero) = curves
     gap = one - zero
     se_one, se_zero, se_gap = (

@@ -69,6 +69,4 @@ def propensity_score(
     if score[exposed].max() < score[~exposed].min() or score[~exposed].max() < score[exposed].min():
         raise CannotEstimate(NO_OVERLAP)
     once = np.ones(len(score))
-    return PropensityScore(
-        score, model.linear_predictor, exposed, model, weighted_auc(score, exposed, once)
-    )
+    return PropensityScore(score, model.linear_predictor, exposed, model, weighted_auc(score, exposed, once))

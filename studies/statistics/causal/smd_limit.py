@@ -50,7 +50,9 @@ def smd_limit(
     `smd_limit_simulated`. Raises `CannotEstimate` for an arm of fewer than 2 and no covariate.
     """
     if min(n_treated, n_comparator) < 2 or covariates < 1 or rule < 0:
-        raise CannotEstimate(BAD_ARGUMENT, argument="n_treated, n_comparator, covariates", allowed="2, 2, 1 or more")
+        raise CannotEstimate(
+            BAD_ARGUMENT, argument="n_treated, n_comparator, covariates", allowed="2, 2, 1 or more"
+        )
     check_level(quantile)
     from scipy.special import stdtr, stdtrit
 

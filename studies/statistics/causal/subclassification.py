@@ -86,9 +86,7 @@ def _filled_arm(place: Ints, e: Floats, groups: int, min_n: int) -> Ints:
         while (spare == 0).any():
             empty = int(np.flatnonzero(spare == 0)[0])
             worth = np.maximum(spare - 1, 0) / np.maximum(np.abs(steps - empty), 1)
-            from_left = empty == groups - 1 or (
-                empty > 0 and worth[:empty].sum() >= worth[empty + 1 :].sum()
-            )
+            from_left = empty == groups - 1 or (empty > 0 and worth[:empty].sum() >= worth[empty + 1 :].sum())
             side = steps[:empty] if from_left else steps[empty + 1 :]
             giving = side[spare[side] > 0]
             if len(giving) == 0:

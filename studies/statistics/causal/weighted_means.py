@@ -119,9 +119,7 @@ def bootstrap_ipw_means(
         (one, zero), _ = _hajek(outcome, ps.treated, w * counts)
         return np.array([one, zero, one - zero])
 
-    return bootstrap(
-        statistics, len(outcome), replications=replications, seed=seed, conf_level=conf_level
-    )
+    return bootstrap(statistics, len(outcome), replications=replications, seed=seed, conf_level=conf_level)
 
 
 def score_correction(unit: Floats, slope: Floats, treated: Bools, x: npt.ArrayLike) -> Floats:
@@ -165,4 +163,3 @@ def _unit_influence(y: Floats, exposed: Bools, w: Floats, means: tuple[float, fl
 
 def _ess(w: Floats, exposed: Bools) -> tuple[float, float]:
     return effective_sample_size(w[exposed]), effective_sample_size(w[~exposed])
-

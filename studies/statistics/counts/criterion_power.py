@@ -114,30 +114,31 @@ def criterion_sample_size(
 
 def _powers(n: Floats, truth: float, criterion: Criterion, alpha: float) -> tuple[Floats, Floats]:
     """Critical counts and powers for sizes n (m,). An impossible count is n + 1, or -1 for "at most"."""
-    from scipy.special import bdtrc
-
     if criterion.direction == "at most":
         mirrored = Criterion(1.0 - criterion.value, criterion.source, "at least")
         critical, power = _powers(n, 1.0 - truth, mirrored, alpha)
         return n - critical, power
     critical = _critical(n, criterion.value, alpha)
-    # P(X >= critical) = P(X > critical - 1); SciPy's functions give NaN outside of 0 ... n.
-    power = np.where(critical <= n, bdtrc(np.clip(critical - 1.0, 0.0, n), n, truth), 0.0)
-    power = np.where(critical <= 0, 1.0, power)
-    return critical, np.asarray(power)
+    return critical, _at_least(critical, n, truth)
 
 
 def _critical(n: Floats, p0: float, alpha: float) -> Floats:
     """The smallest c with P(X >= c | p0) <= alpha, for each n: bisection on whole numbers, all n at once."""
-    from scipy.special import bdtrc
-
     low, high = np.zeros_like(n), n + 1.0  # P(X >= 0) = 1 > alpha >= 0 = P(X >= n + 1)
     while (high - low > 1).any():
         middle = np.floor((low + high) / 2.0)
-        enough = bdtrc(middle - 1.0, n, p0) <= alpha
+        enough = _at_least(middle, n, p0) <= alpha
         high = np.where(enough & (high - low > 1), middle, high)
         low = np.where(~enough & (high - low > 1), middle, low)
     return high
+
+
+def _at_least(count: Floats, n: Floats, p: float) -> Floats:
+    """P(X >= count), for counts of 0 ... n + 1."""
+    from scipy.special import betainc
+
+    inside = betainc(np.maximum(count, 1.0), np.maximum(n - count + 1.0, 1.0), p)
+    return np.where(count <= 0, 1.0, np.where(count > n, 0.0, inside))
 
 
 def _surely_enough(p1: float, p0: float, alpha: float, beta: float) -> int:

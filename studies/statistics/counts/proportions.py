@@ -169,13 +169,13 @@ def limits(x: Floats, n: int, method: str, tail: float) -> tuple[Floats, Floats]
 
 def binomial_p(x: int, n: int, p0: float, alternative: Alternative) -> float:
     """The exact p of x events among n: tails, or R's two-sided rule. The arguments are taken as checked."""
-    from scipy.special import bdtr, bdtrc
+    from scipy.special import betainc, betaincc
 
     def up_to(k: int) -> float:
-        return float(bdtr(k, n, p0)) if k >= 0 else 0.0
+        return 0.0 if k < 0 else 1.0 if k >= n else float(betaincc(k + 1, n - k, p0))
 
     def above(k: int) -> float:
-        return float(bdtrc(k, n, p0)) if k >= 0 else 1.0
+        return 1.0 if k < 0 else 0.0 if k >= n else float(betainc(k + 1, n - k, p0))
 
     if alternative != "two-sided":
         return up_to(x) if alternative == "less" else above(x - 1)

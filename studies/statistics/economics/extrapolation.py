@@ -8,18 +8,22 @@ mortality) has to be stated, and every family left out says why.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from rwd_platform.core.text import Bilingual
-from studies.reasons import BAD_ARGUMENT, CannotEstimate, Reason
+from studies.reasons import BAD_ARGUMENT, TOO_MANY_TERMS, CannotEstimate, Reason
 from studies.statistics import Floats
-from studies.statistics.economics.families import FAMILIES, ParametricCurve, fit_curve, log_survival
+from studies.statistics.estimate import Estimate
+from studies.statistics.probability import CI_LEVEL, normal_quantile
 from studies.statistics.safety.checks import amounts, between, one_of
+from studies.statistics.survival.aft import AFT_NOT_CONVERGED
+from studies.statistics.survival.parametric import DISTRIBUTIONS, ParametricFit, fit_distribution
 
 INFORMATION_ONLY = Reason(
     "information_only",
@@ -46,6 +50,7 @@ ABOVE_POPULATION = Reason(
     "from time {time} on it survives longer than the general population",
 )
 NOT_FITTED = Reason("not_fitted", "未能拟合：{why}", "could not be fitted: {why}")
+FAMILIES = ("exponential", "weibull", "gompertz", "lognormal", "loglogistic", "gengamma")
 Shape = Literal["constant", "rising", "falling", "rising then falling", "falling then rising"]
 SHAPES: tuple[Shape, ...] = (
     "constant",
@@ -54,6 +59,15 @@ SHAPES: tuple[Shape, ...] = (
     "rising then falling",
     "falling then rising",
 )
+
+
+_IN_CHINESE = {
+    "constant": "恒定",
+    "rising": "单调上升",
+    "falling": "单调下降",
+    "rising then falling": "先升后降",
+    "falling then rising": "先降后升",
+}
 
 
 @dataclass(frozen=True)
@@ -99,10 +113,10 @@ class Criteria:
 
 @dataclass(frozen=True)
 class Candidate:
-    """One family: its curve (None where it could not be fitted), its hazard's shape, why it was left out."""
+    """One distribution: its curve (None where it could not be fitted), its hazard's shape, why it was left out."""
 
-    family: str
-    curve: ParametricCurve | None
+    distribution: str
+    curve: ParametricFit | None
     shape: Shape | None
     difference: float | None
     excluded: tuple[Bilingual, ...] = field(default=())
@@ -112,7 +126,7 @@ class Candidate:
 class Choice:
     """`chosen` is the family with the lowest criterion among those not excluded; candidates as tried."""
 
-    chosen: ParametricCurve
+    chosen: ParametricFit
     candidates: tuple[Candidate, ...]
     horizon: float
     method: str
@@ -124,8 +138,9 @@ def choose_curve(
     *,
     horizon: float,
     criteria: Criteria,
-    families: Sequence[str] = FAMILIES,
+    distributions: Sequence[str] = FAMILIES,
     entry: npt.ArrayLike | None = None,
+    weights: npt.ArrayLike | None = None,
 ) -> Choice:
     """Fit families to time, event (n,), exclude those that break a stated criterion, take the best of the rest.
 
@@ -139,14 +154,14 @@ def choose_curve(
         raise CannotEstimate(INFORMATION_ONLY)
     for shape in criteria.shapes or ():
         one_of(shape, "shapes", SHAPES)
-    tried: list[tuple[str, ParametricCurve | None, tuple[Bilingual, ...]]] = []
-    for family in families:
-        one_of(family, "families", FAMILIES)
+    tried: list[tuple[str, ParametricFit | None, tuple[Bilingual, ...]]] = []
+    for family in distributions:
+        one_of(family, "distributions", tuple(DISTRIBUTIONS))
         try:
-            curve = fit_curve(time, event, family=family, entry=entry)
+            curve = fit_distribution(time, event, distribution=family, entry=entry, weights=weights)
             tried.append((family, curve, _objections(curve, criteria, horizon)))
         except CannotEstimate as why:
-            if why.reason.code not in ("family_not_converged", "too_many_terms"):
+            if why.reason not in (AFT_NOT_CONVERGED, TOO_MANY_TERMS):
                 raise
             tried.append((family, None, (NOT_FITTED.about(why=why.text),)))
     left = [curve for _, curve, objections in tried if curve is not None and not objections]
@@ -173,7 +188,7 @@ def choose_curve(
     return Choice(best, candidates, horizon, how)
 
 
-def hazard_shape(curve: ParametricCurve, horizon: float) -> Shape:
+def hazard_shape(curve: ParametricFit, horizon: float) -> Shape:
     """The shape of the fitted hazard on (horizon/1000, horizon], read from 400 points of it.
 
     Changes of less than one part in 10^9 count as constant. Raises `CannotEstimate` for a horizon <= 0.
@@ -190,8 +205,31 @@ def hazard_shape(curve: ParametricCurve, horizon: float) -> Shape:
     return "rising then falling" if signs[0] > 0 else "falling then rising"
 
 
+def mean_survival(curve: ParametricFit, horizon: float, *, conf_level: float = CI_LEVEL) -> Estimate:
+    """The mean time without event up to `horizon` under the curve: the area under S.
+
+    Standard error by the delta method, with central differences along each estimated parameter. It holds the
+    uncertainty of the parameters, not that of the choice of the distribution. Raises for a horizon <= 0.
+    """
+    value = curve.mean(between(horizon, "horizon"))
+    steps = np.diag(1e-3 * curve.se)
+    slope = np.array(
+        [
+            (
+                replace(curve, theta=curve.theta + step).mean(horizon)
+                - replace(curve, theta=curve.theta - step).mean(horizon)
+            )
+            / (2.0 * step.sum())
+            for step in steps
+        ]
+    )
+    se = math.sqrt(float(slope @ curve.covariance @ slope))
+    half = normal_quantile(between(conf_level, "conf_level", 0, 1)) * se
+    return Estimate(value, se, value - half, value + half, None, conf_level)
+
+
 def capped_survival(
-    curve: ParametricCurve, times: npt.ArrayLike, population: LifeTable
+    curve: ParametricFit, times: npt.ArrayLike, population: LifeTable
 ) -> tuple[Floats, float | None]:
     """S at times (k,) with the hazard never below the general population's, and when that first mattered.
 
@@ -202,7 +240,7 @@ def capped_survival(
     grid = amounts(times, "times")
     if grid[0] != 0 or (np.diff(grid) <= 0).any():
         raise CannotEstimate(BAD_ARGUMENT, argument="times", allowed="0 < ...")
-    own, general = log_survival(curve.family, curve.place, grid), np.log(population.at(grid))
+    own, general = curve.log_survival(grid), np.log(population.at(grid))
     fall_own, fall_general = np.diff(own), np.diff(general)
     acts = fall_general < fall_own
     capped = np.concatenate([[0.0], np.cumsum(np.minimum(fall_own, fall_general))])
@@ -210,15 +248,15 @@ def capped_survival(
     return np.exp(capped), first
 
 
-def _criterion(curve: ParametricCurve, criteria: Criteria) -> float:
+def _criterion(curve: ParametricFit, criteria: Criteria) -> float:
     return curve.aic if criteria.information == "aic" else curve.bic
 
 
-def _objections(curve: ParametricCurve, criteria: Criteria, horizon: float) -> tuple[Bilingual, ...]:
+def _objections(curve: ParametricFit, criteria: Criteria, horizon: float) -> tuple[Bilingual, ...]:
     found = []
     shape = hazard_shape(curve, horizon)
     if criteria.shapes is not None and shape not in criteria.shapes:
-        found.append(WRONG_SHAPE.about(shape=shape))
+        found.append(WRONG_SHAPE.about(shape=Bilingual(_IN_CHINESE[shape], shape)))
     for bound in criteria.bounds:
         value = float(curve.survival([bound.time])[0])
         if not bound.low <= value <= bound.high:

@@ -282,7 +282,7 @@ class _AftLikelihood:
         scale: float,
         w: Floats,
         own: Floats,
-        rows: Floats | slice,
+        rows: Ints | slice,
     ) -> tuple[Floats, Floats]:
         x = self._design[rows]
         score = -(w * first / scale)[:, None] * x

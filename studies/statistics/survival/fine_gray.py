@@ -152,7 +152,7 @@ def _by_crr(fit: CrrFit, titles: tuple[str, ...], cause: int, outcome: npt.NDArr
         loglik_null=fit.loglik_null,
         n=len(outcome),
         events=int((outcome == 1).sum()),
-        method=f"Fine-Gray model of cause {cause} (crr), Breslow ties, sandwich variance with estimated censoring weights",
+        method=f"Fine-Gray model of cause {cause} (crr), sandwich variance with estimated censoring weights",
         event_times=fit.event_times,
         baseline=fit.baseline,
     )

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -126,28 +127,31 @@ class ParametricFit:
         return float(root)
 
     def mean(self, horizon: float | None = None) -> float:
-        """The area under S up to `horizon`; without it the mean. Raises `CannotEstimate(NO_MEAN)` where it is infinite."""
+        """The area under S up to `horizon`; without it the mean.
+
+        Raises `CannotEstimate(NO_MEAN)` where that is infinite. By quadrature on the scale of log t, where heavy and
+        light tails both fall off evenly.
+        """
         from scipy.integrate import quad
 
         if horizon is None:
             if not DISTRIBUTIONS[self.distribution].finite_mean(self.theta):
                 raise CannotEstimate(NO_MEAN, distribution=self.distribution)
-            # Cut where almost nobody is left, so that the quadrature sees the curve and not the empty axis.
-            ends = [self.quantile(p) for p in (0.5, 0.99, 0.999999)]
-            edges = [0.0, *ends]
-            tail = quad(lambda t: float(self.survival(t)), ends[-1], np.inf, limit=500)[0]
-        else:
-            if not np.isfinite(horizon) or horizon <= 0:
-                raise CannotEstimate(BAD_ARGUMENT, argument="horizon", allowed="> 0")
-            edges, tail = [0.0, horizon / 8.0, horizon / 2.0, horizon], 0.0
-        pieces = zip(edges[:-1], edges[1:], strict=True)
-        return float(
-            tail
-            + sum(
-                quad(lambda t: float(self.survival(t)), low, high, epsabs=0.0, epsrel=1e-11, limit=500)[0]
-                for low, high in pieces
-            )
-        )
+        elif not np.isfinite(horizon) or horizon <= 0:
+            raise CannotEstimate(BAD_ARGUMENT, argument="horizon", allowed="> 0")
+        end = float(np.log(self.quantile(0.9))) if horizon is None else float(np.log(horizon))
+
+        def area(log_t: float) -> float:
+            return float(np.exp(self.log_survival(np.exp(log_t)) + log_t)) if log_t < 690.0 else 0.0
+
+        exact = {"epsabs": 0.0, "epsrel": 1e-11, "limit": 500}
+        parts = [
+            quad(area, low, high, **exact)[0]
+            for low, high in pairwise([end - 60.0, end - 6.0, end - 2.0, end])
+        ]
+        if horizon is None:
+            parts += [quad(area, end, end + 4.0, **exact)[0], quad(area, end + 4.0, np.inf, epsabs=1e-300)[0]]
+        return float(sum(parts))
 
     def _times(self, times: npt.ArrayLike) -> Floats:
         t = np.asarray(times, dtype=float)
@@ -197,7 +201,7 @@ def fit_distribution(
         distribution=distribution,
         parameters=one.reported(theta, unit),
         theta=theta,
-        covariance=np.linalg.inv(information),
+        covariance=np.asarray(np.linalg.inv(information), dtype=np.float64),
         loglik=loglik,
         aic=2.0 * r - 2.0 * loglik,
         bic=float(r * np.log(len(rows)) - 2.0 * loglik),
@@ -300,7 +304,7 @@ def _log_upper_gamma(k: float, x: Floats) -> Floats:
     q = np.asarray(gammaincc(k, x))
     with np.errstate(all="ignore"):
         far = (k - 1.0) * np.log(x) - x - gammaln(k) + np.log1p((k - 1.0) / x + (k - 1.0) * (k - 2.0) / x**2)
-        return np.where(q > 1e-290, np.log(np.maximum(q, 1e-300)), far)
+        return np.asarray(np.where(q > 1e-290, np.log(np.maximum(q, 1e-300)), far))
 
 
 def _lognormal_f(t: Floats, p: Floats) -> Floats:

@@ -168,7 +168,8 @@ class PartialLikelihood:
         sets = self.sets
         s0 = sets.at_risk(weighted)
         at_death = weighted[sets.dead]
-        s1 = np.stack([sets.at_risk(column * weighted) for column in self.xt])
+        product = np.empty_like(weighted)
+        s1 = np.stack([sets.at_risk(np.multiply(column, weighted, out=product)) for column in self.xt])
         d1 = sets.of_dead(self.x_dead * at_death)
         if self._single:
             hazard = self.slot_weight / s0

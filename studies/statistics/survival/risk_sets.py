@@ -13,8 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from studies.reasons import ENTRY_AFTER_EXIT, NO_EVENTS, CannotEstimate
 from studies.statistics import Bools, Floats, Ints
@@ -136,12 +138,11 @@ def risk_sets(
     # adding an offset to times.
     step = len(distinct) + 1
     base = code * step
-    passed = base + np.searchsorted(distinct, time, side="right")
+    passed = base + _passed(distinct, time)
     keys = np.unique(passed[dead])
-    last = np.searchsorted(keys, passed, side="right")
-    start_of_row = np.searchsorted(keys, base, side="right")
-    came = base if entry is None else base + np.searchsorted(distinct, entry, side="right")
-    first = start_of_row if entry is None else np.searchsorted(keys, came, side="right")
+    last = _passed(keys, passed)
+    start_of_row = _passed(keys, base) if stratum is not None else np.zeros_like(last)
+    first = start_of_row if entry is None else _passed(keys, base + _passed(distinct, entry))
     stratum_of_time = keys // step
     time_of_dead = last[dead] - 1
     layout = _layout(stratum_of_time)
@@ -192,6 +193,18 @@ def tied_times(time: Floats, entry: Floats | None = None) -> tuple[Floats, Float
     if (came >= fixed).any():
         raise CannotEstimate(ENTRY_AFTER_EXIT)
     return fixed, came
+
+
+def _passed(ordered: npt.NDArray[Any], values: npt.NDArray[Any]) -> Ints:
+    """How many of `ordered` (ascending, distinct) are at or before each value."""
+    span = int(ordered[-1] - ordered[0]) + 1 if abs(ordered[-1]) < 1e15 and abs(ordered[0]) < 1e15 else 0
+    # Whole numbers (days) in a range not much longer than the column: look up instead of searching.
+    if 0 < span <= 2 * len(values) and (values == np.rint(values)).all() and (ordered == np.rint(ordered)).all():
+        places = np.clip(values - (ordered[0] - 1), 0, span).astype(np.intp)
+        table = np.zeros(span + 1, dtype=np.intp)
+        table[(ordered - (ordered[0] - 1)).astype(np.intp)] = 1
+        return np.asarray(np.cumsum(table)[places], dtype=np.intp)
+    return np.asarray(np.searchsorted(ordered, values, side="right"), dtype=np.intp)
 
 
 def _layout(stratum_of_time: Ints) -> _Layout:

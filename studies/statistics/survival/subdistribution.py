@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from studies.reasons import CONSTANT, DEPENDENT, NOT_CONVERGED, CannotEstimate
+from studies.reasons import NOT_CONVERGED, CannotEstimate
 from studies.statistics import Bools, Floats, Ints
+from studies.statistics.survival.columns import check_columns
 from studies.statistics.survival.cox import MONOTONE, inverse
 
 _FAR = 0.1  # a step that is still as long as this, in standard deviations, after convergence: no maximum
@@ -152,7 +153,7 @@ def fit_crr(
     max_iterations: int,
 ) -> CrrFit:
     """Newton's method from 0 by crr's rules: halved steps, stopped where the score is small next to the likelihood."""
-    _check_columns(x, names)
+    check_columns(x, names)
     likelihood = _Weighted(x, time, outcome, group)
     null = state = likelihood.at(np.zeros(x.shape[1]))
     beta = np.zeros(x.shape[1])
@@ -167,8 +168,8 @@ def fit_crr(
     _check_finite(x, state, names)
     bread = inverse(state.information)
     residuals = likelihood.influence(state)
-    rise = state.risk / np.exp(likelihood.x @ beta)  # 1; the baseline belongs to x = 0, not to the mean
-    baseline = likelihood.deaths / state.s0 * float(np.exp(-(likelihood.centre @ beta))) * float(rise.mean())
+    # The covariates were centred; the baseline belongs to x = 0.
+    baseline = likelihood.deaths / state.s0 * float(np.exp(-(likelihood.centre @ beta)))
     return CrrFit(
         coef=beta,
         covariance=bread @ (residuals.T @ residuals) @ bread,
@@ -186,9 +187,11 @@ def _descend(
     """One Newton step, halved until the likelihood rises enough."""
     step = inverse(state.information) @ state.score
     gain = float(step @ state.score)
+    # Near the maximum the gain drowns in the rounding of the likelihood.
+    rounding = 1e-13 * abs(state.loglik)
     for _ in range(21):
         found = likelihood.at(beta + step)
-        if np.isfinite(found.loglik) and found.loglik >= state.loglik + 1e-4 * gain:
+        if np.isfinite(found.loglik) and found.loglik >= state.loglik + 1e-4 * gain - rounding:
             return beta + step, found
         step, gain = step / 2.0, gain / 2.0
     _check_finite(x, state, names)
@@ -204,18 +207,6 @@ def _check_finite(x: Floats, state: _State, names: tuple[str, ...]) -> None:
     far = [name for name, length in zip(names, step, strict=True) if length > _FAR]
     if far:
         raise CannotEstimate(MONOTONE, variable=", ".join(far))
-
-
-def _check_columns(x: Floats, names: tuple[str, ...]) -> None:
-    spread = x.std(axis=0)
-    for column, name in enumerate(names):
-        if spread[column] <= 1e-12 * max(1.0, float(np.abs(x[:, column]).max())):
-            raise CannotEstimate(CONSTANT, variable=name)
-    scaled = (x - x.mean(axis=0)) / spread
-    added = np.abs(np.diag(np.linalg.qr(scaled, mode="r")))
-    for column, name in enumerate(names):
-        if column >= len(added) or added[column] < 1e-9 * np.sqrt(len(x)):
-            raise CannotEstimate(DEPENDENT, variable=name)
 
 
 def _censoring_before(time: Floats, censored: Bools) -> Callable[[Floats], Floats]:

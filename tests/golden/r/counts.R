@@ -125,29 +125,24 @@ for (x in tables) {
   h <- fisher.test(tab, or = 2, conf.level = .9)
   add(paste0("fisher_", name, "_or2"), "fisher.test(tab, or = 2, conf.level = .9)", c(args, null = 2, conf_level = .9), test(h))
   p1 <- x[1] / x[3]; p2 <- x[2] / x[4]; N <- x[3] + x[4]; zc <- qnorm(.975)
-  # score statistics with the null proportions found by a search of the likelihood, not by a closed form
-  ll <- function(a, m, p) (if (a > 0) a * log(p) else 0) + (if (m > a) (m - a) * log(1 - p) else 0)
-  best <- function(f, lo, hi) {
-    o <- optimize(f, c(lo, hi), maximum = TRUE, tol = 1e-15)$maximum
-    g <- function(p) {e <- min(1e-7, (p - lo) / 2, (hi - p) / 2); (f(p + e) - f(p - e)) / (2 * e)}
-    o
-  }
+  # score statistics with the null proportions found as the root of the score equation, not by a closed form
+  per <- function(count, of) if (count == 0) 0 else count / of
   dz <- function(d) {
     lo <- max(0, -d); hi <- min(1, 1 - d)
-    g <- function(p) x[1] / (p + d) - (x[3] - x[1]) / (1 - p - d) + x[2] / p - (x[4] - x[2]) / (1 - p)
-    e <- (hi - lo) * 1e-15
+    g <- function(p) per(x[1], p + d) - per(x[3] - x[1], 1 - p - d) + per(x[2], p) - per(x[4] - x[2], 1 - p)
+    e <- (hi - lo) * 1e-14
     q <- if (g(lo + e) <= 0) lo else if (g(hi - e) >= 0) hi else uniroot(g, c(lo + e, hi - e), tol = 1e-16)$root
     (p1 - p2 - d) / sqrt(((q + d) * (1 - q - d) / x[3] + q * (1 - q) / x[4]) * N / (N - 1))
   }
   rz <- function(r) {
     hi <- min(1, 1 / r)
-    g <- function(p) (x[1] + x[2]) / p - (x[3] - x[1]) * r / (1 - r * p) - (x[4] - x[2]) / (1 - p)
-    e <- hi * 1e-15
+    g <- function(p) (x[1] + x[2]) / p - r * per(x[3] - x[1], 1 - r * p) - per(x[4] - x[2], 1 - p)
+    e <- hi * 1e-14
     q <- if (g(hi - e) >= 0) hi else uniroot(g, c(e, hi - e), tol = 1e-16)$root
     (p1 - r * p2) / sqrt((r * q * (1 - r * q) / x[3] + r^2 * q * (1 - q) / x[4]) * N / (N - 1))
   }
-  low <- if (p1 - p2 <= -1) -1 else uniroot(function(d) dz(d) - zc, c(-1 + 1e-9, p1 - p2), tol = 1e-15)$root
-  up <- if (p1 - p2 >= 1) 1 else uniroot(function(d) dz(d) + zc, c(p1 - p2, 1 - 1e-9), tol = 1e-15)$root
+  low <- if (p1 - p2 <= -1) -1 else uniroot(function(d) dz(d) - zc, c(-1 + 1e-9, min(p1 - p2, 1 - 1e-9)), tol = 1e-15)$root
+  up <- if (p1 - p2 >= 1) 1 else uniroot(function(d) dz(d) + zc, c(max(p1 - p2, 1e-9 - 1), 1 - 1e-9), tol = 1e-15)$root
   add(paste0("mn_difference_", name), "uniroot of the Miettinen-Nurminen statistic, null proportions by uniroot of the score equation", args,
       list(estimate = p1 - p2, lower = low, upper = up, p = 2 * pnorm(-abs(dz(0)))))
   seen <- log(p1 / p2); k <- sqrt((N - 1) / N)
@@ -270,7 +265,7 @@ for (k in list(list(c(.4, .7, 1), "asOF", "bsOF", .1, NA), list(c(.4, .7, 1), "a
   add(sprintf("futility_%s_%s", k[[2]], k[[3]]), "getDesignGroupSequential(typeBetaSpending = ., bindingFutility = FALSE)", list(information = k[[1]], spending = k[[2]], beta_spending = k[[3]], beta = k[[4]], beta_gamma = if (!is.na(k[[5]])) k[[5]]),
       list(critical = n(d$criticalValues), futility = n(d$futilityBounds), inflation = ch$inflationFactor, shift = ch$shift), "rpact")
 }
-for (k in list(list(c(.3, .7, 1), c(30, 40), c(.25, .45), c(1, 1.1)), list(c(.5, 1), c(50, 50), c(.1, .4), c(1.2, .9)), list(c(.25, .5, 1), c(25), c(1.1), c(1.3)))) {
+for (k in list(list(c(.3, .7, 1), c(30, 40), c(.25, .45), c(1, 1.1)), list(c(.5, 1), c(50, 50), c(.1, .4), c(1.2, .9)), list(c(.25, .5, 1), c(25), c(1.3), c(1.3)))) {
   d <- getDesignGroupSequential(informationRates = k[[1]], typeOfDesign = "asOF", alpha = .025); stage <- length(k[[2]])
   r <- suppressWarnings(suppressMessages(getAnalysisResults(d, getDataset(n = k[[2]], means = k[[3]], stDevs = k[[4]]), normalApproximation = TRUE, stage = stage)))
   s <- r$.stageResults

@@ -44,5 +44,18 @@ out$three$d1 <- d1(out, fits)
 # Nothing missing: every completed data set is the same.
 same <- as.mira(list(lm(dist ~ speed, cars), lm(dist ~ speed, cars), lm(dist ~ speed, cars)))
 out$nothing_missing <- one("pool of three equal lm(dist ~ speed, cars)", same)
+# The published pooling of five completed data sets of nhanes (mice 3.15.0), as it was given.
+out$anchor <- list(est = c(11.43019631, 27.50528937, 4.979978598), se = c(72.56055967, 10.7849987, 2.322195143),
+  df = c(8.020422386, 9.748108711, 7.835030651), p = c(0.8787236924, 0.02938517078, 0.0650353662),
+  per_imp_est = rbind(c(56.37390778, 32.09314309, 3.15762876),
+    c(41.35517483, 20.2740661, 4.295283764),
+    c(-37.09236016, 34.37993612, 6.228300926),
+    c(-29.34287611, 24.81709584, 6.423453945),
+    c(25.8571352, 25.96220571, 4.795225594)),
+  per_imp_se = rbind(c(57.81441735, 9.226497713, 1.78012574),
+    c(51.44037523, 8.790434036, 1.650776506),
+    c(62.8812658, 9.072182908, 2.026888939),
+    c(53.33410821, 8.381612751, 1.709127307),
+    c(53.17221375, 8.444772513, 1.685497485)))
 out$meta <- list(R = R.version.string, mice = as.character(packageVersion("mice")), mitml = as.character(packageVersion("mitml")), script = "pooling.R")
 cat(toJSON(out, digits = 15, pretty = FALSE))

@@ -120,7 +120,7 @@ report <- function(s) { d <- s$rows; d$x1 <- d$level == 1; d$x2 <- d$level == 2;
        events = c(sum(d$y[d$x1]), sum(d$y[d$x2]), sum(d$y[d$pre])), days = c(sum(d$x1), sum(d$x2), sum(d$pre)), fit = f, d = d, a = a) }
 shape <- function(s) { ev <- s$rows[s$rows$y > 0, ]; list(start = s$start, end = s$end, exposure = s$exposure, second = s$second,
     event_case = rep(ev$case - 1, ev$y), event_day = rep(ev$day, ev$y)) }
-s1 <- series(11, 60, FALSE); r1 <- report(s1)
+s1 <- series(11, 140, FALSE); r1 <- report(s1)
 cl <- clogit(y ~ x1 + x2 + pre + factor(age) + strata(case), r1$d)
 rb <- coxph(Surv(rep(1, nrow(d)), y) ~ x1 + x2 + pre + factor(age) + strata(case) + cluster(case), d <- r1$d, ties = "breslow")
 pr <- suppressMessages(confint(r1$fit, parm = 2:4))
@@ -144,12 +144,13 @@ a0 <- aggregate(cbind(y, n = 1) ~ case + level + age, none$rows, sum)
 g0 <- function(fixed) { a <- a0; a$o <- log(a$n) + fixed * (a$level == 1)
   -deviance(glm(y ~ I(level == 2) + I(level == 3) + factor(age) + factor(case) + offset(o), poisson, a,
                 control = glm.control(epsilon = 1e-14, maxit = 200))) / 2 }
+top0 <- -deviance(glm(y ~ I(level == 2) + I(level == 3) + factor(age) + factor(case) + offset(log(n)), poisson,
+  a0[a0$level != 1, ], control = glm.control(epsilon = 1e-14, maxit = 200))) / 2
 add("sccs_upper_bound", "the same with no event in the first window; one-sided 95 %: z^2/2 below the limit",
-    list(upper = exp(uniroot(function(b) g0(b) - (g0(-30) - qnorm(.95)^2 / 2), c(-5, 4), tol = 1e-12)$root)), shape(none))
+    list(upper = exp(uniroot(function(b) g0(b) - (top0 - qnorm(.95)^2 / 2), c(-4, 3), tol = 1e-12)$root)), shape(none))
 
 ## published or computed with a package that is not in Debian --------------------------------------------
-seq_version <- "4.x"
-published <- function(id, call, values) out[[id]] <<- list(call = call, package = "Sequential", version = "CRAN", data = NULL, values = values)
+published <- function(id, call, values) out[[id]] <<- list(call = call, package = "Sequential", version = "4.5.1", data = NULL, values = values)
 published("maxsprt_poisson_cv", "CV.Poisson(SampleSize, D, M, alpha)", list(
   limit = c(1, 10, 10, 30, 10, 3), first_look = c(0, 0, 1, 0, 0, 1), minimum_events = c(1, 1, 4, 1, 3, 1),
   alpha = c(.05, .05, .05, .01, .05, .05),

@@ -14,7 +14,6 @@ incidence <- function(name, level = NULL, conf_type = "log", conf_level = 0.95, 
                conf.int = conf_level)
   args$id <- d$row
   if (!is.null(weights)) args$weights <- d$w
-  if (!is.null(cluster)) args$cluster <- d[[cluster]]
   fit <- do.call(survfit, args)
   at <- if (length(fit$time) <= 25) fit$time else unique(round(fit$time[round(seq(1, length(fit$time), length.out = 15))]))
   at <- at[at >= min(fit$time)]
@@ -23,6 +22,12 @@ incidence <- function(name, level = NULL, conf_type = "log", conf_level = 0.95, 
     weights = weights, cluster = cluster, times = s$time, cif = s$pstate[, -1], std_err = s$std.err[, -1],
     lower = s$lower[, -1], upper = s$upper[, -1], surv = s$pstate[, 1], surv_std_err = s$std.err[, 1],
     n_risk = s$n.risk[, 1])
+  if (!is.null(cluster)) {
+    # survfit 3.5-3 does not sum within clusters here; its residuals do, added up by hand.
+    res <- residuals(fit, times = at, type = "pstate", collapse = FALSE) * d$w
+    by_state <- sapply(1:dim(res)[3], function(k) sqrt(colSums(rowsum(res[, , k], d[[cluster]])^2)))
+    out$surv_std_err <- unname(by_state[, 1]); out$std_err <- unname(by_state[, -1]); out$lower <- out$upper <- NULL
+  }
   if (!entry && is.null(weights) && is.null(cluster)) {
     ci <- cuminc(d$time, d$status)
     tp <- timepoints(ci, at)

@@ -228,6 +228,11 @@ FRAMES: dict[str, Callable[[], pd.DataFrame]] = {
 }
 
 
+FRAMES["pbcseq"] = _plain(
+    "survival", "pbcseq", id="id", futime="futime", status="status", trt="trt", day="day", bili="bili", age="age"
+)
+
+
 @cache
 def frame(name: str) -> pd.DataFrame:
     """One of the frames; do not change it in place."""
