@@ -153,6 +153,11 @@ LOW_ESS = Reason(
     "“{arm}”组的有效样本量低于方案规定的下限",
     "the effective sample size of the arm '{arm}' is below the protocol's limit",
 )
+ENGINES_DIFFER = Reason(
+    "engines_differ",
+    "两个程序（本平台与 lifelines）的系数不一致，请先查明原因",
+    "the coefficients of two programs (ours and lifelines) differ: find out why before using them",
+)
 IMBALANCE = Reason(
     "imbalance",
     "标准化均数差超过方案规定的上限",

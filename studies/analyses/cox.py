@@ -11,6 +11,7 @@ from studies.outcome import EVENT, TIME
 from studies.planned import PlannedAnalysis
 from studies.protocol import ARMS
 from studies.reasons import (
+    ENGINES_DIFFER,
     FEW_EVENTS,
     LOW_ESS,
     PH_NOT_TESTED,
@@ -22,11 +23,14 @@ from studies.statistics import Floats
 from studies.statistics.causal.weights import effective_sample_size
 from studies.statistics.probability import CI_LEVEL
 from studies.statistics.survival.cox import CoxFit
+from studies.statistics.survival.lifelines_front import lifelines_difference
 from studies.statistics.survival.ph_test import GLOBAL, PhLine, ph_test
 
 _EVENTS_FOR_EACH_TERM = 10
 PH_METHOD = "Grambsch-Therneau score test, exact (R cox.zph from 3.0), time transformed by Kaplan-Meier"
 ESS_METHOD = "Kish: (sum of weights)^2 / sum of squared weights"
+_AGREES = 1e-4  # a larger difference of two programs on the same data is a fault in one of them
+_DELTA_DECIMALS = 6  # what is smaller is rounding, and not the same on every machine
 _ABOUT = {"overlap": "overlap", "ate": "stabilised ATE", "att": "ATT"}
 
 
@@ -46,6 +50,7 @@ def run(analysis: PlannedAnalysis, context: Context) -> Done:
     _write_arms(pen, subset)
     _write_terms(pen, model, fit, warnings)
     _write_tests(pen, tests, fit, limit)
+    _write_cross_check(pen, fit)
     if weights is not None:
         write_effective_sample(pen, subset, weights, context)
     return Done(tuple(pen.rows), not_done=not_done)
@@ -128,6 +133,24 @@ def _write_tests(pen: Pen, tests: tuple[PhLine, ...], fit: CoxFit, limit: float)
         write("chi_square", test.chisq, warnings=warnings)
         write("degrees", test.df)
         write("p_value", test.p)
+
+
+def _write_cross_check(pen: Pen, fit: CoxFit) -> None:
+    """The same model by another program: the largest relative difference of the coefficients ("lifelines delta")."""
+    found = lifelines_difference(fit)
+    differs = found.delta is not None and found.delta > _AGREES
+    warnings = [joined(ENGINES_DIFFER.about())] if differs else []
+    if found.why is not None:
+        warnings = [joined(found.why)]
+    pen.write(
+        "lifelines_delta",
+        found.delta,
+        method=f"largest relative difference of the coefficients from those of {found.engine}",
+        n=fit.n,
+        events=fit.events,
+        warnings=warnings,
+        decimals=_DELTA_DECIMALS,
+    )
 
 
 def _term(test: PhLine) -> str:

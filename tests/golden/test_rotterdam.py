@@ -16,7 +16,7 @@ import pytest
 from studies.dataset import StudyDataset, build
 from studies.results import ResultSet
 from studies.run import run_analyses
-from studies.statistics.cox import fit_cox
+from studies.statistics.survival.cox import fit_cox
 from tests.studies.rotterdam_lock import rotterdam, rotterdam_lock, rotterdam_protocol
 
 ESTIMATE = 1e-6  # relative
@@ -141,11 +141,12 @@ def test_the_trial_enters_as_an_aggregate_and_is_the_published_one(results):
         (trial["hormone"] == 2).to_numpy(dtype=float)[:, None],
         trial["rectime"].to_numpy(dtype=float),
         (trial["censrec"] == 1).to_numpy(),
-        ("hormone",),
+        names=("hormone",),
     )
     row = results.row("overseas.hazard_ratio")
     assert [row.value, row.ci_low, row.ci_high] == EXPECTED["overseas"]
-    assert list(fit.hazard_ratio(0, 0.95)) == pytest.approx(EXPECTED["overseas"], rel=ESTIMATE)
+    ratio = fit.hazard_ratio("hormone")
+    assert [ratio.value, ratio.lower, ratio.upper] == pytest.approx(EXPECTED["overseas"], rel=ESTIMATE)
     assert (row.n, row.events) == (len(trial), fit.events) == (686, 299)
     assert row.row_set == "" and row.engine == "protocol"
 

@@ -35,8 +35,4 @@ def test_lifelines_has_one_home():
         found = [line for line in lines if line.strip().startswith(("import lifelines", "from lifelines"))]
         if found:
             importers[path.relative_to(STUDIES).as_posix()] = all(line.startswith("    ") for line in found)
-    assert importers == {
-        "statistics/cox.py": True,
-        "statistics/kaplan_meier.py": True,
-        "statistics/survival/lifelines_front.py": True,
-    }
+    assert importers == {"statistics/survival/lifelines_front.py": True}

@@ -131,5 +131,4 @@ def _residual_variance(
     itself = near == rows[:, None]
     itself[~itself.any(axis=1), -1] = True
     others = near[~itself].reshape(len(rows), neighbours)
-    gap = y[rows] - y[others].mean(axis=1)
-    return np.asarray(neighbours / (neighbours + 1.0) * gap**2)
+    return np.asarray(np.column_stack([y[rows], y[others]]).var(axis=1, ddof=1))

@@ -120,7 +120,7 @@ class _Shelf:
         above = self._values[right] - value if right < len(self._values) else np.inf
         if min(below, above) > limit or min(below, above) == np.inf:
             return None
-        if abs(below - above) <= _TIE * max(abs(value), below):
+        if max(below, above) < np.inf and abs(below - above) <= _TIE * max(abs(value), below):
             return left if self._queue[first[left]] < self._queue[first[right]] else right
         return left if below < above else right
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -171,7 +172,7 @@ def loss_by_time(
         raise CannotEstimate(BAD_ARGUMENT, argument="breaks", allowed="increasing, two or more")
     groups = None if arm is None else labels(arm, "arm", len(rows))
     found = []
-    for start, end in zip(edges[:-1], edges[1:], strict=True):
+    for start, end in pairwise(edges):
         ends_here = (rows.time > start) & (rows.time <= end)
         for level, mine in _arms(groups, len(rows)):
             found.append(

@@ -75,8 +75,11 @@ def tipping_time_to_event(
     treated = groups.codes != base
     x = np.empty((n, 0)) if covariates is None else matrix(covariates, n, "covariates")
     design = np.column_stack([treated, x])
-    draws = [_arm_draws(rows.time, rows.event, hidden, mine, str(level), pieces, m, seed, number)
-             for number, (mine, level) in enumerate(((~treated, groups.levels[base]), (treated, groups.levels[1 - base])))]  # fmt: skip
+    arms = ((~treated, groups.levels[base]), (treated, groups.levels[1 - base]))
+    draws = [
+        _arm_draws(rows.time, rows.event, hidden, mine, str(level), pieces, m, [seed, number])
+        for number, (mine, level) in enumerate(arms)
+    ]
 
     def analyse(d0: float, d1: float) -> tuple[Floats, Floats]:
         estimates, errors = np.empty(m), np.empty(m)
@@ -123,24 +126,16 @@ class PieceHazard:
 
 
 def _arm_draws(
-    time: Floats,
-    event: Bools,
-    hidden: Bools,
-    mine: Bools,
-    level: str,
-    pieces: int,
-    m: int,
-    seed: int,
-    number: int,
+    time: Floats, event: Bools, hidden: Bools, mine: Bools, level: str, pieces: int, m: int, seed: list[int]
 ) -> tuple[Bools, list[PieceHazard]]:
     """The lost of an arm, and m draws of its hazard with their exponential numbers."""
     happened = np.sort(time[mine & event])
     if len(happened) == 0:
         raise CannotEstimate(NO_EVENTS_IN_ARM, arm=level)
-    cuts = np.quantile(happened, np.arange(1, pieces) / pieces, method="inverted_cdf") if pieces > 1 else []
-    # A cut at the last event would leave a last piece without events.
-    edges = np.concatenate([[0.0], np.unique(np.asarray(cuts, dtype=float))])
-    edges = edges[(edges < happened[-1]) & ((edges > 0) | (np.arange(len(edges)) == 0))]
+    cuts: Floats = np.quantile(happened, np.arange(1, pieces) / pieces, method="inverted_cdf")
+    # A cut at the last event would leave a last piece without events, one at 0 a first piece without time.
+    cuts = np.unique(cuts)
+    edges = np.append(0.0, cuts[(cuts > 0) & (cuts < happened[-1])])
     upper = np.append(edges[1:], np.inf)
     events = np.array(
         [((happened > low) & (happened <= high)).sum() for low, high in zip(edges, upper, strict=True)]
@@ -157,7 +152,7 @@ def _arm_draws(
     gone = mine & hidden
     found = []
     for chain in range(m):
-        rng = np.random.default_rng([seed, chain, number])
+        rng = np.random.default_rng([*seed, chain])
         rates = rng.gamma(events.astype(float)) / spent
         found.append(PieceHazard(edges, rates, time[gone], rng.exponential(size=int(gone.sum()))))
     return gone, found

@@ -76,7 +76,7 @@ for (n in names(ws)) {
          coef = unname(coef(c1)), se = sqrt(c1$var[1, 1]), breslow_coef = unname(coef(c2)), breslow_se = sqrt(c2$var[1, 1]),
          surv = k$surv, std_err = k$std.err, lower = k$lower, upper = k$upper, mean_difference = unname(coef(m)[2]),
          mean_se = summary(m)$coefficients[2, 2],
-         nodes = c(smd_weighted = (m1 - m0) / sqrt((wvar(x[a == 1], w[a == 1]) + wvar(x[a == 0], w[a == 0])) / 2),
+         nodes = list(smd_weighted = (m1 - m0) / sqrt((wvar(x[a == 1], w[a == 1]) + wvar(x[a == 0], w[a == 0])) / 2),
                    smd_treated = (m1 - m0) / sd(x[a == 1]), smd_comparator = (m1 - m0) / sd(x[a == 0]), smd_all = (m1 - m0) / sd(x),
                    smd_pooled = (m1 - m0) / sqrt((var(x[a == 1]) + var(x[a == 0])) / 2),
                    variance_ratio = wvar(x[a == 1], w[a == 1]) / wvar(x[a == 0], w[a == 0]), ks = ks(x, w)))
@@ -133,9 +133,9 @@ add("ebal_lalonde_ate", "optim(BFGS) on log-sum-exp dual, both arms to all", "Ma
 # Abadie-Imbens: a continuous score without ties.
 set.seed(3); n <- 400; x <- rnorm(n); tr <- rbinom(n, 1, plogis(x - .5)); yy <- round(x + tr + rnorm(n), 6); x <- round(x, 8)
 for (M in c(1, 3)) for (J in c(1, 2)) {
-  r <- Match(yy, tr, x, M = M, estimand = "ATT", Var.calc = J, version = "standard", BiasAdjust = FALSE, ties = TRUE)
-  c0 <- Match(yy, tr, x, M = M, estimand = "ATC", Var.calc = J, BiasAdjust = FALSE)
-  add(sprintf("abadie_imbens_%d_%d", M, J), sprintf("Match(y, tr, x, M=%d, Var.calc=%d)", M, J), "Matching",
+  r <- Match(yy, tr, x, M = M, estimand = "ATT", Var.calc = J, version = "standard", BiasAdjust = FALSE, ties = TRUE, distance.tolerance = 1e-14)
+  c0 <- Match(yy, tr, x, M = M, estimand = "ATC", Var.calc = J, BiasAdjust = FALSE, distance.tolerance = 1e-14)
+  add(sprintf("abadie_imbens_%d_%d", M, J), sprintf("Match(y, tr, x, M=%d, Var.calc=%d, distance.tolerance=1e-14)", M, J), "Matching",
       list(att = as.numeric(r$est), se = r$se, atc = as.numeric(c0$est), atc_se = c0$se))
 }
 out$abadie_imbens_data <- list(y = yy, treated = tr, x = x)

@@ -116,8 +116,8 @@ def test_poisson_test_agrees_with_r(r):
 
 @pytest.mark.parametrize(
     ("prefix", "method", "tolerance"),
-    # pois.exact() itself stops its root search about 1e-6 from the limits; poisson.test() is exact.
-    [("pois_exact_", "garwood", 1e-5), ("pois_midp_", "mid-p", LIMIT), ("pois_byar_", "byar", LIMIT)],
+    # pois.exact() stops its root search up to 2e-5 from the limits; poisson.test() is exact.
+    [("pois_exact_", "garwood", 1e-4), ("pois_midp_", "mid-p", LIMIT), ("pois_byar_", "byar", LIMIT)],
 )
 def test_rate_agrees_with_epitools_and_r_quantiles(prefix, method, tolerance):
     for param in named(prefix):
