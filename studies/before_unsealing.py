@@ -18,6 +18,8 @@ class Diagnostic:
     reason                      -- "zh / en", "" where it was computed
     largest_before/after        -- the largest absolute standardised difference, unweighted and weighted
     effective                   -- arm -> effective sample size
+    separation, equipoise       -- how well the score tells the arms apart (area under the curve), and the share of
+                                   subjects with a preference score of 0.3-0.7
     warnings                    -- "zh / en", each once
     """
 
@@ -27,6 +29,8 @@ class Diagnostic:
     largest_before: float | None = None
     largest_after: float | None = None
     effective: Mapping[str, float] | None = None
+    separation: float | None = None
+    equipoise: float | None = None
     warnings: tuple[str, ...] = ()
 
     @property
@@ -52,6 +56,8 @@ def _diagnostic(id: str, results: ResultSet) -> Diagnostic:
         largest_before=_largest(row for row in rows if row.statistic == "smd_unweighted"),
         largest_after=_largest(row for row in rows if row.statistic == "smd_weighted"),
         effective={arm: size for arm, size in sizes.items() if size is not None} or None,
+        separation=_largest(row for row in rows if row.statistic == "area_under_curve"),
+        equipoise=_largest(row for row in rows if row.statistic == "equipoise_share"),
         warnings=tuple(dict.fromkeys(one for row in rows for one in row.warnings)),
     )
 

@@ -53,7 +53,7 @@ def json_bytes(value: Any) -> bytes:
 
 
 def plain(value: Any) -> Any:
-    """JSON values: a bilingual text becomes {"zh", "en"}, tuples become lists, dataclasses objects."""
+    """JSON values: a bilingual text becomes {"zh", "en"}, tuples and sets become lists, dataclasses objects."""
     if isinstance(value, Bilingual):
         return {"zh": value.zh, "en": value.en}
     if isinstance(value, Mapping):
@@ -62,6 +62,8 @@ def plain(value: Any) -> Any:
         return {name: plain(getattr(value, name)) for name in value.__dataclass_fields__}
     if isinstance(value, list | tuple):
         return [plain(one) for one in value]
+    if isinstance(value, set | frozenset):
+        return sorted(plain(one) for one in value)  # one order: the same protocol gives the same bytes
     return value
 
 

@@ -251,6 +251,7 @@ def test_a_diagnostic_is_told_in_its_largest_differences_sizes_and_warnings() ->
     found, overlap = diagnostics_of(whole, PLANNED)
     assert (found.largest_before, found.largest_after, found.effective) == (0.4, None, {"exposed": 31.5})
     assert found.warnings == ("不平衡 / imbalance",) and found.rows == 4 and found.is_there
+    assert (found.separation, found.equipoise) == (None, None)
     assert not overlap.is_there and overlap.as_dict()["warnings"] == []
 
 

@@ -6,9 +6,15 @@ import math
 from collections.abc import Sequence
 from typing import Literal, get_args
 
-from studies.reasons import BAD_ARGUMENT, NOT_A_NUMBER, CannotEstimate
+from studies.reasons import BAD_ARGUMENT, NOT_A_NUMBER, CannotEstimate, Reason
 
 Anchored = Literal["anchored", "unanchored"]
+
+NO_OPTIMUM = Reason(
+    "no_optimum",
+    "数值求解没有收敛，未找到最优解。",
+    "The numerical search did not settle: no optimum was found.",
+)
 
 
 def choice(value: object, argument: str, allowed: Sequence[str]) -> str:

@@ -15,12 +15,12 @@ import numpy.typing as npt
 from studies.reasons import (
     BAD_ARGUMENT,
     LENGTHS_DIFFER,
-    NOT_CONVERGED,
     TOO_MANY_TERMS,
     CannotEstimate,
     Reason,
 )
 from studies.statistics import Floats
+from studies.statistics.bridging.arguments import NO_OPTIMUM
 from studies.statistics.bridging.regression import check_design
 from studies.statistics.inputs import matrix, numbers
 
@@ -95,7 +95,7 @@ def maic_weights(
     centred = moments - goal
     alpha = solve_moments(centred / spread)
     if alpha is None:
-        raise CannotEstimate(TARGET_OUT_OF_REACH if _outside_hull(centred / spread) else NOT_CONVERGED)
+        raise CannotEstimate(TARGET_OUT_OF_REACH if _outside_hull(centred / spread) else NO_OPTIMUM)
     weights = weights_at(alpha, centred / spread)
     ess = float(weights.sum() ** 2 / (weights**2).sum())
     return MaicWeights(

@@ -15,15 +15,15 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from studies.reasons import BAD_ARGUMENT, NOT_CONVERGED, CannotEstimate, Reason
+from studies.reasons import BAD_ARGUMENT, CannotEstimate, Reason
 from studies.statistics import Floats, Ints
-from studies.statistics.bridging.arguments import share, whole
+from studies.statistics.bridging.arguments import NO_OPTIMUM, share, whole
 from studies.statistics.bridging.regression import Regression, fit_regression
 from studies.statistics.estimate import Estimate, wald
 from studies.statistics.inputs import labels, matrix, yes_no
 from studies.statistics.probability import CI_LEVEL, chi_square_p
 
-_NEWTON, _SETTLED, _SMALLEST_SD = 100, 1e-12, 1e-3
+_NEWTON, _SETTLED, _SMALLEST_SD, _ROUNDS = 100, 1e-12, 1e-3, 10
 
 ONE_GROUP = Reason(
     "one_group",
@@ -105,7 +105,7 @@ def fit_random_intercept(
     try:
         covariance = np.linalg.inv(hessian)[:-1, :-1]
     except np.linalg.LinAlgError as singular:
-        raise CannotEstimate(NOT_CONVERGED) from singular
+        raise CannotEstimate(NO_OPTIMUM) from singular
     modes, width = likelihood.modes(design @ theta[:-1], sigma)
     how = "Laplace" if k == 1 else f"{k}-point adaptive Gauss-Hermite quadrature"
     gain = max(0.0, 2.0 * (-likelihood(theta) - fixed.loglik))
@@ -132,6 +132,8 @@ class _Likelihood:
 
     def __init__(self, design: Floats, y: Floats, codes: Ints, groups: int, nodes: int) -> None:
         self.design, self.y, self.codes, self.groups = design, y, codes, groups
+        self.sums = np.bincount(codes, y, groups)
+        self.sizes = np.bincount(codes, minlength=groups).astype(np.float64)
         x, w = np.polynomial.hermite_e.hermegauss(nodes)
         self.x, self.log_w = x, np.log(w) - 0.5 * math.log(2.0 * math.pi)
 
@@ -150,14 +152,19 @@ class _Likelihood:
 
     def modes(self, eta: Floats, sigma: float) -> tuple[Floats, Floats]:
         """Where each group's integrand peaks, in units of sigma, and the width of the peak."""
+        # The slope falls with u and has its root between these two, where no Newton step may leave.
+        low, high = sigma * (self.sums - self.sizes), sigma * self.sums
         u = np.zeros(self.groups)
         for _ in range(_NEWTON):
             p = 1.0 / (1.0 + np.exp(-np.clip(eta + sigma * u[self.codes], -500, 500)))
-            slope = sigma * np.bincount(self.codes, self.y - p, self.groups) - u
+            slope = sigma * (self.sums - np.bincount(self.codes, p, self.groups)) - u
             bend = 1.0 + sigma**2 * np.bincount(self.codes, p * (1.0 - p), self.groups)
-            step = np.clip(slope / bend, -3.0, 3.0)
-            u = u + step
-            if float(np.abs(step).max()) < _SETTLED:
+            low, high = np.where(slope > 0, u, low), np.where(slope <= 0, u, high)
+            following = u + slope / bend
+            inside = (following >= low) & (following <= high)
+            following = np.where(inside, following, (low + high) / 2.0)
+            moved, u = float(np.abs(following - u).max()), following
+            if moved < _SETTLED:
                 break
         p = 1.0 / (1.0 + np.exp(-np.clip(eta + sigma * u[self.codes], -500, 500)))
         bend = 1.0 + sigma**2 * np.bincount(self.codes, p * (1.0 - p), self.groups)
@@ -181,13 +188,9 @@ def _hessian(f: _Likelihood, theta: Floats, step: float = 1e-3) -> Floats:
     for at in range(len(theta)):
         move = np.zeros(len(theta))
         move[at] = step
-        columns.append(
-            (
-                _gradient(f, theta - 2 * move) - 8 * _gradient(f, theta - move)
-                + 8 * _gradient(f, theta + move) - _gradient(f, theta + 2 * move)
-            )
-            / (12 * step)
-        )  # fmt: skip
+        near = _gradient(f, theta + move) - _gradient(f, theta - move)
+        far = _gradient(f, theta + 2 * move) - _gradient(f, theta - 2 * move)
+        columns.append((8 * near - far) / (12 * step))
     hessian = np.stack(columns)
     return (hessian + hessian.T) / 2.0
 
@@ -196,11 +199,27 @@ def _maximise(f: _Likelihood, fixed: Floats) -> Floats:
     from scipy.optimize import minimize
 
     # sigma starts away from 0, where its slope vanishes whatever the data.
-    start = np.append(fixed, 0.5)
-    found = minimize(f, start, jac=lambda theta: _gradient(f, theta), method="BFGS", options={"gtol": 1e-7})
-    theta = np.asarray(found.x, dtype=np.float64)
-    if not np.isfinite(theta).all() or float(np.abs(_gradient(f, theta)).max()) > 1e-3:
-        raise CannotEstimate(NOT_CONVERGED)
+    theta = np.append(fixed, 0.5)
+    for _ in range(_ROUNDS):
+        found = minimize(f, theta, jac=lambda at: _gradient(f, at), method="BFGS", options={"gtol": 1e-6})
+        theta = np.asarray(found.x, dtype=np.float64)
+        slope = _gradient(f, theta)
+        if not np.isfinite(slope).all():
+            break
+        if float(np.abs(slope).max()) < 1e-4 or abs(float(theta[-1])) < _SMALLEST_SD:
+            return theta
+        # Its line search can give up early: one Newton step, or one down the slope, and it starts afresh.
+        theta = _step_down(f, theta, slope)
+    raise CannotEstimate(NO_OPTIMUM)
+
+
+def _step_down(f: _Likelihood, theta: Floats, slope: Floats) -> Floats:
+    value, hessian = f(theta), _hessian(f, theta)
+    proper = bool((np.linalg.eigvalsh(hessian) > 0).all())
+    step = np.linalg.solve(hessian, slope) if proper else slope / float(np.abs(slope).max())
+    for length in 0.5 ** np.arange(12):
+        if f(theta - length * step) < value:
+            return np.asarray(theta - length * step, dtype=np.float64)
     return theta
 
 

@@ -1,4 +1,8 @@
-"""The bootstrap as re-weighting: each resample is a row of multinomial counts, so nothing is copied or sorted."""
+"""Bootstrap and jackknife as re-weighting: a resample is a row of counts, so nothing is copied or sorted.
+
+Sandwich and influence-function errors are too small in small samples (at 60 people with three terms by
+5 %); the jackknife, a little too large, is the safer of the two below a hundred.
+"""
 
 from __future__ import annotations
 
@@ -88,4 +92,51 @@ def bootstrap(
         seed=seed,
         conf_level=conf_level,
         method=f"bootstrap, {replications} resamples of {'rows' if cluster is None else 'clusters'}, seed {seed}",
+    )
+
+
+@dataclass(frozen=True)
+class Jackknifed:
+    """k statistics: the estimate (k,), the jackknife standard error, limits by t on groups - 1 degrees (k,)."""
+
+    value: Floats
+    se: Floats
+    lower: Floats
+    upper: Floats
+    groups: int
+    conf_level: float
+    method: str
+
+
+def jackknife(
+    statistics: Callable[[Floats], Floats],
+    rows: int,
+    *,
+    cluster: Sequence[Hashable] | npt.ArrayLike | None = None,
+    conf_level: float = CI_LEVEL,
+) -> Jackknifed:
+    """Quenouille and Tukey's jackknife: leave out each row (or cluster) in turn; `statistics(counts)` gives (k,).
+
+    se^2 = (G - 1)/G sum (theta_(g) - their mean)^2 over G groups (Efron & Stein 1981: biased upwards).
+    Raises `CannotEstimate` for fewer than 3 groups, and when leaving out a group leaves no estimate.
+    """
+    check_level(conf_level)
+    codes = np.arange(rows) if cluster is None else labels(cluster, "cluster", rows).codes
+    groups = int(codes.max()) + 1
+    if groups < 3:
+        raise CannotEstimate(NOT_ESTIMABLE, statistic="jackknife standard error")
+    from scipy.special import stdtrit
+
+    value = statistics(np.ones(rows))
+    table = np.array([statistics((codes != group).astype(float)) for group in range(groups)])
+    se = np.sqrt((groups - 1.0) / groups * ((table - table.mean(axis=0)) ** 2).sum(axis=0))
+    reach = float(stdtrit(groups - 1, 0.5 + conf_level / 2.0)) * se
+    return Jackknifed(
+        value=value,
+        se=se,
+        lower=value - reach,
+        upper=value + reach,
+        groups=groups,
+        conf_level=conf_level,
+        method=f"jackknife over {groups} {'rows' if cluster is None else 'clusters'}, t distribution",
     )

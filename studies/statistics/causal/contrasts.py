@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from studies.reasons import NOT_ESTIMABLE, CannotEstimate
 from studies.statistics import Floats
-from studies.statistics.causal.designs import cluster_sums
+from studies.statistics.causal.designs import check_level, cluster_sums
 from studies.statistics.estimate import Estimate, wald
 from studies.statistics.inputs import labels
 from studies.statistics.probability import CI_LEVEL
@@ -55,6 +55,7 @@ def two_means(
     `cluster` (n,) sums the influence within clusters. Raises `CannotEstimate` for influence that is not
     finite. Delta method: ratio d log m = dm/m, odds ratio d logit m = dm/(m(1 - m)).
     """
+    check_level(conf_level)
     if not (np.isfinite(influence).all() and np.isfinite([treated, comparator]).all()):
         raise CannotEstimate(NOT_ESTIMABLE, statistic="standard error")
     summed = influence

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy.typing as npt
 
 from studies.reasons import ONE_ARM, CannotEstimate
 from studies.statistics import Bools, Floats
-from studies.statistics.causal.bootstrap import Bootstrapped, bootstrap
+from studies.statistics.causal.bootstrap import Bootstrapped, Jackknifed, bootstrap, jackknife
 from studies.statistics.causal.contrasts import TwoMeans, two_means
 from studies.statistics.causal.designs import check_option
 from studies.statistics.causal.outcome_models import Family, OutcomeModel, fit_outcome
@@ -85,6 +86,35 @@ def bootstrap_g_computation(
     conf_level: float = CI_LEVEL,
 ) -> Bootstrapped:
     """`g_computation` on resamples: mean treated, mean comparator, difference. Raises as both."""
+    statistics, rows = _resampled(y, treated, x, modifiers, family, estimand, observed)
+    return bootstrap(statistics, rows, replications=replications, seed=seed, conf_level=conf_level)
+
+
+def jackknife_g_computation(
+    y: npt.ArrayLike,
+    treated: npt.ArrayLike,
+    x: npt.ArrayLike,
+    *,
+    modifiers: npt.ArrayLike | None = None,
+    family: Family = "linear",
+    estimand: Population = "ATE",
+    observed: npt.ArrayLike | None = None,
+    conf_level: float = CI_LEVEL,
+) -> Jackknifed:
+    """`g_computation` with each subject left out in turn, for small samples. Raises as both."""
+    statistics, rows = _resampled(y, treated, x, modifiers, family, estimand, observed)
+    return jackknife(statistics, rows, conf_level=conf_level)
+
+
+def _resampled(
+    y: npt.ArrayLike,
+    treated: npt.ArrayLike,
+    x: npt.ArrayLike,
+    modifiers: npt.ArrayLike | None,
+    family: Family,
+    estimand: Population,
+    observed: npt.ArrayLike | None,
+) -> tuple[Callable[[Floats], Floats], int]:
     arms = both_arms(treated)
     known = np.ones(len(arms), dtype=bool) if observed is None else yes_no(observed, "observed", len(arms))
     outcome = numbers(y, "y", len(arms))
@@ -94,7 +124,7 @@ def bootstrap_g_computation(
         one, zero = _share(arms, estimand, counts) @ model.predicted
         return np.array([one, zero, one - zero])
 
-    return bootstrap(statistics, len(arms), replications=replications, seed=seed, conf_level=conf_level)
+    return statistics, len(arms)
 
 
 def _share(arms: Bools, estimand: str, counts: Floats) -> Floats:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from studies.reasons import BAD_ARGUMENT, NOT_ESTIMABLE, CannotEstimate
 from studies.statistics import Floats
-from studies.statistics.causal.designs import inverse
+from studies.statistics.causal.designs import check_level, inverse
 from studies.statistics.causal.logistic import fit_logistic
 from studies.statistics.causal.propensity import both_arms
 from studies.statistics.estimate import Estimate, wald
@@ -63,6 +63,7 @@ def g_estimation(
     Robins, What If, section 14.5). Raises `CannotEstimate`: bad numbers, one arm, separation, modifiers
     that cannot be told apart.
     """
+    check_level(conf_level)
     arms = both_arms(treated)
     outcome = numbers(y, "y", len(arms))
     given = case_weights(weights, len(arms))
@@ -108,6 +109,7 @@ def g_estimation_by_test(
     with the coefficient of H nearest 0, the limits the smallest and largest psi whose robust Wald test
     (HC0, as geeglm) has p > 1 - conf_level. Raises as `g_estimation`, and when no psi is compatible.
     """
+    check_level(conf_level)
     arms = both_arms(treated)
     outcome = numbers(y, "y", len(arms))
     table = matrix(x, len(arms))

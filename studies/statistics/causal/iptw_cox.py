@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,12 +10,12 @@ import numpy.typing as npt
 
 from studies.reasons import NO_EVENTS_IN_ARM, CannotEstimate
 from studies.statistics import Bools, Floats
-from studies.statistics.causal.bootstrap import Bootstrapped, bootstrap
-from studies.statistics.causal.designs import design
+from studies.statistics.causal.bootstrap import Bootstrapped, Jackknifed, bootstrap, jackknife
+from studies.statistics.causal.designs import check_level, check_option, design
 from studies.statistics.causal.logistic import expit, irls
 from studies.statistics.causal.propensity import propensity_score
 from studies.statistics.causal.weighted_means import ESTIMATED, KNOWN, score_correction
-from studies.statistics.causal.weights import Estimand, Weights, tilted
+from studies.statistics.causal.weights import ESTIMANDS, Estimand, Weights, tilted
 from studies.statistics.causal.weights import weights as score_weights
 from studies.statistics.estimate import Estimate, wald
 from studies.statistics.inputs import follow_up
@@ -63,6 +63,7 @@ def iptw_cox(
     `stabilised` the share treated enters too. Raises as `propensity_score`, `weights`, `fit_cox`, and when
     an arm has no events.
     """
+    check_level(conf_level)
     ps = propensity_score(treated, x, names=names)
     rows = follow_up(time, event)
     _events_in_both(rows.event, ps.treated)
@@ -102,7 +103,38 @@ def bootstrap_iptw_cox(
 
     Raises as `iptw_cox` and `bootstrap`.
     """
+    statistics, rows = _resampled(time, event, treated, x, estimand, ties)
+    return bootstrap(statistics, rows, replications=replications, seed=seed, conf_level=conf_level)
+
+
+def jackknife_iptw_cox(
+    time: npt.ArrayLike,
+    event: npt.ArrayLike,
+    treated: npt.ArrayLike,
+    x: npt.ArrayLike,
+    *,
+    estimand: Estimand = "ATE",
+    ties: str = "efron",
+    conf_level: float = CI_LEVEL,
+) -> Jackknifed:
+    """The log hazard ratio (1,) with each subject left out in turn, for small samples.
+
+    Raises as `iptw_cox` and `jackknife`.
+    """
+    statistics, rows = _resampled(time, event, treated, x, estimand, ties)
+    return jackknife(statistics, rows, conf_level=conf_level)
+
+
+def _resampled(
+    time: npt.ArrayLike,
+    event: npt.ArrayLike,
+    treated: npt.ArrayLike,
+    x: npt.ArrayLike,
+    estimand: Estimand,
+    ties: str,
+) -> tuple[Callable[[Floats], Floats], int]:
     ps = propensity_score(treated, x)
+    check_option(estimand, ESTIMANDS, "estimand")
     rows = follow_up(time, event)
     _events_in_both(rows.event, ps.treated)
     plan = design(x, len(rows))
@@ -120,7 +152,7 @@ def bootstrap_iptw_cox(
         )
         return fit.coef
 
-    return bootstrap(statistics, len(rows), replications=replications, seed=seed, conf_level=conf_level)
+    return statistics, len(rows)
 
 
 def _events_in_both(event: Bools, treated: Bools) -> None:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from studies.reasons import BAD_ARGUMENT, NOT_ESTIMABLE, CannotEstimate
 from studies.statistics import Bools, Floats, Ints
+from studies.statistics.causal.designs import check_level
 from studies.statistics.causal.least_squares import fit_least_squares
 from studies.statistics.causal.matching import Matched, rounded, whitened
 from studies.statistics.causal.nearest import Search, nearest_by_score, nearest_by_vector
@@ -78,13 +79,15 @@ def abadie_imbens(
 
     V = sum over focal subjects of (y_i - mean of its matches - effect)^2 plus sum over matches of
     (K_i^2 - K'_i) s_i^2, over N1^2: K_i is the sum, K'_i the sum of squares, of the shares 1/M in which
-    row i was used. s_i^2 = J/(J + 1) (y_i - mean of its J nearest in the same arm)^2, J = `neighbours`,
-    nearest by `distance` (n,) or Mahalanobis on `x` (n, p). The score is taken as known. Matching::Match
+    row i was used. s_i^2 is the variance of y among row i and its J = `neighbours` nearest in the same arm
+    (for J = 1 their equation 14), nearest by `distance` (n,) or Mahalanobis on `x` (n, p). The score is
+    taken as known; for an estimated one see Abadie & Imbens (2016). Matching::Match
     with `Var.calc = J` gives the same where no distances tie. Raises `CannotEstimate` for bad numbers,
     an arm with J subjects or fewer, and when neither or both of `distance` and `x` are given.
     """
     arms = both_arms(treated)
     outcome = numbers(y, "y", len(arms))
+    check_level(conf_level)
     if (distance is None) == (x is None) or neighbours < 1:
         raise CannotEstimate(BAD_ARGUMENT, argument="distance, x, neighbours", allowed="one of the two; >= 1")
     score = None if distance is None else rounded(numbers(distance, "distance", len(arms)))

@@ -125,9 +125,13 @@ def match_nearest(
 
 
 def rounded(score: Floats) -> Floats:
-    """Scores to 13 digits of the largest, so that equal covariates have equal scores on every machine."""
-    size = float(np.abs(score).max()) or 1.0
-    return np.asarray(np.round(score / size, 13) * size)
+    """Scores to 44 binary digits, so that equal covariates have equal scores on every machine."""
+    largest = float(np.abs(score).max())
+    if largest == 0:
+        return score
+    # A power of 2: whole numbers and halves stay exactly what they are.
+    step = 2.0 ** (np.ceil(np.log2(largest)) - 44)
+    return np.asarray(np.round(score / step) * step)
 
 
 def whitened(x: Floats, arms: Bools) -> Floats:

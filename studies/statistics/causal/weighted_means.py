@@ -7,19 +7,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from studies.reasons import BAD_WEIGHTS, CannotEstimate
 from studies.statistics import Bools, Floats
-from studies.statistics.causal.bootstrap import Bootstrapped, bootstrap
+from studies.statistics.causal.bootstrap import Bootstrapped, Jackknifed, bootstrap, jackknife
 from studies.statistics.causal.contrasts import TwoMeans, two_means
-from studies.statistics.causal.designs import design
+from studies.statistics.causal.designs import check_option, design
 from studies.statistics.causal.logistic import expit, irls
 from studies.statistics.causal.propensity import both_arms, propensity_score
-from studies.statistics.causal.weights import Estimand, effective_sample_size, tilted
+from studies.statistics.causal.weights import ESTIMANDS, Estimand, effective_sample_size, tilted
 from studies.statistics.causal.weights import weights as score_weights
 from studies.statistics.inputs import numbers
 from studies.statistics.probability import CI_LEVEL
@@ -108,7 +108,31 @@ def bootstrap_ipw_means(
 
     Raises as `ipw_means` and `bootstrap`.
     """
+    statistics, rows = _resampled(y, treated, x, estimand)
+    return bootstrap(statistics, rows, replications=replications, seed=seed, conf_level=conf_level)
+
+
+def jackknife_ipw_means(
+    y: npt.ArrayLike,
+    treated: npt.ArrayLike,
+    x: npt.ArrayLike,
+    *,
+    estimand: Estimand = "ATE",
+    conf_level: float = CI_LEVEL,
+) -> Jackknifed:
+    """`ipw_means` with each subject left out in turn, for small samples: mean 1, mean 0, difference.
+
+    Raises as `ipw_means` and `jackknife`.
+    """
+    statistics, rows = _resampled(y, treated, x, estimand)
+    return jackknife(statistics, rows, conf_level=conf_level)
+
+
+def _resampled(
+    y: npt.ArrayLike, treated: npt.ArrayLike, x: npt.ArrayLike, estimand: Estimand
+) -> tuple[Callable[[Floats], Floats], int]:
     ps = propensity_score(treated, x)
+    check_option(estimand, ESTIMANDS, "estimand")
     outcome = numbers(y, "y", len(ps.score))
     plan = design(x, len(outcome))
     exposed = ps.treated.astype(float)
@@ -119,7 +143,7 @@ def bootstrap_ipw_means(
         (one, zero), _ = _hajek(outcome, ps.treated, w * counts)
         return np.array([one, zero, one - zero])
 
-    return bootstrap(statistics, len(outcome), replications=replications, seed=seed, conf_level=conf_level)
+    return statistics, len(outcome)
 
 
 def score_correction(unit: Floats, slope: Floats, treated: Bools, x: npt.ArrayLike) -> Floats:

@@ -22,7 +22,9 @@ TABLE_TOO_LARGE = Reason(
     "该列联表过大，无法精确枚举；请改用卡方检验。",
     "The table is too large to be enumerated exactly; use the chi-square test.",
 )
-_MOST_STEPS = 4_000_000  # some seconds; R's fisher.test also gives up on such tables ("LDSTP is too small")
+_MOST_STEPS = (
+    1_600_000  # some ten seconds; R's fisher.test also gives up on such tables ("LDSTP is too small")
+)
 Rows = tuple[int, ...]
 
 

@@ -153,7 +153,8 @@ def limits(x: Floats, n: int, method: str, tail: float) -> tuple[Floats, Floats]
         return _beta(x, n, tail, 0.0 if method == "clopper-pearson" else 0.5)
     z = z_of(tail)
     if method == "wilson":
-        return _wilson(x / n, n, z, -1.0), _wilson(x / n, n, z, 1.0)
+        low, high = _wilson(x / n, n, z, -1.0), _wilson(x / n, n, z, 1.0)
+        return np.where(x == 0, 0.0, low), np.where(x == n, 1.0, high)  # exactly, without a last digit
     if method == "wilson-cc":
         shift = 0.5 / n
         low = np.where(x == 0, 0.0, _wilson(np.maximum(x / n - shift, 0.0), n, z, -1.0))

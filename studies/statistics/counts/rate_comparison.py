@@ -129,8 +129,8 @@ def rate_difference(
     else:
         z = z_of(tail)
         scale = (a + b + z * z + 4.0) * (1 / t1 + 1 / t2)
-        low = root(lambda d: _difference_z(a, b, t1, t2, d) - z, observed - scale, observed)
-        high = root(lambda d: _difference_z(a, b, t1, t2, d) + z, observed, observed + scale)
+        low = root(lambda d: _difference_z(a, b, t1, t2, d) - z, observed - scale, observed + scale)
+        high = root(lambda d: _difference_z(a, b, t1, t2, d) + z, observed - scale, observed + scale)
         p = normal_p(_difference_z(a, b, t1, t2, zero), way)
     low_, high_ = kept(low, high, way, -math.inf, math.inf)
     return Measure(

@@ -226,9 +226,9 @@ def _count_limits(x: int, method: str, tail: float) -> tuple[float, float]:
         more = x + 1
         return max(low, 0.0), more * (1 - 1 / (9 * more) + z / (3 * math.sqrt(more))) ** 3
     if method == "mid-p":
-        top = float(gammainccinv(x + 1, tail / 2)) + 1.0
+        top = float(gammainccinv(x + 1, min(tail, 1.0 - tail) / 2)) + 1.0
         high = root(lambda mean: _poisson_mid(x, mean) - tail, 0.0, top)
-        low = root(lambda mean: 1.0 - _poisson_mid(x, mean) - tail, 0.0, float(x)) if x else 0.0
+        low = root(lambda mean: 1.0 - _poisson_mid(x, mean) - tail, 0.0, top) if x else 0.0
         return low, high
     if x == 0:
         raise CannotEstimate(NO_EVENTS_BY_WALD)

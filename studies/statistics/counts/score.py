@@ -15,11 +15,14 @@ from collections.abc import Callable
 
 import numpy as np
 
+from studies.reasons import NOT_ESTIMABLE, CannotEstimate
 from studies.statistics import Floats
 from studies.statistics.counts.measure import root
 
 _EDGE = 1e-12
-_LARGEST_LOG = 80.0  # a ratio beyond e^80 is no number that a table of people could give
+# A ratio beyond e^36 (4e15) is no number that a table of people could give; further out the statistics lose
+# their digits, because the null proportions come too close to 0 and 1.
+_LARGEST_LOG = 36.0
 
 
 def difference_z(
@@ -45,12 +48,24 @@ def odds_ratio_z(
     x1: Floats | float, n1: float, x2: Floats | float, n2: float, odds: float, *, small_sample: bool = True
 ) -> Floats:
     """z of [p1/(1-p1)] / [p2/(1-p2)] = odds."""
+    # Each proportion and its complement by its own formula: near 0 or 1 the other would lose all digits.
     total = x1 + x2
+    p2 = _second_of_odds(total, n1, n2, odds)
+    q2 = _second_of_odds(n1 + n2 - total, n1, n2, 1.0 / odds)
+    p1, q1 = p2 * odds / (q2 + p2 * odds), q2 / (q2 + p2 * odds)
+    with np.errstate(all="ignore"):
+        z = (x1 - n1 * p1) * np.sqrt(1.0 / (n1 * p1 * q1) + 1.0 / (n2 * p2 * q2))
+    # Without events (or nothing but events) there is no gap and no variance.
+    z = np.where(np.isnan(z), 0.0, z)
+    return np.asarray(z / math.sqrt((n1 + n2) / (n1 + n2 - 1.0)) if small_sample else z)
+
+
+def _second_of_odds(total: Floats | float, n1: float, n2: float, odds: float) -> Floats:
+    """p2 of largest likelihood under the odds ratio: the root of a quadratic between 0 and 1, in stable form."""
     a, b = n2 * (odds - 1.0), n1 * odds + n2 - total * (odds - 1.0)
-    p2 = 2.0 * total / (b + np.sqrt(b * b + 4.0 * a * total))
-    p1 = p2 * odds / (1.0 + p2 * (odds - 1.0))
-    information = 1.0 / _inverse(n1 * p1 * (1 - p1), n2 * p2 * (1 - p2))
-    return _ratio_of((x1 - n1 * p1) / information, 1.0 / information, n1 + n2, small_sample)
+    inside = np.sqrt(np.maximum(b * b + 4.0 * a * total, 0.0))
+    with np.errstate(all="ignore"):
+        return np.where(b >= 0, 2.0 * total / (b + inside), (inside - b) / (2.0 * a))
 
 
 def under_difference(
@@ -92,8 +107,9 @@ def difference_limits(
     def statistic(delta: float) -> float:
         return float(difference_z(x1, n1, x2, n2, delta, small_sample=small_sample))
 
-    seen = x1 / n1 - x2 / n2
-    return _crossing(statistic, z, -1.0 + _EDGE, seen, -1.0), _crossing(statistic, -z, 1.0 - _EDGE, seen, 1.0)
+    seen, edge = x1 / n1 - x2 / n2, 1.0 - _EDGE
+    low, high = (_crossing(statistic, one, (-edge, seen, edge)) for one in (z, -z))
+    return max(low, -1.0), min(high, 1.0)
 
 
 def log_limits(statistic: Callable[[float], float], z: float, seen: float) -> tuple[float, float]:
@@ -102,23 +118,32 @@ def log_limits(statistic: Callable[[float], float], z: float, seen: float) -> tu
     seen is the logarithm of the observed ratio, -inf or inf where a count is zero.
     """
     middle = min(max(seen, -_LARGEST_LOG), _LARGEST_LOG)
-    low = -math.inf if seen == -math.inf else _crossing(statistic, z, -_LARGEST_LOG, middle, -math.inf)
-    high = math.inf if seen == math.inf else _crossing(statistic, -z, _LARGEST_LOG, middle, math.inf)
+    ends = (-_LARGEST_LOG, middle, _LARGEST_LOG)
+    low = -math.inf if seen == -math.inf else _crossing(statistic, z, ends)
+    high = math.inf if seen == math.inf else _crossing(statistic, -z, ends)
     return low, high
 
 
-def _crossing(
-    statistic: Callable[[float], float], z: float, far: float, near: float, otherwise: float
-) -> float:
-    """Where the statistic is z between `near` (where it is about 0) and `far`; `otherwise` if it is not."""
-    if far == near or (statistic(far) - z) * math.copysign(1.0, z) <= 0.0:
-        return otherwise
-    low, high = (far, near) if far < near else (near, far)
+def _crossing(statistic: Callable[[float], float], z: float, ends: tuple[float, float, float]) -> float:
+    """Where the falling statistic is z; ends are the lowest value, the observed one (z = 0) and the highest.
+
+    Infinite where it does not get there. Raises NOT_ESTIMABLE should it not fall between the ends.
+    """
 
     def gap(value: float) -> float:
         return min(max(statistic(value) - z, -1e300), 1e300)
 
-    return root(gap, low, high) if gap(low) * gap(high) < 0 else near
+    lowest, seen, highest = ends
+    low, high = (lowest, seen) if z >= 0 else (seen, highest)
+    if low == lowest and gap(lowest) <= 0:
+        return -math.inf
+    if high == highest and gap(highest) >= 0:
+        return math.inf
+    if abs(gap(seen)) < 1e-12:
+        return seen
+    if not gap(low) > 0 > gap(high):
+        raise CannotEstimate(NOT_ESTIMABLE, statistic="score limit")
+    return root(gap, low, high)
 
 
 def _ratio_of(gap: Floats | float, variance: Floats | float, n: float, small_sample: bool) -> Floats:
@@ -126,9 +151,3 @@ def _ratio_of(gap: Floats | float, variance: Floats | float, n: float, small_sam
     with np.errstate(all="ignore"):
         z = gap / np.sqrt(np.maximum(variance, 0.0) * factor)
     return np.where(variance > 0, z, np.where(np.abs(gap) < 1e-15, 0.0, np.copysign(np.inf, gap)))
-
-
-def _inverse(first: Floats | float, second: Floats | float) -> Floats:
-    """1/first + 1/second, infinite where one is 0."""
-    with np.errstate(divide="ignore"):
-        return np.asarray(1.0 / np.asarray(first) + 1.0 / np.asarray(second))

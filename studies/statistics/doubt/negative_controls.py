@@ -21,9 +21,9 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 
-from studies.reasons import BAD_ARGUMENT, CONSTANT, NOT_CONVERGED, CannotEstimate, Reason
+from studies.reasons import BAD_ARGUMENT, CONSTANT, CannotEstimate, Reason
 from studies.statistics import Floats
-from studies.statistics.bridging.arguments import number, positive, share, whole
+from studies.statistics.bridging.arguments import NO_OPTIMUM, number, positive, share, whole
 from studies.statistics.estimate import Estimate
 from studies.statistics.inputs import numbers
 from studies.statistics.probability import CI_LEVEL, normal_quantile
@@ -199,10 +199,10 @@ def systematic_error_model(
         lambda theta: minus_loglik(np.array([theta[0], theta[1], abs(theta[2]), abs(theta[3])])),
         x0=best.x,
         method="Nelder-Mead",
-        options={"xatol": 1e-10, "fatol": 1e-14, "maxiter": 8000, "maxfev": 8000},
+        options={"xatol": 1e-8, "fatol": 1e-10, "maxiter": 8000, "maxfev": 8000},
     )
     if not (polished.success and math.isfinite(float(polished.fun))):
-        raise CannotEstimate(NOT_CONVERGED)
+        raise CannotEstimate(NO_OPTIMUM)
     a, b, c, d = (float(one) for one in polished.x)
     return SystematicErrorModel(
         a, b, abs(c), abs(d), -float(polished.fun), len(y),

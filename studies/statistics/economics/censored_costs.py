@@ -162,8 +162,8 @@ def lin(
 ) -> CensoredCost:
     """Sum over intervals of S(start) x mean cost of those observed at the start (Lin et al. 1997, equation 1).
 
-    costs (n, k), edges (k + 1,) from 0 to the horizon. It is exact where losses happen at the edges only;
-    with losses inside, narrow intervals keep it close. The variance is that of the influences of S (through
+    costs (n, k), edges (k + 1,) from 0 to the horizon. It takes losses as happening at the edges: with losses
+    inside, the mean is too low by about half an interval's loss (3 % with 7 % lost in each half-year). The variance is that of the influences of S (through
     the Kaplan-Meier martingale) and of the means. Raises `CannotEstimate` as `bang_tsiatis` does.
     """
     seen = follow_up(time, event)
@@ -171,8 +171,10 @@ def lin(
     n = len(seen)
     times, deaths, at_risk = _deaths(seen.time, seen.event)
     survival = np.concatenate([[1.0], np.cumprod(1.0 - deaths / at_risk)])
-    compensator = np.concatenate([[0.0], np.cumsum(deaths * n / at_risk**2)])
-    own = np.where(seen.event, n / at_risk[np.searchsorted(times, seen.time).clip(0, len(times) - 1)], 0.0)
+    # The derivative of log S by a subject's weight; where everybody dies, S is 0 and the sum below has ended.
+    left = np.maximum(at_risk - deaths, 1.0)
+    compensator = np.concatenate([[0.0], np.cumsum(deaths * n / (at_risk * left))])
+    own = np.where(seen.event, n / left[np.searchsorted(times, seen.time).clip(0, len(times) - 1)], 0.0)
     influence, mean = np.zeros(n), 0.0
     for k, start in enumerate(cuts[:-1]):
         there = seen.time > start if k else np.ones(n, bool)
@@ -248,10 +250,15 @@ def _mean_after(y: Floats, until: Floats, weight: Floats, at: Floats) -> Floats:
 
 
 def _influence(y: Floats, until: Floats, weight: Floats, loss: _Loss, time: Floats) -> Floats:
-    """weight x y + the integral of G/K against each subject's own censoring martingale."""
+    """weight x y + the integral of G/K against each subject's own censoring martingale.
+
+    With K after each loss this is the infinitesimal jackknife, exactly: the derivative by a subject's weight.
+    """
     if len(loss.times) == 0:
         return np.asarray(weight * y)
-    per_loss = _mean_after(y, until, weight, loss.times) / loss.before
+    after = np.append(loss.before[1:], loss.last)
+    mean_left = _mean_after(y, until, weight, loss.times)
+    per_loss = np.where(after > 0, mean_left / np.where(after > 0, after, 1.0), 0.0)
     summed = np.concatenate([[0.0], np.cumsum(per_loss * loss.lost / loss.at_risk)])
     # A subject is at risk of loss at u while alive and observed: a death on day u came before the loss.
     own = np.searchsorted(loss.times, until, side="left")

@@ -1,7 +1,7 @@
-"""Two regressions of costs by iteratively reweighted least squares: gamma with a log link, and logistic.
+"""Two regressions of costs by maximum likelihood: gamma with a log link, and logistic.
 
-Sources: McCullagh & Nelder, Generalized Linear Models (1989), 2.5 (the algorithm), 8.3 (gamma, dispersion by
-Pearson's chi-square); R's `glm(family = Gamma(link = "log"))` and `glm(family = binomial)`.
+Sources: McCullagh & Nelder, Generalized Linear Models (1989), 4.4 (logistic), 8.3 (gamma,
+dispersion by Pearson's chi-square); R's `glm(family = Gamma(link = "log"))` and `glm(family = binomial)`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ PARTS_SEPARATED = Reason(
     "The covariates decide completely who has any cost: the first part has no finite estimate.",
 )
 _STEPS = 100
-_CONVERGED = 1e-12
+_CONVERGED = 1e-11  # the largest change of a fitted log mean
 
 
 @dataclass(frozen=True)
@@ -86,18 +86,16 @@ def gamma_log(
     y = amounts(cost, "cost", above_zero=True)
     design = _design(x, len(y), names)
     beta: Floats = np.asarray(np.linalg.lstsq(design, np.log(y), rcond=None)[0], dtype=np.float64)
-    previous = math.inf
     for _ in range(_STEPS):
-        mean = np.exp(design @ beta)
-        # Weights are 1 for this link, so a step is least squares of the relative residual.
-        step = np.linalg.lstsq(design, y / mean - 1.0, rcond=None)[0]
+        # Newton's method: the log-likelihood -(eta + y exp(-eta)) is concave, also with far outliers.
+        relative = y / np.exp(design @ beta)
+        step = _solved((design * relative[:, None]).T @ design, design.T @ (relative - 1.0), "gamma")
         size = float(np.abs(design @ step).max())
-        if not np.isfinite(size):
+        if not math.isfinite(size):
+            raise CannotEstimate(MODEL_NOT_CONVERGED, model="gamma")
+        beta = beta + step * min(1.0, 2.0 / max(size, 1e-300))
+        if size < _CONVERGED:
             break
-        beta = beta + step * min(1.0, 2.0 / size) if size > 0 else beta
-        if size < _CONVERGED or (size < 1e-9 and size >= previous):
-            break
-        previous = size
     else:
         raise CannotEstimate(MODEL_NOT_CONVERGED, model="gamma")
     mean = np.exp(design @ beta)
@@ -262,6 +260,13 @@ def _marginal(
         ratio=estimate(means[0] / means[1], slopes[0] / means[0] - slopes[1] / means[1], "log"),
         method=method + "; averaged over the sample; delta method",
     )
+
+
+def _solved(information: Floats, score: Floats, model: str) -> Floats:
+    try:
+        return np.asarray(np.linalg.solve(information, score), dtype=np.float64)
+    except np.linalg.LinAlgError as singular:
+        raise CannotEstimate(MODEL_NOT_CONVERGED, model=model) from singular
 
 
 def _inverse(information: Floats, model: str) -> Floats:

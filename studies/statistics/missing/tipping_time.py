@@ -62,8 +62,8 @@ def tipping_time_to_event(
         raise CannotEstimate(BAD_ARGUMENT, argument="lost", allowed="0 where event is 1")
     if not hidden.any():
         raise CannotEstimate(NOTHING_MISSING)
-    until = np.broadcast_to(np.asarray(horizon, dtype=np.float64), (n,))
-    until = numbers(until, "horizon", n)
+    ends = np.asarray(horizon)
+    until = numbers(np.full(n, ends) if ends.ndim == 0 else ends, "horizon", n)
     if (until < rows.time)[hidden].any():
         raise CannotEstimate(BAD_ARGUMENT, argument="horizon", allowed="at or after the loss to follow-up")
     deltas = (

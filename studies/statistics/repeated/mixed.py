@@ -40,6 +40,7 @@ PERFECT_FIT = Reason(
     "模型与数据完全吻合，没有残差变异可供估计误差。",
     "The model fits the data without any residual: there is nothing to estimate an error from.",
 )
+NO_RESIDUAL = 1e-26  # the residual sum of squares relative to that of the outcome, below which it is rounding
 _SINGULAR = 1e-6  # the smallest relative eigenvalue of G's factor that counts as above zero
 
 
@@ -115,7 +116,7 @@ def fit_mixed(
     members = labels(group, "group", n)
     turned = basis(fixed.matrix, outcome)
     model = RandomEffects(turned.rest, turned.q, _random_columns(z, n, random_intercept), members.codes)
-    model.check(float(np.sum((outcome - outcome.mean()) ** 2)))
+    model.check(float(outcome @ outcome))
     top = maximise(model, model.start(), estimation)
     effects = fixed_effects(model, top, df_method, turned)
     loglik = top.loglik - (0.5 * turned.log_det() if estimation == "reml" else 0.0)
@@ -167,7 +168,7 @@ class RandomEffects:
             raise CannotEstimate(NO_REPEATS)
         if (size - self.q).clip(min=0).sum() == 0:
             raise CannotEstimate(NO_REPEATS)
-        if float(self.y @ self.y) <= 1e-20 * max(total, 1e-300):
+        if float(self.y @ self.y) <= NO_RESIDUAL * total:
             raise CannotEstimate(PERFECT_FIT)
 
     def start(self) -> Floats:

@@ -29,7 +29,7 @@ from studies.statistics.repeated.contrasts import Contrast, DfMethod, FixedEffec
 from studies.statistics.repeated.design import Design, design, refuse_dependent
 from studies.statistics.repeated.gee import REPEATED_VISIT
 from studies.statistics.repeated.likelihood import Estimation, basis, maximise
-from studies.statistics.repeated.mixed import NO_REPEATS, PERFECT_FIT
+from studies.statistics.repeated.mixed import NO_REPEATS, NO_RESIDUAL, PERFECT_FIT
 from studies.statistics.repeated.visit_covariance import STRUCTURES, Structure, VisitCovariance
 
 EMPTY_CELL = Reason(
@@ -212,7 +212,7 @@ def _fit(
     if len(who) <= len(when) or n <= p:
         raise CannotEstimate(TOO_MANY_TERMS)
     turned = basis(fixed.matrix, y)
-    if float(turned.rest @ turned.rest) <= 1e-20 * max(float(((y - y.mean()) ** 2).sum()), 1e-300):
+    if float(turned.rest @ turned.rest) <= NO_RESIDUAL * float(y @ y):
         raise CannotEstimate(PERFECT_FIT)
     model = VisitCovariance(turned.rest, turned.q, who.codes, when.codes, len(when), structure)
     top = maximise(model, model.start(), estimation)

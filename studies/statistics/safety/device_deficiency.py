@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from studies.reasons import NO_EVENTS, ONE_ARM, CannotEstimate
 from studies.statistics import Floats
-from studies.statistics.estimate import Estimate
+from studies.statistics.counts.proportions import Proportion, proportion
 from studies.statistics.inputs import Labels, labels
 from studies.statistics.probability import CI_LEVEL
 from studies.statistics.safety.checks import amounts, between, counts, whole
@@ -22,7 +22,6 @@ from studies.statistics.safety.rates import (
     NO_TIME_AT_RISK,
     ExposureAdjustedRate,
     exact_rate,
-    proportion_interval,
 )
 
 POOLED = "(pooled)"
@@ -40,7 +39,7 @@ class DeficiencyRates:
     devices: int
     devices_affected: int
     deficiencies: int
-    per_device: Estimate
+    per_device: Proportion
     per_implant_year: ExposureAdjustedRate
     pooled: tuple[Hashable, ...] = ()
 
@@ -193,7 +192,7 @@ def _rates(
         devices=len(found),
         devices_affected=affected,
         deficiencies=int(found.sum()),
-        per_device=proportion_interval(affected, len(found), conf_level=conf_level),
+        per_device=proportion(affected, len(found), conf_level=conf_level),
         per_implant_year=exact_rate(
             int(found.sum()), float(implanted.sum()), n=len(found), per=per, conf_level=conf_level
         ),

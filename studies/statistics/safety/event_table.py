@@ -10,6 +10,9 @@ import numpy.typing as npt
 
 from studies.reasons import BAD_ARGUMENT, ONE_ARM, CannotEstimate, Reason
 from studies.statistics import Bools, Floats, Ints
+from studies.statistics.counts.measure import Measure
+from studies.statistics.counts.proportions import Proportion, proportion
+from studies.statistics.counts.two_by_two import DifferenceMethod, risk_difference
 from studies.statistics.estimate import Estimate
 from studies.statistics.inputs import Labels, labels, numbers
 from studies.statistics.probability import CI_LEVEL
@@ -19,8 +22,6 @@ from studies.statistics.safety.rates import (
     ExposureAdjustedRate,
     event_rate,
     exact_rate,
-    proportion_difference,
-    proportion_interval,
     rate_difference,
 )
 
@@ -47,20 +48,20 @@ class TermRates:
     term: Hashable | None
     group: Hashable
     subjects: int
-    proportion: Estimate
+    proportion: Proportion
     incidence: ExposureAdjustedRate
     event_rate: ExposureAdjustedRate
 
 
 @dataclass(frozen=True)
 class TermDifference:
-    """One line, arm minus reference: of the proportions (Newcombe) and of the incidence rates (MOVER)."""
+    """One line, arm minus reference: of the proportions and of the incidence rates (MOVER)."""
 
     soc: Hashable | None
     term: Hashable | None
     group: Hashable
     reference: Hashable
-    proportion: Estimate
+    proportion: Measure
     incidence: Estimate
 
 
@@ -96,6 +97,7 @@ def adverse_event_table(
     soc: Sequence[Hashable] | npt.ArrayLike | None = None,
     group: Sequence[Hashable] | npt.ArrayLike | None = None,
     reference: Hashable | None = None,
+    difference: DifferenceMethod = "newcombe",
     per: float = PER,
     conf_level: float = CI_LEVEL,
 ) -> EventTable:
@@ -103,7 +105,8 @@ def adverse_event_table(
 
     subject (n,) without repeats, time (n,) at risk, group (n,); event_subject, event_time (since the start
     of time at risk), term, soc (m,), one row an event. A study without events has m = 0. A term is counted
-    within its `soc`. Lines are ordered by soc, then term.
+    within its `soc`. Lines are ordered by soc, then term. difference: the limits of differences of proportions
+    (`counts.two_by_two.risk_difference`); those of rates are MOVER's.
     Raises `CannotEstimate` for a repeated or unknown subject, no time at risk in an arm, an unknown
     reference, and bad columns.
     """
@@ -129,12 +132,12 @@ def adverse_event_table(
         )
         rows += line
         if reference is not None:
-            differences += _compared(line, reference, conf_level)
+            differences += _compared(line, reference, difference, conf_level)
     return EventTable(
         tuple(rows),
         tuple(differences),
         int((~inside).sum()),
-        f"exposure-adjusted rates per {per:g}; exact limits; differences: Newcombe and MOVER",
+        f"exposure-adjusted rates per {per:g}; exact limits; differences: {difference}, MOVER",
     )
 
 
@@ -196,7 +199,7 @@ def _line(
                 term=names[1],
                 group=arm,
                 subjects=affected,
-                proportion=proportion_interval(affected, n, conf_level=conf_level),
+                proportion=proportion(affected, n, conf_level=conf_level),
                 incidence=exact_rate(
                     affected, float(until_first[mine].sum()), n=n, per=per, conf_level=conf_level
                 ),
@@ -206,7 +209,9 @@ def _line(
     return rows
 
 
-def _compared(line: list[TermRates], reference: Hashable, conf_level: float) -> list[TermDifference]:
+def _compared(
+    line: list[TermRates], reference: Hashable, method: DifferenceMethod, conf_level: float
+) -> list[TermDifference]:
     if len(line) < 2:
         raise CannotEstimate(ONE_ARM)
     base = next((one for one in line if one.group == reference), None)
@@ -219,8 +224,11 @@ def _compared(line: list[TermRates], reference: Hashable, conf_level: float) -> 
             term=one.term,
             group=one.group,
             reference=reference,
-            proportion=proportion_difference(
-                one.subjects, one.incidence.n, base.subjects, base.incidence.n, conf_level=conf_level
+            proportion=risk_difference(
+                (one.subjects, base.subjects),
+                (one.incidence.n, base.incidence.n),
+                method=method,
+                conf_level=conf_level,
             ),
             incidence=rate_difference(one.incidence, base.incidence, conf_level=conf_level),
         )

@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from studies.reasons import BAD_ARGUMENT, CannotEstimate, Reason
 from studies.statistics import Floats, Ints
-from studies.statistics.safety.checks import amounts, between, whole
+from studies.statistics.safety.checks import amounts, between, counts, whole
 
 NO_BOUNDARY = Reason(
     "no_boundary",
@@ -109,8 +109,8 @@ def poisson_critical_value(
     after a late first look, alpha may not be reached exactly: the result tells what is.
     Raises `CannotEstimate` for arguments outside their range and where no signal is possible.
     """
-    limit = between(limit, "limit", 0, LONGEST, closed=True)
-    between(alpha, "alpha", 0, 0.5, closed=True)
+    limit = between(limit, "limit", 0, LONGEST + 1)
+    between(alpha, "alpha", 0, 0.5)
     between(first_look, "first_look", 0, limit, closed=True)
     minimum = whole(minimum_events, "minimum_events", 1)
     if looks is not None:
@@ -147,7 +147,7 @@ def poisson_performance(
 
     relative_risk 1 gives the chance of a false signal. Raises `CannotEstimate` as above.
     """
-    limit = between(limit, "limit", 0, LONGEST, closed=True)
+    limit = between(limit, "limit", 0, LONGEST + 1)
     between(cv, "cv")
     between(relative_risk, "relative_risk")
     between(first_look, "first_look", 0, limit, closed=True)
@@ -166,7 +166,7 @@ def binomial_critical_value(
     Raises `CannotEstimate` for arguments outside their range and where no signal is possible.
     """
     n, minimum = whole(limit, "limit", 1, int(LONGEST)), whole(minimum_cases, "minimum_cases", 1)
-    between(alpha, "alpha", 0, 0.5, closed=True)
+    between(alpha, "alpha", 0, 0.5)
     ratio = between(matching_ratio, "matching_ratio")
     table = _binomial_table(n, ratio)
     steps = np.unique(table[table > 0])
@@ -200,7 +200,7 @@ def poisson_looks(
     Looks after the expected events exceed the boundary's limit are outside the design and refused.
     Raises `CannotEstimate` for counts that fall, and looks beyond the limit.
     """
-    n = amounts(events, "events")
+    n = counts(events, "events").astype(np.float64)
     mu = amounts(expected, "expected", len(n), above_zero=True)
     if (np.diff(n) < 0).any() or (np.diff(mu) < 0).any():
         raise CannotEstimate(BAD_ARGUMENT, argument="events", allowed="cumulative")
@@ -301,15 +301,15 @@ def _poisson_group(cv: float, looks: Floats, minimum: int, relative_risk: float)
 def _signal_from(cv: float, expected: float, minimum: int) -> int:
     """The smallest count that signals at `expected`."""
     n = int(np.floor(expected)) + 1
-    counts = np.arange(n, n + int(5.0 * math.sqrt(2.0 * cv * (expected + 1.0)) + 4.0 * cv) + 20)
-    ratio = poisson_llr(counts, np.full(len(counts), expected))
+    tried = np.arange(n, n + int(5.0 * math.sqrt(2.0 * cv * (expected + 1.0)) + 4.0 * cv) + 20)
+    ratio = poisson_llr(tried, np.full(len(tried), expected))
     return max(minimum, n + int(np.searchsorted(ratio, cv * (1.0 - 1e-12))))
 
 
 def _poisson_group_cv(looks: Floats, alpha: float, minimum: int) -> CriticalValue:
     most = looks[-1] + 12.0 * math.sqrt(looks[-1]) + 40.0
-    counts: Ints = np.arange(minimum, int(most) + minimum)
-    tried = [poisson_llr(counts, np.full(len(counts), look)) for look in looks]
+    reachable: Ints = np.arange(minimum, int(most) + minimum)
+    tried = [poisson_llr(reachable, np.full(len(reachable), look)) for look in looks]
     steps = np.unique(np.concatenate(tried))
     cv = _smallest(steps[steps > 0], lambda one: _poisson_group(one, looks, minimum, 1.0).power, alpha)
     chance = _poisson_group(cv, looks, minimum, 1.0).power

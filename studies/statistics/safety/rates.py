@@ -18,8 +18,8 @@ from studies.reasons import BAD_ARGUMENT, CannotEstimate, Reason
 from studies.statistics import Floats
 from studies.statistics.estimate import Estimate
 from studies.statistics.inputs import follow_up, numbers
-from studies.statistics.probability import CI_LEVEL, normal_quantile, poisson_interval, two_sided_p
-from studies.statistics.safety.checks import amounts, between, counts, one_of, whole
+from studies.statistics.probability import CI_LEVEL, normal_quantile, poisson_interval
+from studies.statistics.safety.checks import amounts, between, counts, whole
 
 NO_TIME_AT_RISK = Reason(
     "no_time_at_risk",
@@ -133,19 +133,13 @@ def exact_rate(
 
 
 def rate_difference(
-    rate: ExposureAdjustedRate,
-    reference: ExposureAdjustedRate,
-    *,
-    method: str = "mover",
-    conf_level: float = CI_LEVEL,
+    rate: ExposureAdjustedRate, reference: ExposureAdjustedRate, *, conf_level: float = CI_LEVEL
 ) -> Estimate:
-    """rate - reference, per the same person-time.
+    """rate - reference, per the same person-time, with limits from the exact limits of the two rates (MOVER).
 
-    "mover" combines the exact limits of the two rates (Zou & Donner 2008, Stat Med 27:1693, equations 3-4):
-    it needs no event in either arm. "wald" is +- z sqrt(x1/T1^2 + x0/T0^2) and refuses two empty arms.
-    Raises `CannotEstimate` for rates per different person-times and for an unknown method.
+    Zou & Donner 2008 (Stat Med 27:1693, equations 3-4): conservative, and needs no event in either arm. For
+    score and Wald limits see `counts.rate_comparison`. Raises `CannotEstimate` for different units.
     """
-    one_of(method, "method", ("mover", "wald"))
     if rate.per != reference.per:
         raise CannotEstimate(BAD_ARGUMENT, argument="per", allowed=f"{rate.per:g}")
     one, two = (
@@ -153,55 +147,8 @@ def rate_difference(
         for each in (rate, reference)
     )
     value = one.rate - two.rate
-    se = math.hypot(
-        math.sqrt(one.events) * one.per / one.person_time, math.sqrt(two.events) * two.per / two.person_time
-    )
-    if method == "mover":
-        lower = value - math.hypot(one.rate - one.lower, two.upper - two.rate)
-        upper = value + math.hypot(one.upper - one.rate, two.rate - two.lower)
-        return Estimate(value, None, lower, upper, None, conf_level)
-    if se == 0:
-        raise CannotEstimate(BAD_ARGUMENT, argument="method", allowed="mover")
-    half = normal_quantile(conf_level) * se
-    return Estimate(value, se, value - half, value + half, two_sided_p(value / se), conf_level)
-
-
-def proportion_interval(x: int, n: int, *, method: str = "exact", conf_level: float = CI_LEVEL) -> Estimate:
-    """x of n with limits: "exact" is Clopper & Pearson's (`binom.test`), "wilson" the score interval.
-
-    Raises `CannotEstimate` unless 0 <= x <= n and n > 0.
-    """
-    one_of(method, "method", ("exact", "wilson"))
-    between(conf_level, "conf_level", 0, 1)
-    n = whole(n, "n", 1)
-    x = whole(x, "x", 0, n)
-    share = x / n
-    if method == "wilson":
-        z2 = normal_quantile(conf_level) ** 2
-        middle, half = (x + z2 / 2) / (n + z2), math.sqrt(z2 * (x * (n - x) / n + z2 / 4)) / (n + z2)
-        return Estimate(share, None, max(0.0, middle - half), min(1.0, middle + half), None, conf_level)
-    from scipy.special import betaincinv
-
-    tail = (1.0 - conf_level) / 2.0
-    low = float(betaincinv(x, n - x + 1, tail)) if x else 0.0
-    high = float(betaincinv(x + 1, n - x, 1.0 - tail)) if x < n else 1.0
-    return Estimate(share, None, low, high, None, conf_level)
-
-
-def proportion_difference(
-    x: int, n: int, reference_x: int, reference_n: int, *, conf_level: float = CI_LEVEL
-) -> Estimate:
-    """x/n - reference_x/reference_n with Newcombe's hybrid score limits (1998, Stat Med 17:873, method 10).
-
-    It needs no event in either arm. Raises `CannotEstimate` for an empty arm.
-    """
-    one = proportion_interval(x, n, method="wilson", conf_level=conf_level)
-    two = proportion_interval(reference_x, reference_n, method="wilson", conf_level=conf_level)
-    assert one.lower is not None and one.upper is not None  # noqa: S101 - an interval always has both
-    assert two.lower is not None and two.upper is not None  # noqa: S101 - an interval always has both
-    value = one.value - two.value
-    lower = value - math.hypot(one.value - one.lower, two.upper - two.value)
-    upper = value + math.hypot(one.upper - one.value, two.value - two.lower)
+    lower = value - math.hypot(one.rate - one.lower, two.upper - two.rate)
+    upper = value + math.hypot(one.upper - one.rate, two.rate - two.lower)
     return Estimate(value, None, lower, upper, None, conf_level)
 
 

@@ -219,12 +219,12 @@ class _Steps:
 def _steps(table: EventTable, kinds: Ints, found: Ints) -> _Steps:
     events = np.column_stack([table.leaving(table.weights * (kinds == kind)) for kind in found])
     counted = table.leaving((kinds > 0).astype(float))
-    every = events.sum(axis=1)
+    every: Floats = events.sum(axis=1)
     ends = (counted > 0) & (counted == table.counted)
     at_risk = np.where(counted > 0, table.n_risk, 1.0)
-    after = np.cumprod(np.where(ends, 0.0, 1.0 - every / at_risk))
+    after = np.asarray(np.cumprod(np.where(ends, 0.0, 1.0 - every / at_risk)), dtype=np.float64)
     before = np.concatenate([[1.0], after[:-1]])
-    cif = np.cumsum((before / at_risk)[:, None] * events, axis=0)
+    cif: Floats = np.cumsum((before / at_risk)[:, None] * events, axis=0)
     left = np.where(ends | (counted == 0), 1.0, table.n_risk - every)
     return _Steps(table, events, every, at_risk, left, ends, before, after, cif)
 
@@ -277,7 +277,7 @@ def _aalen_variance(steps: _Steps, column: int) -> Floats:
     first = np.cumsum(of_other * (inverse * cif) ** 2 + of_own * slope**2)
     second = np.cumsum(of_other * inverse**2 * cif + of_own * inverse * slope)
     third = np.cumsum((of_other + of_own) * inverse**2)
-    return np.maximum(first + cif**2 * third - 2.0 * cif * second, 0.0)
+    return np.asarray(np.maximum(first + cif**2 * third - 2.0 * cif * second, 0.0))
 
 
 def _part(rows: FollowUp, mine: Bools) -> FollowUp:

@@ -29,7 +29,8 @@ from studies.statistics import Floats, Ints
 from studies.statistics.estimate import Estimate, wald
 from studies.statistics.inputs import FollowUp, follow_up, labels, matrix, numbers
 from studies.statistics.probability import CI_LEVEL, normal_quantile
-from studies.statistics.survival.cox import ChiSquare, chi_square
+from studies.statistics.survival.chi_squares import ChiSquare, chi_square
+from studies.statistics.survival.curve_limits import check_conf
 from studies.statistics.survival.risk_sets import sums_by
 
 NO_TIME = Reason(
@@ -79,6 +80,7 @@ class AftFit:
 
     def time_ratio(self, column: int, conf_level: float = CI_LEVEL) -> Estimate:
         """exp(coef) of a column (0 is the intercept) with Wald limits and p."""
+        check_conf("log", conf_level)
         return wald(float(self.coef[column]), float(self.se[column]), conf_level, scale="log")
 
     def quantile(
@@ -86,6 +88,7 @@ class AftFit:
     ) -> tuple[Estimate, ...]:
         """The time by which a share p has had the event, for each of m people x (m, q - 1). `se` and the interval are
         of its logarithm (R's predict type "uquantile"). Raises `CannotEstimate(BAD_ARGUMENT)` for p outside (0, 1)."""
+        check_conf("log", conf_level)
         if not 0 < p < 1:
             raise CannotEstimate(BAD_ARGUMENT, argument="p", allowed="(0, 1)")
         design = self._design(x)
@@ -105,6 +108,7 @@ class AftFit:
         self, x: npt.ArrayLike, times: npt.ArrayLike, conf_level: float = CI_LEVEL
     ) -> tuple[Floats, Floats, Floats]:
         """S(t) with limits, each (t, m), for m people at times (t,) above 0. Delta method on log(-log S)."""
+        check_conf("log", conf_level)
         design = self._design(x)
         at = numbers(np.atleast_1d(np.asarray(times, dtype=float)), "times")
         if (at <= 0).any():

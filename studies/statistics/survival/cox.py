@@ -20,7 +20,6 @@ import numpy.typing as npt
 
 from studies.reasons import (
     BAD_ARGUMENT,
-    CONSTANT,
     DEPENDENT,
     LENGTHS_DIFFER,
     NOT_CONVERGED,
@@ -31,8 +30,11 @@ from studies.reasons import (
 from studies.statistics import Floats
 from studies.statistics.estimate import Estimate, wald
 from studies.statistics.inputs import Labels, follow_up, labels, matrix, numbers
-from studies.statistics.probability import CI_LEVEL, chi_square_p
+from studies.statistics.probability import CI_LEVEL
+from studies.statistics.survival.chi_squares import ChiSquare, chi_square, wald_test
+from studies.statistics.survival.column_checks import check_constant, check_information
 from studies.statistics.survival.concordance import Concordance, concordance
+from studies.statistics.survival.curve_limits import check_conf
 from studies.statistics.survival.partial_likelihood import Evaluated, PartialLikelihood, Totals
 from studies.statistics.survival.risk_sets import risk_sets, sums_by, tied_times
 
@@ -42,12 +44,6 @@ MONOTONE = Reason(
     "The coefficient of '{variable}' runs to infinity (monotone likelihood: a level without events, for "
     "example): it has no finite estimate.",
 )
-SAME_AT_RISK = Reason(
-    "same_at_risk",
-    "在每个事件时间，处于风险中的受试者“{variable}”取值都相同（例如在分层内恒定），无法估计其系数。",
-    "At every event time all people at risk have the same '{variable}' (it is constant within strata, for "
-    "example): its coefficient cannot be estimated.",
-)
 CLUSTER_NEEDED = Reason(
     "cluster_needed",
     "有进入时间时，同一受试者可有多行记录；稳健方差须用 cluster 指明受试者。",
@@ -56,17 +52,7 @@ CLUSTER_NEEDED = Reason(
 T = TypeVar("T", bound=Totals)
 TIES = ("efron", "breslow")
 TOLERANCE = 1e-9
-_SINGULAR = 1e-11  # of a pivot of the information on the correlation scale
 _SHRINKS = 0.1  # a further Newton step below this share of the last one: the maximum is finite
-
-
-@dataclass(frozen=True)
-class ChiSquare:
-    """A test: `chisq` on `df` degrees of freedom, upper tail `p`."""
-
-    chisq: float
-    df: int
-    p: float
 
 
 @dataclass(frozen=True)
@@ -132,7 +118,7 @@ class CoxFit:
         return eta if self.likelihood.offset is None else eta + self.likelihood.offset
 
     def column(self, name: str | int) -> int:
-        """The place of a covariate given by name or place. Raises `CannotEstimate(BAD_ARGUMENT)`."""
+        """The place of a covariate given by name or place. Raises `CannotEstimate`."""
         if isinstance(name, str) and name in self.names:
             return self.names.index(name)
         if not isinstance(name, str) and -len(self.names) <= name < len(self.names):
@@ -141,6 +127,7 @@ class CoxFit:
 
     def hazard_ratio(self, column: str | int, conf_level: float = CI_LEVEL) -> Estimate:
         """exp(coef) with Wald limits and p; `se` is that of the log hazard ratio."""
+        check_conf("log", conf_level)
         at = self.column(column)
         return wald(float(self.coef[at]), float(self.se[at]), conf_level, scale="log")
 
@@ -218,10 +205,10 @@ def fit_cox(
     )
     if len(columns) >= len(sets.dead):
         raise CannotEstimate(TOO_MANY_TERMS)
-    _check_constant(table, columns)
     likelihood = PartialLikelihood(table, sets, rows.weights, ties, shift)
+    check_constant(likelihood, columns)
     null = likelihood.at(start)
-    _check_information(null, likelihood, columns)
+    check_information(null, likelihood, columns)
     state, iterations = maximise(likelihood.at, null, columns, tolerance, max_iterations)
     naive = inverse(state.information)
     covariance = naive if not robust else sandwich(likelihood, state, naive, clusters)
@@ -326,32 +313,6 @@ def _robust(
     return asked
 
 
-def _check_constant(table: Floats, names: tuple[str, ...]) -> None:
-    low, high = table.min(axis=0), table.max(axis=0)
-    for name, least, most in zip(names, low, high, strict=True):
-        if most - least <= 1e-12 * max(abs(least), abs(most)):
-            raise CannotEstimate(CONSTANT, variable=name)
-
-
-def _check_information(null: Evaluated, likelihood: PartialLikelihood, names: tuple[str, ...]) -> None:
-    """Gauss elimination on the information, scaled by the columns' variance: a pivot is what a column adds."""
-    if not np.isfinite(null.information).all():
-        raise CannotEstimate(NOT_CONVERGED)
-    spread = (likelihood.xt**2).mean(axis=1)
-    total = likelihood.weight_of_deaths.sum()
-    diagonal = np.diag(null.information)
-    for name, own, variance in zip(names, diagonal, spread, strict=True):
-        if own <= _SINGULAR * variance * total:
-            raise CannotEstimate(SAME_AT_RISK, variable=name)
-    scale = 1.0 / np.sqrt(diagonal)
-    left = null.information * np.outer(scale, scale)
-    for at, name in enumerate(names):
-        pivot = left[at, at]
-        if pivot <= _SINGULAR:
-            raise CannotEstimate(DEPENDENT, variable=name)
-        left = left - np.outer(left[:, at], left[at]) / pivot
-
-
 def _step(state: Totals, null: Totals, names: tuple[str, ...]) -> Floats:
     try:
         step: Floats = inverse(state.information) @ state.score
@@ -399,25 +360,6 @@ def _robust_score(
 ) -> ChiSquare | None:
     sums = score_sums(likelihood, null, clusters)
     return wald_test(sums @ sums.T, sums.sum(axis=1))
-
-
-def wald_test(covariance: Floats, values: Floats) -> ChiSquare | None:
-    """values' covariance^-1 values, or None where the covariance has no inverse."""
-    with np.errstate(all="ignore"):
-        scale = 1.0 / np.sqrt(np.diag(covariance))
-    if not np.isfinite(scale).all():
-        return None
-    scaled = covariance * np.outer(scale, scale)
-    if np.linalg.cond(scaled) > 1e12:
-        return None
-    z = values * scale
-    return chi_square(float(z @ np.linalg.solve(scaled, z)), len(values))
-
-
-def chi_square(chisq: float, df: int) -> ChiSquare:
-    """A test with its p; a statistic below 0 by rounding is 0."""
-    chisq = max(chisq, 0.0)
-    return ChiSquare(chisq, df, chi_square_p(chisq, df))
 
 
 def _sentence(

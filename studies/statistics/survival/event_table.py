@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from studies.statistics import Floats, Ints
 from studies.statistics.inputs import FollowUp
@@ -35,12 +36,17 @@ class EventTable:
 
     def leaving(self, rows: Floats) -> Floats:
         """(k,) the sum of a row quantity (n,) over the rows that leave at each time."""
-        return np.bincount(self.exits, rows, minlength=len(self.time))
+        return sums(self.exits, rows, len(self.time))
 
     @property
     def n_entered(self) -> Floats:
         """(k,) weight of the rows that came under observation between the time before and this one."""
-        return np.bincount(self.entries, self.weights, minlength=len(self.time) + 1)[: len(self.time)]
+        return sums(self.entries, self.weights, len(self.time) + 1)[: len(self.time)]
+
+
+def sums(place: Ints, values: npt.ArrayLike, places: int) -> Floats:
+    """(places,) the sum of the values at each place."""
+    return np.asarray(np.bincount(place, values, minlength=places), dtype=np.float64)
 
 
 def event_table(rows: FollowUp) -> EventTable:
@@ -59,10 +65,10 @@ def event_table(rows: FollowUp) -> EventTable:
 
 def _at_risk(times: int, exits: Ints, entries: Ints, weights: Floats) -> Floats:
     """(k,) the weight of rows that have not left yet, without those that enter later."""
-    leaving = np.bincount(exits, weights, minlength=times)
-    at_risk = np.cumsum(leaving[::-1])[::-1]
+    leaving = sums(exits, weights, times)
+    at_risk: Floats = np.cumsum(leaving[::-1])[::-1]
     if entries.any():
-        late = np.bincount(entries, weights, minlength=times + 1)[1:]
+        late = sums(entries, weights, times + 1)[1:]
         at_risk = at_risk - np.cumsum(late[::-1])[::-1]
     return at_risk
 

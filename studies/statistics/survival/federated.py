@@ -36,17 +36,16 @@ from studies.statistics import Floats
 from studies.statistics.estimate import Estimate, wald
 from studies.statistics.inputs import Labels, follow_up, labels, matrix
 from studies.statistics.probability import CI_LEVEL
+from studies.statistics.survival.chi_squares import ChiSquare, chi_square, wald_test
 from studies.statistics.survival.cox import (
     TIES,
     TOLERANCE,
-    ChiSquare,
-    chi_square,
     column_names,
     inverse,
     maximise,
     score_sums,
-    wald_test,
 )
+from studies.statistics.survival.curve_limits import check_conf
 from studies.statistics.survival.partial_likelihood import PartialLikelihood, Totals
 from studies.statistics.survival.risk_sets import risk_sets, tied_times
 
@@ -292,6 +291,7 @@ class FederatedFit:
 
     def hazard_ratio(self, column: int, conf_level: float = CI_LEVEL) -> Estimate:
         """exp(coef) with Wald limits and p."""
+        check_conf("log", conf_level)
         return wald(float(self.coef[column]), float(self.se[column]), conf_level, scale="log")
 
 

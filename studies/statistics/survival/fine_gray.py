@@ -22,12 +22,12 @@ import numpy.typing as npt
 from studies.reasons import BAD_ARGUMENT, NO_EVENTS, TOO_MANY_TERMS, CannotEstimate
 from studies.statistics import Floats
 from studies.statistics.estimate import Estimate, wald
-from studies.statistics.inputs import case_weights, causes, follow_up, labels, matrix, numbers
+from studies.statistics.inputs import causes, follow_up, labels, matrix, numbers
 from studies.statistics.probability import CI_LEVEL
 from studies.statistics.survival.cox import column_names, fit_cox
 from studies.statistics.survival.curve_limits import check_choice
 from studies.statistics.survival.risk_sets import tied_times
-from studies.statistics.survival.subdistribution import CrrFit, expand, fit_crr
+from studies.statistics.survival.subdistribution import CrrFit, Expanded, expand, fit_crr
 
 Variant = Literal["crr", "finegray"]
 
@@ -96,6 +96,7 @@ def fit_fine_gray(
     entry: npt.ArrayLike | None = None,
     weights: npt.ArrayLike | None = None,
     cluster: Sequence[Hashable] | npt.ArrayLike | None = None,
+    robust_by: Literal["subject", "row"] = "subject",
     ties: Literal["efron", "breslow"] = "efron",
     names: Sequence[str] | None = None,
     gtol: float = 1e-6,
@@ -108,6 +109,8 @@ def fit_fine_gray(
         several groups crr lets only the events of a group count in its correction for estimating G; that is
         kept, because it is what crr reports.
     entry, weights, cluster, ties -- for "finegray" only; "crr" has no such options
+    robust_by -- "row": each expanded row on its own, which is what coxph reports for finegray's rows when it is not
+        told the subject; the rows of one subject are not independent, so the default is "subject"
     gtol, max_iterations -- crr's rule to stop: its default leaves errors of up to 1e-5 in the coefficients, which
         we repeat by default to agree with it; gtol=1e-12 gives the maximum itself. "finegray" follows coxph.
 
@@ -115,6 +118,7 @@ def fit_fine_gray(
     events, a coefficient that runs to infinity, no convergence, options the variant does not have.
     """
     check_choice("variant", variant, get_args(Variant))
+    check_choice("robust_by", robust_by, ("subject", "row"))
     kinds = causes(status, "status")
     rows = follow_up(time, (kinds > 0).astype(float), entry=entry, weights=weights)
     table = matrix(x, len(rows))
@@ -129,8 +133,13 @@ def fit_fine_gray(
         group = labels(np.asarray(cengroup), "cengroup", len(rows)).codes
     until, came = tied_times(rows.time, rows.entry)
     if variant == "finegray":
-        subject = None if cluster is None else labels(np.asarray(cluster), "cluster", len(rows)).codes
-        return _by_finegray(table, until, outcome, came, group, rows.weights, subject, ties, titles, cause)
+        subject = np.arange(len(rows))
+        if cluster is not None:
+            subject = labels(np.asarray(cluster), "cluster", len(rows)).codes
+        expanded = expand(until, outcome, came, group)
+        owner = np.arange(len(expanded.row)) if robust_by == "row" else subject[expanded.row]
+        starts_at_0 = came is None and float(until.min()) == 0
+        return _by_finegray(table, expanded, owner, rows.weights, ties, titles, cause, starts_at_0)
     if entry is not None or weights is not None or cluster is not None:
         raise CannotEstimate(BAD_ARGUMENT, argument="variant", allowed="finegray (entry, weights, cluster)")
     if not 0 < gtol < 1 or max_iterations < 1:
@@ -160,29 +169,23 @@ def _by_crr(fit: CrrFit, titles: tuple[str, ...], cause: int, outcome: npt.NDArr
 
 def _by_finegray(
     table: Floats,
-    time: Floats,
-    outcome: npt.NDArray[np.intp],
-    entry: Floats | None,
-    group: npt.NDArray[np.intp],
+    rows: Expanded,
+    owner: npt.NDArray[np.intp],
     weights: Floats | None,
-    cluster: npt.NDArray[np.intp] | None,
     ties: str,
     titles: tuple[str, ...],
     cause: int,
+    starts_at_0: bool,
 ) -> FineGrayFit:
-    rows = expand(time, outcome, entry, group)
-    own = case_weights(weights, len(time))
-    factor = rows.weight if own is None else rows.weight * own[rows.row]
-    # Cox's model knows only the order of times: moved so that nobody leaves at 0, where follow-up starts.
-    shift = 0.0 if entry is not None or float(time.min()) > 0 else 1.0
-    start = np.maximum(rows.start + shift, 0.0)
+    # Cox's model knows only the order of times: moved where somebody leaves at 0 and rows therefore start at -1.
+    shift = 1.0 if starts_at_0 else 0.0
     fit = fit_cox(
         table[rows.row],
         rows.stop + shift,
-        (rows.event).astype(float),
-        entry=start,
-        weights=factor,
-        cluster=rows.row if cluster is None else cluster[rows.row],
+        rows.event.astype(float),
+        entry=rows.start + shift,
+        weights=rows.weight if weights is None else rows.weight * weights[rows.row],
+        cluster=owner,
         ties=ties,
         names=titles,
     )
@@ -195,8 +198,8 @@ def _by_finegray(
         naive_se=fit.naive_se,
         loglik=fit.loglik,
         loglik_null=fit.loglik0,
-        n=len(time),
-        events=int((outcome == 1).sum()),
+        n=len(table),
+        events=int(rows.event.sum()),
         method=f"Fine-Gray model of cause {cause} (finegray and a weighted Cox model), {ties} ties, robust variance",
         event_times=None,
         baseline=None,

@@ -102,15 +102,17 @@ def _stratum(time: Floats, outcome: Ints, group: Ints, groups: int, rho: float) 
     at_risk, own, other = at_risk[here], own[here], other[here]
     present = at_risk > 0
     safe = np.where(present, at_risk, 1.0)
-    after = np.cumprod(np.where(present, 1.0 - (own + other) / safe, 1.0), axis=0)
+    after = np.asarray(
+        np.cumprod(np.where(present, 1.0 - (own + other) / safe, 1.0), axis=0), dtype=np.float64
+    )
     before = np.vstack([np.ones(groups), after[:-1]])
     incidence = np.cumsum(np.where(present, before * own / safe, 0.0), axis=0)
     incidence_before = np.vstack([np.zeros(groups), incidence[:-1]])
     # A group that has died out has nobody at risk, and before = 0: it drops out of every sum.
     scaled = np.divide(at_risk, before, out=np.zeros_like(at_risk), where=present & (before > 0))
-    events = own.sum(axis=1)
+    events: Floats = own.sum(axis=1)
     subrisk = scaled * (1.0 - incidence_before)
-    pooled = np.cumsum(events / scaled.sum(axis=1))
+    pooled: Floats = np.cumsum(events / scaled.sum(axis=1))
     pooled_before = np.concatenate([[0.0], pooled[:-1]])
     weight = np.maximum(1.0 - pooled_before, 0.0) ** rho
     total = subrisk.sum(axis=1)

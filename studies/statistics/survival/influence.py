@@ -19,11 +19,16 @@ section on the variance.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from studies.statistics import Floats, Ints
-from studies.statistics.survival.event_table import EventTable
+from studies.statistics.survival.event_table import EventTable, sums
+
+# Running sums may be kept in extended precision.
+Reals = npt.NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,8 @@ class RunningMoments:
         weight_factor = -np.einsum("kj,kj->k", factors, self.compensators)
         loadings = np.column_stack([factors, weight_factor])
         # Rounding can leave a zero slightly negative.
-        return np.maximum(np.einsum("ka,kab,kb->k", loadings, self.sums, loadings), 0.0)
+        found: Floats = np.maximum(np.einsum("ka,kab,kb->k", loadings, self.sums, loadings), 0.0)
+        return found
 
 
 def running_moments(
@@ -54,48 +60,57 @@ def running_moments(
     Times k; a row that leaves at position `table.exits` jumps there.
     """
     times, functionals = compensators.shape
-    rows = len(table.exits)
     padded = np.vstack([np.zeros(functionals), compensators])
     weights = table.weights[:, None]
     # Two changes of state a row: at its entry (position 0 is "before the first time") and at its exit.
     at_entry = np.hstack([weights * padded[table.entries], weights])
     at_exit = np.hstack([weights * (jumps - compensators[table.exits]), -weights])
-    change = np.vstack([at_entry, at_exit]).astype(np.longdouble)
     position = np.concatenate([table.entries, table.exits + 1])
-    subject = np.tile(np.arange(rows) if cluster is None else cluster, 2)
-    order = np.lexsort((position, subject))
-    change, position, subject = change[order], position[order], subject[order]
-    running = np.cumsum(change, axis=0)
-    first = np.concatenate([[True], subject[1:] != subject[:-1]])
-    before = np.vstack([np.zeros((1, functionals + 1), dtype=np.longdouble), running[:-1]])
-    started = np.maximum.accumulate(np.where(first, np.arange(len(first)), 0))
-    state = running - before[started]
-    previous = before - before[started]
+    if cluster is None:
+        # Each row is a subject: nothing to sort, and its state before the exit is that since the entry.
+        previous: Reals = np.vstack([np.zeros_like(at_entry), at_entry])
+        state: Reals = np.vstack([at_entry, at_entry + at_exit])
+    else:
+        state, previous, position = _by_subject(np.vstack([at_entry, at_exit]), position, np.tile(cluster, 2))
     return RunningMoments(_accumulated(state, previous, position, times), compensators)
 
 
-def _accumulated(state: Floats, previous: Floats, position: Ints, times: int) -> Floats:
+def _by_subject(change: Floats, position: Ints, subject: Ints) -> tuple[Reals, Reals, Ints]:
+    """The state of each subject after and before each change, in the order of subject and position."""
+    order = np.lexsort((position, subject))
+    subject = subject[order]
+    # Extended precision, because one sum runs through all subjects.
+    running = np.cumsum(change[order].astype(np.longdouble), axis=0)
+    first = np.concatenate([[True], subject[1:] != subject[:-1]])
+    before = np.vstack([np.zeros((1, change.shape[1]), dtype=np.longdouble), running[:-1]])
+    started = np.maximum.accumulate(np.where(first, np.arange(len(first)), 0))
+    origin = before[started]
+    return running - origin, before - origin, position[order]
+
+
+def _accumulated(state: Reals, previous: Reals, position: Ints, times: int) -> Floats:
     """(k, m + 1, m + 1): the sums of products over subjects, from the change each row brings."""
     size = state.shape[1]
-    sums = np.zeros((times, size, size))
+    moments = np.zeros((times, size, size))
     for a in range(size):
         for b in range(a, size):
             step = state[:, a] * state[:, b] - previous[:, a] * previous[:, b]
             by_time = np.bincount(position, step.astype(np.float64), minlength=times + 1)
             total = np.cumsum(by_time.astype(np.longdouble))[1 : times + 1]
-            sums[:, a, b] = sums[:, b, a] = total.astype(np.float64)
-    return sums
+            moments[:, a, b] = moments[:, b, a] = total.astype(np.float64)
+    return moments
 
 
 def row_influence(table: EventTable, compensator: Floats, jumps: Floats) -> Floats:
     """(n,) each row's influence on one functional at the end, unweighted: jump less compensator at risk."""
     padded = np.concatenate([[0.0], compensator])
-    return jumps - (compensator[table.exits] - padded[table.entries])
+    found: Floats = jumps - (compensator[table.exits] - padded[table.entries])
+    return found
 
 
 def sum_of_squares(influence: Floats, weights: Floats, cluster: Ints | None) -> float:
     """The variance of one functional from row influences (n,), added up within clusters first."""
     weighted = weights * influence
     if cluster is not None:
-        weighted = np.bincount(cluster, weighted)
+        weighted = sums(cluster, weighted, int(cluster.max()) + 1)
     return float(weighted @ weighted)

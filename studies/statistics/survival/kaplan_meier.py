@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -17,8 +17,8 @@ from studies.reasons import BAD_ARGUMENT, CannotEstimate, Reason
 from studies.statistics import Bools, Floats, Ints
 from studies.statistics.inputs import FollowUp, follow_up, labels, numbers
 from studies.statistics.probability import CI_LEVEL
-from studies.statistics.survival.curve_limits import ConfType, check_choice, check_conf, limits
-from studies.statistics.survival.event_table import EventTable, event_table, runs_empty
+from studies.statistics.survival.curve_limits import ConfLower, ConfType, check_choice, check_conf, limits
+from studies.statistics.survival.event_table import EventTable, event_table, runs_empty, sums
 from studies.statistics.survival.influence import running_moments
 
 RISK_SET_EMPTY = Reason(
@@ -134,6 +134,7 @@ def kaplan_meier(
     robust: bool | None = None,
     conf_type: ConfType = "log-log",
     conf_level: float = CI_LEVEL,
+    conf_lower: ConfLower = "usual",
     stype: Literal[1, 2] = 1,
     ctype: Literal[1, 2] = 1,
 ) -> Curve:
@@ -141,6 +142,8 @@ def kaplan_meier(
 
     stype -- 1: S is the product limit (Kaplan & Meier 1958), 2: S = exp(-cumulative hazard)
     ctype -- 1: Nelson-Aalen, 2: Fleming & Harrington's (1984) correction for ties
+    conf_lower -- "peto" and "modified" (Dorey & Korn 1987) widen the lower limit where few are left at risk since
+        the last event, as survfit's conf.lower does; not together with robust errors
     robust -- infinitesimal-jackknife errors, summed within `cluster`; None asks for them when there are
         clusters or weights that are not whole numbers, as survfit does. Otherwise Greenwood's formula (or
         the Poisson one for stype 2), which takes whole-number weights for repeated rows.
@@ -152,17 +155,21 @@ def kaplan_meier(
     a flat curve.
     """
     check_conf(conf_type, conf_level)
+    check_choice("conf_lower", conf_lower, get_args(ConfLower))
     check_choice("stype", stype, (1, 2))
     check_choice("ctype", ctype, (1, 2))
     rows = follow_up(time, event, entry=entry, weights=weights)
     codes = None if cluster is None else labels(np.asarray(cluster), "cluster", len(rows)).codes
     robust = is_robust(rows, codes, robust)
+    if robust and conf_lower != "usual":
+        raise CannotEstimate(BAD_ARGUMENT, argument="conf_lower", allowed="usual (robust)")
     table = event_table(rows)
     deaths = table.leaving(table.weights * rows.event)
     hazard = _Hazard.of(table, rows.event, ctype)
     surv = _product_limit(table, rows.event, deaths) if stype == 1 else np.exp(-np.cumsum(hazard.step))
     se_hazard, se_surv = _errors(table, rows.event, deaths, hazard, codes, robust, stype, surv)
-    lower, upper = limits(surv, se_surv, conf_type, conf_level)
+    stretch = _stretch(table, deaths, surv, se_surv, conf_lower)
+    lower, upper = limits(surv, se_surv, conf_type, conf_level, stretch)
     return Curve(
         time=table.time,
         n_risk=table.n_risk,
@@ -247,22 +254,38 @@ class _Hazard:
         share = removed / count[slot_time]
 
         def summed(per_slot: Floats) -> Floats:
-            return np.bincount(slot_time, per_slot, minlength=len(count))
+            return sums(slot_time, per_slot, len(count))
 
         squared = summed(mean[slot_time] / left**2)
         own = summed(1.0 / (count[slot_time] * left) + share * mean[slot_time] / left**2)
         return cls(summed(mean[slot_time] / left), squared, squared, own)
 
 
+def _stretch(
+    table: EventTable, deaths: Floats, surv: Floats, std_err: Floats, conf_lower: ConfLower
+) -> Floats | float:
+    """By how much (k,) the lower half of the interval is longer."""
+    if conf_lower == "usual":
+        return 1.0
+    n = np.maximum(table.n_risk, np.finfo(float).tiny)
+    if conf_lower == "modified":
+        # The number at risk at the last event, or at the start: R counts the first time as one.
+        last_event = np.maximum.accumulate(np.where(deaths > 0, np.arange(len(n)), 0))
+        return np.sqrt(n[last_event] / n)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        peto = np.sqrt((1.0 - surv) / n) * surv / std_err
+    return np.where(peto > 0, peto, 1.0)
+
+
 def _product_limit(table: EventTable, event: Bools, deaths: Floats) -> Floats:
     at_risk = np.where(deaths > 0, table.n_risk, 1.0)
     factor = np.where(_all_die(table, event), 0.0, 1.0 - deaths / at_risk)
-    return np.cumprod(factor)
+    return np.asarray(np.cumprod(factor), dtype=np.float64)
 
 
 def _all_die(table: EventTable, event: Bools) -> Bools:
     dying = table.leaving(event.astype(float))
-    return (dying > 0) & (dying == table.counted)
+    return np.asarray((dying > 0) & (dying == table.counted))
 
 
 def _errors(

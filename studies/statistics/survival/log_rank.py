@@ -22,6 +22,7 @@ from studies.statistics import Floats
 from studies.statistics.inputs import FollowUp, Labels, follow_up, labels, numbers
 from studies.statistics.probability import chi_square_p, two_sided_p
 from studies.statistics.survival.curve_limits import check_choice
+from studies.statistics.survival.event_table import sums
 from studies.statistics.survival.risk_sets import RiskSets, risk_sets, tied_times
 
 Weighting = Literal["fleming-harrington", "gehan-wilcoxon", "tarone-ware"]
@@ -184,8 +185,8 @@ def _tested(
     members = len(groups)
     return LogRank(
         levels=groups.levels,
-        n=np.bincount(groups.codes, minlength=members).astype(float),
-        events=np.bincount(groups.codes, rows.event, minlength=members),
+        n=sums(groups.codes, np.ones(len(rows)), members),
+        events=sums(groups.codes, rows.event, members),
         observed=observed,
         expected=expected,
         variance=variance,
@@ -214,7 +215,7 @@ def _trend(excess: Floats, variance: Floats, scores: npt.ArrayLike | None, membe
 def quadratic_form(vector: Floats, variance: Floats, statistic: str) -> float:
     """vector' variance^-1 vector; raises `CannotEstimate` where the variance is singular."""
     scale = np.sqrt(np.maximum(np.diag(variance), 0.0))
-    if (scale <= 0).any():
+    if not (np.isfinite(variance).all() and np.isfinite(vector).all() and (scale > 0).all()):
         raise CannotEstimate(NOT_ESTIMABLE, statistic=statistic)
     correlation = variance / np.outer(scale, scale)
     if np.linalg.cond(correlation) > 1e12:

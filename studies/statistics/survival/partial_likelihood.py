@@ -23,6 +23,7 @@ import numpy as np
 from studies.statistics import Floats, Ints
 from studies.statistics.survival.risk_sets import RiskSets
 
+_BLOCK = 8192
 _LARGE = 200.0  # exp() of a larger linear predictor is taken relative to the largest
 
 
@@ -84,9 +85,10 @@ class PartialLikelihood:
     ) -> None:
         self.sets = sets
         self.ties = ties
-        self.center = x.mean(axis=0)
-        # One covariate a line: column sums and the product below then read memory in order.
-        self.xt = np.ascontiguousarray((x - self.center).T)
+        # One covariate a line: sums and products then read memory in order.
+        self.xt = np.array(x.T, order="C")
+        self.center = self.xt.mean(axis=1)
+        self.xt -= self.center[:, None]
         self.weights = weights
         self.offset_center = 0.0 if offset is None else float(offset.mean())
         self.offset = None if offset is None else offset - self.offset_center
@@ -192,14 +194,14 @@ class PartialLikelihood:
         if not self._single:
             met[self.sets.dead] -= hazard_f[self.sets.time_of_dead]
         met *= weighted
-        if by_time is None:
-            # Rounding may leave a tiny negative where entry is subtracted from exit.
-            root = self.xt * np.sqrt(np.maximum(met, 0.0))
-            second: Floats = root @ root.T
-        else:
-            second = (self.xt * met) @ self.xt.T
+        second = np.zeros((len(self.xt), len(self.xt)))
+        # A block at a time, so that the scaled copy stays in the processor's cache.
+        for start in range(0, len(met), _BLOCK):
+            block = self.xt[:, start : start + _BLOCK]
+            second += (block * met[start : start + _BLOCK]) @ block.T
         of_means: Floats = (sums.s1 * q0) @ sums.s1.T
         if not self._single:
             crossed = (sums.s1 * q1) @ sums.d1.T
             of_means = of_means - crossed - crossed.T + (sums.d1 * q2) @ sums.d1.T
-        return second - of_means
+        information = second - of_means
+        return (information + information.T) / 2.0

@@ -135,27 +135,29 @@ def ph_test(
 
 
 def smooth(test: PhTest, term: int = 0, *, df: int = 4, points: int = 40) -> Smooth:
-    """A natural cubic spline with `df` coefficients through one term's y by least squares, knots at quantiles of x.
+    """A natural cubic spline with `df` coefficients through one term's y by least squares, knots at quantiles of the
+    grid and x together.
 
     What R's `plot.cox.zph` draws: the line and a band of two standard errors. Raises `CannotEstimate`:
     BAD_ARGUMENT for a term that is not there, a df below 2, or more than the distinct values of x.
     """
     if not 0 <= term < test.y.shape[1]:
         raise CannotEstimate(BAD_ARGUMENT, argument="term", allowed=f"0-{test.y.shape[1] - 1}")
+    if df < 2 or points < 2 or len(np.unique(test.x)) < df:
+        raise CannotEstimate(BAD_ARGUMENT, argument="df", allowed="2, 3, ...")
     there = ~np.isnan(test.y[:, term])
     x, y = test.x[there], test.y[there, term]
-    if df < 2 or points < 2 or len(np.unique(x)) < df:
-        raise CannotEstimate(BAD_ARGUMENT, argument="df", allowed="2, 3, ...")
-    grid = np.linspace(x.min(), x.max(), points)
-    knots = np.quantile(x, np.linspace(0.0, 1.0, df))
-    if len(np.unique(knots)) < df:
+    grid = np.linspace(test.x.min(), test.x.max(), points)
+    knots = np.quantile(np.concatenate([grid, test.x]), np.linspace(0.0, 1.0, df))
+    basis, at_grid = _natural_cubic(x, knots), _natural_cubic(grid, knots)
+    square = basis.T @ basis
+    if len(np.unique(knots)) < df or np.linalg.cond(square) > 1e14:
         raise CannotEstimate(BAD_ARGUMENT, argument="df", allowed=f"< {df}")
-    basis, q_r = _natural_cubic(x, knots), _natural_cubic(grid, knots)
-    inverse = np.linalg.pinv(basis.T @ basis)
-    estimate = q_r @ (inverse @ (basis.T @ y))
-    error = np.sqrt(test.var[term, term] * np.einsum("ij,jk,ik->i", q_r, inverse, q_r))
-    order = np.argsort(x, kind="stable")
-    time = np.interp(grid, x[order], test.time[there][order])
+    inverse = np.linalg.inv(square)
+    estimate = at_grid @ (inverse @ (basis.T @ y))
+    error = np.sqrt(test.var[term, term] * np.einsum("ij,jk,ik->i", at_grid, inverse, at_grid))
+    order = np.argsort(test.x, kind="stable")
+    time = np.interp(grid, test.x[order], test.time[order])
     method = f"natural cubic spline, {df} degrees of freedom, least squares"
     return Smooth(grid, time, estimate, estimate - 2.0 * error, estimate + 2.0 * error, method)
 

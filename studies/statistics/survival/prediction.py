@@ -1,4 +1,4 @@
-"""What a Cox model predicts: baseline hazard, survival of new people with limits, and survival averaged over people.
+"""What a Cox model predicts: baseline hazard, survival of new people with limits, expected events.
 
 The hazard is cumulated as the fit treats ties: `ctype` 2 removes the dying one by one (Efron; for a fit with Efron
 ties), 1 does not (Breslow). `stype` 2 turns it into survival by exp(-H), 1 is Kalbfleisch & Prentice's product.
@@ -19,14 +19,15 @@ import numpy.typing as npt
 
 from studies.reasons import BAD_ARGUMENT, BAD_LABELS, NEGATIVE_TIME, NOT_ESTIMABLE, CannotEstimate
 from studies.statistics import Floats, Ints
-from studies.statistics.estimate import Estimate, wald
 from studies.statistics.inputs import matrix, numbers
-from studies.statistics.probability import CI_LEVEL, normal_quantile
+from studies.statistics.probability import CI_LEVEL
 from studies.statistics.survival.cox import CoxFit
+from studies.statistics.survival.curve_limits import ConfType, check_conf, limits
 
-CONF_TYPES = ("log", "log-log", "plain", "logit", "arcsin")
+CONF_TYPES: tuple[ConfType, ...] = ("log", "log-log", "plain", "logit", "arcsin")
 KINDS = ("lp", "risk", "expected", "survival")
 REFERENCES = ("strata", "sample", "zero")
+_CELLS = 4_000_000  # people x times x covariates worked on at once
 _SAME_TIME = 1.0 + 1e-10  # a time asked for may be off by rounding from the event time it means
 
 
@@ -62,26 +63,6 @@ class PredictedCurves:
 
 
 @dataclass(frozen=True)
-class Standardized:
-    """Survival averaged over people, at t times (t,), and its standard error (t,), given these people."""
-
-    time: Floats
-    surv: Floats
-    se: Floats
-    lower: Floats
-    upper: Floats
-
-
-@dataclass(frozen=True)
-class StandardizedDifference:
-    """Averaged survival had all had the first and had all had the second covariates, and the difference."""
-
-    first: Standardized
-    second: Standardized
-    difference: tuple[Estimate, ...]
-
-
-@dataclass(frozen=True)
 class Predicted:
     """Predictions for m rows and their standard errors (m,)."""
 
@@ -91,7 +72,7 @@ class Predicted:
 
 def baseline_hazard(fit: CoxFit, *, centered: bool = False, ctype: int | None = None) -> BaselineHazard:
     """The cumulative baseline hazard of each stratum at its event times (R's `basehaz`)."""
-    parts = _Increments(fit, _ctype(fit, ctype))
+    parts = Increments(fit, baseline_ties(fit, ctype))
     sets = fit.likelihood.sets
     factor = 1.0 if centered else float(np.exp(-(fit.likelihood.center @ fit.coef)))
     hazard = parts.hazard * factor
@@ -120,55 +101,39 @@ def predict_survival(
     """
     if conf_type not in CONF_TYPES:
         raise CannotEstimate(BAD_ARGUMENT, argument="conf_type", allowed=", ".join(CONF_TYPES))
+    check_conf(conf_type, conf_level)
     if stype not in (1, 2):
         raise CannotEstimate(BAD_ARGUMENT, argument="stype", allowed="1, 2")
-    at = _times(times)
-    rows, risk, stratum = _new_people(fit, x, strata, offset)
-    parts = _Increments(fit, _ctype(fit, ctype))
+    at = checked_times(times)
+    rows, risk, stratum = new_people(fit, x, strata, offset)
+    parts = Increments(fit, baseline_ties(fit, ctype))
     cumhaz, variance = np.empty((len(at), len(rows))), np.empty((len(at), len(rows)))
     surv = np.empty_like(cumhaz)
     for group in np.unique(stratum).tolist():
         chosen = np.flatnonzero(stratum == group)
         hazard, own, mean = parts.until(group, at)
         cumhaz[:, chosen] = hazard[:, None] * risk[chosen]
-        gap = hazard[:, None, None] * rows[chosen] - mean[:, None, :]
-        spread = np.einsum("tmi,ij,tmj->tm", gap, fit.covariance, gap)
-        variance[:, chosen] = (own[:, None] + spread) * risk[chosen] ** 2
+        for block in np.array_split(chosen, 1 + len(chosen) * mean.size // _CELLS):
+            gap = hazard[:, None, None] * rows[block] - mean[:, None, :]
+            spread = ((gap @ fit.covariance) * gap).sum(axis=2)
+            variance[:, block] = (own[:, None] + spread) * risk[block] ** 2
         surv[:, chosen] = np.exp(-cumhaz[:, chosen])
         if stype == 1:
             surv[:, chosen] = _product_limit(fit, group, at)[:, None] ** risk[chosen]
     se = np.sqrt(variance)
-    lower, upper = survival_limits(surv, se, conf_type, conf_level)
+    lower, upper = _limits(surv, se, conf_type, conf_level)
     how = "Kalbfleisch-Prentice" if stype == 1 else ("Breslow", "Efron")[parts.ctype - 1]
     method = f"survival from the Cox model, {how} baseline, {conf_type} limits"
     return PredictedCurves(at, surv, cumhaz, se, lower, upper, conf_type, conf_level, method)
 
 
-def survival_limits(surv: Floats, se: Floats, conf_type: str, conf_level: float) -> tuple[Floats, Floats]:
-    """Limits of survival from the standard error of its logarithm, cut at 0 and 1 (R's `survfit_confint`)."""
-    z = normal_quantile(conf_level)
-    edge = (surv >= 1.0) & (se == 0.0)
-    if (surv <= 0).any() and conf_type != "plain" and conf_type != "arcsin":
+def _limits(surv: Floats, se: Floats, conf_type: str, conf_level: float) -> tuple[Floats, Floats]:
+    """From the error of log survival; at survival 1, before the first event, both limits are 1."""
+    if (surv <= 0).any() and conf_type != "plain":
         raise CannotEstimate(NOT_ESTIMABLE, statistic=f"conf_type={conf_type}")
-    with np.errstate(all="ignore"):
-        if conf_type == "plain":
-            lower, upper = surv - z * se * surv, surv + z * se * surv
-        elif conf_type == "log":
-            lower, upper = surv * np.exp(-z * se), surv * np.exp(z * se)
-        elif conf_type == "log-log":
-            middle, width = np.log(-np.log(surv)), z * se / np.log(surv)
-            lower, upper = np.exp(-np.exp(middle - width)), np.exp(-np.exp(middle + width))
-        elif conf_type == "logit":
-            middle, width = np.log(surv / (1.0 - surv)), z * se / (1.0 - surv)
-            lower, upper = (
-                1.0 - 1.0 / (1.0 + np.exp(middle - width)),
-                1.0 - 1.0 / (1.0 + np.exp(middle + width)),
-            )
-        else:
-            middle, width = np.arcsin(np.sqrt(surv)), 0.5 * z * se * np.sqrt(surv / (1.0 - surv))
-            lower = np.sin(np.maximum(0.0, middle - width)) ** 2
-            upper = np.sin(np.minimum(np.pi / 2, middle + width)) ** 2
-    return np.where(edge, surv, np.clip(lower, 0.0, 1.0)), np.where(edge, surv, np.clip(upper, 0.0, 1.0))
+    kind = next(one for one in CONF_TYPES if one == conf_type)
+    lower, upper = limits(surv, se * surv, kind, conf_level)
+    return np.where(surv >= 1.0, surv, lower), np.where(surv >= 1.0, surv, upper)
 
 
 def predict(
@@ -197,7 +162,7 @@ def predict(
     if x is None:
         rows, stratum, risk = like.xt.T, like.sets.stratum, np.exp(fit.linear_predictor)
     else:
-        rows, risk, stratum = _new_people(fit, x, strata, offset)
+        rows, risk, stratum = new_people(fit, x, strata, offset)
     if kind in ("lp", "risk"):
         rows = rows - _reference(fit, stratum, reference)
         lp = rows @ fit.coef
@@ -220,73 +185,7 @@ def predict(
     return Predicted(value, se) if kind == "expected" else Predicted(np.exp(-value), se * np.exp(-value))
 
 
-def standardized_survival(
-    fit: CoxFit,
-    x: npt.ArrayLike,
-    times: npt.ArrayLike,
-    *,
-    weights: npt.ArrayLike | None = None,
-    strata: Sequence[Hashable] | npt.ArrayLike | None = None,
-    ctype: int | None = None,
-    conf_level: float = CI_LEVEL,
-) -> Standardized:
-    """Predicted survival averaged over people x (m, p) (direct standardisation), at times (t,).
-
-    weights (m,) of the average. The standard error is by the delta method from the coefficients and the baseline,
-    for these people: it leaves out that other people might have been drawn. Limits are plain, cut at 0 and 1.
-    Source: Makuch (1982); Hernan & Robins, What If (2020), 13; Gail & Byar (1986) for the variance.
-    """
-    return _standardized(fit, _gradients(fit, x, times, weights, strata, ctype), conf_level)
-
-
-def standardized_difference(
-    fit: CoxFit,
-    first: npt.ArrayLike,
-    second: npt.ArrayLike,
-    times: npt.ArrayLike,
-    *,
-    weights: npt.ArrayLike | None = None,
-    strata: Sequence[Hashable] | npt.ArrayLike | None = None,
-    ctype: int | None = None,
-    conf_level: float = CI_LEVEL,
-) -> StandardizedDifference:
-    """Averaged survival with covariates `first` less that with `second` (both (m, p), the same people): g-computation.
-
-    The two averages share baseline and coefficients; the standard error knows it. As `standardized_survival`.
-    """
-    one = _gradients(fit, first, times, weights, strata, ctype)
-    two = _gradients(fit, second, times, weights, strata, ctype)
-    pairs = zip(one.surv - two.surv, _error(fit, one.minus(two)), strict=True)
-    difference = tuple(wald(float(value), float(se), conf_level) for value, se in pairs)
-    return StandardizedDifference(
-        _standardized(fit, one, conf_level), _standardized(fit, two, conf_level), difference
-    )
-
-
-@dataclass(frozen=True)
-class _Gradients:
-    """Averaged survival (t,) and its slopes: by beta (t, p), and by the baseline of each stratum (s, t).
-
-    own (s, t, t) is the covariance of the strata's cumulated baseline, mean (s, t, p) its slope by beta.
-    """
-
-    time: Floats
-    surv: Floats
-    by_beta: Floats
-    by_baseline: Floats
-    own: Floats
-
-    def minus(self, other: _Gradients) -> _Gradients:
-        return _Gradients(
-            self.time,
-            self.surv - other.surv,
-            self.by_beta - other.by_beta,
-            self.by_baseline - other.by_baseline,
-            self.own,
-        )
-
-
-class _Increments:
+class Increments:
     """By event time: hazard at the mean covariates, its variance, and the hazard-weighted mean covariate."""
 
     def __init__(self, fit: CoxFit, ctype: int) -> None:
@@ -329,7 +228,8 @@ def _other_ties(fit: CoxFit, ctype: int, weight: Floats) -> tuple[Floats, Floats
     return sums.hazard, sums.q0, sums.s1 * sums.q0 - sums.d1 * sums.q1
 
 
-def _ctype(fit: CoxFit, ctype: int | None) -> int:
+def baseline_ties(fit: CoxFit, ctype: int | None) -> int:
+    """`ctype`, or that of the fit's ties. Raises `CannotEstimate(BAD_ARGUMENT)`."""
     if ctype is None:
         return 2 if fit.ties == "efron" else 1
     if ctype not in (1, 2):
@@ -337,14 +237,15 @@ def _ctype(fit: CoxFit, ctype: int | None) -> int:
     return ctype
 
 
-def _times(times: npt.ArrayLike) -> Floats:
+def checked_times(times: npt.ArrayLike) -> Floats:
+    """Times (t,), or one. Raises `CannotEstimate` for none, NaN and negative ones."""
     at = numbers(np.atleast_1d(np.asarray(times, dtype=float)), "times")
     if (at < 0).any():
         raise CannotEstimate(NEGATIVE_TIME, variable="times")
     return at
 
 
-def _new_people(
+def new_people(
     fit: CoxFit,
     x: npt.ArrayLike,
     strata: Sequence[Hashable] | npt.ArrayLike | None,
@@ -405,7 +306,7 @@ def _expected(
     With entry the error is that of the difference of two cumulated hazards. R 3.5 subtracts their variances, as if
     the coefficients' part had independent increments, and gets another number (or NaN).
     """
-    parts = _Increments(fit, 2 if fit.ties == "efron" else 1)
+    parts = Increments(fit, 2 if fit.ties == "efron" else 1)
     value, variance = np.zeros(len(rows)), np.zeros(len(rows))
     for group in np.unique(stratum).tolist():
         chosen = np.flatnonzero(stratum == group)
@@ -417,48 +318,6 @@ def _expected(
         value[chosen] = hazard * risk[chosen]
         variance[chosen] = own + np.einsum("ij,jk,ik->i", gap, fit.covariance, gap)
     return value, np.sqrt(np.maximum(variance, 0.0)) * risk
-
-
-def _gradients(
-    fit: CoxFit,
-    x: npt.ArrayLike,
-    times: npt.ArrayLike,
-    weights: npt.ArrayLike | None,
-    strata: Sequence[Hashable] | npt.ArrayLike | None,
-    ctype: int | None,
-) -> _Gradients:
-    at = _times(times)
-    rows, risk, stratum = _new_people(fit, x, strata, None)
-    share = np.ones(len(rows)) if weights is None else numbers(weights, "weights", len(rows))
-    if (share < 0).any() or share.sum() <= 0:
-        raise CannotEstimate(BAD_ARGUMENT, argument="weights", allowed=">= 0")
-    share = share / share.sum()
-    parts = _Increments(fit, _ctype(fit, ctype))
-    groups = len(fit.likelihood.sets.levels)
-    surv, by_beta = np.zeros(len(at)), np.zeros((len(at), len(fit.coef)))
-    by_baseline, own = np.zeros((groups, len(at))), np.zeros((groups, len(at)))
-    for group in np.unique(stratum).tolist():
-        chosen = np.flatnonzero(stratum == group)
-        hazard, variance, mean = parts.until(group, at)
-        curves = np.exp(-hazard[:, None] * risk[chosen]) * share[chosen]
-        slope = -curves * risk[chosen]
-        surv += curves.sum(axis=1)
-        by_baseline[group] = slope.sum(axis=1)
-        by_beta += (slope @ rows[chosen]) * hazard[:, None] - by_baseline[group][:, None] * mean
-        own[group] = variance
-    return _Gradients(at, surv, by_beta, by_baseline, own)
-
-
-def _error(fit: CoxFit, slopes: _Gradients) -> Floats:
-    from_beta = np.einsum("ti,ij,tj->t", slopes.by_beta, fit.covariance, slopes.by_beta)
-    return np.asarray(np.sqrt(from_beta + (slopes.by_baseline**2 * slopes.own).sum(axis=0)))
-
-
-def _standardized(fit: CoxFit, slopes: _Gradients, conf_level: float) -> Standardized:
-    se = _error(fit, slopes)
-    z = normal_quantile(conf_level)
-    lower, upper = np.clip(slopes.surv - z * se, 0.0, 1.0), np.clip(slopes.surv + z * se, 0.0, 1.0)
-    return Standardized(slopes.time, slopes.surv, se, lower, upper)
 
 
 def _product_limit(fit: CoxFit, stratum: int, times: Floats) -> Floats:

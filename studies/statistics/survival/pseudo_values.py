@@ -185,7 +185,7 @@ class _Whole:
         until = self.table.time <= t
         own = self._goes() * until
         hazard = self._influence_at_event(own, own * self.deaths / self.table.n_risk)
-        return -self.after[np.searchsorted(self.table.time, t, side="right")] * hazard
+        return np.asarray(-self.after[np.searchsorted(self.table.time, t, side="right")] * hazard)
 
     def influence_of_area(self, tau: float) -> Floats:
         edges = np.minimum(np.concatenate([self.table.time, [max(tau, self.table.time[-1])]]), tau)

@@ -326,9 +326,9 @@ def _history(
 
 def _events_before(subject: Ints, event: Bools) -> Ints:
     """For sorted rows: how many events the same subject has had in earlier rows."""
-    so_far = np.cumsum(event) - event
+    so_far: Ints = np.cumsum(event.astype(np.intp)) - event
     first = np.concatenate([[True], subject[1:] != subject[:-1]])
-    return so_far - np.maximum.accumulate(np.where(first, so_far, 0))
+    return np.asarray(so_far - np.maximum.accumulate(np.where(first, so_far, 0)))
 
 
 def _last_event(subject: Ints, time: Floats, event: Bools) -> Floats:

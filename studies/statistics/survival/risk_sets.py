@@ -199,7 +199,11 @@ def _passed(ordered: npt.NDArray[Any], values: npt.NDArray[Any]) -> Ints:
     """How many of `ordered` (ascending, distinct) are at or before each value."""
     span = int(ordered[-1] - ordered[0]) + 1 if abs(ordered[-1]) < 1e15 and abs(ordered[0]) < 1e15 else 0
     # Whole numbers (days) in a range not much longer than the column: look up instead of searching.
-    if 0 < span <= 2 * len(values) and (values == np.rint(values)).all() and (ordered == np.rint(ordered)).all():
+    if (
+        0 < span <= 2 * len(values)
+        and (values == np.rint(values)).all()
+        and (ordered == np.rint(ordered)).all()
+    ):
         places = np.clip(values - (ordered[0] - 1), 0, span).astype(np.intp)
         table = np.zeros(span + 1, dtype=np.intp)
         table[(ordered - (ordered[0] - 1)).astype(np.intp)] = 1

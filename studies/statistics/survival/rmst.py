@@ -19,7 +19,7 @@ from studies.statistics.estimate import Estimate, wald
 from studies.statistics.inputs import FollowUp, follow_up, labels
 from studies.statistics.probability import CI_LEVEL
 from studies.statistics.survival.curve_limits import check_conf
-from studies.statistics.survival.event_table import event_table
+from studies.statistics.survival.event_table import event_table, sums
 from studies.statistics.survival.influence import row_influence, sum_of_squares
 from studies.statistics.survival.kaplan_meier import Curve, is_robust, kaplan_meier
 
@@ -203,8 +203,7 @@ def _covariance(pieces: list[_Area], cluster: Ints | None, chosen: list[Bools]) 
         return 0.0
     size = int(cluster.max()) + 1
     first, second = (
-        np.bincount(cluster[mine], piece.influence, minlength=size)
-        for piece, mine in zip(pieces, chosen, strict=True)
+        sums(cluster[mine], piece.influence, size) for piece, mine in zip(pieces, chosen, strict=True)
     )
     return float(first @ second)
 

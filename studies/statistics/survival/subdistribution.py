@@ -15,6 +15,7 @@ from studies.reasons import NOT_CONVERGED, CannotEstimate
 from studies.statistics import Bools, Floats, Ints
 from studies.statistics.survival.columns import check_columns
 from studies.statistics.survival.cox import MONOTONE, inverse
+from studies.statistics.survival.event_table import sums
 
 _FAR = 0.1  # a step that is still as long as this, in standard deviations, after convergence: no maximum
 
@@ -85,12 +86,12 @@ class _Weighted:
     def at_risk(self, values: Floats) -> Floats:
         """(k,) weighted sums over the risk sets of the event times."""
         k = len(self.times)
-        by_last = np.bincount(self.passed, values, minlength=k + 1)[1:]
-        total = np.cumsum(by_last[::-1])[::-1]
+        by_last = sums(self.passed, values, k + 1)[1:]
+        total: Floats = np.cumsum(by_last[::-1])[::-1]
         staying = values * self.inverse
         for g in range(self.groups):
             mine = self.stays & (self.group == g)
-            gone = np.bincount(self.passed[mine], staying[mine], minlength=k + 1)[:k]
+            gone = sums(self.passed[mine], staying[mine], k + 1)[:k]
             total = total + self.later[g] * np.cumsum(gone)
         return total
 
@@ -102,7 +103,7 @@ class _Weighted:
             mine = self.stays & (self.group == g)
             after = np.concatenate([np.cumsum((self.later[g] * by_time)[::-1])[::-1], [0.0]])
             found[mine] += self.inverse[mine] * after[self.passed[mine]]
-        return found
+        return np.asarray(found)
 
     def influence(self, state: _State) -> Floats:
         """(n, p): each subject's part of the score (eta) and of the estimation of G (psi)."""
@@ -115,26 +116,26 @@ class _Weighted:
         for g in range(self.groups):
             mine = self.group == g
             eta[mine] += self._psi(state, mine, g)
-        return eta
+        return np.asarray(eta)
 
     def _psi(self, state: _State, mine: Bools, g: int) -> Floats:
         """(members, p) what the estimated censoring curve of one group adds for each of its members."""
         times = np.unique(self.time[mine])
         place = np.searchsorted(times, self.time[mine])
         censored = self.outcome[mine] == 0
-        lost = np.bincount(place, censored, minlength=len(times))
-        at_risk = np.cumsum(np.bincount(place, minlength=len(times))[::-1])[::-1].astype(float)
+        lost = sums(place, censored, len(times))
+        at_risk = np.cumsum(sums(place, np.ones(len(place)), len(times))[::-1])[::-1]
         stay = self.inverse[mine] * state.risk[mine]
         # Sums over those who left by a competing event before each time ...
-        gone = np.concatenate([[0.0], np.cumsum(np.bincount(place, stay, minlength=len(times)))])[:-1]
+        gone = np.concatenate([[0.0], np.cumsum(sums(place, stay, len(times)))])[:-1]
         # ... and over the events from that time on; crr counts those of the same group only.
-        own = np.bincount(self.position[mine & self.own], minlength=len(self.times))
+        own = np.bincount(self.position[mine & self.own], minlength=len(self.times)).astype(float)
         step = self.later[g] * own / state.s0
         first = np.searchsorted(self.times, times, side="left")
         whole = _from_here(step)[first]
         q = np.empty((len(times), self.x.shape[1]))
         for j in range(self.x.shape[1]):
-            gone_x = np.cumsum(np.bincount(place, stay * self.x[mine, j], minlength=len(times)))
+            gone_x = np.cumsum(sums(place, stay * self.x[mine, j], len(times)))
             before = np.concatenate([[0.0], gone_x])[:-1]
             q[:, j] = before * whole - gone * _from_here(step * state.mean[:, j])[first]
         drift = np.cumsum(q * (lost / at_risk**2)[:, None], axis=0)
@@ -213,11 +214,13 @@ def _censoring_before(time: Floats, censored: Bools) -> Callable[[Floats], Float
     """G(t-) of one group as a function of t; 0 beyond the group's last time, as crr has it."""
     times, place = np.unique(time, return_inverse=True)
     at_risk = np.cumsum(np.bincount(place, minlength=len(times))[::-1])[::-1]
-    lost = np.bincount(place, censored, minlength=len(times))
+    lost = sums(place, censored, len(times))
     before = np.concatenate([[1.0], np.cumprod(1.0 - lost / at_risk)[:-1], [0.0]])
 
     def curve(t: Floats) -> Floats:
-        return before[np.searchsorted(times, t, side="left")]
+        passed = np.searchsorted(times, t, side="left")
+        # crr looks just before t by multiplying it with a number below 1, which at t = 0 does not go back.
+        return before[passed + ((t == 0) & (times[0] == 0))]
 
     return curve
 
@@ -245,7 +248,8 @@ def expand(time: Floats, outcome: Ints, entry: Floats | None, group: Ints) -> Ex
     weight is G H, H the product limit of entry in reversed time (Geskus 2011). Weights change only where an event
     of the cause lies ahead, which leaves the fit as it is and the table short.
     """
-    start = np.zeros(len(time)) if entry is None else entry
+    # As finegray does: follow-up starts at 0, or at -1 where somebody leaves at 0.
+    start = np.full(len(time), 0.0 if time.min() > 0 else -1.0) if entry is None else entry
     delayed = entry is not None and bool((entry > time.min()).any())
     parts = []
     for one in np.unique(group):
