@@ -26,8 +26,8 @@ from studies.statistics.causal.least_squares import fit_least_squares
 from studies.statistics.causal.logistic import fit_logistic
 from studies.statistics.causal.pooled_logistic import StandardisedCurves, pooled_logistic_curves
 from studies.statistics.causal.propensity import propensity_score
-from studies.statistics.causal.weighted_means import ipw_means, weighted_means
 from studies.statistics.causal.weighted_hazards import bootstrap_weighted_curves
+from studies.statistics.causal.weighted_means import ipw_means, weighted_means
 from studies.statistics.causal.weights import weights
 from studies.statistics.survival.kaplan_meier import kaplan_meier
 from studies.statistics.survival.log_rank import log_rank

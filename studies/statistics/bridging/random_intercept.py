@@ -154,17 +154,18 @@ class _Likelihood:
         """Where each group's integrand peaks, in units of sigma, and the width of the peak."""
         # The slope falls with u and has its root between these two, where no Newton step may leave.
         low, high = sigma * (self.sums - self.sizes), sigma * self.sums
-        u = np.zeros(self.groups)
+        u, last = np.zeros(self.groups), np.full(self.groups, np.inf)
         for _ in range(_NEWTON):
             p = 1.0 / (1.0 + np.exp(-np.clip(eta + sigma * u[self.codes], -500, 500)))
             slope = sigma * (self.sums - np.bincount(self.codes, p, self.groups)) - u
             bend = 1.0 + sigma**2 * np.bincount(self.codes, p * (1.0 - p), self.groups)
             low, high = np.where(slope > 0, u, low), np.where(slope <= 0, u, high)
+            # Newton's steps may go to and fro between two points: a step that is not half the last one is bisection.
             following = u + slope / bend
-            inside = (following >= low) & (following <= high)
-            following = np.where(inside, following, (low + high) / 2.0)
-            moved, u = float(np.abs(following - u).max()), following
-            if moved < _SETTLED:
+            good = (following >= low) & (following <= high) & (np.abs(slope / bend) <= 0.5 * last)
+            following = np.where(good, following, (low + high) / 2.0)
+            last, u = np.abs(following - u), following
+            if float(last.max()) < _SETTLED:
                 break
         p = 1.0 / (1.0 + np.exp(-np.clip(eta + sigma * u[self.codes], -500, 500)))
         bend = 1.0 + sigma**2 * np.bincount(self.codes, p * (1.0 - p), self.groups)

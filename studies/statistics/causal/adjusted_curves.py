@@ -172,13 +172,7 @@ def simultaneous_band(
     if kind == "hall-wellner":
         n = float((influence != 0).any(axis=1).sum())
         width = value * (1.0 + n * (error / value) ** 2) / np.sqrt(n)
-    random = np.random.default_rng(seed)
-    largest = np.empty(draws)
-    for block in range(0, draws, 200):
-        size = min(200, draws - block)
-        paths = random.standard_normal((size, len(influence))) @ influence
-        largest[block : block + size] = np.abs(paths / width).max(axis=1)
-    critical = float(np.quantile(largest, curves.conf_level))
+    critical = float(np.quantile(_largest(influence / width, draws, seed), curves.conf_level))
     stretched = width * critical / normal_quantile(curves.conf_level)
     conf_type: ConfType = "plain" if of == "difference" else curves.conf_type
     if of == "difference":
@@ -198,6 +192,17 @@ def simultaneous_band(
         conf_level=curves.conf_level,
         method=f"{kind} band, {conf_type}, {draws} multiplier draws, seed {seed}; {curves.method}",
     )
+
+
+def _largest(standardised: Floats, draws: int, seed: int) -> Floats:
+    """The largest deviation of each of `draws` multiplied paths; 200 at a time, to bound the memory."""
+    random = np.random.default_rng(seed)
+    largest = np.empty(draws)
+    for block in range(0, draws, 200):
+        size = min(200, draws - block)
+        paths = random.standard_normal((size, len(standardised))) @ standardised
+        largest[block : block + size] = np.abs(paths).max(axis=1)
+    return largest
 
 
 def _common_times(rows: FollowUp, arms: Bools, w: Floats, asked: npt.ArrayLike | None) -> Floats:

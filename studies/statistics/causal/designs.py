@@ -38,6 +38,7 @@ class Design:
 
     @property
     def terms(self) -> int:
+        """q, the intercept counted."""
         return int(self.matrix.shape[1])
 
 

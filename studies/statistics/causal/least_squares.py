@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from studies.reasons import TOO_MANY_TERMS, CannotEstimate
-from studies.statistics import Floats
+from studies.statistics import Floats, Ints
 from studies.statistics.causal.designs import (
+    Design,
     check_covariance,
     check_level,
     check_option,
@@ -99,48 +100,85 @@ def fit_least_squares(
     q, r = np.linalg.qr(plan.matrix * root)
     beta = np.linalg.solve(r, q.T @ (outcome * root[:, 0]))
     half = inverse(r, "information")
-    bread = half @ half.T
-    residuals = outcome - plan.matrix @ beta
-    scores = plan.matrix * (w * residuals)[:, None]
-    df = rows - plan.terms
-    rss = float((w * residuals**2).sum())
-    if kind == "model":
-        spread = bread * rss / df
-    else:
-        spread = sandwich(
-            bread,
-            scores,
-            kind=kind,
-            leverage=(q**2).sum(axis=1),
-            cluster=None if groups is None else groups.codes,
-            cluster_adjust=cluster_adjust,
-        )
-    coef, spread = plan.back @ beta, plan.back @ spread @ plan.back.T
-    se = np.sqrt(np.diag(spread))
+    at = _Solved(plan, half @ half.T, beta, outcome - plan.matrix @ beta, w, (q**2).sum(axis=1))
+    spread = at.covariance(kind, None if groups is None else groups.codes, cluster_adjust)
+    return _finish(at, outcome, spread, kind, groups is not None, against, intercept, conf_level)
+
+
+@dataclass(frozen=True)
+class _Solved:
+    """The solution in the scaled coordinates of `plan`."""
+
+    plan: Design
+    bread: Floats
+    beta: Floats
+    residuals: Floats
+    weights: Floats
+    leverage: Floats
+
+    @property
+    def df(self) -> int:
+        return len(self.residuals) - self.plan.terms
+
+    @property
+    def rss(self) -> float:
+        return float((self.weights * self.residuals**2).sum())
+
+    @property
+    def scores(self) -> Floats:
+        return np.asarray(self.plan.matrix * (self.weights * self.residuals)[:, None])
+
+    def covariance(self, kind: str, cluster: Ints | None, cluster_adjust: bool) -> Floats:
+        """Of the coefficients on the data's scale."""
+        if kind == "model":
+            spread = self.bread * self.rss / self.df
+        else:
+            spread = sandwich(
+                self.bread,
+                self.scores,
+                kind=kind,
+                leverage=self.leverage,
+                cluster=cluster,
+                cluster_adjust=cluster_adjust,
+            )
+        return np.asarray(self.plan.back @ spread @ self.plan.back.T)
+
+
+def _finish(
+    at: _Solved,
+    outcome: Floats,
+    spread: Floats,
+    kind: str,
+    clustered: bool,
+    reference: str,
+    intercept: bool,
+    conf_level: float,
+) -> LeastSquaresFit:
+    coef, se = at.plan.back @ at.beta, np.sqrt(np.diag(spread))
     statistic = np.divide(coef, se, out=np.full_like(coef, np.inf), where=se > 0)
-    reach = _quantile(conf_level, df, against) * se
-    middle = float(np.average(outcome, weights=w)) if intercept else 0.0
-    total = float((w * (outcome - middle) ** 2).sum())
+    reach = _quantile(conf_level, at.df, reference) * se
+    middle = float(np.average(outcome, weights=at.weights)) if intercept else 0.0
+    total = float((at.weights * (outcome - middle) ** 2).sum())
     return LeastSquaresFit(
-        names=plan.names,
+        names=at.plan.names,
         coef=coef,
         se=se,
         statistic=statistic,
-        p=_p_values(statistic, df, against),
+        p=_p_values(statistic, at.df, reference),
         lower=coef - reach,
         upper=coef + reach,
         covariance=spread,
-        fitted=outcome - residuals,
-        residuals=residuals,
-        sigma=float(np.sqrt(rss / df)),
-        r_squared=1.0 - rss / total if total > 0 else 0.0,
-        n=rows,
-        df_residual=df,
-        bread=plan.back @ bread @ plan.back.T,
-        scores=np.asarray(np.linalg.solve(plan.back.T, scores.T).T, dtype=np.float64),
-        reference=against,
+        fitted=outcome - at.residuals,
+        residuals=at.residuals,
+        sigma=float(np.sqrt(at.rss / at.df)),
+        r_squared=1.0 - at.rss / total if total > 0 else 0.0,
+        n=len(outcome),
+        df_residual=at.df,
+        bread=at.plan.back @ at.bread @ at.plan.back.T,
+        scores=np.asarray(np.linalg.solve(at.plan.back.T, at.scores.T).T, dtype=np.float64),
+        reference=reference,
         conf_level=conf_level,
-        method=f"least squares; {_described(kind, groups is not None)}; {against} distribution",
+        method=f"least squares; {_described(kind, clustered)}; {reference} distribution",
     )
 
 

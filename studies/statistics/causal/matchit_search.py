@@ -52,6 +52,7 @@ class _Line:
         self._left = list(range(len(values) + 1))
 
     def row(self, place: int) -> int:
+        """The row, counted within the stratum, of the candidate at `place`."""
         return self._rows[place]
 
     def take(self, at: int, value: float, taken: list[int]) -> int | None:

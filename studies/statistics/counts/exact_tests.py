@@ -25,6 +25,7 @@ from studies.statistics.counts.measure import (
     events_of,
     finite_or_none,
     kept,
+    positive,
     sentence,
     side,
     tail_of,
@@ -62,14 +63,14 @@ def fisher_test(table: npt.ArrayLike, *, null: float = 1.0, alternative: str = "
 
     table (r, c). For 2 x 2, `null` is the odds ratio tested and `alternative` its side; a larger table is
     tested two-sided for independence. All tables with the same margins that are no more probable (within a
-    relative 1e-7) count. Empty rows and columns are left out. Raises `CannotEstimate`: NOT_A_COUNT,
+    relative 1e-7) count. Empty rows and columns are left out. Raises `CannotEstimate`: NOT_A_COUNT, OUT_OF_RANGE,
     NOT_A_TABLE, NOT_A_NUMBER, TABLE_TOO_LARGE, BAD_ARGUMENT.
     """
     way, counts = side(alternative), _table(table)
     if counts.shape == (2, 2):
         (a, b), (c, d) = counts.tolist()
         given = Conditional(np.array([a + b]), np.array([c + d]), np.array([a + c]), a)
-        return ExactTest(given.p(null, way), way, f"Fisher's exact test, {way}")
+        return ExactTest(given.p(positive(null, "null"), way), way, f"Fisher's exact test, {way}")
     if way != "two-sided":
         chosen(way, ("two-sided",), "alternative")
     return ExactTest(freeman_halton_p(counts), way, "Fisher's exact test of an r x c table (Freeman-Halton)")

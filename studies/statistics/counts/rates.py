@@ -37,7 +37,7 @@ from studies.statistics.counts.proportions import R_RELATIVE_ERROR
 from studies.statistics.inputs import labels, numbers
 from studies.statistics.probability import chi_square_p
 
-RateMethod = Literal["garwood", "byar", "mid-p", "wald", "log-wald"]
+RateMethod = Literal["garwood", "byar", "byar-mid", "mid-p", "wald", "log-wald"]
 
 NO_EVENTS_AT_ALL = Reason(
     "no_events_at_all",
@@ -100,7 +100,8 @@ def rate(
     """A rate with its interval, per `per` units of person-time (per=100 for "per 100 person-years").
 
     events >= 0, person_time > 0. method: "garwood" (exact, gamma quantiles; R's poisson.test), "byar" (the
-    cube-root approximation to Garwood, lower 0 for no events), "mid-p", "wald" (rate +- z sqrt(events)/time,
+    cube-root approximation to Garwood, lower 0 for no events), "byar-mid" (the same from events + 1/2 on both
+    sides, close to mid-P: epitools' pois.byar), "mid-p", "wald" (rate +- z sqrt(events)/time,
     cut at 0), "log-wald". alternative as in `proportion`: "greater" leaves the upper side open (None).
 
     Raises `CannotEstimate`: NOT_A_COUNT, OUT_OF_RANGE, BAD_ARGUMENT; NO_EVENTS_BY_WALD for the two Wald
@@ -108,7 +109,7 @@ def rate(
     """
     x, time, unit = whole(events, "events"), positive(person_time, "person_time"), positive(per, "per")
     way = side(alternative)
-    by = chosen(method, ("garwood", "byar", "mid-p", "wald", "log-wald"), "method")
+    by = chosen(method, ("garwood", "byar", "byar-mid", "mid-p", "wald", "log-wald"), "method")
     low, high = kept(*_count_limits(x, by, tail_of(conf_level, way)), way, 0.0, math.inf)
     return Rate(
         events=x,
@@ -225,6 +226,11 @@ def _count_limits(x: int, method: str, tail: float) -> tuple[float, float]:
         low = x * (1 - 1 / (9 * x) - z / (3 * math.sqrt(x))) ** 3 if x else 0.0
         more = x + 1
         return max(low, 0.0), more * (1 - 1 / (9 * more) + z / (3 * math.sqrt(more))) ** 3
+    if method == "byar-mid":
+        half, width = x + 0.5, z / (3 * math.sqrt(x + 0.5))
+        low = half * (1 - 1 / (9 * half) - width) ** 3
+        high = half * (1 - 1 / (9 * half) + width) ** 3
+        return max(low, 0.0), high
     if method == "mid-p":
         top = float(gammainccinv(x + 1, min(tail, 1.0 - tail) / 2)) + 1.0
         high = root(lambda mean: _poisson_mid(x, mean) - tail, 0.0, top)

@@ -163,8 +163,9 @@ def lin(
     """Sum over intervals of S(start) x mean cost of those observed at the start (Lin et al. 1997, equation 1).
 
     costs (n, k), edges (k + 1,) from 0 to the horizon. It takes losses as happening at the edges: with losses
-    inside, the mean is too low by about half an interval's loss (3 % with 7 % lost in each half-year). The variance is that of the influences of S (through
-    the Kaplan-Meier martingale) and of the means. Raises `CannotEstimate` as `bang_tsiatis` does.
+    inside, the mean is too low by about half an interval's loss (3 % with 7 % lost in each half-year). The
+    variance is that of the influences of S (infinitesimal jackknife) and of the means. Raises `CannotEstimate`
+    as `bang_tsiatis` does.
     """
     seen = follow_up(time, event)
     table, cuts = _costs_and_edges(costs, edges, len(seen))

@@ -17,9 +17,9 @@ import numpy.typing as npt
 
 from studies.reasons import BAD_ARGUMENT, LENGTHS_DIFFER, ONE_ARM, CannotEstimate
 from studies.statistics import Floats
-from studies.statistics.inputs import matrix, numbers
+from studies.statistics.inputs import matrix
 from studies.statistics.probability import CI_LEVEL
-from studies.statistics.safety.checks import amounts, between
+from studies.statistics.safety.checks import amounts, between, figures
 
 Quadrant = Literal["north-east", "south-east", "south-west", "north-west", "none"]
 Status = Literal["reference", "on the frontier", "dominated", "extendedly dominated"]
@@ -103,7 +103,7 @@ class TornadoBar:
 
 def incremental_ratio(cost: float, effect: float, old_cost: float, old_effect: float) -> IncrementalRatio:
     """The ICER of new (cost, effect) against old. Raises `CannotEstimate` for numbers that are not finite."""
-    given = numbers([cost, effect, old_cost, old_effect], "cost")
+    given = figures([cost, effect, old_cost, old_effect], "cost")
     more, gain = float(given[0] - given[2]), float(given[1] - given[3])
     quadrant = _quadrant(more, gain)
     dominant = more <= 0 <= gain and quadrant != "none"
@@ -120,7 +120,7 @@ def incremental_analysis(
     names, cost, effect (k,). Ratios along the frontier rise. Raises `CannotEstimate` for fewer than two
     options and columns of different lengths.
     """
-    money, gain = numbers(cost, "cost"), numbers(effect, "effect")
+    money, gain = figures(cost, "cost"), figures(effect, "effect")
     if not len(names) == len(money) == len(gain):
         raise CannotEstimate(LENGTHS_DIFFER, variable="effect")
     if len(names) < 2:
@@ -149,9 +149,9 @@ def incremental_analysis(
 
 def net_benefit(cost: npt.ArrayLike, effect: npt.ArrayLike, *, threshold: float) -> Floats:
     """Net monetary benefit: threshold x effect - cost, for columns (n,). Raises for bad columns."""
-    money = numbers(cost, "cost")
+    money = figures(cost, "cost")
     return np.asarray(
-        between(threshold, "threshold", closed=True) * numbers(effect, "effect", len(money)) - money
+        between(threshold, "threshold", closed=True) * figures(effect, "effect", len(money)) - money
     )
 
 
@@ -200,8 +200,8 @@ def plane(cost: npt.ArrayLike, effect: npt.ArrayLike, *, conf_level: float = CI_
 
     Raises `CannotEstimate` for bad columns and a level outside (0, 1).
     """
-    money = numbers(cost, "cost")
-    gain = numbers(effect, "effect", len(money))
+    money = figures(cost, "cost")
+    gain = figures(effect, "effect", len(money))
     tail = (1.0 - between(conf_level, "conf_level", 0, 1)) / 2.0
     east, north = gain > 0, money > 0
     shares: dict[Quadrant, float] = {
@@ -239,7 +239,7 @@ def tornado(
             raise CannotEstimate(BAD_ARGUMENT, argument="ranges", allowed=", ".join(sorted(base)))
         if not low <= high:
             raise CannotEstimate(BAD_ARGUMENT, argument=name, allowed="low <= high")
-        results = numbers([model({**base, name: one}) for one in (low, high)], name)
+        results = figures([model({**base, name: one}) for one in (low, high)], name)
         bars.append(
             TornadoBar(
                 name, low, high, float(results[0]), float(results[1]), float(abs(results[1] - results[0]))

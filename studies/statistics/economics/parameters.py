@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from studies.reasons import BAD_ARGUMENT, CannotEstimate
+from studies.statistics.safety.checks import between
 
 
 @dataclass(frozen=True)
@@ -41,9 +42,7 @@ def guideline_parameters(*, gdp_year: int | None = None, gdp_per_capita: float |
     if gdp_per_capita is None and year not in known:
         allowed = ", ".join(str(one) for one in sorted(known))
         raise CannotEstimate(BAD_ARGUMENT, argument="gdp_year", allowed=allowed)
-    amount = float(known[year]["yuan"] if gdp_per_capita is None else gdp_per_capita)
-    if not 0 < amount < float("inf"):
-        raise CannotEstimate(BAD_ARGUMENT, argument="gdp_per_capita", allowed="> 0")
+    amount = between(known[year]["yuan"] if gdp_per_capita is None else gdp_per_capita, "gdp_per_capita")
     low, high = facts["threshold"]["gdp_multiples"]
     first, last = facts["discounting"]["sensitivity"]
     return Parameters(

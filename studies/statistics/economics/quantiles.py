@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,7 +27,7 @@ class Quantile:
 
 def quantiles(
     values: npt.ArrayLike,
-    probabilities: tuple[float, ...] = (0.25, 0.5, 0.75),
+    probabilities: Sequence[float] = (0.25, 0.5, 0.75),
     *,
     conf_level: float = CI_LEVEL,
 ) -> tuple[Quantile, ...]:

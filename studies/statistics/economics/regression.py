@@ -18,7 +18,7 @@ from studies.statistics import Floats
 from studies.statistics.estimate import Estimate
 from studies.statistics.inputs import matrix, yes_no
 from studies.statistics.probability import CI_LEVEL
-from studies.statistics.safety.checks import amounts, between, one_of
+from studies.statistics.safety.checks import LARGEST, amounts, between, one_of
 
 MODEL_NOT_CONVERGED = Reason(
     "model_not_converged",
@@ -85,6 +85,8 @@ def gamma_log(
     """
     y = amounts(cost, "cost", above_zero=True)
     design = _design(x, len(y), names)
+    if np.ptp(y) == 0:
+        raise CannotEstimate(CONSTANT, variable="cost")
     beta: Floats = np.asarray(np.linalg.lstsq(design, np.log(y), rcond=None)[0], dtype=np.float64)
     for _ in range(_STEPS):
         # Newton's method: the log-likelihood -(eta + y exp(-eta)) is concave, also with far outliers.
@@ -212,6 +214,8 @@ def _design(x: npt.ArrayLike, rows: int, names: Sequence[str] | None) -> Floats:
     called = tuple(names) if names is not None else tuple(f"x{k}" for k in range(table.shape[1]))
     if table.shape[1] + 1 >= rows:
         raise CannotEstimate(TOO_MANY_TERMS)
+    if (np.abs(table) > LARGEST).any():
+        raise CannotEstimate(BAD_ARGUMENT, argument="x", allowed=f"<= {LARGEST:g}")
     spread = table.std(axis=0)
     for column, name in enumerate(called):
         if spread[column] <= 1e-12 * max(1.0, float(np.abs(table[:, column]).max())):

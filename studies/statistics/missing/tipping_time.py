@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from studies.reasons import BAD_ARGUMENT, NO_EVENTS_IN_ARM, CannotEstimate
 from studies.statistics import Bools, Floats
-from studies.statistics.inputs import follow_up, labels, matrix, numbers, yes_no
+from studies.statistics.inputs import FollowUp, follow_up, labels, matrix, numbers, yes_no
 from studies.statistics.missing.tipping_point import (
     NOTHING_MISSING,
     TippingMap,
@@ -58,14 +58,7 @@ def tipping_time_to_event(
     groups = labels(arm, "arm", n)
     base = two_arms(groups, reference)
     hidden = yes_no(lost, "lost", n)
-    if (hidden & rows.event).any():
-        raise CannotEstimate(BAD_ARGUMENT, argument="lost", allowed="0 where event is 1")
-    if not hidden.any():
-        raise CannotEstimate(NOTHING_MISSING)
-    ends = np.asarray(horizon)
-    until = numbers(np.full(n, ends) if ends.ndim == 0 else ends, "horizon", n)
-    if (until < rows.time)[hidden].any():
-        raise CannotEstimate(BAD_ARGUMENT, argument="horizon", allowed="at or after the loss to follow-up")
+    until = _horizon(horizon, rows.time, rows.event, hidden)
     deltas = (
         checked_deltas(delta_reference, "delta_reference", 1.0),
         checked_deltas(delta_treated, "delta_treated", 1.0),
@@ -75,31 +68,37 @@ def tipping_time_to_event(
     treated = groups.codes != base
     x = np.empty((n, 0)) if covariates is None else matrix(covariates, n, "covariates")
     design = np.column_stack([treated, x])
-    arms = ((~treated, groups.levels[base]), (treated, groups.levels[1 - base]))
-    draws = [
-        _arm_draws(rows.time, rows.event, hidden, mine, str(level), pieces, m, [seed, number])
-        for number, (mine, level) in enumerate(arms)
-    ]
+    draws = _both_arms(rows, hidden, treated, (groups.levels[base], groups.levels[1 - base]), pieces, m, seed)
 
     def analyse(d0: float, d1: float) -> tuple[Floats, Floats]:
-        estimates, errors = np.empty(m), np.empty(m)
+        fits = []
         for chain in range(m):
             when, happened = rows.time.copy(), rows.event.copy()
             for (mine, hazards), delta in zip(draws, (d0, d1), strict=True):
-                if not mine.any():
-                    continue
                 drawn = hazards[chain].time_after(delta)
                 happened[mine] = drawn <= until[mine]
                 when[mine] = np.minimum(drawn, until[mine])
-            fit = fit_cox(design, when, happened, strata=strata)
-            estimates[chain], errors[chain] = fit.coef[0], fit.se[0]
-        return estimates, errors
+            fits.append(fit_cox(design, when, happened, strata=strata))
+        return np.array([fit.coef[0] for fit in fits]), np.array([fit.se[0] for fit in fits])
 
     return fill_map(
         analyse, deltas, (1.0, 1.0), groups, base, hidden, m, seed, conf_level, None,
         f"Delta-adjusted multiple imputation of event times ({m} data sets, seed {seed}), hazards multiplied "
         "after loss to follow-up; Cox regression (Efron), log hazard ratio",
     )  # fmt: skip
+
+
+def _horizon(horizon: npt.ArrayLike, time: Floats, event: Bools, hidden: Bools) -> Floats:
+    """Where follow-up would have ended, (n,), after the checks that belong to who was lost."""
+    if (hidden & event).any():
+        raise CannotEstimate(BAD_ARGUMENT, argument="lost", allowed="0 where event is 1")
+    if not hidden.any():
+        raise CannotEstimate(NOTHING_MISSING)
+    ends = np.asarray(horizon)
+    until = numbers(np.full(len(time), ends) if ends.ndim == 0 else ends, "horizon", len(time))
+    if (until < time)[hidden].any():
+        raise CannotEstimate(BAD_ARGUMENT, argument="horizon", allowed="at or after the loss to follow-up")
+    return until
 
 
 class PieceHazard:
@@ -123,6 +122,21 @@ class PieceHazard:
         target = self.start + self.exponential / delta
         k = np.searchsorted(self.steps, target, "right") - 1
         return np.asarray(self.edges[k] + (target - self.steps[k]) / self.rates[k])
+
+
+def _both_arms(
+    rows: FollowUp,
+    hidden: Bools,
+    treated: Bools,
+    levels: tuple[Hashable, Hashable],
+    pieces: int,
+    m: int,
+    seed: int,
+) -> list[tuple[Bools, list[PieceHazard]]]:
+    return [
+        _arm_draws(rows.time, rows.event, hidden, mine, str(level), pieces, m, [seed, number])
+        for number, (mine, level) in enumerate(((~treated, levels[0]), (treated, levels[1])))
+    ]
 
 
 def _arm_draws(

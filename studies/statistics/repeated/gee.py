@@ -166,19 +166,28 @@ def fit_gee(
             raise CannotEstimate(BAD_ARGUMENT, argument="qic", allowed="False (with weights)")
         criterion = _qic(rows, groups.codes, visits, state, covariances["robust"], tolerance, max_iterations)
     df = float(len(groups) - p) if test == "t" else None
+    return _result(
+        x_design.names, rows, groups.codes, state, covariances, variance, df, conf_level, criterion
+    )
+
+
+def _result(
+    names: tuple[str, ...], rows: _Rows, cluster: Ints, state: _State, covariances: dict[str, Floats],
+    variance: Variance, df: float | None, conf_level: float, criterion: Qic | None,
+) -> GeeFit:  # fmt: skip
+    size, family = np.bincount(cluster), rows.family
     covariance = covariances[variance]
     se = np.sqrt(np.diag(covariance))
     statistic, p_values, half = _wald(state.beta, se, df, conf_level)
     return GeeFit(
-        names=x_design.names, coef=state.beta, se=se, lower=state.beta - half, upper=state.beta + half,
+        names=names, coef=state.beta, se=se, lower=state.beta - half, upper=state.beta + half,
         statistic=statistic, p=p_values, df=df, covariance=covariance,
         se_robust=np.sqrt(np.diag(covariances["robust"])), se_model=np.sqrt(np.diag(state.inverse)),
-        scale=state.scale, alpha=state.alpha, n=n, clusters=len(groups),
-        largest_cluster=int(np.bincount(groups.codes).max()), iterations=state.iterations,
-        family=chosen.name, link=chosen.link, correlation=correlation, variance=variance,
-        conf_level=conf_level, qic=criterion,
-        method=f"Generalised estimating equations, {chosen.name} with {chosen.link} link, {correlation} "
-        f"working correlation, {_VARIANCE_NAMES[variance]}, {test} test",
+        scale=state.scale, alpha=state.alpha, n=len(cluster), clusters=len(size), largest_cluster=int(size.max()),
+        iterations=state.iterations, family=family.name, link=family.link, correlation=state.correlation,
+        variance=variance, conf_level=conf_level, qic=criterion,
+        method=f"Generalised estimating equations, {family.name} with {family.link} link, {state.correlation} "
+        f"working correlation, {_VARIANCE_NAMES[variance]}, {'z' if df is None else 't'} test",
     )  # fmt: skip
 
 
@@ -216,6 +225,7 @@ class _State:
         return _block_scores(block, residual, slope, rows.weights, self.scale, self.alpha, self.correlation)
 
     def sandwich(self, rows: _Rows) -> Floats:
+        """Liang and Zeger's covariance."""
         meat = np.zeros_like(self.inverse)
         for block in self.parts:
             score = self.scores(rows, block)[2]

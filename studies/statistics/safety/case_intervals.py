@@ -127,7 +127,7 @@ def case_intervals(
 
 
 def _checked_windows(risk_windows: Mapping[str, tuple[int, int]], pre_exposure: int) -> tuple[str, ...]:
-    if not risk_windows:
+    if not isinstance(risk_windows, Mapping) or not risk_windows:
         raise CannotEstimate(BAD_ARGUMENT, argument="risk_windows", allowed="{name: (first, last)}")
     before = -1
     for first, last in sorted(risk_windows.values()):

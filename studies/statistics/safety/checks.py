@@ -12,10 +12,13 @@ from studies.reasons import BAD_ARGUMENT, CannotEstimate
 from studies.statistics import Floats, Ints
 from studies.statistics.inputs import numbers
 
+LARGEST = 1e100
+MOST = 1e15  # above this, whole numbers are no longer exact
+
 
 def one_of(value: str, argument: str, allowed: Sequence[str]) -> str:
     """`value` itself, if it is one of the named options; otherwise a reason that lists them."""
-    if value not in allowed:
+    if not isinstance(value, str) or value not in allowed:
         raise CannotEstimate(BAD_ARGUMENT, argument=argument, allowed=", ".join(allowed))
     return value
 
@@ -47,14 +50,22 @@ def whole(value: int, argument: str, low: int = 0, high: int | None = None) -> i
 def counts(values: npt.ArrayLike, name: str, rows: int | None = None) -> Ints:
     """A column of whole numbers from 0 on, (rows,)."""
     column = amounts(values, name, rows)
-    if (column != np.floor(column)).any():
+    if (column != np.floor(column)).any() or (column > MOST).any():
         raise CannotEstimate(BAD_ARGUMENT, argument=name, allowed="0, 1, 2, ...")
     return column.astype(np.intp)
 
 
+def figures(values: npt.ArrayLike, name: str, rows: int | None = None) -> Floats:
+    """A column of numbers whose sums and squares stay finite: |value| <= 1e100, (rows,)."""
+    column = numbers(values, name, rows)
+    if (np.abs(column) > LARGEST).any():
+        raise CannotEstimate(BAD_ARGUMENT, argument=name, allowed=f"<= {LARGEST:g}")
+    return column
+
+
 def amounts(values: npt.ArrayLike, name: str, rows: int | None = None, *, above_zero: bool = False) -> Floats:
     """A column of finite numbers that are not negative, (rows,); with `above_zero`, also not 0."""
-    column = numbers(values, name, rows)
+    column = figures(values, name, rows)
     if (column < 0).any() or (above_zero and (column == 0).any()):
         raise CannotEstimate(BAD_ARGUMENT, argument=name, allowed="> 0" if above_zero else ">= 0")
     return column

@@ -20,7 +20,7 @@ from studies.statistics.probability import CI_LEVEL, chi_square_p
 from studies.statistics.safety.checks import amounts, between, counts, one_of, whole
 
 EMPTY_CELL = Reason(
-    "empty_cell",
+    "no_reports_in_cell",
     "四格表中有空单元格，“{statistic}”没有有限的估计值。",
     "A cell of the two-by-two table is empty: '{statistic}' has no finite estimate.",
 )

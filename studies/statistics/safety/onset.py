@@ -26,12 +26,13 @@ from studies.statistics.safety.checks import amounts, between, one_of
 
 NO_WEIBULL = Reason(
     "no_weibull",
-    "韦布尔分布的似然函数没有有限的最大值（右截断下数据不足以确定尺度）。",
-    "The Weibull likelihood has no finite maximum (under truncation the data do not fix the scale).",
+    "韦布尔分布的似然函数没有有限的最大值（各时间几乎相等，或右截断下数据不足以确定尺度）。",
+    "The Weibull likelihood has no finite maximum: the times are almost equal, or, being truncated, they do not "
+    "fix its scale.",
 )
 Pattern = Literal["early", "constant", "late"]
 _STEPS = 200
-_CONVERGED = 1e-11
+_CONVERGED = 1e-8
 
 
 @dataclass(frozen=True)
@@ -134,9 +135,16 @@ def _maximum(log_time: Floats, log_until: Floats | None) -> tuple[Floats, Floats
     for _ in range(_STEPS):
         try:
             step = np.linalg.solve(-curve + damping * np.eye(2), slope)
-            rises = float(step @ slope) > 0 and np.abs(step).max() < 5
+            rises = float(step @ slope) >= 0 and np.abs(step).max() < 5
         except np.linalg.LinAlgError:
             rises = False
+        if rises and damping == 0.0 and np.abs(step).max() < _CONVERGED:
+            # The next error is the square of this step: below what the likelihood itself can resolve.
+            eigen = np.linalg.eigvalsh(-curve)
+            if eigen[0] <= 1e-9 * eigen[1]:
+                break
+            value, _, curve = _likelihood(place + step, log_time, log_until)
+            return place + step, np.asarray(np.linalg.inv(-curve), dtype=np.float64), value
         trial = _likelihood(place + step, log_time, log_until) if rises else None
         if trial is None or not trial[0] >= value - 1e-12 * abs(value):
             damping = max(2.0 * damping, 1e-3 * float(np.abs(curve).max()))
@@ -145,11 +153,6 @@ def _maximum(log_time: Floats, log_until: Floats | None) -> tuple[Floats, Floats
             continue
         place, (value, slope, curve) = place + step, trial
         damping = damping / 10.0 if damping > 1e-8 * float(np.abs(curve).max()) else 0.0
-        if np.abs(step).max() < _CONVERGED and damping == 0.0:
-            eigen = np.linalg.eigvalsh(-curve)
-            if eigen[0] <= 1e-9 * eigen[1]:
-                break
-            return place, np.asarray(np.linalg.inv(-curve), dtype=np.float64), value
         if abs(place[0] - log_time.max()) > 30:
             break
     raise CannotEstimate(NO_WEIBULL)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 import numpy.typing as npt
@@ -111,7 +112,7 @@ def exact_rate(
     events, n = whole(events, "events"), whole(n, "n")
     between(conf_level, "conf_level", 0, 1)
     between(per, "per")
-    if not person_time > 0 or not math.isfinite(person_time):
+    if not isinstance(person_time, Real) or not 0 < person_time < math.inf:
         raise CannotEstimate(NO_TIME_AT_RISK)
     scale = per / person_time
     low, high = poisson_interval(events, conf_level)

@@ -18,8 +18,8 @@ _SINGULAR = 1e-11  # of a pivot of the information on the correlation scale
 
 def check_constant(likelihood: PartialLikelihood, names: tuple[str, ...]) -> None:
     """Raise `CannotEstimate(CONSTANT)` naming the first column that has one value."""
-    for name, column, center in zip(names, likelihood.xt, likelihood.center, strict=True):
-        if column.max() - column.min() <= 1e-12 * abs(center):
+    for name, width, center in zip(names, likelihood.ranges, likelihood.center, strict=True):
+        if width <= 1e-12 * abs(center):
             raise CannotEstimate(CONSTANT, variable=name)
 
 
@@ -30,7 +30,7 @@ def check_information(null: Evaluated, likelihood: PartialLikelihood, names: tup
     """
     if not np.isfinite(null.information).all():
         raise CannotEstimate(NOT_CONVERGED)
-    spread = [float(column @ column) / len(column) for column in likelihood.xt]
+    spread = likelihood.spread
     total = likelihood.weight_of_deaths.sum()
     diagonal = np.diag(null.information)
     for name, own, variance in zip(names, diagonal, spread, strict=True):

@@ -54,12 +54,12 @@ def concordance(
     levels, rank = np.unique(score, return_inverse=True)
     dead, at = sets.dead, sets.time_of_dead
     # As the one with the event: against all at risk at t who do not have their event at t.
-    below, equal, total = _against_those_at_risk(rank, w, sets)
+    below, equal, total = _against_those_at_risk(rank, w, sets, len(levels))
     own_below, own_equal, own_total = _against_the_tied(rank[dead], at, w[dead], len(levels))
     con, tied, all_pairs = below - own_below, equal - own_equal, total - own_total
     dis = all_pairs - con - tied
     # As the other one: against the events that happen while the row is at risk, its own time left out.
-    as_con, as_tied, as_all = _against_the_events(rank, w, sets)
+    as_con, as_tied, as_all = _against_the_events(rank, w, sets, len(levels))
     as_con[dead] -= own_total - own_below - own_equal
     as_tied[dead] -= own_equal
     as_all[dead] -= own_total
@@ -88,23 +88,25 @@ def concordance(
     )
 
 
-def _against_those_at_risk(rank: Ints, w: Floats, sets: RiskSets) -> tuple[Floats, Floats, Floats]:
+def _against_those_at_risk(
+    rank: Ints, w: Floats, sets: RiskSets, levels: int
+) -> tuple[Floats, Floats, Floats]:
     """For each event: the weight of those at risk at its time with a smaller score, an equal one, and of all."""
     at = sets.time_of_dead
     exposed = np.flatnonzero(sets.last > sets.first)
     # Rows are at risk at the event times first, ..., last - 1; strata are side by side on that axis. Those
     # whose follow-up started (first <= at) less those whose follow-up ended (last <= at).
     gone, came = (
-        _Dominance(when[exposed], rank[exposed], w[exposed]).up_to(at, rank[sets.dead])
+        _Dominance(when[exposed], rank[exposed], w[exposed], levels).up_to(at, rank[sets.dead])
         for when in (sets.last, sets.first)
     )
     return came[0] - gone[0], came[1] - gone[1], came[2] - gone[2]
 
 
-def _against_the_events(rank: Ints, w: Floats, sets: RiskSets) -> tuple[Floats, Floats, Floats]:
+def _against_the_events(rank: Ints, w: Floats, sets: RiskSets, levels: int) -> tuple[Floats, Floats, Floats]:
     """For each row: the weight of the events while it is at risk with a larger score, an equal one, and of all."""
     dead = sets.dead
-    events = _Dominance(sets.time_of_dead, rank[dead], w[dead])
+    events = _Dominance(sets.time_of_dead, rank[dead], w[dead], levels)
     last, first = np.maximum(sets.last, sets.first), sets.first
     parts = [
         until - before
@@ -130,12 +132,12 @@ def _against_the_tied(rank: Ints, at: Ints, w: Floats, levels: int) -> tuple[Flo
 
 
 class _Dominance:
-    """Points (position, rank, weight), answered for many queries at once: a wavelet matrix over the ranks."""
+    """Points (position, rank below `levels`, weight), for many queries at once: a wavelet matrix over the ranks."""
 
-    def __init__(self, position: Ints, rank: Ints, weight: Floats) -> None:
+    def __init__(self, position: Ints, rank: Ints, weight: Floats, levels: int) -> None:
         order = np.argsort(position, kind="stable")
         self._position = position[order]
-        self._bits = max(1, int(rank.max(initial=0)).bit_length())
+        self._bits = max(1, (levels - 1).bit_length())  # of all ranks that may be asked for
         values, carried = rank[order], weight[order]
         self._total = np.concatenate([[0.0], np.cumsum(carried)])
         self._levels: list[tuple[Ints, int, Floats]] = []

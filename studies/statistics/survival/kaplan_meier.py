@@ -326,6 +326,10 @@ def _errors(
 
 
 def is_robust(rows: FollowUp, cluster: Ints | None, asked: bool | None) -> bool:
+    """survfit's choice where `asked` is None: robust with clusters or weights that are not whole numbers.
+
+    Raises `CannotEstimate` for False with clusters, and for anything but True, False and None.
+    """
     fractional = rows.weights is not None and bool((rows.weights != np.floor(rows.weights)).any())
     if asked is None:
         return cluster is not None or fractional

@@ -17,11 +17,12 @@ residuals); weights: Therneau's "A package for survival analysis in R" (2023), 3
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
 from studies.statistics import Floats, Ints
-from studies.statistics.survival.risk_sets import RiskSets
+from studies.statistics.survival.risk_sets import RiskSets, sorted_rows
 
 _BLOCK = 8192
 _LARGE = 200.0  # exp() of a larger linear predictor is taken relative to the largest
@@ -47,7 +48,7 @@ class Totals:
 class Evaluated(Totals):
     """The likelihood at one beta, with what else follows from it.
 
-    risk (n,) is exp(linear predictor - shift); the linear predictor is that of the centred covariates.
+    risk (n,) is exp(linear predictor - shift) of the centred covariates, in the likelihood's own order of rows.
     """
 
     risk: Floats
@@ -77,7 +78,8 @@ class Sums:
 class PartialLikelihood:
     """Fixed covariates, risk sets and weights; any number of evaluations.
 
-    x (n, p) is centred inside, which changes no result and keeps exp() in range. weights (n,), offset (n,) or None.
+    x (n, p) is centred inside, which changes no result and keeps exp() in range; offset (n,) or None, too. Inside
+    the rows stand in the order of `risk_sets.SortedRows`; what comes out is in the order of the data.
     """
 
     def __init__(
@@ -85,16 +87,20 @@ class PartialLikelihood:
     ) -> None:
         self.sets = sets
         self.ties = ties
-        # One covariate a line: sums and products then read memory in order.
-        self.xt = np.array(x.T, order="C")
-        self.center = self.xt.mean(axis=1)
-        self.xt -= self.center[:, None]
         self.weights = weights
         self.offset_center = 0.0 if offset is None else float(offset.mean())
         self.offset = None if offset is None else offset - self.offset_center
-        self.x_dead = self.xt[:, sets.dead]
-        self.w_dead = np.ones(len(sets.dead)) if weights is None else weights[sets.dead]
-        self.weight_of_deaths = sets.of_dead(self.w_dead)
+        self._rows = sorted_rows(sets)
+        self._sets = self._rows.sets
+        order, dead = self._rows.order, self._sets.dead
+        # One covariate a line: sums and products then read memory in order.
+        self._xt = np.take(np.array(x.T, order="C"), order, axis=1)
+        self.center = self._xt.mean(axis=1)
+        self._xt -= self.center[:, None]
+        self._weights = None if weights is None else weights[order]
+        self._offset = None if self.offset is None else self.offset[order]
+        self._w_dead = np.ones(len(dead)) if self._weights is None else self._weights[dead]
+        self.weight_of_deaths = self._sets.of_dead(self._w_dead)
         slots = sets.deaths if ties == "efron" else np.ones_like(sets.deaths)
         self._single = bool((slots == 1).all())
         self.slots: Ints = slots
@@ -103,23 +109,42 @@ class PartialLikelihood:
         number = np.arange(len(self.slot_time)) - self._slot_start[self.slot_time]
         self.removed: Floats = number / slots[self.slot_time]
         self.slot_weight: Floats = (self.weight_of_deaths / slots)[self.slot_time]
-        self._observed = self.x_dead @ self.w_dead
+        of_row = np.zeros(sets.rows)
+        of_row[dead] = self._w_dead
+        self._observed = self._xt @ of_row
+
+    @cached_property
+    def xt(self) -> Floats:
+        """(p, n): the centred covariates in the order of the data."""
+        return self._rows.back(self._xt)
+
+    @property
+    def spread(self) -> Floats:
+        """(p,): the variance of each covariate over the rows."""
+        variance: Floats = np.einsum("ij,ij->i", self._xt, self._xt) / self.sets.rows
+        return variance
+
+    @property
+    def ranges(self) -> Floats:
+        """(p,): the largest less the smallest value of each covariate."""
+        widths: Floats = self._xt.max(axis=1) - self._xt.min(axis=1)
+        return widths
 
     def at(self, beta: Floats) -> Evaluated:
         """Evaluate at `beta` (p,). Overflow gives values that are not finite (`Evaluated.finite`), no error."""
         with np.errstate(all="ignore"):
-            eta = beta @ self.xt
-            if self.offset is not None:
-                eta += self.offset
+            eta = beta @ self._xt
+            if self._offset is not None:
+                eta += self._offset
             shift = float(eta.max())
             if abs(shift) < _LARGE:
                 shift = 0.0
             else:
                 eta -= shift
             risk = np.exp(eta)
-            weighted = risk if self.weights is None else risk * self.weights
+            weighted = risk if self._weights is None else risk * self._weights
             sums, left = self._sums(weighted)
-            loglik = float(self.w_dead @ eta[self.sets.dead] - self.slot_weight @ np.log(left))
+            loglik = float(self._w_dead @ eta[self._sets.dead] - self.slot_weight @ np.log(left))
             score = self._observed - sums.s1 @ sums.hazard + sums.d1 @ sums.hazard_f
             information = self._information(sums, weighted, None)
         return Evaluated(beta, loglik, score, information, risk, shift, sums)
@@ -130,54 +155,61 @@ class PartialLikelihood:
 
     def score(self, state: Evaluated, by_time: Floats) -> Floats:
         """The score (p,), each event time counted `by_time` (k,) fold."""
-        sums = state.sums
-        observed: Floats = self.x_dead @ (self.w_dead * by_time[self.sets.time_of_dead])
+        sums, sets = state.sums, self._sets
+        observed: Floats = self._xt[:, sets.dead] @ (self._w_dead * by_time[sets.time_of_dead])
         return observed - sums.s1 @ (sums.hazard * by_time) + sums.d1 @ (sums.hazard_f * by_time)
 
-    def cumulated_hazard(self, state: Evaluated) -> Floats:
-        """(n,): the baseline hazard met by each row while at risk, on the scale of `state.risk`.
+    def expected(self, state: Evaluated) -> Floats:
+        """(n,): the events expected of each row, exp(linear predictor) times the baseline hazard it met.
 
         A tied death meets only the share of its own time's slots in which it is still there.
         """
-        met = self.sets.while_at_risk(state.sums.hazard)
-        if not self._single:
-            met[self.sets.dead] -= state.sums.hazard_f[self.sets.time_of_dead]
-        return met
+        return self._rows.back(state.risk * self._met(state))
 
     def schoenfeld(self, state: Evaluated) -> Floats:
-        """(p, m): covariates of each death less the mean of its risk set, averaged over the slots of its time."""
-        sums = state.sums
-        mean = sums.s1 * sums.mean0 - sums.d1 * sums.mean1
-        residuals: Floats = self.x_dead - mean[:, self.sets.time_of_dead]
-        return residuals
+        """(p, m): covariates of each death less the mean of its risk set, averaged over the slots of its time.
+
+        In the order of `sets.dead`.
+        """
+        found = self._schoenfeld(state)
+        out = np.empty_like(found)
+        out[:, np.searchsorted(self.sets.dead, self._rows.order[self._sets.dead])] = found
+        return out
 
     def score_residuals(self, state: Evaluated) -> Floats:
         """(p, n): each row's own part of the score, unweighted: times the weights they sum to the score."""
-        sums = state.sums
-        drift = self.sets.while_at_risk(sums.s1 * sums.q0 - sums.d1 * sums.q1)
+        sums, sets = state.sums, self._sets
+        drift = sets.while_at_risk(sums.s1 * sums.q0 - sums.d1 * sums.q1)
         if not self._single:
             own = sums.s1 * sums.q1 - sums.d1 * sums.q2
-            drift[:, self.sets.dead] -= own[:, self.sets.time_of_dead]
-        drift -= self.xt * self.cumulated_hazard(state)
+            drift[:, sets.dead] -= own[:, sets.time_of_dead]
+        drift -= self._xt * self._met(state)
         drift *= state.risk
-        drift[:, self.sets.dead] += self.schoenfeld(state)
-        return drift
+        drift[:, sets.dead] += self._schoenfeld(state)
+        return self._rows.back(drift)
+
+    def _met(self, state: Evaluated) -> Floats:
+        met = self._sets.while_at_risk(state.sums.hazard)
+        if not self._single:
+            met[self._sets.dead] -= state.sums.hazard_f[self._sets.time_of_dead]
+        return met
+
+    def _schoenfeld(self, state: Evaluated) -> Floats:
+        sums, sets = state.sums, self._sets
+        mean = sums.s1 * sums.mean0 - sums.d1 * sums.mean1
+        residuals: Floats = self._xt[:, sets.dead] - mean[:, sets.time_of_dead]
+        return residuals
 
     def _weighted(self, state: Evaluated) -> Floats:
-        return state.risk if self.weights is None else state.risk * self.weights
+        return state.risk if self._weights is None else state.risk * self._weights
 
     def _sums(self, weighted: Floats) -> tuple[Sums, Floats]:
-        sets = self.sets
-        s0 = sets.at_risk(weighted)
-        at_death = weighted[sets.dead]
-        product = np.empty_like(weighted)
-        s1 = np.stack([sets.at_risk(np.multiply(column, weighted, out=product)) for column in self.xt])
-        d1 = sets.of_dead(self.x_dead * at_death)
+        (s0, d0), (s1, d1) = self._rows.sums(weighted), self._rows.sums(self._xt * weighted)
         if self._single:
             hazard = self.slot_weight / s0
             zero = np.zeros_like(s0)
-            return Sums(s1, d1, hazard, zero, hazard / s0, zero, zero, 1.0 / s0, zero), s0
-        left = s0[self.slot_time] - self.removed * sets.of_dead(at_death)[self.slot_time]
+            return Sums(s1, np.zeros_like(s1), hazard, zero, hazard / s0, zero, zero, 1.0 / s0, zero), s0
+        left = s0[self.slot_time] - self.removed * d0[self.slot_time]
         one = 1.0 / left
         hazard = self.slot_weight * one
         second = hazard * one
@@ -190,14 +222,14 @@ class PartialLikelihood:
         hazard, hazard_f, q0, q1, q2 = sums.hazard, sums.hazard_f, sums.q0, sums.q1, sums.q2
         if by_time is not None:
             hazard, hazard_f, q0, q1, q2 = (one * by_time for one in (hazard, hazard_f, q0, q1, q2))
-        met = self.sets.while_at_risk(hazard)
+        met = self._sets.while_at_risk(hazard)
         if not self._single:
-            met[self.sets.dead] -= hazard_f[self.sets.time_of_dead]
+            met[self._sets.dead] -= hazard_f[self._sets.time_of_dead]
         met *= weighted
-        second = np.zeros((len(self.xt), len(self.xt)))
+        second = np.zeros((len(self._xt), len(self._xt)))
         # A block at a time, so that the scaled copy stays in the processor's cache.
         for start in range(0, len(met), _BLOCK):
-            block = self.xt[:, start : start + _BLOCK]
+            block = self._xt[:, start : start + _BLOCK]
             second += (block * met[start : start + _BLOCK]) @ block.T
         of_means: Floats = (sums.s1 * q0) @ sums.s1.T
         if not self._single:

@@ -181,7 +181,7 @@ def predict(
     value, se = _expected(fit, rows, risk, stratum, until, came)
     if x is None:
         # A tied death meets only its part of the slots of its time: one less its martingale residual.
-        value = fit.state.risk * like.cumulated_hazard(fit.state)
+        value = like.expected(fit.state)
     return Predicted(value, se) if kind == "expected" else Predicted(np.exp(-value), se * np.exp(-value))
 
 

@@ -86,7 +86,7 @@ def schoenfeld(fit: CoxFit, *, scaled: bool = False, weighted: bool = False) -> 
     order = np.lexsort((sets.dead, sets.time_of_dead))
     values = like.schoenfeld(fit.state).T[order]
     if weighted:
-        values = values * like.w_dead[order, None]
+        values = values if like.weights is None else values * like.weights[sets.dead[order], None]
     if scaled:
         values = values @ fit.naive_covariance * len(order) + fit.coef
     at = sets.time_of_dead[order]
@@ -96,8 +96,7 @@ def schoenfeld(fit: CoxFit, *, scaled: bool = False, weighted: bool = False) -> 
 def _by_row(fit: CoxFit, type: str) -> Floats:
     like = fit.likelihood
     if type in ("martingale", "deviance"):
-        met = like.cumulated_hazard(fit.state)
-        return _event_of_rows(fit) - fit.state.risk * met
+        return _event_of_rows(fit) - like.expected(fit.state)
     score = like.score_residuals(fit.state)
     if type == "score":
         return score

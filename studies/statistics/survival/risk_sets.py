@@ -12,7 +12,7 @@ A row is at risk at t where entry < t <= time. Source: Therneau & Grambsch, Mode
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -76,9 +76,93 @@ class RiskSets:
             sums -= np.take(cumulated, self._entry_cell, axis=-1)
         return sums
 
+    def grouped_by_entry(self, values: Floats) -> Floats:
+        """Sums by the event time at which a late row is not yet at risk. values (..., n) -> (..., cells)."""
+        cell = self._entry_cell
+        if cell is None:
+            return np.zeros((*values.shape[:-1], self._layout.cells))
+        return sums_by(cell, values, self._layout.cells + 1)[..., :-1]
+
     def _grouped(self, cell: Ints, values: Floats) -> Floats:
         # The last cell holds the rows that are at risk at no event time, and is dropped.
         return sums_by(cell, values, self._layout.cells + 1)[:-1]
+
+
+@dataclass(frozen=True)
+class SortedRows:
+    """Rows put in the order of their last event time at risk, those with an event then first: `order` (n,).
+
+    Rows that belong together lie together, so that the sums by event time of those at risk and of those with an event
+    are one pass through memory. `sets` are the risk sets of the rows in that order.
+    """
+
+    order: Ints
+    sets: RiskSets
+    # Runs of rows with one last event time and one kind: where each starts, which one holds the events of each
+    # event time, which ones hold the other rows, and in which cell those belong.
+    _starts: Ints
+    _dead_runs: Ints
+    _other_runs: Ints
+    _other_cells: Ints
+
+    def sums(self, values: Floats) -> tuple[Floats, Floats]:
+        """values (..., n) in sorted order -> sums over those at risk, and over those with an event, each (..., k)."""
+        layout = self.sets._layout
+        by_run = _run_sums(values, self._starts)
+        dead = np.take(by_run, self._dead_runs, axis=-1)
+        by_cell = np.zeros((*values.shape[:-1], layout.cells + 1))
+        by_cell[..., self._other_cells] = np.take(by_run, self._other_runs, axis=-1)
+        by_cell[..., layout.cell_of_time] += dead
+        at_risk = layout.backwards(by_cell[..., :-1])
+        if self.sets._entry_cell is not None:
+            at_risk = at_risk - layout.backwards(self.sets.grouped_by_entry(values))
+        return at_risk, dead
+
+    def back(self, values: Floats) -> Floats:
+        """values (..., n) in sorted order -> in the order of the data."""
+        out = np.empty_like(values)
+        out[..., self.order] = values
+        return out
+
+
+def sorted_rows(sets: RiskSets) -> SortedRows:
+    """The rows of `sets` in an order in which sums are quick."""
+    cells = sets._layout.cells
+    key = 2 * sets._exit_cell + 1
+    key[sets.dead] -= 1
+    # Sixteen bits are sorted by counting, in a tenth of the time.
+    few = 2 * cells + 2 < 2**16
+    order = np.argsort(key.astype(np.uint16), kind="stable") if few else np.argsort(key)
+    key = key[order]
+    dead = np.flatnonzero((key % 2 == 0) & (key < 2 * cells))
+    starts = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]]))
+    of_run = key[starts]
+    run_of_key = np.zeros(2 * cells + 2, dtype=np.intp)
+    run_of_key[of_run] = np.arange(len(starts))
+    other = np.flatnonzero(of_run % 2 == 1)
+    last = sets.last[order]
+    moved = replace(
+        sets,
+        stratum=sets.stratum[order],
+        first=sets.first[order],
+        last=last,
+        dead=dead,
+        time_of_dead=last[dead] - 1,
+        _exit_cell=sets._exit_cell[order],
+        _entry_cell=None if sets._entry_cell is None else sets._entry_cell[order],
+    )
+    dead_runs = run_of_key[2 * sets._layout.cell_of_time]
+    return SortedRows(order, moved, starts, dead_runs, other, of_run[other] // 2)
+
+
+def _run_sums(values: Floats, starts: Ints) -> Floats:
+    """Sums over runs, (..., n) -> (..., runs); short runs are quicker counted one by one."""
+    n = values.shape[-1]
+    if 8 * len(starts) < n:
+        return np.asarray(np.add.reduceat(values, starts, axis=-1))
+    run = np.zeros(n, dtype=np.intp)
+    run[starts[1:]] = 1
+    return sums_by(np.cumsum(run), values, len(starts))
 
 
 @dataclass(frozen=True)
@@ -92,13 +176,23 @@ class _Layout:
     cell_of_time: Ints
     blocks: tuple[tuple[int, int, int], ...]
 
+    @property
+    def plain(self) -> bool:
+        """One stratum: a cell is an event time."""
+        return len(self.blocks) == 1 and self.blocks[0][2] == len(self.cell_of_time)
+
     def backwards(self, by_cell: Floats) -> Floats:
-        """Sums over a time and all later ones of its stratum. (cells,) -> (k,)."""
+        """Sums over a time and all later ones of its stratum. (..., cells) -> (..., k)."""
+        lead = by_cell.shape[:-1]
         parts = [
-            by_cell[start:stop].reshape(-1, width)[:, ::-1].cumsum(axis=1)[:, ::-1].ravel()
+            by_cell[..., start:stop]
+            .reshape(*lead, -1, width)[..., ::-1]
+            .cumsum(axis=-1)[..., ::-1]
+            .reshape(*lead, -1)
             for start, stop, width in self.blocks
         ]
-        return (parts[0] if len(parts) == 1 else np.concatenate(parts))[self.cell_of_time]
+        together: Floats = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1)
+        return together if self.plain else np.take(together, self.cell_of_time, axis=-1)
 
     def forwards(self, by_time: Floats) -> Floats:
         """Sums over a time and all earlier ones of its stratum. (..., k) -> (..., cells + 1); the last is 0."""

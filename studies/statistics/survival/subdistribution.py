@@ -220,7 +220,7 @@ def _censoring_before(time: Floats, censored: Bools) -> Callable[[Floats], Float
     def curve(t: Floats) -> Floats:
         passed = np.searchsorted(times, t, side="left")
         # crr looks just before t by multiplying it with a number below 1, which at t = 0 does not go back.
-        return before[passed + ((t == 0) & (times[0] == 0))]
+        return np.asarray(before[passed + ((t == 0) & (times[0] == 0))])
 
     return curve
 

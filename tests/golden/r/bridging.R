@@ -129,8 +129,11 @@ put("method_1", "pnorm; pmvnorm(algorithm = Miwa)", list(
 # --- power priors ----------------------------------------------------------------------------------------------------
 npp <- function(y, n, y0, n0, a, b, c, d) {
   f <- function(x) sapply(x, function(w) dbeta(w, c, d) * exp(lbeta(a + w * y0 + y, b + w * (n0 - y0) + n - y) - lbeta(a + w * y0, b + w * (n0 - y0))))
-  k <- integrate(f, 0, 1, rel.tol = 1e-12)$value
-  m <- function(h) integrate(function(x) f(x) * h(x), 0, 1, rel.tol = 1e-12)$value / k
+  # Between 0 and 1 in five pieces: in one go integrate() stops at 1e-7 here, whatever tolerance is asked for.
+  cut <- c(0, 0.02, 0.1, 0.3, 0.6, 1)
+  I <- function(g) sum(sapply(1:5, function(i) integrate(g, cut[i], cut[i + 1], rel.tol = 1e-12)$value))
+  k <- I(f)
+  m <- function(h) I(function(x) f(x) * h(x)) / k
   cdf <- function(p) m(function(x) pbeta(p, a + x * y0 + y, b + x * (n0 - y0) + n - y))
   q <- function(pr) uniroot(function(p) cdf(p) - pr, c(1e-6, 1 - 1e-6), tol = 1e-12)$root
   list(a0 = m(identity), mean = m(function(x) (a + x * y0 + y) / (a + b + x * n0 + n)), q025 = q(0.025), q975 = q(0.975), above = 1 - cdf(0.35),
@@ -143,11 +146,13 @@ put("power_prior_more", "integrate, uniroot, optimize", list(
   normalised = npp(20, 40, 30, 100, 1, 1, 1, 1), normalised_2 = npp(12, 40, 30, 100, 0.5, 0.5, 2, 3), eb = eb$maximum))
 nn <- function(y, s, y0, s0, m0, p0) {
   f <- function(x) { pr <- x / s0^2 + 1 / p0^2; m <- (x * y0 / s0^2 + m0 / p0^2) / pr; dnorm(y, m, sqrt(1 / pr + s^2)) }
-  k <- integrate(f, 0, 1, rel.tol = 1e-12)$value
+  cut <- c(0, 0.02, 0.1, 0.3, 0.6, 1)
+  I <- function(g) sum(sapply(1:5, function(i) integrate(g, cut[i], cut[i + 1], rel.tol = 1e-12)$value))
+  k <- I(f)
   post <- function(x) { pr <- x / s0^2 + 1 / p0^2 + 1 / s^2; m <- (x * y0 / s0^2 + m0 / p0^2 + y / s^2) / pr; list(m = m, s = sqrt(1 / pr)) }
-  mean <- integrate(function(x) f(x) * post(x)$m, 0, 1, rel.tol = 1e-12)$value / k
-  sq <- integrate(function(x) f(x) * (post(x)$m^2 + post(x)$s^2), 0, 1, rel.tol = 1e-12)$value / k
-  list(a0 = integrate(function(x) f(x) * x, 0, 1, rel.tol = 1e-12)$value / k, mean = mean, sd = sqrt(sq - mean^2))
+  mean <- I(function(x) f(x) * post(x)$m) / k
+  sq <- I(function(x) f(x) * (post(x)$m^2 + post(x)$s^2)) / k
+  list(a0 = I(function(x) f(x) * x) / k, mean = mean, sd = sqrt(sq - mean^2))
 }
 put("power_prior_normal", "integrate", nn(-0.1, 0.25, -0.35, 0.1, 0, 10))
 gp <- function(e, T, e0, T0, a0, a, b) list(shape = a + a0 * e0 + e, rate = b + a0 * T0 + T, q025 = qgamma(.025, a + a0 * e0 + e, b + a0 * T0 + T),
@@ -159,8 +164,8 @@ mapn <- function(y, se, scale, m0 = NULL, s0 = NULL) {
   f <- Vectorize(function(tau) { v <- se^2 + tau^2; pr <- sum(1 / v); m <- sum(y / v) / pr
     if (!is.null(m0)) { S <- diag(v) + s0^2; return(2 * dnorm(tau, 0, scale) * dmvnorm(y, rep(m0, length(y)), S)) }
     2 * dnorm(tau, 0, scale) * exp(-0.5 * (sum(log(v)) + log(pr) + sum((y - m)^2 / v))) })
-  I <- function(h) { k <- integrate(function(x) f(x) * h(x), 0, scale, rel.tol = 1e-11, subdivisions = 500)$value
-    k + integrate(function(x) f(x) * h(x), scale, 12 * scale, rel.tol = 1e-11, subdivisions = 500)$value }
+  cut <- scale * c(0, 0.3, 1, 2, 4, 9)
+  I <- function(h) sum(sapply(1:5, function(i) integrate(function(x) f(x) * h(x), cut[i], cut[i + 1], rel.tol = 1e-12)$value))
   K <- I(function(x) 1); pr <- function(t) sapply(t, function(x) sum(1 / (se^2 + x^2)) + if (is.null(m0)) 0 else s0^-2)
   mu <- function(t) sapply(t, function(x) (sum(y / (se^2 + x^2)) + if (is.null(m0)) 0 else m0 / s0^2)) / pr(t)
   mean <- I(mu) / K; var <- I(function(t) 1 / pr(t) + t^2 + mu(t)^2) / K - mean^2
@@ -220,12 +225,12 @@ put("overlap", "integrate(pmin)", list(beta = {f <- function(x) pmin(dbeta(x, 31
 # --- learning curve ----------------------------------------------------------------------------------------------------
 mixed <- list()
 for (k in c(1, 5, 15, 25)) { g <- glmer(resp ~ age + smoke + (1 | id), ohio, family = binomial, nAGQ = k,
-    control = glmerControl(optimizer = "bobyqa", optCtrl = list(maxfun = 1e6, rhoend = 1e-11), calc.derivs = TRUE), nAGQ0initStep = TRUE)
+    control = glmerControl(optimizer = "bobyqa", tolPwrss = 1e-13, optCtrl = list(maxfun = 1e6, rhoend = 1e-11)))
   mixed[[paste0("ohio_", k)]] <- list(coef = unname(fixef(g)), se = unname(sqrt(diag(vcov(g)))), sigma = unname(g@theta), loglik = as.numeric(logLik(g)),
     modes = unname(ranef(g)$id[c(1, 100, 500), 1])) }
 bact <- bacteria; bact$yy <- as.integer(bact$y == "y"); bact$drug <- as.integer(bact$trt != "placebo")
 for (k in c(1, 15)) { g <- glmer(yy ~ week + drug + (1 | ID), bact, family = binomial, nAGQ = k,
-    control = glmerControl(optimizer = "bobyqa", optCtrl = list(maxfun = 1e6, rhoend = 1e-11)))
+    control = glmerControl(optimizer = "bobyqa", tolPwrss = 1e-13, optCtrl = list(maxfun = 1e6, rhoend = 1e-11)))
   mixed[[paste0("bacteria_", k)]] <- list(coef = unname(fixef(g)), se = unname(sqrt(diag(vcov(g)))), sigma = unname(g@theta), loglik = as.numeric(logLik(g))) }
 put("glmer", "glmer(y ~ x + (1 | group), binomial, nAGQ = k, bobyqa)", mixed)
 kn <- c(18, 24, 30, 40)

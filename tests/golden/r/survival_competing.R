@@ -45,7 +45,7 @@ curves <- c(curves, list(incidence("mgus2", "M"), incidence("mgus2"), incidence(
   incidence("ties", "a"), incidence("ties", "b", "plain"), incidence("ties", weights = "weights"),
   incidence("ties", entry = TRUE), incidence("ties", entry = TRUE, weights = "weights"),
   incidence("ties", cluster = "cluster"), incidence("ties", weights = "weights", cluster = "cluster"),
-  incidence("mgus2", cluster = "decade"), incidence("pbc"), incidence("pbc", "1"), incidence("pbc", "2", "log-log")))
+  incidence("mgus2", cluster = "decade"), incidence("pbc"), incidence("pbc", "1"), incidence("pbc", "2", "log-log"), incidence("zero"), incidence("zero", "1", "plain")))
 
 gray <- function(name, group = "group", strata = NULL, rho = 0) {
   d <- frame(name)
@@ -58,7 +58,7 @@ grays <- list()
 for (rho in c(0, 1, 0.5, -1)) grays <- c(grays, list(gray("mgus2", rho = rho), gray("mgus2", strata = "decade", rho = rho),
   gray("bmt", rho = rho), gray("bmt", strata = "stratum", rho = rho), gray("ties", rho = rho),
   gray("ties", "three", rho = rho), gray("ties", strata = "stratum", rho = rho), gray("pbc", rho = rho),
-  gray("pbc", "stratum", rho = rho), gray("pbc", strata = "stratum", rho = rho)))
+  gray("pbc", "stratum", rho = rho), gray("pbc", strata = "stratum", rho = rho), gray("zero", rho = rho)))
 
 model <- function(name, covariates, cause = 1, cengroup = NULL, at) {
   d <- frame(name)
@@ -80,7 +80,8 @@ model <- function(name, covariates, cause = 1, cengroup = NULL, at) {
     f <- as.formula(paste("Surv(fgstart, fgstop, fgstatus) ~", paste(covariates, collapse = "+")))
     for (ties in c("efron", "breslow")) {
       cox <- coxph(f, weights = fgwt, data = fg, ties = ties, cluster = id_, eps = 1e-13, iter.max = 50)
-      out[[paste0("fg_", ties)]] <- list(coef = unname(coef(cox)), se = unname(sqrt(diag(cox$var))),
+      rows <- coxph(f, weights = fgwt, data = fg, ties = ties, eps = 1e-13, iter.max = 50)
+      out[[paste0("fg_", ties)]] <- list(row_se = unname(sqrt(diag(rows$var))), coef = unname(coef(cox)), se = unname(sqrt(diag(cox$var))),
         naive_se = unname(sqrt(diag(cox$naive.var))), loglik = cox$loglik[2], rows = nrow(fg), weight_sum = sum(fg$fgwt),
         summed = sum(fg$fgwt * (fg$fgstop - fg$fgstart)))
     }
@@ -92,7 +93,7 @@ models <- list(model("mgus2", c("age", "male"), at = c(12, 60, 120, 240)), model
   model("mgus2", c("age", "male"), cengroup = "male", at = c(60, 120)), model("mgus2", c("age", "male"), cengroup = "decade", at = c(60, 120)),
   model("bmt", c("z1", "z3", "z8"), at = c(100, 365, 700)), model("bmt", c("z1", "z8"), 2, at = c(100, 365, 700)),
   model("bmt", c("z1", "z8"), 1, "stratum", at = c(100, 365)), model("pbc", c("age", "logbili", "edema"), 2, at = c(500, 2000)),
-  model("pbc", c("age", "logbili"), 1, at = c(500, 2000)), model("ties", "cluster", at = c(2, 5)), model("ties", "cluster", 2, at = c(2, 5)))
+  model("pbc", c("age", "logbili"), 1, at = c(500, 2000)), model("ties", "cluster", at = c(2, 5)), model("ties", "cluster", 2, at = c(2, 5)), model("zero", "x", at = c(0, 2, 6)), model("zero", "x", 2, at = c(0, 2, 6)))
 
 # (start, stop] and strata in finegray: delayed entry changes the weights.
 late <- function(name, covariates, cause, strata = NULL) {

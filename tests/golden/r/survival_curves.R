@@ -4,7 +4,7 @@ suppressMessages({library(survival); library(jsonlite); library(mvtnorm)})
 folder <- commandArgs(trailingOnly = TRUE)[1]
 frame <- function(name) read.csv(file.path(folder, paste0(name, ".csv")))
 
-curve <- function(name, level = NULL, conf_type = "log-log", conf_level = 0.95, entry = FALSE,
+curve <- function(name, level = NULL, conf_type = "log-log", conf_level = 0.95, conf_lower = "usual", entry = FALSE,
                   weights = NULL, cluster = NULL, robust = NULL, stype = 1, ctype = 1,
                   time = "time", reverse = FALSE) {
   d <- frame(name)
@@ -14,7 +14,7 @@ curve <- function(name, level = NULL, conf_type = "log-log", conf_level = 0.95, 
   d$w <- if (is.null(weights)) 1 else d[[weights]]
   d$cl <- if (is.null(cluster)) seq_len(nrow(d)) else d[[cluster]]
   formula <- if (entry) Surv(entry, t, e) ~ 1 else Surv(t, e) ~ 1
-  args <- list(formula, data = d, conf.type = conf_type, conf.int = conf_level, stype = stype, ctype = ctype)
+  args <- list(formula, data = d, conf.type = conf_type, conf.int = conf_level, conf.lower = conf_lower, stype = stype, ctype = ctype)
   if (!is.null(weights)) args$weights <- d$w
   if (!is.null(cluster) || isTRUE(robust)) args$cluster <- d$cl
   if (!is.null(robust)) args$robust <- robust
@@ -26,7 +26,7 @@ curve <- function(name, level = NULL, conf_type = "log-log", conf_level = 0.95, 
   probs <- c(0.05, 0.1, 0.25, 1/3, 0.5, 0.6, 0.75, 0.9)
   q <- quantile(fit, probs)
   if (!is.list(q)) q <- list(quantile = q, lower = rep(NA, length(q)), upper = rep(NA, length(q)))
-  out <- list(frame = name, level = level, conf_type = conf_type, conf_level = conf_level, entry = entry,
+  out <- list(frame = name, level = level, conf_type = conf_type, conf_level = conf_level, conf_lower = conf_lower, entry = entry,
     weights = weights, cluster = cluster, robust = robust, stype = stype, ctype = ctype, column = time,
     reverse = reverse, n = fit$n, times = s$time, surv = s$surv, std_err = s$std.err, lower = s$lower,
     upper = s$upper, cumhaz = s$cumhaz, std_chaz = s$std.chaz, n_risk = s$n.risk, n_event = s$n.event,
@@ -77,6 +77,9 @@ curves <- c(curves, list(
   curve("mgus2", "F"), curve("mgus2", "M", weights = "weights"), curve("bmt", "1"), curve("bmt", "2", "log"),
   curve("bmt", "3", "plain"), curve("tongue", "1"), curve("tongue", "2"), curve("larynx", "1"), curve("larynx", "4"),
   curve("gbsg", "0"), curve("gbsg", "1"), curve("cgd", NULL, entry = TRUE, cluster = "cluster")))
+for (ct in types) for (cl in c("peto", "modified")) curves <- c(curves, list(curve("lung", "1", ct, conf_lower = cl),
+  curve("ties", NULL, ct, conf_lower = cl), curve("heart", NULL, ct, entry = TRUE, conf_lower = cl)))
+curves <- c(curves, list(curve("zero"), curve("zero", "1", "log"), curve("zero", robust = TRUE)))
 for (st in 1:2) for (ct in 1:2) {
   curves <- c(curves, list(curve("lung", "1", stype = st, ctype = ct), curve("ties", NULL, stype = st, ctype = ct),
     curve("ties", NULL, "log", entry = TRUE, stype = st, ctype = ct)))
@@ -131,7 +134,7 @@ test <- function(name, rho = 0, gamma = 0, strata = NULL, entry = FALSE, group =
 tests <- list()
 for (rho in c(0, 1, 0.5)) for (set in list(list("lung"), list("lung", "ecog"), list("veteran"), list("veteran", "stratum"),
     list("colon"), list("colon", "stratum"), list("ties"), list("ties", "stratum"), list("aml"), list("gbsg", "stratum"),
-    list("tongue"), list("larynx"), list("bmt"), list("kidney"), list("mgus2", "decade"), list("pbc", "stratum")))
+    list("tongue"), list("larynx"), list("bmt"), list("kidney"), list("mgus2", "decade"), list("pbc", "stratum"), list("zero")))
   tests <- c(tests, list(test(set[[1]], rho, 0, if (length(set) > 1) set[[2]])))
 tests <- c(tests, list(test("ties", 0, 0, "stratum", group = "three"), test("ties", 1, 0, group = "three")))
 for (w in list(c(0, 1), c(1, 1), c(0.5, 0.5), c(0, 2)))

@@ -158,7 +158,16 @@ def _plain(package: str, name: str, **columns: str) -> Callable[[], pd.DataFrame
     return build
 
 
+_ZERO = {
+    "time": [0, 0, 0, 1, 2, 2, 3, 5, 6, 6, 7, 8],
+    "event": [1, 0, 1, 1, 0, 1, 1, 0, 1, 1, 0, 0],
+    "status": [1, 0, 2, 1, 0, 2, 1, 0, 2, 1, 0, 0],
+    "group": [0, 1] * 6,
+    "x": [3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8],
+}
+
 FRAMES: dict[str, Callable[[], pd.DataFrame]] = {
+    "zero": lambda: pd.DataFrame(_ZERO),
     "gap": lambda: pd.DataFrame(_GAP),
     "ties": lambda: pd.DataFrame(_TIES),
     "lung": _lung,
@@ -179,9 +188,7 @@ FRAMES: dict[str, Callable[[], pd.DataFrame]] = {
         karno="karno",
         age="age",
     ),
-    "kidney": _plain(
-        "survival", "kidney", time="time", event="status", group="sex", cluster="id", age="age"
-    ),
+    "kidney": _plain("survival", "kidney", time="time", event="status", group="sex", cluster="id", age="age"),
     "aml": _plain("survival", "aml", time="time", event="cens", group="group"),
     "ovarian": _plain("survival", "ovarian", time="futime", event="fustat", group="rx", age="age"),
     "gbsg": _plain(
@@ -229,7 +236,15 @@ FRAMES: dict[str, Callable[[], pd.DataFrame]] = {
 
 
 FRAMES["pbcseq"] = _plain(
-    "survival", "pbcseq", id="id", futime="futime", status="status", trt="trt", day="day", bili="bili", age="age"
+    "survival",
+    "pbcseq",
+    id="id",
+    futime="futime",
+    status="status",
+    trt="trt",
+    day="day",
+    bili="bili",
+    age="age",
 )
 
 

@@ -92,6 +92,14 @@ def test_risk_ratio_agrees_with_a_brute_force_score_interval_in_r(prefix):
         assert result.p == pytest.approx(expected["p"], rel=P)
 
 
+@pytest.mark.parametrize("r", named("mn_odds_"))
+def test_odds_ratio_by_score_agrees_with_a_brute_force_in_r(r):
+    result, expected = odds_ratio(**r["arguments"], method="miettinen-nurminen"), r["values"]
+    same(result.lower, expected["lower"], LIMIT)
+    same(result.upper, expected.get("upper"), LIMIT)
+    assert result.p == pytest.approx(expected["p"], rel=P)
+
+
 def test_wald_measures_agree_with_epitools_and_metafor():
     for prefix, function, method in (("rr_wald_", risk_ratio, "wald"), ("or_wald_", odds_ratio, "woolf")):
         for param in named(prefix):

@@ -117,7 +117,12 @@ def test_poisson_test_agrees_with_r(r):
 @pytest.mark.parametrize(
     ("prefix", "method", "tolerance"),
     # pois.exact() stops its root search up to 2e-5 from the limits; poisson.test() is exact.
-    [("pois_exact_", "garwood", 1e-4), ("pois_midp_", "mid-p", LIMIT), ("pois_byar_", "byar", LIMIT)],
+    [
+        ("pois_exact_", "garwood", 1e-4),
+        ("pois_midp_", "mid-p", LIMIT),
+        ("pois_byar_", "byar", LIMIT),
+        ("pois_half_", "byar-mid", LIMIT),
+    ],
 )
 def test_rate_agrees_with_epitools_and_r_quantiles(prefix, method, tolerance):
     for param in named(prefix):

@@ -1,6 +1,6 @@
-"""Cox models against R's survival (cox.json, made by cox.R): every model with everything that was asked of it.
+"""Cox models against R's survival (cox_*.json, made by cox.R): every model with everything that was asked of it.
 
-93 models on sixteen data sets: both treatments of ties, strata, weights, delayed entry, clusters, offsets, recurrent
+94 models on sixteen data sets: both treatments of ties, strata, weights, delayed entry, clusters, offsets, recurrent
 events (Andersen-Gill, PWP, WLW) and small made-up tables with ties between events and censoring.
 """
 
@@ -15,14 +15,17 @@ import numpy as np
 import pytest
 
 from studies.statistics.survival.cox import CoxFit, fit_cox
-from studies.statistics.survival.ph_test import ph_test
+from studies.statistics.survival.ph_test import ph_test, smooth
 from studies.statistics.survival.prediction import baseline_hazard, predict, predict_survival
 from studies.statistics.survival.residuals import residuals, schoenfeld
 from tests.golden.r.cox_frames import frame
 
 ESTIMATE, ERROR, P = 1e-7, 1e-6, 1e-5  # relative
+FILES = ("cox_efron.json", "cox_breslow.json")
 R: dict[str, dict[str, Any]] = {
-    one["id"]: one for one in json.loads((Path(__file__).parent / "cox.json").read_text("utf-8"))["results"]
+    one["id"]: one
+    for name in FILES
+    for one in json.loads((Path(__file__).parent / name).read_text("utf-8"))["results"]
 }
 every_model = pytest.mark.parametrize("model", sorted(R))
 
@@ -145,6 +148,21 @@ def test_ph_test_gives_what_cox_zph_gives(model, transform):
     same(found.time[some], wanted["time"], ESTIMATE)
     same(found.y[some], wanted["y"], ERROR, 1e-8)
     same(found.var, wanted["var"], ERROR, 1e-8)
+
+
+@pytest.mark.parametrize("transform", ["km", "log"])
+@pytest.mark.parametrize("model", sorted(name for name in R if "smooth" in R[name]["values"]))
+def test_smooth_gives_what_plot_cox_zph_draws(model, transform):
+    """The spline through the scaled residuals and its band."""
+    test = ph_test(
+        fitted(model), transform, terms={str(at): listed(t) for at, t in enumerate(R[model]["spec"]["terms"])}
+    )
+    for term, wanted in enumerate(R[model]["values"]["smooth"][transform]):
+        found = smooth(test, term)
+        same(found.x, wanted["x"], ESTIMATE)
+        same(found.estimate, wanted["estimate"], ERROR, 1e-8)
+        same(found.upper - found.estimate, wanted["half"], ERROR, 1e-8)
+        same(found.estimate - found.lower, wanted["half"], ERROR, 1e-8)
 
 
 @pytest.mark.parametrize("model", sorted(name for name in R if "columns" in R[name]["values"]["zph"]))

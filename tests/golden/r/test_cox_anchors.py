@@ -14,8 +14,8 @@ import pytest
 from studies.statistics.survival.aft import fit_aft
 from studies.statistics.survival.cox import CoxFit, fit_cox
 from studies.statistics.survival.ph_test import ph_test
-from studies.statistics.survival.prediction import standardized_difference
 from studies.statistics.survival.residuals import residuals, schoenfeld
+from studies.statistics.survival.standardization import standardized_difference
 from tests.golden.r.cox_frames import frame
 
 R = json.loads((Path(__file__).parent / "cox_anchors.json").read_text("utf-8"))["results"]

@@ -62,8 +62,8 @@ def test_bca_limits_of_a_difference_agree_with_boot_ci():
     data, r = R["bca_difference"]["data"], R["bca_difference"]["values"]
     cost, group = np.array(data["cost"]), np.array(data["group"])
     one, two = cost[group == "B"], cost[group == "A"]
-    # boot.ci leaves the influences unscaled; `cost_difference` divides each group's by its size, as Davison &
-    # Hinkley (1997, 5.3.2) do for several samples.
+    # boot.ci leaves the influences unscaled; `cost_difference` divides each group's by its size, as the
+    # acceleration of a function of several samples of different sizes asks for.
     influence = np.concatenate([one - one.mean(), -(two - two.mean())])
     value = float(one.mean() - two.mean())
     assert value == pytest.approx(r["value"], rel=ESTIMATE)

@@ -1,9 +1,9 @@
 """`fit_mixed`, `fit_mmrm` and `analyse_visits` against nlme, lme4, lmerTest, pbkrtest and emmeans.
 
-`mixed.json` is made by `mixed.R`. R's optimisers stop where the likelihood is flat to about 1e-8, which leaves
-covariance parameters, and with them standard errors, some 1e-5 away from the maximum; ours is at the maximum
-(the gradient is zero to rounding), so the likelihood is compared tightly and what hangs on the optimiser loosely.
-lmerTest and the dense reference differentiate numerically: degrees of freedom agree to 1e-3 or better.
+`mixed.json` is made by `mixed.R`. R's optimisers stop where the likelihood is flat, which leaves covariance parameters,
+and with them standard errors, up to 1e-5 away from the maximum (set tight, as there, mostly 1e-6); ours is at the
+maximum, so the likelihood is compared tightly and what hangs on the optimiser more loosely. lmerTest and the dense
+reference differentiate numerically.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from studies.statistics.repeated.mmrm import MmrmFit, analyse_visits, fit_mmrm
 from tests.golden.r import mixed_sets as sets
 
 R: dict[str, Any] = json.loads((Path(__file__).parent / "mixed.json").read_text("utf-8"))
-LIKELIHOOD, ESTIMATE, ERROR, FREEDOM = 1e-9, 1e-6, 1e-5, 1e-3  # relative
+LIKELIHOOD, ESTIMATE, ERROR, FREEDOM = 1e-9, 1e-6, 2e-6, 1e-5  # relative
 
 MODELS: dict[str, tuple[Any, str, list[str], str, str | None]] = {
     "orthodont_intercept": (sets.orthodont, "distance", ["age", "girl", "both"], "Subject", None),
@@ -126,10 +126,25 @@ def test_fit_mmrm_gives_the_numbers_of_gls(name: str) -> None:
     assert fit.loglik >= r["loglik"][0] - 1e-6
     assert fit.loglik == pytest.approx(r["loglik"][0], rel=1e-7)
     assert fit.aic == pytest.approx(r["aic"][0], rel=1e-7)
-    assert list(fit.coef) == pytest.approx(r["coef"], rel=1e-4)
+    assert list(fit.coef) == pytest.approx(r["coef"], rel=5e-5)
     # gls divides by N - p under ML as well.
     factor = 1.0 if estimation == "reml" else np.sqrt(fit.n / (fit.n - len(fit.coef)))
-    assert list(fit.se * factor) == pytest.approx(r["se"], rel=2e-4)
+    assert list(fit.se * factor) == pytest.approx(r["se"], rel=1e-5)
+
+
+@pytest.mark.parametrize("structure", sorted(R["pigs"]))
+def test_fit_mmrm_gives_the_numbers_of_gls_for_three_arms_and_five_visits(structure: Any) -> None:
+    r = R["pigs"][structure]
+    t = sets.five_weights()
+    late = (t["Time"].to_numpy()[:, None] == np.arange(2, 6)) * 1.0
+    diet = np.column_stack([(t["Evit"] == one) * 1.0 for one in ("Evit100", "Evit200")])
+    both = (diet[:, :, None] * late[:, None, :]).reshape(len(t), -1)
+    x = np.column_stack([late, diet, t["Start"], both])
+    fit = fit_mmrm(t["Weight"], x, t["Pig"], t["Time"], covariance=structure)
+    assert fit.loglik == pytest.approx(r["loglik"][0], rel=1e-9)
+    assert fit.aic == pytest.approx(r["aic"][0], rel=1e-9)
+    assert list(fit.coef) == pytest.approx(r["coef"], rel=2e-5)
+    assert list(fit.se) == pytest.approx(r["se"], rel=1e-5)
 
 
 @pytest.mark.parametrize("data", ["orth", "gaps"])
@@ -143,9 +158,9 @@ def test_fit_mmrm_has_satterthwaite_s_degrees_of_freedom(data: str) -> None:
     tests = [fit.contrast(line) for line in lines]
     assert fit.loglik == pytest.approx(r["loglik"][0], rel=LIKELIHOOD)
     assert list(fit.theta) == pytest.approx(r["theta"], rel=1e-5)
-    assert [one.estimate for one in tests] == pytest.approx(r["estimate"], rel=ERROR)
-    assert [one.se for one in tests] == pytest.approx(r["se"], rel=ERROR)
-    assert [one.df for one in tests] == pytest.approx(r["df"], rel=FREEDOM)
+    assert [one.estimate for one in tests] == pytest.approx(r["estimate"], rel=1e-5)
+    assert [one.se for one in tests] == pytest.approx(r["se"], rel=1e-5)
+    assert [one.df for one in tests] == pytest.approx(r["df"], rel=1e-3)
 
 
 @pytest.mark.parametrize("call", sorted(R["means"]))

@@ -19,15 +19,10 @@ from studies.statistics.safety.disproportionality import (
     proportional_reporting_ratio,
     reporting_odds_ratio,
 )
+from studies.statistics.safety.event_table import adverse_event_table
 from studies.statistics.safety.gamma_poisson import fit_gamma_poisson_prior, shrink
 from studies.statistics.safety.onset import weibull_shape
-from studies.statistics.safety.rates import (
-    event_rate,
-    exact_rate,
-    proportion_difference,
-    proportion_interval,
-    rate_difference,
-)
+from studies.statistics.safety.rates import event_rate, exact_rate, rate_difference
 from studies.statistics.safety.sccs import sccs, upper_bound
 
 R: dict[str, Any] = json.loads((Path(__file__).parent / "safety.json").read_text("utf-8"))["results"]
@@ -88,22 +83,30 @@ def test_rate_differences_agree_with_combined_exact_limits():
         )
 
 
-def test_proportion_differences_agree_with_combined_score_limits():
+def test_the_proportions_of_the_event_table_agree_with_binom_test_and_combined_score_limits():
+    """`adverse_event_table`: Clopper-Pearson of each arm, Newcombe's difference."""
     data, r = given("newcombe")
+    exact = R["clopper_pearson"]["values"]
     for number, one in enumerate(rows(data)):
-        found = proportion_difference(one["x1"], one["n1"], one["x0"], one["n0"])
-        assert found.value == pytest.approx(r["value"][number], rel=ESTIMATE)
+        arms = np.repeat(["new", "old"], [one["n1"], one["n0"]])
+        with_event = np.concatenate([np.arange(one["x1"]), one["n1"] + np.arange(one["x0"])])
+        table = adverse_event_table(
+            np.arange(len(arms)),
+            np.full(len(arms), 2.0),
+            event_subject=with_event,
+            event_time=np.ones(len(with_event)),
+            term=np.full(len(with_event), "any"),
+            group=arms,
+            reference="old",
+        )
+        new = table.rows[0].proportion
+        assert new.lower == pytest.approx(exact["lower"][number], rel=LIMIT, abs=1e-15)
+        assert new.upper == pytest.approx(exact["upper"][number], rel=LIMIT)
+        found = table.differences[0].proportion
+        assert found.estimate == pytest.approx(r["value"][number], rel=ESTIMATE)
         assert (found.lower, found.upper) == pytest.approx(
             (r["lower"][number], r["upper"][number]), rel=LIMIT
         )
-
-
-def test_a_proportion_agrees_with_binom_test():
-    data, r = given("clopper_pearson")
-    for number, one in enumerate(rows(data)):
-        found = proportion_interval(one["x"], one["n"])
-        assert found.lower == pytest.approx(r["lower"][number], rel=LIMIT, abs=1e-15)
-        assert found.upper == pytest.approx(r["upper"][number], rel=LIMIT)
 
 
 @pytest.mark.parametrize("name", ["weibull_veteran", "weibull_lung"])

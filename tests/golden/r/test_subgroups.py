@@ -37,7 +37,9 @@ def lung(test: str) -> Subgroup:
     t = pd.DataFrame(load_lung())
     t = t[t["ph.ecog"].notna() & (t["ph.ecog"] < 3)]
     more: Any = {"test": test}
-    return subgroup_effects(CoxOutcome(t["time"], t["status"] - 1), t["sex"] - 1, {"ecog": t["ph.ecog"]}, **more)[0]
+    return subgroup_effects(
+        CoxOutcome(t["time"], t["status"] - 1), t["sex"] - 1, {"ecog": t["ph.ecog"]}, **more
+    )[0]
 
 
 def lalonde(test: str, linear: bool = False) -> Subgroup:
@@ -85,9 +87,13 @@ def test_leave_one_site_out_gives_the_fits_of_coxph() -> None:
     r = R["lung_sites"]
     t = pd.DataFrame(load_lung())
     t = t[t["inst"].isin(r["sites"])]
-    found = leave_one_site_out(CoxOutcome(t["time"], t["status"] - 1), t["sex"] - 1, t["inst"], covariates=t["age"])
+    found = leave_one_site_out(
+        CoxOutcome(t["time"], t["status"] - 1), t["sex"] - 1, t["inst"], covariates=t["age"]
+    )
     assert [one.site for one in found] == r["sites"]
-    assert [float(np.log(one.effect.value)) for one in found if one.effect] == pytest.approx(r["estimate"], rel=ESTIMATE)
+    assert [float(np.log(one.effect.value)) for one in found if one.effect] == pytest.approx(
+        r["estimate"], rel=ESTIMATE
+    )
     assert [one.effect.se for one in found if one.effect] == pytest.approx(r["se"], rel=ERROR)
 
 

@@ -19,7 +19,9 @@ from studies.statistics.survival.recurrent import fit_recurrent, mean_cumulative
 from studies.statistics.survival.rmst import rmst_difference
 from tests.golden.r.survival_frames import frame
 
-R: dict[str, Any] = json.loads((Path(__file__).parent / "survival_anchors.json").read_text("utf-8"))["results"]
+R: dict[str, Any] = json.loads((Path(__file__).parent / "survival_anchors.json").read_text("utf-8"))[
+    "results"
+]
 ESTIMATE, ERROR, P = 1e-9, 1e-8, 1e-8  # relative, at ten printed digits; the anchors ask for 1e-7, 1e-6, 1e-5
 
 

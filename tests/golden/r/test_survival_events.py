@@ -24,7 +24,7 @@ from studies.statistics.survival.recurrent import fit_recurrent, mean_cumulative
 from tests.golden.r.survival_frames import frame
 
 R: dict[str, Any] = json.loads((Path(__file__).parent / "survival_events.json").read_text("utf-8"))
-ESTIMATE, ERROR = 1e-9, 1e-8  # relative; the brief asks for 1e-7, 1e-6
+ESTIMATE, ERROR = 1e-9, 1e-8  # relative; at most 1e-7, 1e-6
 COX = 1e-7
 
 
@@ -98,7 +98,12 @@ def test_recurrent_event_models_are_those_of_coxph(case: dict[str, Any]) -> None
     if wlw_of_bladder:
         # This set is shaped already: a row for each of four recurrences.
         fit = fit_cox(
-            x, table["time"], table["event"], strata=table["enum"], cluster=table["cluster"], ties=case["ties"]
+            x,
+            table["time"],
+            table["event"],
+            strata=table["enum"],
+            cluster=table["cluster"],
+            ties=case["ties"],
         )
     else:
         fit = fit_recurrent(

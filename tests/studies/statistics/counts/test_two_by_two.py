@@ -85,7 +85,7 @@ def test_the_exact_conditional_odds_ratio_never_covers_less_than_95_percent():
 
 def test_the_exact_tests_hold_their_level_over_all_common_proportions():
     """Fisher's, Boschloo's and Barnard's size by enumeration; Boschloo never has less power than Fisher."""
-    n1, n2 = 6, 8
+    n1, n2 = 5, 6
     fisher, boschloo, barnard = (np.ones((n1 + 1, n2 + 1)) for _ in range(3))
     for a, b in tables(n1, n2):
         fisher[a, b] = (
@@ -292,6 +292,7 @@ def test_pairs_that_agree_say_nothing_and_discordant_ones_are_a_binomial():
         (lambda: number_needed((1, 2), (10, 10), outcome="good"), "bad_argument"),
         (lambda: fisher_test([[1, 2], [3, -1]]), "not_a_count"),
         (lambda: fisher_test([[1, 2.5], [3, 1]]), "not_a_count"),
+        (lambda: fisher_test([[1, 2], [3, 1]], null=0), "out_of_range"),
         (lambda: fisher_test([[1, 2]]), "not_a_table"),
         (lambda: fisher_test([[0, 0], [3, 1]]), "not_a_table"),
         (lambda: fisher_test([[1, 2, 3], [3, 1, 2]], alternative="less"), "bad_argument"),

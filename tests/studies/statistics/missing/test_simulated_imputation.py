@@ -42,7 +42,7 @@ def linear(method: Any, replications: int) -> tuple[float, float, float]:
         x = _covariate(method, rng)
         z = 0.5 * x + rng.normal(size=N)
         y = 1.0 + x + 0.5 * z + rng.normal(size=N)
-        hidden = rng.random(N) < 0.5 / (1.0 + np.exp(-(y - np.median(y))))
+        hidden = rng.random(N) < 0.7 / (1.0 + np.exp(-3.0 * (y - np.median(y))))
         seen = np.where(hidden, np.nan, x)
         complete.append(least_squares(np.column_stack([x, z])[~hidden], y[~hidden])[0])
         done = impute({"x": seen, "z": z, "y": y}, {"x": method}, seed=k, m=M, iterations=1)
@@ -78,12 +78,21 @@ def test_imputation_removes_most_of_the_bias_of_complete_cases_in_short() -> Non
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("method", ["normal", "pmm", "logistic", "multinomial"])
+@pytest.mark.parametrize("method", ["normal", "logistic", "multinomial"])
 def test_pooled_intervals_cover(method: str) -> None:
-    """PMM repeats values of donors and is known to cover a little less where donors are few."""
     complete, pooled, covered = linear(method, 2000)
-    assert abs(pooled) < 0.05 and abs(pooled) < abs(complete)
-    assert abs(covered - 0.95) <= (0.025 if method != "normal" else 0.015)
+    assert abs(pooled) < 0.02 and abs(pooled) < 0.5 * abs(complete)
+    assert abs(covered - 0.95) <= 0.015
+
+
+@pytest.mark.long
+def test_matching_covers_too_seldom_where_donors_are_few() -> None:
+    """Large values are missing most often, so the same few donors serve again and again: about 92 % (Morris,
+    White & Royston 2014, BMC Med Res Methodol 14:75). The bias is gone all the same.
+    """
+    complete, pooled, covered = linear("pmm", 2000)
+    assert abs(pooled) < 0.02 < 0.05 < abs(complete)
+    assert 0.90 <= covered <= 0.95
 
 
 @pytest.mark.long

@@ -135,9 +135,9 @@ def test_pairs_without_reports_may_be_missing_when_this_is_said():
 
 
 def test_impossible_tables_are_refused():
-    refused("empty_cell", proportional_reporting_ratio, 0, 5, 5, 5)
-    refused("empty_cell", proportional_reporting_ratio, 5, 5, 0, 5)
-    refused("empty_cell", reporting_odds_ratio, 5, 0, 5, 5)
+    refused("no_reports_in_cell", proportional_reporting_ratio, 0, 5, 5, 5)
+    refused("no_reports_in_cell", proportional_reporting_ratio, 5, 5, 0, 5)
+    refused("no_reports_in_cell", reporting_odds_ratio, 5, 0, 5, 5)
     refused("bad_argument", reporting_odds_ratio, 5, -1, 5, 5)
     refused("bad_argument", proportional_reporting_ratio, 1.5, 1, 5, 5)
     refused("nothing_expected", information_component, [1], [0.0])

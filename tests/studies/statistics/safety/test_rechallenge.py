@@ -67,7 +67,7 @@ def test_shifting_every_date_changes_nothing():
     assert (
         challenges([1010], **moved).rechallenge
         == challenges([10], **{name: [value] for name, value in base.items()}).rechallenge
-    )  # type: ignore[arg-type]  # built from one table on purpose
+    )
 
 
 def test_the_windows_are_policy_and_can_be_set():

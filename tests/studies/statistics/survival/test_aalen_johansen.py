@@ -71,7 +71,9 @@ def test_the_jackknife_error_is_that_of_small_changes_of_weight(seed: int) -> No
         up, down = (np.where(cluster == one, weights * (1 + sign * small), weights) for sign in (1, -1))
         moved = [incidence_by_hand(time, status, w, entry, found.causes[0]) for w in (up, down)]
         squares += ((moved[0] - moved[1]) / (2 * small)) ** 2
-    np.testing.assert_allclose(found.cif[:, 0], incidence_by_hand(time, status, weights, entry, found.causes[0]), atol=1e-12)
+    np.testing.assert_allclose(
+        found.cif[:, 0], incidence_by_hand(time, status, weights, entry, found.causes[0]), atol=1e-12
+    )
     np.testing.assert_allclose(found.std_err[:, 0], np.sqrt(squares), rtol=1e-5, atol=1e-7)
 
 
@@ -137,7 +139,9 @@ def test_units_of_covariates_change_only_units() -> None:
         np.testing.assert_allclose(one.coef, other.coef * [10.0, 1.0], rtol=1e-7)
         np.testing.assert_allclose(one.se, other.se * [10.0, 1.0], rtol=1e-7)
     one, other = (fit_fine_gray(x, TIME, STATUS, gtol=1e-12) for x in (X, X + 3.0))
-    np.testing.assert_allclose(one.predict([[0.2, 1.0]], [5, 20]), other.predict([[3.2, 4.0]], [5, 20]), rtol=1e-8)
+    np.testing.assert_allclose(
+        one.predict([[0.2, 1.0]], [5, 20]), other.predict([[3.2, 4.0]], [5, 20]), rtol=1e-8
+    )
 
 
 def test_predicted_incidence_rises_from_zero_with_time_and_risk() -> None:
@@ -152,7 +156,9 @@ def test_finegray_weights_of_two_are_two_subjects() -> None:
     """Case weights multiply; clusters keep twins together."""
     twice = np.tile(np.arange(N), 2)
     one = fit_fine_gray(X, TIME, STATUS, variant="finegray", weights=np.full(N, 2.0), ties="breslow")
-    other = fit_fine_gray(X[twice], TIME[twice], STATUS[twice], variant="finegray", cluster=twice, ties="breslow")
+    other = fit_fine_gray(
+        X[twice], TIME[twice], STATUS[twice], variant="finegray", cluster=twice, ties="breslow"
+    )
     np.testing.assert_allclose(one.coef, other.coef, rtol=1e-8)
     np.testing.assert_allclose(one.se, other.se, rtol=1e-7)
 

@@ -161,7 +161,9 @@ def test_entry_at_or_after_exit_is_a_reason(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", TAKE_WEIGHTS)
-@pytest.mark.parametrize(("value", "code"), [(0.0, "bad_weights"), (-1.0, "bad_weights"), (np.inf, "not_a_number")])
+@pytest.mark.parametrize(
+    ("value", "code"), [(0.0, "bad_weights"), (-1.0, "bad_weights"), (np.inf, "not_a_number")]
+)
 def test_a_weight_that_is_no_weight_is_a_reason(name: str, value: float, code: str) -> None:
     """0, negative and infinite weights."""
     assert refused(name, weights=[1.0] * (N - 1) + [value]) == code

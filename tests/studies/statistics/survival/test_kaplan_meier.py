@@ -28,8 +28,20 @@ def late_rows(n: int, seed: int) -> dict[str, Any]:
 
 
 def same_curve(one: Curve, other: Curve, *fields: str) -> None:
-    for name in fields or ("time", "surv", "std_err", "cumhaz", "std_chaz", "lower", "upper", "n_risk", "n_event"):
-        np.testing.assert_allclose(getattr(one, name), getattr(other, name), rtol=EXACT, atol=1e-12, err_msg=name)
+    for name in fields or (
+        "time",
+        "surv",
+        "std_err",
+        "cumhaz",
+        "std_chaz",
+        "lower",
+        "upper",
+        "n_risk",
+        "n_event",
+    ):
+        np.testing.assert_allclose(
+            getattr(one, name), getattr(other, name), rtol=EXACT, atol=1e-12, err_msg=name
+        )
 
 
 def influence_by_definition(rows: dict[str, Any], times: Any) -> np.ndarray:
@@ -67,7 +79,10 @@ def test_a_weight_of_two_is_two_rows() -> None:
 def test_robust_errors_of_twins_in_one_cluster_are_those_of_weight_two() -> None:
     """A person written down twice is still one person."""
     rows = late_rows(40, 3)
-    twice = {name: np.concatenate([rows[name], rows[name]]) for name in ("time", "event", "entry", "weights", "cluster")}
+    twice = {
+        name: np.concatenate([rows[name], rows[name]])
+        for name in ("time", "event", "entry", "weights", "cluster")
+    }
     rows["weights"] = 2 * rows["weights"]
     same_curve(kaplan_meier(**rows), kaplan_meier(**twice))
 
@@ -79,7 +94,9 @@ def test_the_robust_error_is_the_sum_of_squared_influences(seed: int) -> None:
     rows = late_rows(24, seed)
     curve = kaplan_meier(**rows)
     influence = influence_by_definition(rows, curve.time)
-    np.testing.assert_allclose(curve.std_err, curve.surv * np.sqrt((influence**2).sum(axis=0)), rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(
+        curve.std_err, curve.surv * np.sqrt((influence**2).sum(axis=0)), rtol=1e-9, atol=1e-12
+    )
 
 
 def test_the_order_of_rows_does_not_matter() -> None:
@@ -104,7 +121,9 @@ def test_cutting_follow_up_in_two_changes_nothing() -> None:
     whole = kaplan_meier(time, event, cluster=who)
     at = [1, 3, 5, 7, 9, 10, 11]
     for name in ("surv", "std_err", "lower", "upper", "n_risk", "cumhaz"):
-        np.testing.assert_allclose(getattr(curve.at(at), name), getattr(whole.at(at), name), rtol=EXACT, err_msg=name)
+        np.testing.assert_allclose(
+            getattr(curve.at(at), name), getattr(whole.at(at), name), rtol=EXACT, err_msg=name
+        )
 
 
 def test_without_weights_and_entry_the_robust_error_is_greenwoods() -> None:

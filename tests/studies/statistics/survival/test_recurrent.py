@@ -100,14 +100,19 @@ def test_shapes_of_the_models() -> None:
     assert first_two.row.tolist() == [0, 1, 3, 4]
     wlw = recurrent_rows(**ROWS, model="wlw")
     assert wlw.stratum is not None and wlw.stratum.tolist() == [1, 1, 1, 2, 2, 2]
-    assert wlw.time.tolist() == [3, 5, 8, 7, 5, 8] and wlw.event.tolist() == [True, True, False, True, False, False]
+    assert wlw.time.tolist() == [3, 5, 8, 7, 5, 8] and wlw.event.tolist() == [
+        True,
+        True,
+        False,
+        True,
+        False,
+        False,
+    ]
 
 
 def test_gap_time_goes_on_over_rows_without_an_event() -> None:
     """A change of covariates between two events does not start the clock anew."""
-    rows = recurrent_rows(
-        ["A"] * 4, [2.0, 5, 6, 9], [1, 0, 1, 0], start=[0.0, 2, 5, 6], model="pwp-gap"
-    )
+    rows = recurrent_rows(["A"] * 4, [2.0, 5, 6, 9], [1, 0, 1, 0], start=[0.0, 2, 5, 6], model="pwp-gap")
     assert rows.entry is not None
     assert rows.entry.tolist() == [0, 0, 3, 0] and rows.time.tolist() == [2, 3, 4, 3]
     assert rows.stratum is not None and rows.stratum.tolist() == [1, 2, 2, 3]

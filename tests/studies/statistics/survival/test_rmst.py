@@ -34,7 +34,9 @@ def test_without_censoring_the_restricted_mean_is_a_mean() -> None:
 def test_two_constant_hazards_have_the_area_of_the_integral() -> None:
     """A fine grid of exponential quantiles: (1 - exp(-h tau)) / h."""
     time = -np.log(1 - (np.arange(100_000) + 0.5) / 100_000) / 0.1
-    assert rmst(time, np.ones(len(time)), tau=12.0).rmst.value == pytest.approx((1 - np.exp(-1.2)) / 0.1, rel=1e-5)
+    assert rmst(time, np.ones(len(time)), tau=12.0).rmst.value == pytest.approx(
+        (1 - np.exp(-1.2)) / 0.1, rel=1e-5
+    )
 
 
 def test_weights_of_two_are_two_rows_and_clusters_keep_them_together() -> None:
@@ -73,7 +75,9 @@ def test_switching_the_groups_changes_the_sign() -> None:
     one, other = rmst_difference(TIME, EVENT, GROUP, tau=18), rmst_difference(TIME, EVENT, 1 - GROUP, tau=18)
     assert one.difference.value == pytest.approx(-other.difference.value)
     assert one.difference.p == pytest.approx(other.difference.p)
-    assert one.ratio.value == pytest.approx(1 / other.ratio.value) and one.ratio.lower == pytest.approx(1 / other.ratio.upper)
+    assert one.ratio.value == pytest.approx(1 / other.ratio.value) and one.ratio.lower == pytest.approx(
+        1 / other.ratio.upper
+    )
     assert one.rmtl_ratio is not None
     assert one.rmtl_ratio.value == pytest.approx(one.arms[1].rmtl.value / one.arms[0].rmtl.value)
 
@@ -129,17 +133,19 @@ def test_pseudo_values_are_those_of_leaving_out(seed: int) -> None:
 def test_without_censoring_pseudo_values_are_the_data() -> None:
     """Indicators of being alive, and the restricted times themselves."""
     np.testing.assert_allclose(pseudo_survival(TIME, np.ones(N), 10.0).values[:, 0], TIME > 10, atol=1e-9)
-    np.testing.assert_allclose(pseudo_rmst(TIME, np.ones(N), 10.0).values[:, 0], np.minimum(TIME, 10), atol=1e-8)
+    np.testing.assert_allclose(
+        pseudo_rmst(TIME, np.ones(N), 10.0).values[:, 0], np.minimum(TIME, 10), atol=1e-8
+    )
 
 
 def test_a_regression_on_a_group_gives_the_difference_of_means() -> None:
     """Identity link; log link gives their ratio; without censoring these are the two-sample numbers."""
     pseudo = pseudo_rmst(TIME, np.ones(N), 12.0)
     y = np.minimum(TIME, 12)
-    means = [y[GROUP == g].mean() for g in (0, 1)]
+    means = [y[g == GROUP].mean() for g in (0, 1)]
     fit = fit_pseudo_regression(pseudo, GROUP)
     np.testing.assert_allclose(fit.coef, [means[0], means[1] - means[0]])
-    spread = np.sqrt(sum(y[GROUP == g].var() / (GROUP == g).sum() for g in (0, 1)))
+    spread = np.sqrt(sum(y[g == GROUP].var() / (g == GROUP).sum() for g in (0, 1)))
     assert fit.se[1] == pytest.approx(spread)
     ratio = fit_pseudo_regression(pseudo, GROUP, link="log")
     assert ratio.effect(1).value == pytest.approx(means[1] / means[0])
@@ -149,9 +155,12 @@ def test_links_are_inverses_of_their_means() -> None:
     """With the group alone, every link reproduces the two means."""
     pseudo = pseudo_survival(TIME, np.ones(N), 12.0)
     y = (TIME > 12).astype(float)
-    for link, back in (("logit", lambda e: 1 / (1 + np.exp(-e))), ("cloglog", lambda e: 1 - np.exp(-np.exp(e)))):
+    for link, back in (
+        ("logit", lambda e: 1 / (1 + np.exp(-e))),
+        ("cloglog", lambda e: 1 - np.exp(-np.exp(e))),
+    ):
         coef = fit_pseudo_regression(pseudo, GROUP, link=link).coef
-        np.testing.assert_allclose([back(coef[0]), back(coef.sum())], [y[GROUP == g].mean() for g in (0, 1)])
+        np.testing.assert_allclose([back(coef[0]), back(coef.sum())], [y[g == GROUP].mean() for g in (0, 1)])
 
 
 def test_a_million_pseudo_values_take_seconds() -> None:
