@@ -46,6 +46,8 @@ class Action(StrEnum):
     STUDY_LOCK = "study.lock"
     STUDY_RUN = "study.run"
     RESULTS_READ = "results.read"
+    RESULTS_UNSEAL_REQUEST = "results.unseal_request"
+    RESULTS_UNSEAL_APPROVE = "results.unseal_approve"
     PACKAGE_READ = "package.read"
     PACKAGE_DOWNLOAD = "package.download"
     PACKAGE_ASSEMBLE = "package.assemble"
@@ -126,6 +128,8 @@ PERMISSIONS: Mapping[Role, Mapping[Action, Scope]] = {
         Action.STUDY_LOCK: _OWN,
         Action.STUDY_RUN: _OWN,
         Action.RESULTS_READ: _OWN,
+        Action.RESULTS_UNSEAL_REQUEST: _OWN,
+        Action.RESULTS_UNSEAL_APPROVE: _OWN,  # of what somebody else asked for
         Action.PACKAGE_READ: _OWN,
         Action.PACKAGE_DOWNLOAD: _OWN,
         Action.PACKAGE_ASSEMBLE: _OWN,
@@ -174,6 +178,7 @@ PERMISSIONS: Mapping[Role, Mapping[Action, Scope]] = {
         Action.RECEIPT_READ: _ANY,
         Action.QUALITY_READ: _ANY,
         Action.STUDY_READ: _ANY,
+        Action.RESULTS_UNSEAL_APPROVE: _ANY,  # sees the diagnostics of a request, and no result
         Action.PACKAGE_READ: _ANY,
         Action.TRANSFER_READ: _ANY,
         Action.LOG_READ: _ANY,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlmodel import Session, SQLModel, col, select
@@ -50,12 +50,20 @@ class Pinned:
     says     -- field -> what the row holds there, to be compared with the entry's version
     by_id    -- compare with the object's id instead, for what is named by its content
     expected -- rows for which there must be an entry
+    decided  -- as `says`, compared with what the entry's decision says under that name; a row that says None there
+                holds nothing to compare
     """
 
     table: type[SQLModel]
     says: Mapping[str, Says]
     by_id: bool = False
     expected: Callable[[Any], bool] = lambda row: True
+    decided: Mapping[str, Says] = field(default_factory=dict)
+
+
+def _hash_of_whole(run: AnalysisRun) -> str:
+    """Of a sealed run the whole cannot be read here: what is in its place is compared with the entry's decision."""
+    return sha256_of(run.results) if run.sealed_part is None else run.results_sha256
 
 
 def _hash_of_text(text: object) -> str:
@@ -88,7 +96,17 @@ PINNED: Mapping[str, Pinned] = {
     ),
     "study.analysed": Pinned(
         AnalysisRun,
-        {"results_sha256": lambda row: row.results_sha256, "results": lambda row: sha256_of(row.results)},
+        {"results_sha256": lambda row: row.results_sha256, "results": _hash_of_whole},
+        decided={
+            "open_sha256": lambda row: None if row.sealed_part is None else sha256_of(row.results),
+            "sealed_sha256": lambda row: None if row.sealed_part is None else sha256_hex(row.sealed_part),
+        },
+    ),
+    "results.unsealed": Pinned(
+        AnalysisRun,
+        {"results_sha256": lambda row: row.results_sha256},
+        # Results that were sealed and are not any more: somebody was asked, and said so.
+        expected=lambda row: bool(row.unsealed_at) or (bool(row.sealed_analyses) and row.sealed_part is None),
     ),
     "package.assembled": Pinned(EvidencePackage, {"sha256": lambda row: row.sha256}),
 }
@@ -101,6 +119,7 @@ class _Last:
     sequence: int
     id: str
     version: str
+    decision: Mapping[str, Any]
 
 
 def verify_deployment(
@@ -141,8 +160,10 @@ def _newest(session: Session, action: str) -> dict[str, _Last]:
     query = select(AuditEntry).where(AuditEntry.action == action).order_by(col(AuditEntry.sequence))
     for row in session.exec(query.execution_options(yield_per=500)):
         try:
-            thing = json.loads(row.body)["object"]
-            last = _Last(row.sequence, str(thing["id"]), str(thing["version"]))
+            body = json.loads(row.body)
+            thing = body["object"]
+            decision = body.get("decision", {})
+            last = _Last(row.sequence, str(thing["id"]), str(thing["version"]), dict(decision))
         except (ValueError, TypeError, KeyError, RecursionError):
             continue
         newest[last.id] = last
@@ -160,18 +181,21 @@ def _check(session: Session, pinned: Pinned, last: _Last, findings: Findings) ->
         findings.add("record_missing", sequence=last.sequence, record=name)
         return
     wanted = last.id if pinned.by_id else last.version
-    for field in _differing(row, pinned.says, wanted):
-        findings.add("record_changed", sequence=last.sequence, record=name, field=field)
+    for place in _differing(row, pinned, wanted, last.decision):
+        findings.add("record_changed", sequence=last.sequence, record=name, field=place)
 
 
-def _differing(row: SQLModel, says: Mapping[str, Says], wanted: str) -> Iterator[str]:
-    for field, of in says.items():
+def _differing(row: SQLModel, pinned: Pinned, wanted: str, decision: Mapping[str, object]) -> Iterator[str]:
+    says: list[tuple[str, Says, object]] = [(place, of, wanted) for place, of in pinned.says.items()]
+    says += [(place, of, decision.get(place, "")) for place, of in pinned.decided.items()]
+    for place, of, said in says:
         try:
-            same = of(row) == wanted
+            held = of(row)
+            same = held == said or (held is None and place in pinned.decided)
         except (ValueError, TypeError, KeyError, RecursionError):  # it has not even the form any more
             same = False
         if not same:
-            yield field
+            yield place
 
 
 def _check_unlogged(

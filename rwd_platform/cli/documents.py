@@ -83,6 +83,7 @@ def _lifecycles() -> str:
         "Package · 证据包": lifecycles.PACKAGE,  # type: ignore[dict-item]  # mappings are invariant in their key
         "Break-glass request · 应急查看申请": lifecycles.BREAK_GLASS,  # type: ignore[dict-item]  # mappings are invariant in their key
         "Release of results · 结果发布": lifecycles.RELEASE,  # type: ignore[dict-item]  # mappings are invariant in their key
+        "Unsealing · 揭盲": lifecycles.UNSEALING,  # type: ignore[dict-item]  # mappings are invariant in their key
         "Free text · 自由文本": lifecycles.TEXT,  # type: ignore[dict-item]  # mappings are invariant in their key
         "Question to a hospital · 数据质疑": lifecycles.QUESTION,  # type: ignore[dict-item]  # mappings are invariant in their key
         "Job · 任务": lifecycles.JOB,  # type: ignore[dict-item]  # mappings are invariant in their key

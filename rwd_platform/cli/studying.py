@@ -1,4 +1,4 @@
-"""Verbs of the researcher: study register, freeze, lock, run; evidence assemble."""
+"""Verbs of the researcher: study register, freeze, lock, run, unseal; evidence assemble."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rwd_platform.cli import designs, unsealing
 from rwd_platform.cli.deployment import caller, deployment
 from rwd_platform.cli.files import text_of
 from rwd_platform.cli.options import Json
@@ -24,9 +25,12 @@ def register(app: typer.Typer) -> None:
     study = typer.Typer(help="研究 · studies", no_args_is_help=True)
     study.command("list")(list_studies)
     study.command("register", help="登记方案 · register a protocol")(register_protocol)
+    study.command("design", help="冻结前：设计的运行特征 · before the freeze: what the design does")(designs.show)
     study.command("freeze", help="冻结方案 · freeze the protocol")(freeze)
     study.command("lock", help="锁定数据 · lock the data")(lock)
     study.command("run", help="运行分析 · run the analyses")(run)
+    study.command("unseal", help="申请揭盲 · ask for the results to be unsealed")(unsealing.ask)
+    study.command("unseal-vote", help="对揭盲申请表决 · another person's word")(unsealing.cast_vote)
     study.command("lock-difference", help="两次数据锁定的差异 · two data locks compared")(lock_difference)
     app.add_typer(study, name="study")
     evidence = typer.Typer(help="证据包 · evidence packages", no_args_is_help=True)
@@ -87,7 +91,18 @@ def run(study_id: Study, as_json: Json = False) -> int:
 
     with deployment() as platform:
         made = run_study(platform, _researcher(platform), study_id)
-    return _done(as_json, id=made.id, results_sha256=made.results_sha256, not_done=made.results["not_done"])
+    if made.sealed_analyses:
+        note(
+            f"估计值已封存；核对诊断后申请揭盲 · estimates are sealed; look at the diagnostics, then: "
+            f"rwd study unseal {study_id}"
+        )
+    return _done(
+        as_json,
+        id=made.id,
+        results_sha256=made.results_sha256,
+        not_done=made.results["not_done"],
+        sealed=made.sealed_analyses,
+    )
 
 
 def lock_difference(

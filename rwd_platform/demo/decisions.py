@@ -1,4 +1,5 @@
-"""What the demo's officers decide: a package goes to the authority, and one break-glass request waits for a vote.
+"""What the demo's people decide: results are unsealed, a package goes to the authority, and one break-glass request
+waits for a vote.
 
 Reasons and papers are the demo's own statements and say so.
 """
@@ -14,12 +15,16 @@ from rwd_platform.demo import people
 from rwd_platform.flows.break_glass import request
 from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.release import release_to_authority
+from rwd_platform.flows.study import newest_run
+from rwd_platform.flows.unseal_results import Knowledge, decide_unsealing, request_unsealing
 from rwd_platform.log.entry import Actor
 from rwd_platform.records.lifecycles import ReleaseState
 from rwd_platform.records.tables import (
+    AnalysisRun,
     BreakGlassRequest,
     EvidencePackage,
     OutputRelease,
+    Study,
     User,
     VaultEntry,
 )
@@ -33,6 +38,10 @@ CONDITIONS: Mapping[str, str] = {
 REASONS = (
     "演示复核：用途、授权与加密方式齐备 · demo review: purpose, authorisation and encryption are there",
     "演示复核：同意提供给主管部门 · demo review: agreed for the competent authority",
+)
+WHY_UNSEAL = (
+    "演示申请：平衡与重叠诊断已算出并查看 · demo request: balance and overlap are there and were looked at",
+    "演示复核：已核对诊断与既有了解，同意揭盲 · demo review: diagnostics and prior knowledge checked, agreed",
 )
 WHY_BREAK_GLASS = (
     "演示：随访中出现严重不良事件，须联系患者本人核实用药情况 · "
@@ -56,6 +65,15 @@ VAULT_EMPTY = Problem(
     next_en="See the receipt of that hospital's upload.",
     exit=Exit.BROKEN_ENVIRONMENT,
 )
+
+
+def unseal_results(
+    platform: Platform, requester: Actor, study_id: str, staff: Mapping[str, User]
+) -> AnalysisRun:
+    """The researcher asks and a second one agrees: the run, whole. Its protocol says what was known of the outcomes."""
+    asked = request_unsealing(platform, requester, study_id, WHY_UNSEAL[0], Knowledge("registered"))
+    decide_unsealing(platform, people.actor_of(staff["researcher-2"]), asked.id, True, WHY_UNSEAL[1])
+    return newest_run(platform, platform.records.get(Study, study_id))
 
 
 def release_package(

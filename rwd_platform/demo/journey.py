@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,15 +14,14 @@ from rwd_platform.core.clock import shanghai_date
 from rwd_platform.core.errors import Exit, Problem
 from rwd_platform.core.text import Bilingual
 from rwd_platform.demo import people
-from rwd_platform.demo.decisions import ask_who_one_patient_is, release_package
+from rwd_platform.demo.decisions import ask_who_one_patient_is, release_package, unseal_results
 from rwd_platform.demo.exporter import DemoFiles, HospitalFiles, export
 from rwd_platform.demo.questions import facts_of_transfer
+from rwd_platform.demo.second_study import SecondStudy, make_second_study
+from rwd_platform.demo.sending import send
 from rwd_platform.flows.check_quality import check_quality
 from rwd_platform.flows.evidence import assemble_evidence, package_path
-from rwd_platform.flows.jobs import work_once
 from rwd_platform.flows.platform import Platform, open_platform
-from rwd_platform.flows.receipts import account_of, files_of
-from rwd_platform.flows.receive_upload import UploadTerms, receive_upload
 from rwd_platform.flows.review_anonymity import is_reviewed_as_anonymous, review_anonymity
 from rwd_platform.flows.risk import report_on_lock
 from rwd_platform.flows.study import (
@@ -60,14 +58,6 @@ NOT_OURS = Problem(
     en="The folder {name} holds something else; the demo will not overwrite it.",
     next_zh="请用 --out 指定一个空文件夹，或删除该文件夹后重试。",
     next_en="Name an empty folder with --out, or remove that one, and try again.",
-)
-JOB_FAILED = Problem(
-    code="demo.job_failed",
-    zh="演示任务 {job} 没有完成：{why_zh}",
-    en="The demo's job {job} did not finish: {why}",
-    next_zh="请按上述原因处理后重新运行 ./run demo。",
-    next_en="Mend what it says and run ./run demo again.",
-    exit=Exit.BROKEN_ENVIRONMENT,
 )
 DID_NOT_VERIFY = Problem(
     code="demo.did_not_verify",
@@ -108,9 +98,15 @@ def run_demo(out: Path, say: Say, begin: Say = _nobody) -> Path:
     (platform.layout.home / DEMO_MARK).touch()
     journey = make_journey(platform, out / "hospitals", say, begin)
     shown = out / journey.package.file_name
-    shutil.copyfile(package_path(platform, RESEARCHER, journey.package.id), shown)
+    steps = _Steps(say, begin)
+    staff = people.register_people(platform)
+    second = make_second_study(platform, out / "hospitals", RESEARCHER, staff, steps)
+    other = platform.layout.packages / second.package.file_name
+    steps("核验 · verify", lambda: _verify(platform, other))
+    for made in (journey.package, second.package):
+        shutil.copyfile(package_path(platform, RESEARCHER, made.id), out / made.file_name)
     (out / "package.pub").write_text(platform.package_signer.public_key.hex() + "\n", encoding="utf-8")
-    say(_summary(journey, shown, time.monotonic() - began))
+    say(_summary(journey, second, shown, time.monotonic() - began))
     return shown
 
 
@@ -131,7 +127,8 @@ def make_journey(platform: Platform, hospitals: Path, say: Say, begin: Say = _no
     freeze_protocol(platform, RESEARCHER, study.id, "方案经审定 · protocol approved")
     lock = steps("锁定数据 · lock", lambda: lock_data(platform, RESEARCHER, study.id))
     risk = steps("识别风险 · risk of the lock", lambda: report_on_lock(platform, RESEARCHER, lock.id))
-    run = steps("分析 · analyse", lambda: run_study(platform, RESEARCHER, study.id))
+    steps("分析 · analyse", lambda: run_study(platform, RESEARCHER, study.id))
+    run = steps("揭盲 · unseal", lambda: unseal_results(platform, RESEARCHER, study.id, staff))
     package = steps(
         "证据包（监管） · package for the authority",
         lambda: assemble_evidence(platform, RESEARCHER, study.id, "registration", "authority"),
@@ -155,24 +152,7 @@ def make_journey(platform: Platform, hospitals: Path, say: Say, begin: Say = _no
 
 
 def _send(platform: Platform, hospital: HospitalFiles) -> Accounting:
-    """One hospital's upload, from its own clerk, admitted by the job that a worker would take."""
-    clerk = Actor(f"{hospital.organisation_id}-clerk", "hospital", hospital.organisation_id)
-    terms = UploadTerms(
-        source_system=hospital.source_system,
-        agreement="DEMO-AGREEMENT-1",
-        platform_role="entrusted",
-        consent_version="DEMO-CONSENT-1",
-        ethics_id="DEMO-ETHICS-1",
-        mapping=hospital.mapping,
-    )
-    with ExitStack() as streams:
-        opened = [(path.name, streams.enter_context(path.open("rb"))) for path in hospital.files]
-        receive_upload(platform, clerk, terms, opened)
-    job = work_once(platform, "demo")
-    assert job is not None  # noqa: S101 - it was queued one line above
-    if job.problem:
-        raise JOB_FAILED.error(job=job.id, why=job.problem["en"], why_zh=job.problem["zh"])
-    return Accounting.total(map(account_of, files_of(platform, job.payload["upload_id"])))
+    return send(platform, hospital.organisation_id, hospital.source_system, hospital.files, hospital.mapping)
 
 
 def _ask_to_leave(
@@ -202,10 +182,10 @@ def _ask_to_leave(
     )
 
 
-def _verify(platform: Platform, package: Path) -> None:
-    verified = verify_package_at(package, platform.package_signer.public_key, None)
+def _verify(platform: Platform, *packages: Path) -> None:
+    verified = [verify_package_at(one, platform.package_signer.public_key, None) for one in packages]
     log = verify_records(platform.records, platform.log_signer.public_key)
-    if not (verified.holds and log.ok):
+    if not (all(one.holds for one in verified) and log.ok):
         raise DID_NOT_VERIFY.error()
 
 
@@ -233,7 +213,7 @@ def _clear(out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
 
 
-def _summary(journey: Journey, shown: Path, seconds: float) -> str:
+def _summary(journey: Journey, second: SecondStudy, shown: Path, seconds: float) -> str:
     """What a person would quote, taken from the records that the flows wrote."""
     total = Accounting.total(journey.accounts.values()).as_dict()
     lines = [
@@ -243,12 +223,26 @@ def _summary(journey: Journey, shown: Path, seconds: float) -> str:
         f"received {total['received']:,} = accepted {total['accepted']:,} + rejected {total['rejected']:,}"
         f" + quarantined {total['quarantined']:,} + duplicate {total['duplicate']:,}",
         *_headlines(journey.run.results),
+        f"{second.package.file_name}:",
+        *_claims(second.run.results),
         *(f"{one.verdict}: {one.title_zh} · {one.title_en}" for one in journey.transfers),
         f"{seconds:.0f} s · {shown.name} · sha256 {journey.package.sha256}",
         "已发表研究数据，仅证明流程；非乐城证据；演示产品；演示密钥。",
         "Published research data that prove the pipeline; not Lecheng evidence; demo product; demo key.",
     ]
     return "\n".join(lines)
+
+
+def _claims(results: dict[str, Any]) -> Iterator[str]:
+    """What the second study may say of its criterion: the sentence and its level."""
+    from studies.claims import claim_rules
+
+    rows = {row["id"]: row["value"] for row in results["rows"]}
+    for id, value in rows.items():
+        if id.endswith(".criterion.claim"):
+            level = rows[id.removesuffix("claim") + "claim_level"]
+            yield from (f"  {line}" for line in str(value).split(" / "))
+            yield f"  {claim_rules().levels[level].zh} · {level}"
 
 
 def _headlines(results: dict[str, Any]) -> Iterator[str]:

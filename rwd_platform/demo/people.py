@@ -22,6 +22,10 @@ ORGANISATIONS = (
     Organisation(id="org-hospital-a", kind="hospital", name_zh="演示医院甲", name_en="Demo Hospital A"),
     Organisation(id="org-hospital-b", kind="hospital", name_zh="演示医院乙", name_en="Demo Hospital B"),
     Organisation(id="org-hospital-c", kind="hospital", name_zh="演示医院丙", name_en="Demo Hospital C"),
+    Organisation(
+        id="org-hospital-d", kind="hospital", name_zh="演示乐城医院", name_en="Demo Lecheng Hospital"
+    ),
+    Organisation(id="org-hospital-e", kind="hospital", name_zh="演示医院戊", name_en="Demo Hospital E"),
     Organisation(id=AUTHORITY, kind="authority", name_zh="演示监管部门", name_en="Demo Authority"),
 )
 PEOPLE = (  # login, role, organisation, name

@@ -17,6 +17,7 @@ from rwd_platform.core.text import Bilingual
 from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.receipts import account_of
 from rwd_platform.flows.release_gate import DOWNLOAD, check_content, pass_gate
+from rwd_platform.flows.sealed_results import check_unsealed
 from rwd_platform.flows.study import (
     dataset_of,
     frozen_protocol,
@@ -66,7 +67,10 @@ CHOICE_UNKNOWN = Problem(
 def assemble_evidence(
     platform: Platform, actor: Actor, study_id: str, purpose: str, audience: str
 ) -> EvidencePackage:
-    """Build a package of the newest run. The same inputs give the same bytes, save what is marked volatile."""
+    """Build a package of the newest run. The same inputs give the same bytes, save what is marked volatile.
+
+    Raises `study.results_sealed` before its results are unsealed.
+    """
     from studies.evidence.package import build
 
     study = get_visible(platform.records, actor, "package.assemble", Study, study_id)
@@ -74,6 +78,7 @@ def assemble_evidence(
     run = newest_run(platform, study)
     with refusals_recorded(platform.records, actor, "package.assemble", "lock", run.lock_id):
         check_lock_usable(platform, run.lock_id)
+        check_unsealed(run)
     platform.records.record(
         Act(actor, "package.assembly_started", Object("run", run.id), purpose=f"{purpose}, {audience}")
     )

@@ -26,6 +26,7 @@ from rwd_platform.core.errors import Exit, Problem
 from rwd_platform.flows.ledger_map import person_map
 from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.sealed import LEDGER
+from rwd_platform.flows.sealed_results import check_unsealed
 from rwd_platform.records.tables import AnalysisRun, EvidencePackage, OutputRelease, ReleasedFigures, Study
 from rwd_platform.signing.suites import NONCE_BYTES
 
@@ -87,8 +88,10 @@ def results_in(platform: Platform, package: EvidencePackage) -> dict[str, Any]:
 
 
 def results_behind(platform: Platform, package: EvidencePackage) -> dict[str, Any]:
-    """The run's own results, before anything was withheld: they stay in the enclave."""
-    return platform.records.get(AnalysisRun, package.run_id).results
+    """The run's own results, before anything was withheld: they stay in the enclave. Raises `study.results_sealed`."""
+    run = platform.records.get(AnalysisRun, package.run_id)
+    check_unsealed(run)
+    return run.results
 
 
 def people_behind(

@@ -1,11 +1,12 @@
-"""What lies beside a lock and may not lie in it, each piece sealed under a key of its own lock and kind.
+"""What may be kept and not be read: each piece sealed under a key of its own.
 
-home/ledger/<lock id>.<kind>    head (suite), nonce, sealed bytes
+home/ledger/<lock id>.<kind>    what lies beside a lock and may not lie in it: head (suite), nonce, sealed bytes
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
@@ -34,12 +35,9 @@ def seal(platform: Platform, lock_id: str, kind: str, plain: bytes) -> Path:
     """Keep `plain` beside a lock. Sealing again replaces it, whole or not at all."""
     path = _path(platform, lock_id, kind)
     durable_folder(path.parent)
-    ciphers, nonce = platform.keys.ciphers, os.urandom(NONCE_BYTES)
-    key = platform.keys.derive(LEDGER, kind, lock_id)
     part = path.with_name(f"{path.name}.part")
     with open_part(part) as stream:
-        stream.write(_HEAD + ciphers.name.encode() + b"\n")
-        stream.write(nonce + ciphers.seal(key, nonce, plain, lock_id.encode()))
+        stream.write(sealed_bytes(platform, _HEAD, (LEDGER, kind, lock_id), plain))
         stream.flush()
         os.fsync(stream.fileno())
     part.replace(path)
@@ -52,13 +50,30 @@ def unseal(platform: Platform, lock_id: str, kind: str) -> bytes | None:
     path = _path(platform, lock_id, kind)
     if not path.is_file():
         return None
-    head, _, rest = path.read_bytes().partition(b"\n")
+    plain = opened_bytes(platform, _HEAD, (LEDGER, kind, lock_id), path.read_bytes())
+    if plain is None:
+        raise MAP_DAMAGED.error(lock=lock_id, kind=kind)
+    return plain
+
+
+def sealed_bytes(platform: Platform, head: bytes, key_of: Sequence[str], plain: bytes) -> bytes:
+    """head, suite, nonce, sealed bytes. `key_of`: the purpose and the parts of the key, the thing's id last, to which
+    the bytes are bound.
+    """
+    ciphers, nonce = platform.keys.ciphers, os.urandom(NONCE_BYTES)
+    key = platform.keys.derive(*key_of)
+    return head + ciphers.name.encode() + b"\n" + nonce + ciphers.seal(key, nonce, plain, key_of[-1].encode())
+
+
+def opened_bytes(platform: Platform, head: bytes, key_of: Sequence[str], kept: bytes) -> bytes | None:
+    """What `sealed_bytes` sealed; None for bytes that are damaged, changed, or another thing's."""
+    named, _, rest = kept.partition(b"\n")
     try:
-        keys = platform.keys.of_suite(head.removeprefix(_HEAD).decode("ascii"))
-        key = keys.derive(LEDGER, kind, lock_id)
-        return keys.ciphers.open(key, rest[:NONCE_BYTES], rest[NONCE_BYTES:], lock_id.encode())
+        keys = platform.keys.of_suite(named.removeprefix(head).decode("ascii"))
+        key = keys.derive(*key_of)
+        return keys.ciphers.open(key, rest[:NONCE_BYTES], rest[NONCE_BYTES:], key_of[-1].encode())
     except (InvalidTag, UnicodeDecodeError, PlatformError):
-        raise MAP_DAMAGED.error(lock=lock_id, kind=kind) from None
+        return None
 
 
 def _path(platform: Platform, lock_id: str, kind: str) -> Path:

@@ -1,12 +1,14 @@
-"""A study's way: registered, frozen, locked, analysed. Outcomes stay sealed until the freeze."""
+"""A study's way: registered, frozen, locked, analysed. Outcomes stay sealed until the freeze, and estimates until
+two people unseal them (flows/unseal_results.py).
+"""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sqlmodel import col, select
+from sqlmodel import Session, col, select
 
 from rwd_platform.access.permissions import check_can, get_visible
 from rwd_platform.access.refusals import refusals_recorded
@@ -20,11 +22,12 @@ from rwd_platform.flows.ledger_map import seal_person_map
 from rwd_platform.flows.lock_facts import code_lists_of
 from rwd_platform.flows.lock_rows import check_generalisation, rows_to_lock
 from rwd_platform.flows.platform import Platform
+from rwd_platform.flows.sealed_results import check_unsealed, seal_results
 from rwd_platform.flows.source_map import seal_source_map, with_source_lines
 from rwd_platform.flows.withdraw_uses import check_lock_usable
 from rwd_platform.log.entry import Act, Actor, Object
-from rwd_platform.records.lifecycles import STUDY, StudyState, check_transition
-from rwd_platform.records.tables import AnalysisRun, AuditEntry, DataLockRecord, Study
+from rwd_platform.records.lifecycles import STUDY, UNSEALING, StudyState, UnsealingState, check_transition
+from rwd_platform.records.tables import AnalysisRun, AuditEntry, DataLockRecord, Study, UnsealingRequest
 from rwd_platform.store.recording import until_recorded
 
 if TYPE_CHECKING:
@@ -172,7 +175,10 @@ def lock_data(platform: Platform, actor: Actor, study_id: str) -> DataLockRecord
 
 
 def run_study(platform: Platform, actor: Actor, study_id: str) -> AnalysisRun:
-    """Run every planned analysis on the newest lock. A result exists for each, or the reason why not."""
+    """Run every planned analysis on the newest lock. A result exists for each, or the reason why not.
+
+    Diagnostics, the cohort and safety are in the clear; estimates are sealed, in this run as in every one before it.
+    """
     from studies.run import run_analyses
 
     study = _study(platform, actor, "study.run", study_id)
@@ -185,27 +191,51 @@ def run_study(platform: Platform, actor: Actor, study_id: str) -> AnalysisRun:
     platform.records.record(Act(actor, "study.run_started", Object("lock", lock.id), purpose=protocol.id))
     dataset = dataset_of(platform, study, lock)
     results = run_analyses(dataset, protocol, lock.id)
-    stored = json.loads(canonical_json(results.as_dict()))
-    run = AnalysisRun(
-        id=new_id("run", platform.clock()),
-        organisation_id=study.organisation_id,
-        project_id=study.project_id,
-        study_id=study_id,
-        lock_id=lock.id,
-        made_at=as_text(platform.clock()),
-        results_sha256=sha256_hex(canonical_json(stored)),
-        results=stored,
-    )
+    run, said = _run_of(platform, study, lock, results, protocol)
     with until_recorded(platform.layout):
         _keep_row_sets(platform, run, results, dataset, lock)
-        act = Act(
-            actor, "study.analysed", Object("run", run.id, run.results_sha256), purpose=study.project_id
-        )
+        computed = Object("run", run.id, run.results_sha256)
+        act = Act(actor, "study.analysed", computed, purpose=study.project_id, decision=said)
         with platform.records.transaction(audit=act) as session:
             current = session.get_one(Study, study_id)
             current.state = _next_state(current, StudyState.ANALYSED)
+            _outdate_requests(session, study_id, run.made_at)
             session.add(run)
     return run
+
+
+def _run_of(
+    platform: Platform, study: Study, lock: DataLockRecord, results: ResultSet, protocol: Protocol
+) -> tuple[AnalysisRun, dict[str, Any] | None]:
+    """The record of a run with what is sealed of it, and what the log says of the seal."""
+    from studies.sealing import open_part, planned_methods, sealed_analyses
+
+    planned, id = planned_methods(protocol), new_id("run", platform.clock())
+    kept = seal_results(platform, id, results.as_dict(), open_part(results, planned).as_dict())
+    run = AnalysisRun(
+        id=id,
+        organisation_id=study.organisation_id,
+        project_id=study.project_id,
+        study_id=study.id,
+        lock_id=lock.id,
+        made_at=as_text(platform.clock()),
+        results_sha256=kept.results_sha256,
+        results=kept.results,
+        sealed_part=kept.sealed_part,
+        sealed_analyses=list(sealed_analyses(planned)) if kept.sealed_part is not None else [],
+    )
+    return run, kept.in_log()
+
+
+def _outdate_requests(session: Session, study_id: str, at: str) -> None:
+    """Nobody agrees any more to see a run that is not the newest."""
+    waiting = select(UnsealingRequest).where(
+        UnsealingRequest.study_id == study_id, UnsealingRequest.state == UnsealingState.REQUESTED
+    )
+    for asked in session.exec(waiting):
+        now = UnsealingState(asked.state)
+        asked.state = check_transition(UNSEALING, "unsealing", asked.id, now, UnsealingState.OUTDATED)
+        asked.decided_at = at
 
 
 def frozen_protocol(platform: Platform, study: Study) -> Protocol:
@@ -254,8 +284,10 @@ def dataset_in(opened: OpenedLock, protocol: Protocol) -> StudyDataset:
 
 
 def results_of(platform: Platform, run: AnalysisRun) -> ResultSet:
+    """Everything that a run found. Raises `study.results_sealed`."""
     from studies.results import ResultSet
 
+    check_unsealed(run)
     row_sets = json.loads((_enclave(platform, run) / "row_sets.json").read_bytes())
     return ResultSet.from_dict(run.results, row_sets)
 

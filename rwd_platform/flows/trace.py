@@ -15,6 +15,7 @@ from rwd_platform.access.refusals import refusals_recorded
 from rwd_platform.core.errors import Problem
 from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.release_gate import check_reader
+from rwd_platform.flows.sealed_results import check_unsealed
 from rwd_platform.flows.study import lineage_of, results_of
 from rwd_platform.flows.withdraw_uses import check_traceable, frozen_subjects
 from rwd_platform.log.entry import Act, Actor, Object
@@ -95,7 +96,8 @@ def trace_number(
 ) -> Trace:
     """Follow one number to its source lines. It is a read of patient-level provenance, and is logged.
 
-    Of somebody who withdrew or is held the lines are counted and not named. Raises `withdrawal.trace_ended`.
+    Of somebody who withdrew or is held the lines are counted and not named. Raises `withdrawal.trace_ended`, and
+    `study.results_sealed` where the run behind the number is sealed.
     """
     package = get_visible(platform.records, actor, "trace.read", EvidencePackage, package_id)
     number = next((n for n in numbers_of(platform, actor, package_id) if n["id"] == number_id), None)
@@ -108,7 +110,8 @@ def trace_number(
         return Trace(number, None, (), 0, 0, (), ())
     with refusals_recorded(platform.records, actor, "trace.read", "evidence_package", package_id):
         check_traceable(platform, package)
-    run = platform.records.get(AnalysisRun, package.run_id)
+        run = platform.records.get(AnalysisRun, package.run_id)
+        check_unsealed(run)
     results = results_of(platform, run)
     row = results.row(number["ard_id"])
     subjects = set(results.row_sets.get(row.row_set, ()))

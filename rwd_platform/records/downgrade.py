@@ -93,6 +93,27 @@ def check_cohorts_are_kept(connection: sa.Connection) -> None:
         raise COHORTS_WOULD_BE_LOST.error()
 
 
+SEALS_WOULD_BE_LOST = Problem(
+    code="database.downgrade_forgets_seals",
+    zh="不能降级数据库：有分析结果处于封存状态，或有揭盲申请记录，降级后将无法打开封存的结果，也无法得知何人何时看到了结果。",
+    en="The database cannot be downgraded: results of a run are sealed, or there are requests to unseal. Sealed "
+    "results could never be opened again, and nobody could tell who saw results when.",
+    next_zh="请继续使用当前版本；确需退回旧版本的，请恢复升级之前的数据库与数据目录备份。",
+    next_en="Stay on this version; to go back, restore the backup of database and home folder from before the "
+    "upgrade.",
+    http=409,
+    exit=Exit.REFUSED,
+)
+
+
+def check_seals_are_kept(connection: sa.Connection) -> None:
+    """For migration 0008. Raises `database.downgrade_forgets_seals` before anything is dropped."""
+    run = sa.table("analysis_run", sa.column("sealed_part"))
+    is_sealed = sa.select(sa.literal(1)).where(run.c.sealed_part.is_not(None)).limit(1)
+    if connection.execute(is_sealed).first() or _has_rows(connection, "unsealing_request"):
+        raise SEALS_WOULD_BE_LOST.error()
+
+
 def check_circles_are_kept(connection: sa.Connection) -> None:
     """For migration 0003. Raises `database.downgrade_forgets_circles` before anything is dropped."""
     if _has_rows(connection, "release_circle"):

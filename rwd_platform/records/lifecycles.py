@@ -55,6 +55,13 @@ class ReleaseState(StrEnum):
     REFUSED = "refused"
 
 
+class UnsealingState(StrEnum):
+    REQUESTED = "requested"
+    UNSEALED = "unsealed"
+    REFUSED = "refused"
+    OUTDATED = "outdated"
+
+
 class TextState(StrEnum):
     CLEANED = "cleaned"
     RELEASED = "released"
@@ -117,6 +124,16 @@ RELEASE: Mapping[ReleaseState, frozenset[ReleaseState]] = {
     ReleaseState.APPROVED: frozenset({ReleaseState.RELEASED, ReleaseState.REFUSED}),
     ReleaseState.RELEASED: frozenset(),
     ReleaseState.REFUSED: frozenset(),
+}
+UNSEALING: Mapping[UnsealingState, frozenset[UnsealingState]] = {
+    # Outdated: the analyses were run again before anybody decided, and that run's diagnostics are others.
+    UnsealingState.REQUESTED: frozenset(
+        {UnsealingState.UNSEALED, UnsealingState.REFUSED, UnsealingState.OUTDATED}
+    ),
+    # What was seen cannot be made unseen.
+    UnsealingState.UNSEALED: frozenset(),
+    UnsealingState.REFUSED: frozenset(),
+    UnsealingState.OUTDATED: frozenset(),
 }
 TEXT: Mapping[TextState, frozenset[TextState]] = {
     TextState.CLEANED: frozenset({TextState.RELEASED, TextState.WITHHELD}),

@@ -36,6 +36,7 @@ from rwd_platform.records.tables_studies import (
     Study,
     TransferRecord,
 )
+from rwd_platform.records.tables_unsealing import UnsealingRequest, UnsealingVote
 from rwd_platform.records.tables_uploads import DroppedElement, QualityRun, UnitIssue, Upload, UploadFile
 from rwd_platform.records.tables_withdrawals import (
     ErasureRequest,
@@ -86,6 +87,8 @@ __all__ = [
     "TextReview",
     "TransferRecord",
     "UnitIssue",
+    "UnsealingRequest",
+    "UnsealingVote",
     "Upload",
     "UploadFile",
     "User",

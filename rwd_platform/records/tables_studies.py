@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Column, Text
+from sqlalchemy import JSON, BigInteger, Column, LargeBinary, Text
 from sqlmodel import Field, SQLModel
 
 
@@ -41,7 +41,15 @@ class DataLockRecord(SQLModel, table=True):
 
 
 class AnalysisRun(SQLModel, table=True):
-    """The planned analyses, run once on one lock."""
+    """The planned analyses, run once on one lock.
+
+    results_sha256  -- of the whole results, sealed or not
+    results         -- the whole; of a sealed run the open part
+    sealed_part     -- the whole results, encrypted, until they are unsealed; NULL afterwards, and in a run from before
+                       results were sealed
+    sealed_analyses -- which planned analyses were sealed when it ran
+    unsealed_at     -- "" where nothing was sealed, or is not unsealed yet
+    """
 
     __tablename__ = "analysis_run"
 
@@ -53,6 +61,11 @@ class AnalysisRun(SQLModel, table=True):
     made_at: str
     results_sha256: str
     results: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    sealed_part: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
+    sealed_analyses: list[str] = Field(
+        default_factory=list, sa_column=Column(JSON, nullable=False, server_default="[]")
+    )
+    unsealed_at: str = Field(default="", sa_column_kwargs={"server_default": ""})
 
 
 class EvidencePackage(SQLModel, table=True):

@@ -29,6 +29,7 @@ from rwd_platform.server.api import (
     sessions,
     studies,
     transfers,
+    unsealings,
     uploads,
     withdrawals,
 )
@@ -68,6 +69,7 @@ API = (
     fitness,
     risk,
     studies,
+    unsealings,
     catalogue,
     cohorts,
     linkage,

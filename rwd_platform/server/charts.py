@@ -131,6 +131,35 @@ def love(points: Sequence[tuple[str, float, float | None]], title: str) -> Marku
     return _svg(900, bottom + 26, title, body, "love")
 
 
+def overlap(bins: Sequence[tuple[float, float, int, int]], title: str, arms: tuple[str, str]) -> Markup:
+    """Two histograms of the propensity score, back to back: (from, to, exposed, comparator). Areas are shares."""
+    totals = [sum(one[place] for one in bins) for place in (2, 3)]
+    if not all(totals):
+        return Markup()
+    left, right, middle, tall = 90.0, 860.0, 140.0, 120.0
+
+    def density(one: tuple[float, float, int, int], place: int) -> float:
+        return one[2 + place] / totals[place] / max(one[1] - one[0], 1e-9)
+
+    most = max(density(one, place) for one in bins for place in (0, 1))
+    body = ""
+    for one in bins:
+        x, width = left + (right - left) * one[0], (right - left) * (one[1] - one[0])
+        for place, kind in enumerate(("after", "before")):
+            height = tall * density(one, place) / most
+            y = middle - height if place == 0 else middle
+            body += (
+                f'<rect class="{kind}" x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}"/>'
+            )
+    body += f'<line class="axis" x1="{left:g}" x2="{right:g}" y1="{middle:g}" y2="{middle:g}"/>'
+    for name, y in zip(arms, (middle - tall / 2, middle + tall / 2), strict=True):
+        body += f'<text class="label" x="0" y="{y:g}">{escape(name)}</text>'
+    for tick in (0.0, 0.25, 0.5, 0.75, 1.0):
+        x = left + (right - left) * tick
+        body += f'<text class="tick" x="{x:.1f}" y="{middle + tall + 18:g}">{tick:g}</text>'
+    return _svg(900, middle + tall + 26, title, body, "overlap")
+
+
 def survival(curves: Sequence[tuple[str, Sequence[tuple[float, float]]]], title: str, axis: str) -> Markup:
     """Kaplan-Meier steps, labelled at their ends: first the comparator (grey), then the product."""
     if not any(points for _, points in curves):

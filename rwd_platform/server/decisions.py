@@ -13,7 +13,13 @@ from sqlmodel import col, func, select
 from sqlmodel.sql.expression import SelectOfScalar
 
 from rwd_platform.access.permissions import can
-from rwd_platform.records.lifecycles import BreakGlassState, ErasureState, ReleaseState, TextState
+from rwd_platform.records.lifecycles import (
+    BreakGlassState,
+    ErasureState,
+    ReleaseState,
+    TextState,
+    UnsealingState,
+)
 from rwd_platform.records.records import Records
 from rwd_platform.records.tables import (
     BreakGlassRequest,
@@ -25,10 +31,12 @@ from rwd_platform.records.tables import (
     ReleaseVote,
     RiskRun,
     TextReview,
+    UnsealingRequest,
+    UnsealingVote,
 )
 from rwd_platform.server.deps import Visitor
 
-Asked = TypeVar("Asked", OutputRelease, BreakGlassRequest, ErasureRequest)
+Asked = TypeVar("Asked", OutputRelease, BreakGlassRequest, ErasureRequest, UnsealingRequest)
 
 
 def releases_to_vote(records: Records, visitor: Visitor) -> list[OutputRelease]:
@@ -49,6 +57,13 @@ def erasures_to_vote(records: Records, visitor: Visitor) -> list[ErasureRequest]
     """The oldest first."""
     voted = select(ErasureVote.request_id).where(ErasureVote.approver_id == visitor.user.id)
     return _to_vote(records, visitor, "erasure.approve", ErasureRequest, ErasureState.REQUESTED, voted)
+
+
+def unsealings_to_vote(records: Records, visitor: Visitor) -> list[UnsealingRequest]:
+    """The oldest first."""
+    voted = select(UnsealingVote.request_id).where(UnsealingVote.voter_id == visitor.user.id)
+    waiting = UnsealingState.REQUESTED
+    return _to_vote(records, visitor, "results.unseal_approve", UnsealingRequest, waiting, voted)
 
 
 def _to_vote(

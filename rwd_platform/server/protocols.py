@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ class Outline:
     analyses: tuple[Bilingual, ...]
     limits: tuple[Bilingual, ...]
     names: Mapping[str, Bilingual]  # of planned analyses by id, and of covariates and their levels
+    prior_knowledge: Bilingual | None = None
 
 
 def outline(text: str) -> Outline:
@@ -54,8 +56,22 @@ def outline(text: str) -> Outline:
         sections=tuple((heading, words) for heading, words in sections if words is not None),
         analyses=_pairs(_at(protocol, "analyses"), "title"),
         limits=_pairs(_at(protocol, "limits"), ""),
+        prior_knowledge=_pair(protocol.get("prior_knowledge")),
         names={**_titles(protocol.get("analyses"), "id"), **_covariate_names(protocol.get("covariates"))},
     )
+
+
+@lru_cache(maxsize=64)
+def designs(text: str) -> tuple[Any, ...]:
+    """What the planned single-arm designs do in the long run, from the text alone; () where it no longer parses."""
+    from rwd_platform.core.errors import PlatformError
+    from studies.design_stage import designs_of
+    from studies.protocol import load_protocol
+
+    try:
+        return designs_of(load_protocol(text))
+    except PlatformError:
+        return ()
 
 
 def plans_texts(text: str) -> bool:

@@ -14,6 +14,7 @@ from rwd_platform.server.charts import Interval
 
 _FOREST = ("result", "title_zh", "title_en", "n", "events", "hazard_ratio", "ci_low", "ci_high")
 _LOVE = ("variable", "level", "smd_unweighted", "smd_weighted")
+_OVERLAP = ("score_from", "score_to", "exposed", "comparator")
 _CURVE = ("time_days", "survival", "ci_low", "ci_high")
 _OVERSEAS = "overseas."
 
@@ -65,10 +66,19 @@ class Balance:
 
 
 @dataclass(frozen=True)
+class Overlap:
+    """The propensity score of both arms: (from, to, exposed, comparator) by bin."""
+
+    analysis: str
+    bins: tuple[tuple[float, float, int, int], ...]
+
+
+@dataclass(frozen=True)
 class Shown:
     ratios: tuple[HazardRatio, ...]
     curves: tuple[Curves, ...]
     balances: tuple[Balance, ...]
+    overlaps: tuple[Overlap, ...]
     rows: tuple[Mapping[str, Any], ...]  # tests, medians, sample sizes: for the table beneath
     not_done: Mapping[str, Bilingual]
     count: int
@@ -95,6 +105,10 @@ def read(results: Mapping[str, Any]) -> Shown:
         ratios=tuple(_ratios(series, rows)),
         curves=tuple(_curves(series)),
         balances=tuple(_balances(series)),
+        overlaps=tuple(
+            Overlap(one["analysis"], tuple(tuple(point) for point in one["points"]))
+            for one in _with_columns(series, _OVERLAP)
+        ),
         rows=tuple(row for row in results["rows"] if _is_headline(row)),
         not_done={id: in_both(why) for id, why in results.get("not_done", {}).items()},
         count=len(rows),
@@ -172,8 +186,15 @@ def _balances(series: Sequence[Mapping[str, Any]]) -> list[Balance]:
     return found
 
 
+_DIAGNOSTIC = frozenset(
+    {"area_under_curve", "equipoise_share", "largest_weight_share", "median_follow_up", "lost", "lost_share"}
+)
+
+
 def _is_headline(row: Mapping[str, Any]) -> bool:
-    """What a reader looks for beside the ratios: medians, tests, effective sample sizes."""
+    """What a reader looks for beside the ratios: medians, tests, what the weights are worth, how long the follow-up."""
+    if row["statistic"] in _DIAGNOSTIC:
+        return True
     if row["statistic"] in ("median", "effective_sample_size"):
         return bool(row["unit"] == "days" or row["statistic"] == "effective_sample_size")
     is_global = row["variable"] in ("", "ph.global")

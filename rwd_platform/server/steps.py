@@ -14,6 +14,7 @@ from rwd_platform.flows.evidence import check_choices
 from rwd_platform.flows.free_text import NOT_PLANNED
 from rwd_platform.flows.jobs import enqueue
 from rwd_platform.flows.platform import Platform
+from rwd_platform.flows.sealed_results import check_unsealed
 from rwd_platform.flows.study import OUTCOMES_SEALED, newest_lock, newest_run
 from rwd_platform.flows.withdraw_uses import check_lock_usable
 from rwd_platform.records.lifecycles import STUDY, StudyState, check_transition
@@ -48,13 +49,15 @@ def start_run(platform: Platform, visitor: Visitor, study: Study) -> Job:
 
 
 def start_assemble(platform: Platform, visitor: Visitor, study: Study, purpose: str, audience: str) -> Job:
-    """Raises `study.not_analysed` before there are results, `evidence.choice_unknown` for a made-up purpose, and
-    `withdrawal.lock_frozen` where the lock of the results may not be used.
+    """Raises `study.not_analysed` before there are results, `study.results_sealed` before they are unsealed,
+    `evidence.choice_unknown` for a made-up purpose, and `withdrawal.lock_frozen` where the lock of the results may not
+    be used.
     """
     with refusals_recorded(platform.records, visitor.actor, "package.assemble", "study", study.id):
         check_choices(purpose, audience)
         run = newest_run(platform, study)
         check_lock_usable(platform, run.lock_id)
+        check_unsealed(run)
     wanted = {"purpose": purpose, "audience": audience}
     return _start(platform, visitor, study, "assemble", wanted, f"{run.id}/{purpose}/{audience}")
 

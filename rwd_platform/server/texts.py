@@ -36,6 +36,9 @@ STATES: Mapping[str, tuple[Bilingual, str]] = {
     "erasing": (Bilingual("正在删除", "Erasing"), "moving"),
     "erased": (Bilingual("已删除", "Erased"), "good"),
     "released": (Bilingual("已发布", "Released"), "good"),
+    "sealed": (Bilingual("已封存", "Sealed"), "held"),
+    "unsealed": (Bilingual("已揭盲", "Unsealed"), "good"),
+    "outdated": (Bilingual("已失效", "Outdated"), "quiet"),
     "cleaned": (Bilingual("待人工审阅", "Waiting for a reviewer"), "held"),
     "withheld": (Bilingual("不予发布", "Withheld"), "bad"),
     "queued": (Bilingual("排队中", "Queued"), "quiet"),
@@ -162,6 +165,12 @@ STATISTICS: Mapping[str, Bilingual] = {
     "chi_square": Bilingual("卡方值", "chi-square"),
     "p_value": Bilingual("P 值", "p-value"),
     "effective_sample_size": Bilingual("有效样本量", "effective sample size"),
+    "area_under_curve": Bilingual("倾向评分的曲线下面积", "area under the curve of the propensity score"),
+    "equipoise_share": Bilingual("偏好评分 0.3–0.7 的占比", "share with a preference score of 0.3-0.7"),
+    "largest_weight_share": Bilingual("单人权重最大占比", "largest share of the weight in one person"),
+    "median_follow_up": Bilingual("中位随访时间", "median follow-up"),
+    "lost": Bilingual("失访人数", "lost to follow-up"),
+    "lost_share": Bilingual("失访占比", "share lost to follow-up"),
 }
 UNITS: Mapping[str, Bilingual] = {"days": Bilingual("天", "days")}
 
@@ -220,6 +229,14 @@ CONTACT_SYSTEMS: Mapping[str, Bilingual] = {
     "email": Bilingual("电子邮箱", "e-mail"),
     "url": Bilingual("网址", "web address"),
     "other": Bilingual("其他", "other"),
+}
+
+
+# What whoever asks for unsealing knows of the outcomes (flows/unseal_results.py).
+KNOWLEDGE: Mapping[str, Bilingual] = {
+    "none": Bilingual("不了解本研究的任何结局", "Nothing is known of the outcomes"),
+    "registered": Bilingual("如方案所登记", "As the protocol says"),
+    "seen": Bilingual("已看到部分结局", "Some outcomes were seen"),
 }
 
 

@@ -39,6 +39,8 @@ study.freeze        | .          | own        | .          | .          | .
 study.lock          | .          | own        | .          | .          | .
 study.run           | .          | own        | .          | .          | .
 results.read        | .          | own        | any        | .          | .
+results.unseal_request | .       | own        | .          | .          | .
+results.unseal_approve | .       | own        | .          | any        | .
 package.read        | .          | own        | any        | any        | .
 package.download    | .          | own        | any        | .          | .
 package.assemble    | .          | own        | .          | .          | .

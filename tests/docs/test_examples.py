@@ -17,8 +17,9 @@ from ingestion.validate import check
 from ingestion.views import compile_view
 from ingestion.views.functions import FUNCTIONS
 from studies.cohort import index_dates
+from studies.planned_reader import FIELDS
 from studies.protocol import load_protocol
-from studies.protocol_reader import _ANALYSIS_KEYS, _KEYS
+from studies.protocol_reader import _KEYS
 
 REFERENCE = Path(__file__).resolve().parents[2] / "docs" / "reference"
 
@@ -91,6 +92,11 @@ def test_the_example_protocol_is_read_and_finds_its_cohort() -> None:
     assert found.frame[["patient_id", "index_date"]].astype(str).to_numpy().tolist() == [["a", "1990-05-06"]]
 
 
-@pytest.mark.parametrize("word", [*_KEYS, "overseas_result", *_ANALYSIS_KEYS])
+_FURTHER = sorted({name for required, optional in FIELDS.values() for name in (*required, *optional)})
+
+
+@pytest.mark.parametrize(
+    "word", [*_KEYS, "overseas_result", "overseas_series", "outcomes_known", *FIELDS, *_FURTHER]
+)
 def test_the_page_on_protocols_names_every_field_and_method(word: str) -> None:
     assert f"`{word}`" in page("protocol.md") or f"\n{word}:" in page("protocol.md")

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlmodel import select
 
 from rwd_platform.demo.people import register_organisations
 from rwd_platform.flows.platform import Platform, open_platform
+from rwd_platform.records.tables import Study
 from rwd_platform.settings import Settings
 from studies.code_lists import CodeList
 from tests.conftest import StandingClock
@@ -37,13 +39,28 @@ def shelf(monkeypatch: pytest.MonkeyPatch) -> dict[str, CodeList]:
 
 
 @pytest.fixture(scope="session")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home with thirty patients, a lock and results (tests/flows/erasing.py): each test works on a copy."""
-    from tests.flows.erasing import opened, send_thirty, study_with_results
+def analysed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with thirty patients, a lock and a sealed run (tests/flows/erasing.py): each test works on a copy."""
+    from tests.flows.erasing import opened, send_thirty, study_with_sealed_results
 
-    home = tmp_path_factory.mktemp("prepared") / "home"
+    home = tmp_path_factory.mktemp("analysed") / "home"
     platform = opened(home)
     send_thirty(platform)
-    study_with_results(platform)
+    study_with_sealed_results(platform)
+    platform.records.engine.dispose()
+    return home
+
+
+@pytest.fixture(scope="session")
+def prepared(analysed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same, with its results unsealed."""
+    from tests.flows.erasing import opened
+    from tests.flows.unsealing import unseal
+
+    home = tmp_path_factory.mktemp("prepared") / "home"
+    shutil.copytree(analysed, home, symlinks=True)
+    platform = opened(home)
+    (study,) = platform.records.all(select(Study))
+    unseal(platform, study.id)
     platform.records.engine.dispose()
     return home

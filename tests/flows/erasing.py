@@ -121,12 +121,17 @@ def checked(platform: Platform) -> None:
 
 
 def study_with_results(platform: Platform) -> str:
-    """A frozen study with a lock and a run; the study's id."""
+    """A frozen study with a lock and a run that can be read; the study's id."""
+    study_id = study_with_sealed_results(platform)
+    unseal(platform, study_id)
+    return study_id
+
+
+def study_with_sealed_results(platform: Platform) -> str:
     study = register_study(platform, RESEARCHER, PROTOCOL)
     freeze_protocol(platform, RESEARCHER, study.id, "方案经审定")
     lock_data(platform, RESEARCHER, study.id)
     run_study(platform, RESEARCHER, study.id)
-    unseal(platform, study.id)
     return study.id
 
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import logging
 import shutil
 import sqlite3
-import struct
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -19,14 +17,7 @@ from rwd_platform.core.canonical import sha256_of
 from rwd_platform.core.errors import PlatformError
 from rwd_platform.flows.evidence import assemble_evidence
 from rwd_platform.flows.platform import Platform
-from rwd_platform.flows.study import (
-    freeze_protocol,
-    lock_data,
-    newest_run,
-    register_study,
-    results_of,
-    run_study,
-)
+from rwd_platform.flows.study import newest_run, results_of, run_study
 from rwd_platform.flows.unseal_results import Knowledge, decide_unsealing, request_unsealing, votes_of
 from rwd_platform.flows.verify_log import verify_records
 from rwd_platform.log.entry import Act, Actor, Object
@@ -47,22 +38,6 @@ STRANGER = Actor("elsewhere", "researcher", "org-hospital-a")
 NAMESAKE = Actor("unsealer-han-2", "researcher", "org-operator")
 AGREED = "诊断逐项看过，没有发现不能比较的理由"
 REGISTERED = Knowledge("registered")
-DIGITS = 9  # so many characters of an estimate are nobody's count, day or digest by chance
-
-
-@pytest.fixture(scope="session")
-def analysed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home with thirty patients, a lock and a sealed run; nobody asked for anything. Each test works on a copy."""
-    home = tmp_path_factory.mktemp("analysed") / "home"
-    platform = erasing.opened(home)
-    erasing.send_thirty(platform)
-    study = register_study(platform, RESEARCHER, erasing.PROTOCOL)
-    freeze_protocol(platform, RESEARCHER, study.id, "方案经审定")
-    lock_data(platform, RESEARCHER, study.id)
-    run_study(platform, RESEARCHER, study.id)
-    settle(platform, FIRST, SECOND, OFFICER, STRANGER)
-    platform.records.engine.dispose()
-    return home
 
 
 @pytest.fixture
@@ -71,6 +46,7 @@ def platform(analysed: Path, tmp_path: Path, clock: StandingClock) -> Iterator[P
     shutil.copytree(analysed, home, symlinks=True)
     clock.advance(hours=1)
     opened = erasing.opened(home, clock)
+    settle(opened, FIRST, SECOND, OFFICER, STRANGER)
     yield opened
     opened.records.engine.dispose()
 
@@ -431,66 +407,3 @@ def test_a_run_of_before_there_were_seals_is_open_and_counts_as_seen(
     clock.advance(days=1)
     run_study(platform, RESEARCHER, study.id)
     assert ask(platform, study).seen_before == old.made_at[:10]
-
-
-# -- nothing of it anywhere ------------------------------------------------------------------------------------------
-
-
-def numbers_only_in(whole: dict[str, Any], shown: dict[str, Any]) -> list[str]:
-    """The estimates as they would be written, of rows and points that are sealed and not repeated in the open."""
-    held = json.dumps(shown)
-    found = [row[name] for row in whole["rows"] for name in ("value", "ci_low", "ci_high")]
-    found += [value for one in whole["series"] for point in one["points"] for value in point]
-    texts = {json.dumps(one) for one in found if isinstance(one, float)}
-    return sorted(one for one in texts if len(one) >= DIGITS and one not in held)
-
-
-def test_no_sealed_number_is_in_database_files_or_logs(
-    platform: Platform, study: Study, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Every sealed number of a real run is looked for, as text and as bytes of a double, wherever something is kept.
-
-    The same numbers are found once they are unsealed: the search would have seen them.
-    """
-    with caplog.at_level(logging.DEBUG):
-        run = run_study(platform, RESEARCHER, study.id)
-        ask(platform, study)
-    twin = tmp_path / "twin"
-    shutil.copytree(platform.layout.home, twin, symlinks=True)
-    other = erasing.opened(twin, StandingClock())
-    (waiting,) = other.records.all(select(UnsealingRequest))
-    decide_unsealing(other, SECOND, waiting.id, True, AGREED)
-    whole = newest_run(other, study).results
-    numbers = numbers_only_in(whole, run.results)
-    assert len(numbers) > 15
-    needles = [one.encode() for one in numbers]
-    doubles = [struct.pack(order, float(one)) for one in numbers for order in ("<d", ">d")]
-    reasons = [why.encode() for id, why in whole["not_done"].items() if id not in run.results["not_done"]]
-
-    def seen(platform: Platform) -> set[str]:
-        platform.records.engine.dispose()
-        places = [platform.layout.results, platform.layout.packages]
-        files = [path for place in places for path in place.rglob("*") if path.is_file()]
-        database = Path(str(platform.records.engine.url.database))
-        files += [path for path in database.parent.glob(f"{database.name}*") if path.is_file()]
-        held = {path: path.read_bytes() for path in files}
-        return {
-            str(path)
-            for path, content in held.items()
-            for one in (*needles, *doubles, *reasons)
-            if one in content
-        }
-
-    assert seen(platform) == set()
-    assert not any(one in caplog.text for one in numbers)
-    assert any(path.endswith("records.db") or "records.db" in path for path in seen(other))
-
-
-def test_row_sets_are_of_populations_and_arms_and_of_no_outcome(platform: Platform, study: Study) -> None:
-    """What lies beside a run in the results zone names people: never those who had an event, or had none."""
-    from studies.protocol import ARMS, load_protocol
-
-    run = newest_run(platform, study)
-    names = set(json.loads((platform.layout.results / run.id / "row_sets.json").read_bytes()))
-    populations = {"analysed", *(one.id for one in load_protocol(study.protocol).populations)}
-    assert names <= populations | {f"{one}.{arm}" for one in populations for arm in ARMS}

@@ -13,10 +13,11 @@ import uvicorn
 
 from rwd_platform.flows.platform import Platform, open_platform
 from rwd_platform.flows.quality_questions import ask
+from rwd_platform.flows.unseal_results import Knowledge, request_unsealing
 from rwd_platform.records.tables import DataLockRecord
 from rwd_platform.server.app import STATIC, create_app
 from rwd_platform.settings import Settings
-from tests.server import quality_seed, seed
+from tests.server import quality_seed, sealing, seed
 from tests.server.conftest import settle_people
 from tests.server.test_linkage import with_run
 
@@ -60,6 +61,19 @@ def seed_store(platform: Platform) -> str:
     return ask(platform, seed.SEED, "hospital-a", quality_seed.FAILING).id
 
 
+def seed_seals(platform: Platform) -> dict[str, str]:
+    """A study whose results nobody has asked for yet, and one that waits for a second person."""
+    sealed, waiting = (
+        sealing.seed_sealed(platform),
+        sealing.seed_sealed(platform, "another-project", "run-waiting"),
+    )
+    why = "已核对基线平衡与重叠，加权后差异都在界限以内"
+    request_unsealing(
+        platform, seed.SEED, waiting.id, why, Knowledge("seen", "去年学术会议的摘要中看到过部分结局")
+    )
+    return {"SEALED": f"/studies/{sealed.id}", "WAITING": f"/studies/{waiting.id}"}
+
+
 def _serve(platform: Platform) -> tuple[str, uvicorn.Server]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -80,8 +94,9 @@ def full_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     held = seed.seed_everything(platform)
     seed.seed_decisions(platform)
     question = seed_store(platform)
+    made = {"HELD": f"/transfers/{held}", "QUESTION": f"/questions/{question}", **seed_seals(platform)}
     url, server = _serve(platform)
-    yield Site(platform, url, {"HELD": f"/transfers/{held}", "QUESTION": f"/questions/{question}"})
+    yield Site(platform, url, made)
     server.should_exit = True
 
 

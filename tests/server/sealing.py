@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+from rwd_platform.core.canonical import sha256_hex
 from rwd_platform.core.clock import as_text
 from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.sealed_results import seal_results
@@ -39,31 +40,29 @@ def whole_results() -> ResultSet:
     return replace(found, rows=rows, not_done={**found.not_done, "all.crude": MARKER_REASON})
 
 
-def seed_sealed(platform: Platform, run_id: str = "run-sealed") -> Study:
+def seed_sealed(platform: Platform, project: str = "rotterdam-hormon", run_id: str = "run-sealed") -> Study:
     """Registered and frozen by the flows; its lock and run as the flows leave them."""
-    study = register_study(platform, seed.SEED, PROTOCOL)
+    text = PROTOCOL.replace("\nid: rotterdam-hormon\n", f"\nid: {project}\n")
+    study = register_study(platform, seed.SEED, text)
     freeze_protocol(platform, seed.SEED, study.id, "方案经审定")
-    seed.seed_lock(platform, study.organisation_id, study.id)
-    run = sealed_run(platform, study, run_id)
-    platform.records.write(run, _moved(platform, study), audit=analysed(run))
-    return platform.records.get(Study, study.id)
+    lock_id = f"L-{sha256_hex(project.encode())}"
+    seed.seed_lock(platform, study.organisation_id, study.id, lock_id)
+    run = sealed_run(platform, study, run_id, lock_id)
+    moved = platform.records.get(Study, study.id)
+    moved.state = "analysed"
+    platform.records.write(run, moved, audit=analysed(run))
+    return moved
 
 
-def sealed_run(platform: Platform, study: Study, run_id: str, whole: ResultSet | None = None) -> AnalysisRun:
-    results, planned = whole or whole_results(), planned_methods(small_inputs().protocol)
+def sealed_run(platform: Platform, study: Study, run_id: str, lock_id: str) -> AnalysisRun:
+    results, planned = whole_results(), planned_methods(small_inputs().protocol)
     kept = seal_results(platform, run_id, results.as_dict(), open_part(results, planned).as_dict())
     return AnalysisRun(
         id=run_id, organisation_id=study.organisation_id, project_id=study.project_id, study_id=study.id,
-        lock_id=seed.LOCK, made_at=as_text(platform.clock()), results_sha256=kept.results_sha256,
+        lock_id=lock_id, made_at=as_text(platform.clock()), results_sha256=kept.results_sha256,
         results=kept.results, sealed_part=kept.sealed_part, sealed_analyses=list(sealed_analyses(planned)),
     )  # fmt: skip
 
 
 def analysed(run: AnalysisRun) -> Act:
     return Act(seed.SEED, "study.analysed", Object("run", run.id, run.results_sha256))
-
-
-def _moved(platform: Platform, study: Study) -> Study:
-    study = platform.records.get(Study, study.id)
-    study.state = "analysed"
-    return study

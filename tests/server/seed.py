@@ -287,7 +287,7 @@ def seed_study(
         _keep_lineage(platform)
 
 
-def seed_lock(platform: Platform, organisation: str, study_id: str = STUDY) -> None:
+def seed_lock(platform: Platform, organisation: str, study_id: str = STUDY, id: str = LOCK) -> None:
     def step(zh: str, en: str, left: int, remaining: int) -> dict[str, Any]:
         return {"reason": {"zh": zh, "en": en}, "left": left, "remaining": remaining}
 
@@ -298,8 +298,8 @@ def seed_lock(platform: Platform, organisation: str, study_id: str = STUDY) -> N
     ]
     seed_quality(platform)
     _write(platform, DataLockRecord(
-        id=LOCK, organisation_id=organisation, project_id="demo", study_id=study_id, quality_run_id="quality-1",
-        made_at=as_text(platform.clock()), manifest={"id": LOCK, "content": {"facts": {"attrition": steps}, "tables": {}}},
+        id=id, organisation_id=organisation, project_id="demo", study_id=study_id, quality_run_id="quality-1",
+        made_at=as_text(platform.clock()), manifest={"id": id, "content": {"facts": {"attrition": steps}, "tables": {}}},
     ))  # fmt: skip
 
 

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from rwd_platform.core.canonical import sha256_of
+from rwd_platform.core.canonical import sha256_hex, sha256_of
 from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.trace import trace_number
 from rwd_platform.log.entry import Actor
@@ -29,8 +29,9 @@ def study(platform: Platform) -> Study:
 
 def pages_of(study: Study) -> list[str]:
     """Every address that shows the study, its lock, its run or who did what to it."""
+    lock = f"L-{sha256_hex(study.project_id.encode())}"
     return [
-        "/", "/studies", f"/studies/{study.id}", f"/studies/{study.id}/fitness", "/locks", f"/locks/{seed.LOCK}",
+        "/", "/studies", f"/studies/{study.id}", f"/studies/{study.id}/fitness", "/locks", f"/locks/{lock}",
         "/packages", "/releases", "/log", f"/log?object={study.id}", "/log?object=run-sealed", "/risk", "/quality",
         "/api/v1/studies", f"/api/v1/studies/{study.id}", f"/api/v1/studies/{study.id}/runs",
         f"/api/v1/studies/{study.id}/locks", f"/api/v1/studies/{study.id}/unsealings", "/api/v1/log",
@@ -39,7 +40,7 @@ def pages_of(study: Study) -> list[str]:
 
 def request_id(client_page: str) -> str:
     (found,) = set(re.findall(r"/unsealings/(unsealing-[^/]+)/vote", client_page))
-    return found
+    return str(found)
 
 
 # -- nothing of it in any answer -------------------------------------------------------------------------------------
@@ -130,6 +131,7 @@ def test_the_second_person_sees_what_to_check_and_the_first_has_no_button(
         page = as_user(login).get(f"/studies/{study.id}").text
         assert request_id(page) and WHY in page and "如方案所登记" in page and 'id="checks"' in page
         assert "本研究的结局此前未揭示过" in page
+        assert "方案中登记的既有了解" in page and "撰写本方案前作者已知其结果" in page
         assert "揭盲待您决定" in as_user(login).get("/").text
     assert "揭盲待您决定" not in as_user("researcher").get("/").text
 

@@ -8,10 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlmodel import SQLModel
 
 from rwd_platform.core.accounting import Accounting
-from rwd_platform.records.tables import (
-    DataLockRecord,
-    UploadFile,
-)
+from rwd_platform.flows.sealed_results import is_sealed
+from rwd_platform.records.tables import AnalysisRun, DataLockRecord, UploadFile
 from rwd_platform.server.queries import LogLine, UploadSummary, account_of
 
 
@@ -233,8 +231,11 @@ class LockOut(Out):
         )
 
 
-class RunOut(RowOut):
-    """One run of the planned analyses. `results` is the ARD: one row a number."""
+class RunOut(Out):
+    """One run of the planned analyses. `results` is the ARD: one row a number.
+
+    `sealed`: of `sealed_analyses` only what may be read before unsealing is in `results`.
+    """
 
     id: str
     study_id: str
@@ -242,6 +243,14 @@ class RunOut(RowOut):
     made_at: str
     results_sha256: str
     results: dict[str, Any]
+    sealed: bool
+    sealed_analyses: list[str]
+    unsealed_at: str
+
+    @classmethod
+    def of(cls, run: AnalysisRun) -> RunOut:
+        held = run.model_dump(include=set(cls.model_fields) - {"sealed"})
+        return cls(**held, sealed=is_sealed(run))
 
 
 class PackageOut(RowOut):

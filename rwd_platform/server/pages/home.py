@@ -12,7 +12,7 @@ from rwd_platform.core.text import Bilingual
 from rwd_platform.flows import quality_question_list
 from rwd_platform.flows.platform import Platform
 from rwd_platform.records.tables import Study
-from rwd_platform.server import decisions, policies, queries, scorecards, texts
+from rwd_platform.server import decisions, policies, queries, scorecards, texts, unsealings
 from rwd_platform.server.deps import LoggedIn, PlatformDep, Visitor
 from rwd_platform.server.queries import UploadSummary
 from rwd_platform.server.templating import beside_menu, render
@@ -27,6 +27,10 @@ _NEXT_STEP = {
     "locked": (Bilingual("分析待运行", "analyses wait to be run"), "study.run"),
     "analysed": (Bilingual("证据包待生成", "evidence package waits to be made"), "package.assemble"),
 }
+_SEALED = (
+    Bilingual("诊断待核对，结果待揭盲", "diagnostics to look at, results to unseal"),
+    "results.unseal_request",
+)
 
 
 @dataclass(frozen=True)
@@ -116,7 +120,10 @@ def _studies_to_do(platform: Platform, visitor: Visitor) -> list[Todo]:
             if visitor.may("study.lock"):
                 todos.append(_lock_again(study, locks[0].id))
             continue
-        words, action = _NEXT_STEP[study.state]
+        sealed = study.state == "analysed" and unsealings.seal_of(platform, visitor, study).state
+        if sealed == "waiting":
+            continue  # whoever decides has it among what waits for their word
+        words, action = _SEALED if sealed == "sealed" else _NEXT_STEP[study.state]
         packaged = study.state == "analysed" and queries.packages(platform.records, visitor, study.id)
         if visitor.may(action) and not packaged:
             text = Bilingual(f"{study.title_zh}：{words.zh}", f"{study.title_en}: {words.en}")
@@ -170,6 +177,7 @@ def _to_vote(platform: Platform, visitor: Visitor) -> list[Todo]:
             f"A release waits for your vote: the package of “{title.en}” to {kind.en}",
         )
         todos.append(Todo("held", text, f"/releases/{release.id}", Bilingual("去表决", "Vote")))
+    todos += _unsealings_to_vote(platform, visitor)
     todos += _erasures_to_vote(platform, visitor)
     waiting = decisions.texts_to_review(records, visitor)
     if waiting:
@@ -178,6 +186,19 @@ def _to_vote(platform: Platform, visitor: Visitor) -> list[Todo]:
             f"{waiting:,} cleaned free texts wait for a reviewer",
         )
         todos.append(Todo("held", text, "/texts", Bilingual("去审阅", "Review")))
+    return todos
+
+
+def _unsealings_to_vote(platform: Platform, visitor: Visitor) -> list[Todo]:
+    titles = queries.project_titles(platform.records, visitor)
+    todos = []
+    for one in decisions.unsealings_to_vote(platform.records, visitor):
+        title = titles.get(one.project_id, Bilingual(*[one.study_id] * 2))
+        text = Bilingual(
+            f"揭盲待您决定：“{title.zh}”的诊断已完成，结果仍封存",
+            f"Unsealing waits for your word: the diagnostics of “{title.en}” are there, its results are sealed",
+        )
+        todos.append(Todo("held", text, f"/studies/{one.study_id}", Bilingual("去核对", "Look")))
     return todos
 
 

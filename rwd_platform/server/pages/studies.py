@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Query, Request
@@ -13,8 +14,9 @@ from rwd_platform.flows import study as study_flow
 from rwd_platform.flows.evidence import AUDIENCES, PURPOSES
 from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.release_gate import readable_locks, readable_runs
+from rwd_platform.flows.unseal_results import KNOWLEDGE, Knowledge, decide_unsealing, request_unsealing
 from rwd_platform.records.tables import AnalysisRun, Study
-from rwd_platform.server import cohort_charts, free_texts, protocols, queries, results, steps
+from rwd_platform.server import cohort_charts, free_texts, protocols, queries, results, steps, unsealings
 from rwd_platform.server.api.studies import (
     AssemblesPackages,
     FreezesStudies,
@@ -23,10 +25,13 @@ from rwd_platform.server.api.studies import (
     RegistersStudies,
     RunsStudies,
 )
+from rwd_platform.server.api.unsealings import AsksForUnsealing, DecidesOnUnsealing
 from rwd_platform.server.deps import PlatformDep, Visitor
 from rwd_platform.server.templating import render
 
 router = APIRouter()
+
+_Text = Annotated[str, Form(max_length=2000)]
 
 
 @router.get("/studies")
@@ -71,6 +76,25 @@ def post_study(
 
 @router.get("/studies/{study_id}")
 def get_study(visitor: ReadsStudies, request: Request, platform: PlatformDep, study_id: str) -> Response:
+    return _page(request, platform, visitor, study_id, NO_WORDS)
+
+
+@dataclass(frozen=True)
+class SealWords:
+    """What somebody wrote about the seal, and what was wrong with it: nothing typed is lost."""
+
+    knowledge: str = ""
+    seen: str = ""
+    reason: str = ""
+    error: PlatformError | None = None
+
+
+NO_WORDS = SealWords()
+
+
+def _page(
+    request: Request, platform: Platform, visitor: Visitor, study_id: str, words: SealWords
+) -> Response:
     records = platform.records
     study = queries.owned(records, visitor, "study.read", Study, study_id)
     locks, runs = queries.locks(records, study_id), _runs(visitor, platform, study_id)
@@ -79,8 +103,14 @@ def get_study(visitor: ReadsStudies, request: Request, platform: PlatformDep, st
     return render(
         request,
         "study.html",
+        status=words.error.http if words.error else 200,
         study=study,
+        seal=unsealings.seal_of(platform, visitor, study),
+        seal_words=words,
+        seal_error=words.error,
+        knowledge=KNOWLEDGE,
         protocol=protocols.outline(study.protocol),
+        designs=protocols.designs(study.protocol) if study.state == "registered" else (),
         frozen_by=queries.person_of(records, study.frozen_by),
         lock=locks[0] if locks else None,
         frozen_lock=queries.frozen_locks(records, [locks[0].id]).get(locks[0].id, "") if locks else "",
@@ -130,6 +160,43 @@ def post_lock(visitor: LocksData, platform: PlatformDep, study_id: str) -> Respo
 @router.post("/studies/{study_id}/run")
 def post_run(visitor: RunsStudies, platform: PlatformDep, study_id: str) -> Response:
     steps.start_run(platform, visitor, queries.owned(platform.records, visitor, "study.run", Study, study_id))
+    return _back(study_id)
+
+
+@router.post("/studies/{study_id}/unseal")
+def post_unseal(
+    visitor: AsksForUnsealing,
+    request: Request,
+    platform: PlatformDep,
+    study_id: str,
+    reason: _Text = "",
+    knowledge: Annotated[str, Form(max_length=40)] = "",
+    seen: _Text = "",
+) -> Response:
+    """What was written stays written when something is missing."""
+    try:
+        request_unsealing(platform, visitor.actor, study_id, reason, Knowledge(knowledge, seen))
+    except PlatformError as error:
+        if error.http == 404:
+            raise
+        return _page(request, platform, visitor, study_id, SealWords(knowledge, seen, reason, error))
+    return _back(study_id)
+
+
+@router.post("/unsealings/{request_id}/vote")
+def post_unsealing_vote(
+    visitor: DecidesOnUnsealing,
+    request: Request,
+    platform: PlatformDep,
+    request_id: str,
+    agree: Annotated[bool, Form()],
+    reason: _Text = "",
+) -> Response:
+    study_id = unsealings.one(platform, visitor, request_id).study_id
+    try:
+        decide_unsealing(platform, visitor.actor, request_id, agree, reason)
+    except PlatformError as error:
+        return _page(request, platform, visitor, study_id, SealWords(reason=reason, error=error))
     return _back(study_id)
 
 

@@ -23,7 +23,7 @@ from studies.statistics.bridging.mixtures import Mixture, PosteriorSummary, mixt
 from studies.statistics.probability import CI_LEVEL
 
 SdPrior = Literal["half_normal", "half_cauchy", "uniform", "spike_and_slab"]
-_NODES = 400
+_NODES = 20
 
 
 @dataclass(frozen=True)
@@ -108,8 +108,12 @@ def commensurate_prior(
 def _sd_nodes(kind: str, scale: float, spike_probability: float, spike_sd: float) -> tuple[Floats, Floats]:
     from scipy.special import ndtri
 
+    # Pieces that shrink towards both ends: a wide prior has all that matters near 0, a heavy tail near 1.
+    ends = 10.0 ** -np.arange(8, 0, -1)
+    edges = np.concatenate([[0.0], ends, [0.3, 0.6], 1.0 - ends[::-1], [1.0]])
     x, w = np.polynomial.legendre.leggauss(_NODES)
-    u, weights = (x + 1.0) / 2.0, w / 2.0
+    half, middle = np.diff(edges) / 2.0, (edges[1:] + edges[:-1]) / 2.0
+    u, weights = (middle[:, None] + half[:, None] * x).ravel(), (half[:, None] * w).ravel()
     if kind == "half_normal":
         return scale * np.asarray(ndtri((1.0 + u) / 2.0), dtype=np.float64), weights
     if kind == "half_cauchy":

@@ -103,7 +103,7 @@ def consistency(
     at = int(np.flatnonzero(names.codes == names.levels.index(region))[0])
     weights = errors**-2
     overall, variance = float(weights @ y / weights.sum()), float(1.0 / weights.sum())
-    if overall == 0.0:
+    if abs(overall) <= 1e-12 * float(np.abs(y).max()):
         raise CannotEstimate(NOT_ESTIMABLE, statistic="retained fraction")
     rest = np.arange(len(y)) != at
     others, others_variance = (

@@ -64,7 +64,7 @@ class Mixture:
         # A first guess from a coarse look at the distribution function saves most of the steps.
         grid = np.linspace(float(low.min()), float(high.max()), _GUESSES)
         x: Floats = np.clip(np.interp(p, self.cdf(grid), grid), low, high)
-        open_ones, width = np.arange(len(p)), self.sd
+        open_ones, width = np.arange(len(p)), self.sd if self.family == "normal" else 0.0
         for _ in range(_STEPS):
             at = x[open_ones]
             off, slope = self.cdf(at) - p[open_ones], self.density(at)

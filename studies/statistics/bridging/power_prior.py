@@ -73,7 +73,7 @@ def power_prior_beta(
 ) -> PowerPrior:
     """A proportion: Beta(a + a0 y0 + y, b + a0 (n0 - y0) + n - y).
 
-    prior -- the initial Beta(a, b), both above 0; a0_prior -- Beta(c, d) of a0 for "normalised".
+    prior -- the initial Beta(a, b), both above 0; a0_prior -- Beta(c, d) of a0 for "normalised", each at most 50.
     Raises `CannotEstimate` for counts that are no counts and an a0 outside [0, 1].
     """
     size, size0 = whole(n, "n", 0), whole(historical_n, "historical_n", 0)
@@ -224,7 +224,8 @@ def _normalised(
     """
     from scipy.special import roots_jacobi
 
-    c, d = positive(a0_prior[0], "a0_prior"), positive(a0_prior[1], "a0_prior")
+    # Beyond 50 the rule's weights lose their digits; such a prior is a fixed a0 in all but name.
+    c, d = (number(one, "a0_prior", 0.0, 50.0, open_low=True) for one in a0_prior)
     roots, weights = roots_jacobi(_NODES, d - 1.0, c - 1.0)
     powers = (np.asarray(roots) + 1.0) / 2.0
     prior_weights = np.asarray(weights) / float(np.sum(weights))

@@ -121,17 +121,17 @@ class _Window:
         times: Floats = self.start + (self.end - self.start) * steps
         gone_before = np.searchsorted(times, self.t, side="left")
         deaths: Ints = np.zeros(len(self.t), dtype=np.intp)
-        n, reached, gone = self.n, self.reached, 0
+        n, reached, gone, left = self.n, self.reached, 0, 0
         for point, survival in enumerate(self.s.tolist()):
             now = min(int(gone_before[point]) - gone, n)
-            n, gone = n - now, gone + int(gone_before[point]) - gone
+            n, gone, left = n - now, int(gone_before[point]), left + now
             if n <= 0:
                 break
             died = min(n, max(0, round(n * (1.0 - survival / reached)))) if reached > 0 else 0
             deaths[point] = died
             reached, n = reached * (1.0 - died / n), n - died
         last = min(censored - gone, n)
-        placed: Floats = times[: gone + last]
+        placed: Floats = times[: left + last]
         return deaths, placed, n - last, reached
 
 

@@ -252,8 +252,8 @@ def test_stc_averages_the_logistic_model_over_the_target(robust: bool, lalonde: 
     r = values("stc_logistic")
     made = stc(
         lalonde["worked"], lalonde[["age", "educ"]], anchored="unanchored", measure="risk_difference",
-        comparator=ArmSummary(0.0, 1e-12, 100),
-        target=[TargetCovariate("age", 30, 9), TargetCovariate("educ", 11, 2.5)], correlation=[[1, 0.3], [0.3, 1]], robust=robust, points=2**14, seed=5, **KNOWN,
+        comparator=ArmSummary(0.0, 1e-12, 100), correlation=[[1, 0.3], [0.3, 1]], robust=robust, points=2**14,
+        target=[TargetCovariate("age", 30, 9), TargetCovariate("educ", 11, 2.5)], seed=5, **KNOWN,
     )  # fmt: skip
     assert made.predicted[0] == pytest.approx(r["p"], rel=1e-5)
     assert made.effect.se == pytest.approx(r["se_hc0" if robust else "se_model"], rel=1e-4)
@@ -388,14 +388,18 @@ def test_conflict_and_overlap_are_the_areas():
     assert overlap(beta(31, 71), beta(13, 9)) == pytest.approx(values("overlap")["beta"], rel=ERROR)
 
 
-@pytest.mark.parametrize("nodes", [1, 5, 15, 25])
+@pytest.mark.parametrize(
+    "nodes", [1, pytest.param(5, marks=pytest.mark.long), 15, pytest.param(25, marks=pytest.mark.long)]
+)
 def test_the_random_intercept_is_glmer_on_ohio(nodes: int):
     """fit_random_intercept against lme4::glmer (bobyqa to 1e-11). Its Hessian is by differences: errors to 1e-3."""
     ohio, r = data("geepack", "ohio"), values("glmer")[f"ohio_{nodes}"]
     fit = fit_random_intercept(
         ohio[["age", "smoke"]], ohio["resp"], ohio["id"], names=("age", "smoke"), nodes=nodes
     )
-    assert fit.loglik == pytest.approx(r["loglik"], rel=1e-8)
+    # Ours may lie a little above: bobyqa stops short of the maximum of Laplace's approximation.
+    assert fit.loglik == pytest.approx(r["loglik"], rel=1e-7)
+    assert fit.loglik >= r["loglik"] - 1e-6
     assert list(fit.coef) == pytest.approx(r["coef"], rel=1e-4)
     assert fit.sigma == pytest.approx(r["sigma"], rel=1e-4)
     assert list(fit.se) == pytest.approx(r["se"], rel=2e-3)

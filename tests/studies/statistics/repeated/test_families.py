@@ -45,9 +45,11 @@ def test_a_weight_of_two_is_the_row_twice(name: str, y: Any) -> None:
 
 
 def test_separation_has_no_maximum_and_is_refused() -> None:
-    for y in ((X[:, 1] > 0) * 1.0, np.where(X[:, 1] > 0.5, 1.0, YES * (X[:, 1] > 0))):
+    flag = X[:, 1] > 0.5
+    half = np.column_stack([X, flag])
+    for table, y in ((X, (X[:, 1] > 0) * 1.0), (half, np.where(flag, 1.0, YES))):
         with pytest.raises(CannotEstimate, match="glm_not_converged"):
-            glm(y, X, family_of("binomial"))
+            glm(y, table, family_of("binomial"))
 
 
 def test_names_that_are_unknown_are_refused() -> None:
