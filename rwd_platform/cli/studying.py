@@ -25,7 +25,9 @@ def register(app: typer.Typer) -> None:
     study = typer.Typer(help="研究 · studies", no_args_is_help=True)
     study.command("list")(list_studies)
     study.command("register", help="登记方案 · register a protocol")(register_protocol)
-    study.command("design", help="冻结前：设计的运行特征 · before the freeze: what the design does")(designs.show)
+    study.command("design", help="冻结前：设计的运行特征 · before the freeze: what the design does")(
+        designs.show
+    )
     study.command("freeze", help="冻结方案 · freeze the protocol")(freeze)
     study.command("lock", help="锁定数据 · lock the data")(lock)
     study.command("run", help="运行分析 · run the analyses")(run)

@@ -66,7 +66,9 @@ def test_no_file_of_an_aggregate_package_holds_event_times_or_small_counts(aggre
     event_days = {
         point[0] for one in inputs.results.series if ".steps." in one.id for point in one.points if point[2]
     }
-    planned = set(vars(inputs.protocol.diagnostics).values())  # a gate tells its limit, which may be such a number
+    planned = set(
+        vars(inputs.protocol.diagnostics).values()
+    )  # a gate tells its limit, which may be such a number
     off_grid = {day for day in event_days if day % GRID_DAYS} - planned
     assert len(off_grid) > 100
     seen = 0

@@ -186,8 +186,8 @@ def test_the_seed_decides_every_draw():
 def test_impossible_draws_are_counted():
     """A specificity that may lie below 1 - exposed share gives negative corrected cells: they are set aside."""
     made = probabilistic_misclassification(
-        TwoByTwo(1000, 9000, 2000, 18000), of="exposure", sensitivity=[0.9], specificity=[uniform(0.85, 0.99)], draws=20_000,
-        seed=5,
+        TwoByTwo(1000, 9000, 2000, 18000), of="exposure", sensitivity=[0.9], specificity=[uniform(0.85, 0.99)],
+        draws=20_000, seed=5,
     )  # fmt: skip
     # 10 of 100 exposed: possible from a specificity of 0.90 on, so 5 of the 14 hundredths are not.
     assert made.impossible / made.draws == pytest.approx(5 / 14, abs=0.02)

@@ -1,7 +1,8 @@
 """Calibration with known truth: how often calibrated intervals hold the truth, calibrated tests reject no effect.
 
 The null is used as if it were known (as in Schuemie 2014 and 2018), so with few controls intervals are a
-little short. Found with 2000 replications: 93.5 % with 20 controls, 94.4 % with 50, for a nominal 95 %.
+little short. Found with 4000 replications, for a nominal 95 %: 91.9 % with 20 controls, 93.7 % with 50 and 95.1 %
+with 200; tests at 5 % reject no effect in 8.2, 5.6 and 5.0 %.
 """
 
 from __future__ import annotations
@@ -38,8 +39,10 @@ def test_calibration_repairs_coverage():
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("controls", "expected"), [(20, 0.935), (50, 0.944), (200, 0.95)])
-def test_calibrated_coverage_comes_close_with_many_controls(controls: int, expected: float):
+@pytest.mark.parametrize(
+    ("controls", "held", "wrongly"), [(20, 0.919, 0.082), (50, 0.937, 0.056), (200, 0.95, 0.05)]
+)
+def test_calibrated_coverage_comes_close_with_many_controls(controls: int, held: float, wrongly: float):
     calibrated, _, rejected = coverage(controls, 4000, 2)
-    assert calibrated == pytest.approx(expected, abs=0.012)
-    assert rejected == pytest.approx(1 - expected, abs=0.012)
+    assert calibrated == pytest.approx(held, abs=0.012)
+    assert rejected == pytest.approx(wrongly, abs=0.012)
