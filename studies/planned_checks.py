@@ -120,6 +120,16 @@ def _borrows_from_a_series(protocol: Protocol, analysis: PlannedAnalysis, path: 
         _same_horizon(series, analysis, path)
 
 
+def _counts_successes(protocol: Protocol, analysis: PlannedAnalysis, path: str) -> None:
+    """A series publishes successes: a criterion on failures would be compared with the wrong thing."""
+    if analysis.criterion is not None and analysis.criterion.direction != "at_least":
+        raise refused(
+            f"{path}.criterion.direction",
+            "境外系列公布的是成功例数，借用时目标值也须以成功率表示（at_least）",
+            "the series publishes successes: say the criterion as a share of successes (at_least)",
+        )
+
+
 def _same_horizon(series: Aggregate, analysis: PlannedAnalysis, path: str) -> None:
     if analysis.horizon is not None and analysis.horizon.day != series.horizon_day:
         raise refused(
@@ -146,7 +156,7 @@ _CHECKS: dict[str, tuple[Check, ...]] = {
     "subgroups": (_compares_models, _comes_after_its_model),
     "leave_one_out": (_compares_models, _comes_after_its_model),
     "bridging": (_balance_needs_covariates, _bridges_to_a_series),
-    "borrowing": (_borrows_from_a_series,),
+    "borrowing": (_counts_successes, _borrows_from_a_series),
 }
 
 

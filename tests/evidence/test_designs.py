@@ -141,3 +141,17 @@ def test_abroad_nothing_leaves_that_tells_of_the_few_who_were_lost(inputs, tmp_p
         assert analysis not in made and analysis in results["not_done"]
     assert not any("tipping" in one["id"] for one in results["series"])
     assert verify_package(built.path).failures == ()
+
+
+def test_a_criterion_of_failures_is_told_as_failures():
+    of = protocol()
+    plan = of.analysis("all.criterion")
+    criterion = dataclasses.replace(plan.criterion, value=0.2, direction="at_most", assumed=None)
+    of = dataclasses.replace(of, analyses=(dataclasses.replace(plan, criterion=criterion),))
+    results = run_analyses(valve_dataset(), of, "lock-3f9a0c5d")
+    made = with_results(results, protocol=of)
+    report = make_report(made, json_documents(made))[0]
+    lead = next(one for one in report.summary if isinstance(one, Paragraph) and one.tone == "lead")
+    assert "13 had failed by day 365: 21.7%" in lead.text.plain("en") and "失败率" in lead.text.plain("zh")
+    heads = [one.plain("en") for one in table(report, "criterion_all_criterion").head]
+    assert heads[1] == "Failures"

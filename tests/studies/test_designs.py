@@ -113,6 +113,26 @@ def test_nobody_of_the_arm_or_nobody_followed_is_a_reason_not_a_number():
     assert "nobody" in run_one(plan, dataset=gone).not_done["all.criterion"]
 
 
+def test_a_criterion_of_failures_counts_failures():
+    """At most 20 %: 13 of 60 with those lost as failures, 7 of 54 without them, 7 of 60 at best."""
+    plan = protocol().analysis("all.criterion")
+    criterion = dataclasses.replace(plan.criterion, value=0.2, direction="at_most", assumed=0.08)
+    found = run_one(dataclasses.replace(plan, criterion=criterion))
+    for section, n, failures in (("", 60, 13), ("complete_cases.", 54, 7), ("best_case.", 60, 7)):
+        row = found.row(f"all.criterion.{section}proportion")
+        assert (row.n, row.events) == (n, failures)
+        p = stats.binomtest(failures, n, 0.2, alternative="less").pvalue
+        assert value(found, f"all.criterion.{section}p_value") == pytest.approx(p, rel=1e-9)
+    # The same question asked the other way round has the same answer.
+    other = run_one(plan)
+    assert value(found, "all.criterion.p_value") == pytest.approx(
+        value(other, "all.criterion.p_value"), rel=1e-9
+    )
+    assert value(found, "all.criterion.curve.bound") == pytest.approx(
+        value(other, "all.criterion.curve.bound")
+    )
+
+
 def test_power_is_of_the_plan_and_not_of_the_data(results):
     """The smallest count that meets the criterion at 60 is 55; the power is its probability at 92 %."""
     critical = next(x for x in range(61) if stats.binom.sf(x - 1, 60, 0.8) <= 0.025)

@@ -90,3 +90,9 @@ def test_strata_and_subgroups_are_levels_not_numbers():
     )
     assert "makes no strata" in refused(with_strata).en
     load_protocol(with_strata.replace("strata: [age]", "strata: [diabetes, site_id]"))
+
+
+def test_a_series_of_successes_is_not_borrowed_for_a_criterion_of_failures():
+    at = TEXT.index("method: borrowing")
+    turned = TEXT[:at] + TEXT[at:].replace("direction: at_least", "direction: at_most", 1)
+    assert "the series publishes successes" in refused(turned).en

@@ -47,14 +47,19 @@ def criterion_answer(context: Context, plan: PlannedAnalysis) -> Paragraph | Non
         "criterion": context.result(place, f"{plan.id}.criterion", "percent.1"),
         "p": context.result(place, f"{plan.id}.p_value", "p_is"),
     }
+    key = "criterion.answer.at_most" if _counts_failures(plan) else "criterion.answer"
     text = context.text(
-        f"criterion.answer.{_word(row.value)}",
+        f"{key}.{_word(row.value)}",
         numbers,
         population=context.population(plan),
         day=_day(plan),
         claim=claim,
     )
     return Paragraph(text, "lead")
+
+
+def _counts_failures(plan: PlannedAnalysis) -> bool:
+    return plan.criterion is not None and plan.criterion.direction == "at_most"
 
 
 def _word(verdict: object) -> str:
@@ -82,8 +87,10 @@ def _criterion(context: Context, plan: PlannedAnalysis) -> list[Block]:
 
 
 def _handling_table(context: Context, plan: PlannedAnalysis) -> Table:
+    failures = _counts_failures(plan)
+    counted, share = ("failures", "failure_share") if failures else ("success", "share")
     heads = (
-        "criterion.handling", "criterion.success", "median.subjects", "criterion.share", "criterion.bound",
+        "criterion.handling", f"criterion.{counted}", "median.subjects", f"criterion.{share}", "criterion.bound",
         "cox.p", "criterion.verdict",
     )  # fmt: skip
     maker = context.maker(f"criterion_{plan.id.replace('.', '_')}", heads, "lrrrrrl")
@@ -99,7 +106,11 @@ def _handling_table(context: Context, plan: PlannedAnalysis) -> Table:
             Result(f"{row}.p_value", "p"),
             context.label(f"verdict.{_word(verdict)}"),
         )
-    caption = context.text("criterion.caption", population=context.population(plan), day=_day(plan))
+    caption = context.text(
+        "criterion.caption_failures" if failures else "criterion.caption",
+        population=context.population(plan),
+        day=_day(plan),
+    )
     return maker.table(caption, context.text("criterion.note"))
 
 
