@@ -35,6 +35,9 @@ class Field:
     of: str = ""  # of a rate: the statistic whose value it is a rate of
     gives: str = ""  # and what rate times that counts
     per: float = 0.0  # the unit of the rate; 0: the file does not say
+    words: frozenset[str] = (
+        frozenset()
+    )  # the texts that its value may be; any other text is looked at by a person
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,7 @@ def with_quoted(numbers: Collection[float]) -> Fields:
 
 
 def _field(name: str, entry: Mapping[str, Any]) -> Field:
-    known = {"type", "minimum", "tail", "zeros", "reveals", "part", "columns", "of", "gives", "per"}
+    known = {"type", "minimum", "tail", "zeros", "reveals", "part", "columns", "of", "gives", "per", "words"}
     columns = entry.get("columns")
     if (
         set(entry) - known
@@ -112,4 +115,5 @@ def _field(name: str, entry: Mapping[str, Any]) -> Field:
         of=entry.get("of", ""),
         gives=entry.get("gives", ""),
         per=float(entry.get("per", 0.0)),
+        words=frozenset(entry.get("words", ())),
     )

@@ -27,7 +27,15 @@ GRID_DAYS = 90
 ROUNDED_DAYS = 30  # a median and its limits are days on which single patients had their events
 SMALLEST_CELL = 10  # a protocol may ask for more, never for less
 # One person's own value: the extremes of a distribution.
-_EXTREMES = frozenset({"propensity_minimum", "propensity_maximum", "weight_maximum"})
+_EXTREMES = frozenset({"propensity_minimum", "propensity_maximum", "weight_maximum", "largest_weight_share"})
+# Sentences and names, in which nobody can look for small counts.
+_WORDS = frozenset({"claim", "site"})
+# What a gate found may be one person's weight, or the difference of a covariate that is withheld.
+_GATES_OF_FEW = ("gate.weights.measured", "gate.balance.measured")
+# Series of which each point is about a few: those lost, and means of what Table 1 may withhold.
+_CLOSED_SERIES = frozenset({"steps", "tipping", "matched"})
+# The same people less a few, or in parts: two numbers subtracted tell of those few.
+_BY_DIFFERENCE = frozenset({"subgroups", "leave_one_out"})
 _OF_A_VARIABLE = frozenset({"subjects", "percent", "weighted_percent", "smd_unweighted"})
 # Counts of people that stand as a value, not in `n` or `events`.
 _COUNTED = frozenset({"observed", "lost", "failures_to_overturn"})
@@ -56,7 +64,8 @@ def coarsened(inputs: PackageInputs) -> Coarsened:
         return Coarsened(inputs, {})
     cell = cell_of(inputs)
     steps = merged_steps(inputs.attrition, cell)
-    results = _Results(inputs.results, cell).released()
+    parts = [one.id for one in inputs.protocol.analyses if one.method in _BY_DIFFERENCE]
+    results = _Results(inputs.results, cell, parts).released()
     kept = set(results.rows)
     changed = dataclasses.replace(
         inputs,
@@ -165,9 +174,10 @@ def _number(value: Value) -> float:
 class _Results:
     """A run's results, and which of them a reader abroad may see."""
 
-    def __init__(self, results: ResultSet, cell: int) -> None:
+    def __init__(self, results: ResultSet, cell: int, by_difference: Sequence[str]) -> None:
         self.results = results
         self.cell = cell
+        self.by_difference = by_difference
         self.told_days = self._told_days()
         self.told_at_risk = self._told_at_risk()
         self.small_sets = self._small_sets()
@@ -187,7 +197,11 @@ class _Results:
             row_sets={
                 name: ids for name, ids in self.results.row_sets.items() if name not in self.small_sets
             },
-            not_done={**self.results.not_done, **dict.fromkeys(self.closed, reason)},
+            # Why a part of a closed analysis could not be done may tell of the few that it is closed for.
+            not_done={
+                **{id: why for id, why in self.results.not_done.items() if not self._is_part_of_closed(id)},
+                **dict.fromkeys(self.closed, reason),
+            },
         )
 
     def _small_sets(self) -> set[str]:
@@ -214,7 +228,10 @@ class _Results:
                 or (row.statistic == "proportion" and self._all_but_a_few(row))
             )
         ]
-        return list(dict.fromkeys(closed))
+        return list(dict.fromkeys([*closed, *self.by_difference]))
+
+    def _is_part_of_closed(self, id: str) -> bool:
+        return any(id.startswith(f"{analysis}.") for analysis in self.closed)
 
     def _all_but_a_few(self, row: ArdRow) -> bool:
         """A share of successes tells the failures too."""
@@ -228,6 +245,12 @@ class _Results:
 
     def _is_open(self, row: ArdRow) -> bool:
         if row.analysis in self.closed or row.analysis == "attrition" or row.statistic in _EXTREMES:
+            return False
+        if (
+            row.statistic in _WORDS
+            or row.id.endswith(_GATES_OF_FEW)
+            or row.id.startswith(f"{row.analysis}.curve.")
+        ):
             return False
         if row.statistic in _OF_A_VARIABLE and (row.analysis, _first(row.variable)) in self.small_variables:
             return False
@@ -282,7 +305,7 @@ class _Results:
         by_id = {one.id: one for one in self.results.series}
         for series in self.results.series:
             kind = series.id.removeprefix(f"{series.analysis}.").partition(".")[0]
-            if series.analysis in self.closed or series.analysis == "attrition" or kind == "steps":
+            if series.analysis in self.closed or series.analysis == "attrition" or kind in _CLOSED_SERIES:
                 continue
             if kind == "curve":
                 steps = by_id.get(series.id.replace(".curve.", ".steps."))

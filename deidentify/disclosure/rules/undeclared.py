@@ -52,7 +52,7 @@ def find(case: Case) -> Iterator[Finding]:
             continue
         if row.statistic not in case.fields.statistics:
             yield RULE.finding(row.id, outcome="review", name=_shown(row.statistic))
-        elif isinstance(row.value, str):
+        elif isinstance(row.value, str) and row.value not in case.fields.statistics[row.statistic].words:
             yield RULE.finding(row.id, outcome="review", name=_shown(f"{row.statistic} (text)"))
     labels: dict[str, list[tuple[str, Row]]] = defaultdict(list)
     for row in case.results.rows:
