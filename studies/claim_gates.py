@@ -85,7 +85,7 @@ def control(judged: Judged) -> Finding:
 
 
 def agreement(judged: Judged) -> Finding | None:
-    """Of a controlled analysis: the others that control say the same. One alone cannot agree with itself."""
+    """Of a controlled analysis: all that control exclude 1 on the same side. One alone cannot agree with itself."""
     if not judged.analysis.covariates:
         return None
     exposure = judged.protocol.exposure.name
@@ -96,7 +96,7 @@ def agreement(judged: Judged) -> Finding | None:
             looks.append(_look(row))
     if len(looks) < 2:
         return Finding("not_evaluated")
-    return Finding("passed" if len(set(looks)) == 1 else "failed")
+    return Finding("passed" if len(set(looks)) == 1 and looks[0] != "unclear" else "failed")
 
 
 def _look(row: ArdRow) -> str:

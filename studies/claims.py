@@ -79,7 +79,7 @@ def claim_rows(protocol: Protocol, rows: Sequence[ArdRow], not_done: Mapping[str
     found: list[ArdRow] = []
     for analysis in protocol.analyses:
         names = claim_rules().by_method.get(analysis.method, ())
-        if names and analysis.id in first:
+        if names and analysis.id in first and analysis.id not in not_done:
             judged = Judged(protocol, analysis, by_id, not_done)
             found += (_of_the_same_people(row, first[analysis.id]) for row in _judge(judged, names))
     return found

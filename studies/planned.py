@@ -69,7 +69,7 @@ class PlannedAnalysis:
     strata               -- covariates with levels, or `site_id`: each has its own baseline hazard (cox, log_rank)
     proportional_hazards -- test them and report it (cox without weights)
     days                 -- landmarks of the curve and of the numbers at risk (kaplan_meier)
-    tau                  -- restricted mean up to this day (rmst); 0: the shorter of the arms' follow-up
+    tau                  -- restricted mean up to this day (rmst)
     compares             -- the Cox analyses that a forest plot shows, in order
     of                   -- the Cox analysis that is looked into (e_value, subgroups, leave_one_out)
     by                   -- the covariates whose levels are the subgroups

@@ -48,6 +48,10 @@ def _check_names(protocol: Protocol, analysis: PlannedAnalysis, path: str) -> No
             if name not in covariates and not (field == "strata" and name == SITE_STRATUM):
                 raise unknown(f"{path}.{field}", name)
         check_unique((f"{path}.{field}", name) for name in names)
+    for name in set(analysis.strata) & set(analysis.covariates):
+        raise refused(
+            path, f"“{name}”不能既分层又调整", f"'{name}' cannot be a stratum and a covariate at once"
+        )
     for name in (*analysis.strata, *analysis.by):
         if name != SITE_STRATUM and covariates[name].type == "number":
             raise refused(
@@ -65,6 +69,13 @@ def _check_series(protocol: Protocol) -> None:
         for one in series.covariates:
             if one.name not in _columns(protocol):
                 raise unknown(path, one.name)
+            is_number = "." not in one.name and protocol.covariate(one.name).type == "number"
+            if not is_number and (one.sd is not None or not 0 < one.mean < 1):
+                raise refused(
+                    path,
+                    f"“{one.name}”是比例，应在 0 与 1 之间，且没有标准差",
+                    f"'{one.name}' is a share: between 0 and 1, and without a standard deviation",
+                )
 
 
 def _columns(protocol: Protocol) -> set[str]:
@@ -76,6 +87,24 @@ def _columns(protocol: Protocol) -> set[str]:
 def _balance_needs_covariates(protocol: Protocol, analysis: PlannedAnalysis, path: str) -> None:
     if not analysis.covariates:
         raise refused(f"{path}.covariates", "需要至少一个协变量", "at least one covariate is needed")
+
+
+def _each_day_once(protocol: Protocol, analysis: PlannedAnalysis, path: str) -> None:
+    check_unique((f"{path}.days", str(day)) for day in analysis.days)
+
+
+def _assumes_better(protocol: Protocol, analysis: PlannedAnalysis, path: str) -> None:
+    """A power is that of showing something true."""
+    criterion = analysis.criterion
+    if criterion is None or criterion.assumed is None:
+        return
+    least = criterion.direction == "at_least"
+    if criterion.assumed == criterion.value or (criterion.assumed > criterion.value) != least:
+        raise refused(
+            f"{path}.criterion.assumed",
+            "假定的真实值应优于目标值",
+            "the share that is assumed has to be better than the criterion",
+        )
 
 
 def _hazards_of_plain_models(protocol: Protocol, analysis: PlannedAnalysis, path: str) -> None:
@@ -103,8 +132,14 @@ def _comes_after_its_model(protocol: Protocol, analysis: PlannedAnalysis, path: 
 
 def _bridges_to_a_series(protocol: Protocol, analysis: PlannedAnalysis, path: str) -> None:
     series = _series(protocol, analysis.aggregate, f"{path}.aggregate")
-    published = {one.name.partition(".")[0] for one in series.covariates}
-    for name in analysis.covariates:
+    if series.successes in (0, series.subjects):
+        raise refused(
+            f"{path}.aggregate",
+            "境外系列全部成功或全部失败，其误差无法估计，不能比较",
+            "in the overseas series all or none succeeded: its error cannot be told, and nothing be compared",
+        )
+    published = {one.name for one in series.covariates}
+    for name in _model_columns(protocol, analysis.covariates):
         if name not in published:
             raise refused(
                 f"{path}.covariates",
@@ -112,6 +147,15 @@ def _bridges_to_a_series(protocol: Protocol, analysis: PlannedAnalysis, path: st
                 f"the overseas series does not publish '{name}'",
             )
     _same_horizon(series, analysis, path)
+
+
+def _model_columns(protocol: Protocol, names: Iterable[str]) -> list[str]:
+    """The columns that covariates have in a model: a level's for each after the reference."""
+    found = []
+    for name in names:
+        levels = protocol.covariate(name).levels
+        found += [f"{name}.{level.id}" for level in levels[1:]] if levels else [name]
+    return found
 
 
 def _borrows_from_a_series(protocol: Protocol, analysis: PlannedAnalysis, path: str) -> None:
@@ -151,12 +195,14 @@ _CHECKS: dict[str, tuple[Check, ...]] = {
     "balance": (_balance_needs_covariates,),
     "overlap": (_balance_needs_covariates,),
     "cox": (_hazards_of_plain_models,),
+    "kaplan_meier": (_each_day_once,),
+    "performance_criterion": (_assumes_better,),
     "forest": (_compares_models,),
     "e_value": (_compares_models, _comes_after_its_model),
     "subgroups": (_compares_models, _comes_after_its_model),
     "leave_one_out": (_compares_models, _comes_after_its_model),
     "bridging": (_balance_needs_covariates, _bridges_to_a_series),
-    "borrowing": (_counts_successes, _borrows_from_a_series),
+    "borrowing": (_counts_successes, _assumes_better, _borrows_from_a_series),
 }
 
 

@@ -22,6 +22,7 @@ from studies.yaml_reader import Node, refused
 
 ROLES = ("primary", "secondary", "sensitivity", "descriptive")
 WEIGHTS = ("none", "overlap", "ate", "att")
+WIDEST_WINDOW = 0.25  # of the horizon: a wider one calls those followed who were lost
 SMALLEST_ALPHA, LARGEST_ALPHA = 0.0001, 0.2
 
 # method -> the fields that it needs, and those that it may have.
@@ -33,7 +34,7 @@ FIELDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "log_rank": (("population",), ("strata",)),
     "follow_up": (("population",), ()),
     "forest": (("compares",), ()),
-    "rmst": (("population",), ("tau",)),
+    "rmst": (("population", "tau"), ()),
     "performance_criterion": (("population", "criterion", "horizon"), ("lost", "subjects")),
     "e_value": (("of",), ()),
     "subgroups": (("of", "by"), ()),
@@ -67,7 +68,7 @@ def read_analysis(node: Node) -> PlannedAnalysis:
         compares=node.at("compares").texts(least=1) if node.has("compares") else (),
         role=cast(Role, _choice(node, "role", ROLES, "secondary")),
         strata=_texts(node, "strata"),
-        tau=not_negative(node.at("tau")) if node.has("tau") else 0,
+        tau=_positive(node.at("tau")) if node.has("tau") else 0,
         of=node.at("of").text() if node.has("of") else "",
         by=node.at("by").texts(least=1) if node.has("by") else (),
         criterion=_criterion(node.at("criterion")) if node.has("criterion") else None,
@@ -140,8 +141,10 @@ def _horizon(node: Node) -> Horizon:
     node.keys(("day",), ("window",))
     day = _positive(node.at("day"))
     window = not_negative(node.at("window")) if node.has("window") else 0
-    if window >= day:
-        raise node.at("window").wrong("时间窗应短于随访时点", "the window has to be shorter than the horizon")
+    if window > day * WIDEST_WINDOW:
+        raise node.at("window").wrong(
+            "时间窗不得超过随访时点的四分之一", "the window may not be wider than a quarter of the horizon"
+        )
     return Horizon(day, window)
 
 

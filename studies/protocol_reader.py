@@ -288,10 +288,10 @@ def _diagnostics(node: Node) -> Diagnostics:
         ("largest_smd", "smallest_effective_sample", "smallest_cell", "ph_alpha"), ("smd_by_size", *more)
     )
     return Diagnostics(
-        largest_smd=node.at("largest_smd").number(),
-        smallest_effective_sample=node.at("smallest_effective_sample").number(),
+        largest_smd=share(node.at("largest_smd")),
+        smallest_effective_sample=float(not_negative(node.at("smallest_effective_sample"))),
         smallest_cell=not_negative(node.at("smallest_cell")),
-        ph_alpha=node.at("ph_alpha").number(),
+        ph_alpha=share(node.at("ph_alpha")),
         smd_by_size=node.at("smd_by_size").truth() if node.has("smd_by_size") else False,
         **{name: share(node.at(name)) if node.has(name) else None for name in more},
     )

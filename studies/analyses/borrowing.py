@@ -14,7 +14,7 @@ from studies.analyses.performance_criterion import write_follow_up
 from studies.outcome import EVENT, TIME
 from studies.planned import Aggregate, Borrowing, Criterion, PlannedAnalysis
 from studies.protocol import EXPOSED
-from studies.reasons import NO_SUBJECTS, CannotEstimate
+from studies.reasons import NO_SUBJECTS, CannotEstimate, joined
 from studies.results import Series
 from studies.statistics.bridging.conflict import conflict_binomial
 from studies.statistics.bridging.effective_size import ess_elir
@@ -46,8 +46,11 @@ def run(analysis: PlannedAnalysis, context: Context) -> Done:
     variables = context.variables(analysis, TIME, EVENT)
     pen = Pen(context, analysis.id, subset.population, variables, _method(borrowing, series))
     write_follow_up(pen, seen)
-    _write(pen, prior, criterion, borrowing, n, successes)
-    found = characteristics(prior, n, criterion, borrowing)
+    _write(pen, prior, informative_of(borrowing, series), criterion, borrowing, n, successes)
+    try:
+        found = characteristics(prior, n, criterion, borrowing)
+    except CannotEstimate as reason:  # too many subjects to enumerate: the posterior stands without them
+        return Done(tuple(pen.rows), not_done=((f"{analysis.id}.characteristics", joined(reason.text)),))
     pen.write("type_one_error", found.max_type_1, n=n, method=found.method)
     row_set = f"{subset.population}.{EXPOSED}"
     shown = Series(f"{analysis.id}.characteristics", analysis.id, COLUMNS, points(lines(found)), row_set)
@@ -65,11 +68,17 @@ def planned(
 
 def prior_of(borrowing: Borrowing, series: Aggregate) -> Mixture:
     """A beta mixture of the share of successes."""
-    failures = series.subjects - series.successes
+    informative = informative_of(borrowing, series)
     if borrowing.method == "power":
-        return beta(VAGUE[0] + borrowing.weight * series.successes, VAGUE[1] + borrowing.weight * failures)
-    informative = beta(VAGUE[0] + series.successes, VAGUE[1] + failures)
+        return informative
     return robustify(informative, weight=1.0 - borrowing.weight, vague=beta(*VAGUE))
+
+
+def informative_of(borrowing: Borrowing, series: Aggregate) -> Mixture:
+    """What the series alone says. Conflict is looked for here: a vague part agrees with everything."""
+    power = borrowing.weight if borrowing.method == "power" else 1.0
+    failures = series.subjects - series.successes
+    return beta(VAGUE[0] + power * series.successes, VAGUE[1] + power * failures)
 
 
 def characteristics(
@@ -101,7 +110,13 @@ def _method(borrowing: Borrowing, series: Aggregate) -> str:
 
 
 def _write(
-    pen: Pen, prior: Mixture, criterion: Criterion, borrowing: Borrowing, n: int, successes: int
+    pen: Pen,
+    prior: Mixture,
+    informative: Mixture,
+    criterion: Criterion,
+    borrowing: Borrowing,
+    n: int,
+    successes: int,
 ) -> None:
     counts: Counts = {"n": n, "events": successes}
     posterior = update_binomial(prior, successes, n)
@@ -114,7 +129,7 @@ def _write(
     pen.write("probability_beaten", beaten, **counts)
     pen.write("met", int(beaten >= borrowing.decide_at), **counts)
     pen.write("prior_effective_size", ess_elir(prior), n=n)
-    conflict = conflict_binomial(prior, successes, n)
+    conflict = conflict_binomial(informative, successes, n)
     pen.write("prior_predictive_p", conflict.box_p, method=conflict.method, **counts)
     if borrowing.method == "robust" and 0 < borrowing.weight < 1:
         pen.write("weight_after", float(posterior.weights[0]), **counts)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from studies.analyses.context import Context, Counts, Done, Pen, Subset
-from studies.analyses.models import fit_model
+from studies.analyses.models import Model, fit_model
 from studies.design import Design
 from studies.outcome import EVENT, TIME
 from studies.planned import PlannedAnalysis
@@ -35,8 +35,26 @@ _ABOUT = {"overlap": "overlap", "ate": "stabilised ATE", "att": "ATT"}
 
 
 def run(analysis: PlannedAnalysis, context: Context) -> Done:
+    """Who is compared, and with weights what they are worth, stands also where the model has no estimate: it rests on
+    baseline alone, so that a missing row never tells that an arm had no event.
+    """
     subset = context.subset(analysis.population)
-    made = fit_model(analysis, context, subset)
+    subset.require_both_arms()
+    variables = context.variables(analysis, TIME, EVENT, *analysis.strata)
+    pen = Pen(context, analysis.id, subset.population, variables, _method(analysis))
+    _write_arms(pen, subset)
+    weights = context.weights(subset, analysis)
+    if weights is not None:
+        write_effective_sample(pen, subset, weights, context)
+    try:
+        made = fit_model(analysis, context, subset)
+    except CannotEstimate as reason:
+        return Done(tuple(pen.rows), not_done=((analysis.id, joined(reason.text)),))
+    parts = _model_rows(analysis, context, subset, made)
+    return Done((*pen.rows, *parts.rows), not_done=parts.not_done)
+
+
+def _model_rows(analysis: PlannedAnalysis, context: Context, subset: Subset, made: Model) -> Done:
     fit, model, weights = made.fit, made.design, made.weights
     warnings = _warnings(fit, subset, weights, context)
     tests, not_done = _test_hazards(analysis, model, fit)
@@ -47,12 +65,9 @@ def run(analysis: PlannedAnalysis, context: Context) -> Done:
     warnings += [joined(PH_REJECTED.about(p=_p_text(test.p))) for test in rejected]
     variables = context.variables(analysis, TIME, EVENT, *analysis.strata)
     pen = Pen(context, analysis.id, subset.population, variables, _method(analysis))
-    _write_arms(pen, subset)
     _write_terms(pen, model, fit, warnings)
     _write_tests(pen, tests, fit, limit)
     _write_cross_check(pen, fit)
-    if weights is not None:
-        write_effective_sample(pen, subset, weights, context)
     return Done(tuple(pen.rows), not_done=not_done)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -51,8 +51,9 @@ def fit_model(
     """
     subset.require_both_arms()
     require_events(subset, context)
-    weights = context.weights(subset, analysis)
-    adjusted_for = () if weights is not None else tuple(one for one in analysis.covariates if one != without)
+    covariates = tuple(one for one in analysis.covariates if one != without)
+    weights = context.weights(subset, replace(analysis, covariates=covariates)) if covariates else None
+    adjusted_for = () if weights is not None else covariates
     made = design(subset.frame, context.protocol, adjusted_for, exposure=True)
     x, names = made.x, made.columns
     if interaction is not None:

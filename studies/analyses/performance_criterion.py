@@ -11,7 +11,7 @@ from studies.analyses.horizon import ByHorizon, of_exposed
 from studies.outcome import EVENT, TIME
 from studies.planned import Criterion, Horizon, PlannedAnalysis
 from studies.protocol import EXPOSED
-from studies.reasons import NO_SUBJECTS, CannotEstimate, joined
+from studies.reasons import NO_SUBJECTS, CannotEstimate, Reason, joined
 from studies.results import Series, Value
 from studies.statistics.counts.criterion_power import criterion_power, criterion_sample_size
 from studies.statistics.counts.performance_criterion import (
@@ -25,6 +25,11 @@ from studies.statistics.counts.performance_criterion import (
 )
 from studies.statistics.survival.kaplan_meier import kaplan_meier
 
+NOBODY_FOLLOWED = Reason(
+    "nobody_followed",
+    "没有受试者随访到规定时点，成功率尚无从谈起。",
+    "Nobody had been followed to the horizon: there is no share of successes yet.",
+)
 METHOD = "exact one-sided binomial test against the criterion; Clopper-Pearson limits"
 KM_METHOD = "Kaplan-Meier at the horizon; one-sided limit by log(-log S)"
 POWER_METHOD = "exact power of the one-sided binomial test at the share that the protocol assumed"
@@ -53,8 +58,7 @@ def run(analysis: PlannedAnalysis, context: Context) -> Done:
         _write_result(pen, section, one)
     stays = found.failures_to_overturn
     pen.write("failures_to_overturn", stays, group=EXPOSED, n=n)
-    not_done = _write_curve(pen, subset, criterion, horizon)
-    _write_power(pen, criterion, n)
+    not_done = (*_write_curve(pen, subset, criterion, horizon), *_write_power(pen, criterion, n))
     columns = ("failures_among_lost", "verdict")
     lines: list[tuple[Value, ...]] = list(enumerate(found.verdicts))
     tipping = Series(
@@ -86,8 +90,9 @@ def _found(seen: ByHorizon, goal: Goal, alpha: float) -> LossToFollowUp:
     """`at least` counts successes, `at most` counts failures."""
     counted = seen.followed if goal.direction == "at least" else seen.failed
     observed = int((~seen.lost).sum())
-    if observed == 0:
-        raise CannotEstimate(NO_SUBJECTS)
+    if seen.lost.any() and not seen.followed.any():
+        # Not a share of 0: nobody had been in long enough when the data were locked.
+        raise CannotEstimate(NOBODY_FOLLOWED)
     return loss_to_follow_up(int(counted.sum()), observed, int(seen.lost.sum()), goal, alpha=alpha)
 
 
@@ -127,12 +132,16 @@ def _write_curve(
     return ()
 
 
-def _write_power(pen: Pen, criterion: Criterion, n: int) -> None:
+def _write_power(pen: Pen, criterion: Criterion, n: int) -> tuple[tuple[str, str], ...]:
     """Of the plan, not of the data: with the share that the protocol assumed."""
     if criterion.assumed is None:
-        return
+        return ()
     goal = goal_of(criterion)
     planned_for = criterion_power(n, criterion.assumed, goal, alpha=criterion.alpha)
     pen.write("power", planned_for.power, n=n, method=POWER_METHOD)
-    needed = criterion_sample_size(criterion.assumed, goal, power=PLANNED_POWER, alpha=criterion.alpha)
+    try:
+        needed = criterion_sample_size(criterion.assumed, goal, power=PLANNED_POWER, alpha=criterion.alpha)
+    except CannotEstimate as reason:
+        return ((f"{pen.analysis}.subjects_needed", joined(reason.text)),)
     pen.write("subjects_needed", needed.n, n=n, method=POWER_METHOD)
+    return ()

@@ -13,8 +13,7 @@ def run(analysis: PlannedAnalysis, context: Context) -> Done:
     """Raises `CannotEstimate` where tau lies beyond the follow-up of an arm: the area is not known there."""
     subset = context.subset(analysis.population)
     subset.require_both_arms()
-    tau = float(analysis.tau) if analysis.tau else None
-    found = rmst_difference(subset.days, subset.event, subset.exposed, tau=tau)
+    found = rmst_difference(subset.days, subset.event, subset.exposed, tau=float(analysis.tau))
     pen = Pen(context, analysis.id, subset.population, context.variables(analysis, TIME, EVENT), found.method)
     counts: Counts = {"n": len(subset.days), "events": int(subset.event.sum())}
     pen.write("tau", found.tau, unit="days", **counts)

@@ -180,6 +180,8 @@ def test_agreement_needs_two_that_control_and_say_the_same():
     wide = dataclasses.replace(two, ci_high=1.1)
     assert found("agreement", ADJUSTED, one, wide, protocol=of).status == "failed"
     assert found("agreement", ADJUSTED, one, protocol=of).status == "not_evaluated"
+    unclear = [dataclasses.replace(row, ci_low=0.3, ci_high=1.2) for row in (one, two)]
+    assert found("agreement", ADJUSTED, *unclear, protocol=of).status == "failed"  # agreeing on nothing
 
 
 SINGLE = planned(

@@ -6,6 +6,7 @@ import dataclasses
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
@@ -109,8 +110,10 @@ def test_nobody_of_the_arm_or_nobody_followed_is_a_reason_not_a_number():
         DATASET, frame=DATASET.frame[DATASET.frame["valve_v"] == 0].reset_index(drop=True)
     )
     assert "nobody" in run_one(plan, dataset=nobody).not_done["all.criterion"]
+    early = dataclasses.replace(plan, horizon=Horizon(730))
+    assert "Nobody had been followed" in run_one(early).not_done["all.criterion"]
     gone = dataclasses.replace(DATASET, frame=ARM.assign(event=0, time_days=5).reset_index(drop=True))
-    assert "nobody" in run_one(plan, dataset=gone).not_done["all.criterion"]
+    assert "Nobody had been followed" in run_one(plan, dataset=gone).not_done["all.criterion"]
 
 
 def test_a_criterion_of_failures_counts_failures():
@@ -224,6 +227,23 @@ def test_borrowing_is_the_mixture_of_two_beta_posteriors(results):
     assert value(results, "all.borrowing.alone.proportion") == pytest.approx(48 / 62)
 
 
+def test_a_conflict_shows_though_a_vague_part_would_agree_with_anything():
+    """10 of 240 abroad and 47 of 60 here: the informative part cannot have foretold it."""
+    of = protocol()
+    of = dataclasses.replace(of, overseas_series=(dataclasses.replace(of.overseas_series[0], successes=10),))
+    found = run_one(of.analysis("all.borrowing"), of=of)
+    assert value(found, "all.borrowing.prior_predictive_p") < 1e-6
+    assert found.row("all.borrowing.gate.conflict.status").value == "failed"
+
+
+def test_more_subjects_than_can_be_enumerated_cost_the_characteristics_and_not_the_result():
+    frame = pd.concat([ARM] * 40, ignore_index=True)
+    frame["subject_id"] = [f"s{place:05d}" for place in range(len(frame))]
+    found = run_one(protocol().analysis("all.borrowing"), dataset=dataclasses.replace(DATASET, frame=frame))
+    assert set(found.not_done) == {"all.borrowing.characteristics"}
+    assert value(found, "all.borrowing.proportion") > 0
+
+
 def test_a_power_of_zero_borrows_nothing():
     plan = protocol().analysis("all.borrowing")
     plan = dataclasses.replace(
@@ -290,6 +310,22 @@ def test_subgroups_are_the_model_in_each_level_and_a_test_between_them():
     chi_square = 2 * (with_product.loglik - without.loglik)
     assert value(found, "all.by.interaction.diabetes.chi_square") == pytest.approx(chi_square, rel=1e-7)
     assert value(found, "all.by.interaction.diabetes.degrees") == 1
+
+
+def test_a_weighted_model_has_subgroups_of_what_is_in_its_score():
+    """The covariate leaves the score within its own level, where it is constant."""
+    found = run_one(protocol().analysis("all.weighted"), dataclasses.replace(DIABETES, of="all.weighted"))
+    assert found.not_done == {}
+    assert value(found, "all.by.diabetes.no.hazard_ratio") > 0
+
+
+def test_what_weights_are_worth_stands_also_where_no_model_can_be_fitted():
+    """Else a missing row would tell, before unsealing, that an arm had no event."""
+    frame = DATASET.frame.assign(event=DATASET.frame["event"] * DATASET.frame["valve_v"])
+    found = run_one(protocol().analysis("all.weighted"), dataset=dataclasses.replace(DATASET, frame=frame))
+    assert "all.weighted" in found.not_done
+    assert value(found, "all.weighted.exposed.effective_sample_size") == pytest.approx(60)
+    assert not [row for row in found.rows if row.statistic == "claim_level"]
 
 
 def test_a_weighted_model_tests_interaction_by_its_robust_variance():

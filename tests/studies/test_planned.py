@@ -38,10 +38,18 @@ REFUSALS = [
     ("      value: 0.8\n", "      value: 80\n", "criterion.value", "between 0 and 1"),
     ("      alpha: 0.025\n", "      alpha: 0.5\n", "criterion.alpha", "0.0001-0.2"),
     ("      direction: at_least\n", "      direction: above\n", "criterion.direction", "at_least"),
-    ("horizon: {day: 365, window: 14}", "horizon: {day: 365, window: 365}", "horizon.window", "shorter"),
+    ("horizon: {day: 365, window: 14}", "horizon: {day: 365, window: 92}", "horizon.window", "quarter"),
     ("horizon: {day: 365, window: 14}", "horizon: {day: 0}", "horizon.day", "above 0"),
     ("    lost: as_failure\n", "    lost: ignored\n", "lost", "as_failure"),
-    ("    tau: 365\n", "    tau: -1\n", "tau", "negative"),
+    ("    tau: 365\n", "    tau: 0\n", "tau", "above 0"),
+    ("      assumed: 0.92\n", "      assumed: 0.8\n", "criterion.assumed", "better than the criterion"),
+    ("    successes: 209\n", "    successes: 240\n", "aggregate", "all or none"),
+    ("mean: 0.3916666667}", "mean: 39.2}", "covariates", "is a share"),
+    ("mean: 0.3916666667}", "mean: 0.39, sd: 0.5}", "covariates", "is a share"),
+    ("days: [30, 90, 180, 365]", "days: [30, 30, 180]", "days", "used twice"),
+    ("  ph_alpha: 0.05\n", "  ph_alpha: 0\n", "ph_alpha", "between 0 and 1"),
+    ("  largest_smd: 0.1\n", "  largest_smd: 99\n", "largest_smd", "between 0 and 1"),
+    ("  smallest_effective_sample: 30\n", "  smallest_effective_sample: -5\n", "smallest_effective_sample", "negative"),
     ("    weights: att\n", "    weights: iptw\n", "weights", "overlap"),
     ("    of: all.weighted\n", "    of: all.criterion\n", "of", "not a Cox analysis"),
     ("    aggregate: trial_abroad\n", "    aggregate: trial\n", "aggregate", "not defined"),
@@ -89,6 +97,10 @@ def test_strata_and_subgroups_are_levels_not_numbers():
         "    title: {zh: 对数秩检验, en: Log-rank test}\n    strata: [age]\n",
     )
     assert "makes no strata" in refused(with_strata).en
+    both = changed(
+        "    proportional_hazards: true\n", "    proportional_hazards: true\n    strata: [diabetes]\n"
+    )
+    assert "a stratum and a covariate at once" in refused(both).en
     load_protocol(with_strata.replace("strata: [age]", "strata: [diabetes, site_id]"))
 
 

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from rwd_platform.core.text import Bilingual
-from studies.evidence.documents import ATTRITION_JSON
+from studies.evidence.documents import ATTRITION_JSON, PROTOCOL_JSON
 from studies.evidence.figures import LoveLine, love, overlap
 from studies.evidence.flow_diagram import FlowStep, flow
+from studies.evidence.numbers import Number
 from studies.evidence.report.blocks import Align, Block, Table, Text
 from studies.evidence.report.context import Context
 from studies.evidence.tables import Fact, Part, Result, TableMaker
@@ -82,7 +83,7 @@ def _table_one(context: Context, plan: PlannedAnalysis) -> Table:
             maker.add(covariate.title, *[""] * (len(maker.head) - 1))
         for column, title in _columns(covariate):
             maker.add(title, *_cells(plan, column, covariate, weighted=weighted))
-    limit = context.result("text:baseline.note", f"{plan.id}.smd_limit", "fixed.2")
+    limit = _smd_limit(context, plan, "text:baseline.note")
     notes = [context.text("baseline.note", {"limit": limit})]
     if weighted:
         sizes = {
@@ -165,11 +166,12 @@ def _love(context: Context, plan: PlannedAnalysis) -> list[Block]:
             lines.append(LoveLine(_level_title(context, str(variable), str(level)), before, _number(after)))
     if not lines:
         return []
-    limit = context.result(f"text:love.{plan.id}", f"{plan.id}.smd_limit", "fixed.2")
+    limit = _smd_limit(context, plan, f"text:love.{plan.id}")
     notes = [context.text("love.note", {"limit": limit})]
     if plan.weights == "overlap":
         notes.append(context.text("love.exact"))
-    line = context.book.row(f"{plan.id}.smd_limit").value
+    row = context.row(f"{plan.id}.smd_limit")
+    line = context.protocol.diagnostics.largest_smd if row is None else row.value
     labels = [context.label(f"love.{name}") for name in ("before", "after", "axis")]
     figure = context.figure(
         f"love_{plan.id.replace('.', '_')}",
@@ -179,6 +181,13 @@ def _love(context: Context, plan: PlannedAnalysis) -> list[Block]:
         *notes,
     )
     return [figure]
+
+
+def _smd_limit(context: Context, plan: PlannedAnalysis, place: str) -> Number:
+    """Of a run from before limits were results: the protocol's."""
+    if context.row(f"{plan.id}.smd_limit") is None:
+        return context.book.fact(place, PROTOCOL_JSON, "/diagnostics/largest_smd", "fixed.2")
+    return context.result(place, f"{plan.id}.smd_limit", "fixed.2")
 
 
 def _says_it_twice(context: Context, variable: str, level: str) -> bool:
