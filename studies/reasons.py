@@ -117,6 +117,11 @@ BAD_CODES = Reason(
 BAD_LABELS = Reason(
     "bad_labels", "分组变量“{variable}”有缺失值。", "The grouping variable '{variable}' has missing values."
 )
+ONE_CLUSTER = Reason(
+    "one_cluster",
+    "聚类变量“{variable}”只有一个取值，无法据此估计稳健标准误。",
+    "The clusters in '{variable}' are one alone: no robust error can be estimated from it.",
+)
 BAD_WEIGHTS = Reason(
     "bad_weights",
     "权重必须是大于 0 的有限数；权重为 0 的行请先移除并说明。",

@@ -21,6 +21,7 @@ from studies.reasons import (
     NEGATIVE_TIME,
     NO_SUBJECTS,
     NOT_A_NUMBER,
+    ONE_CLUSTER,
     CannotEstimate,
 )
 from studies.statistics import Bools, Floats, Ints
@@ -117,6 +118,14 @@ def labels(values: Sequence[Hashable] | npt.ArrayLike, name: str, rows: int | No
     return Labels(codes.astype(np.intp), tuple(levels.tolist()))
 
 
+def cluster_labels(values: Sequence[Hashable] | npt.ArrayLike, rows: int, name: str = "cluster") -> Labels:
+    """The clusters of a robust variance. One alone is refused: its scores sum to 0, and so would every error."""
+    found = labels(values, name, rows)
+    if len(found) < 2:
+        raise CannotEstimate(ONE_CLUSTER, variable=name)
+    return found
+
+
 def case_weights(weights: npt.ArrayLike | None, rows: int) -> Floats | None:
     """Positive finite weights (rows,), or None. A weight of 0 is refused: leave the row out and say so."""
     if weights is None:
@@ -149,6 +158,12 @@ def follow_up(
 
 
 def _as_floats(values: npt.ArrayLike, name: str) -> Floats:
+    raw = np.asarray(values)
+    # Dates and spans of time would become nanoseconds, complex numbers lose a part, and text may look like a number.
+    if raw.dtype.kind in "mMcSU" or (
+        raw.dtype == object and any(isinstance(one, str | bytes) for one in raw.flat)
+    ):
+        raise CannotEstimate(NOT_A_NUMBER, variable=name)
     try:
         return np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError) as not_numbers:

@@ -12,7 +12,7 @@ from studies.reasons import NOT_ESTIMABLE, CannotEstimate
 from studies.statistics import Floats
 from studies.statistics.causal.designs import check_level, cluster_sums
 from studies.statistics.estimate import Estimate, wald
-from studies.statistics.inputs import labels
+from studies.statistics.inputs import cluster_labels
 from studies.statistics.probability import CI_LEVEL
 
 
@@ -60,7 +60,7 @@ def two_means(
         raise CannotEstimate(NOT_ESTIMABLE, statistic="standard error")
     summed = influence
     if cluster is not None:
-        summed = cluster_sums(influence, labels(cluster, "cluster", len(influence)).codes)
+        summed = cluster_sums(influence, cluster_labels(cluster, len(influence)).codes)
     covariance = summed.T @ summed
 
     def contrast(value: float, gradient: tuple[float, float], scale: str) -> Estimate:

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from studies.reasons import TOO_MANY_TERMS, CannotEstimate
+from studies.reasons import CONSTANT, TOO_MANY_TERMS, CannotEstimate
 from studies.statistics import Floats, Ints
 from studies.statistics.causal.designs import (
     Design,
@@ -154,6 +154,8 @@ def _finish(
     intercept: bool,
     conf_level: float,
 ) -> LeastSquaresFit:
+    if np.ptp(outcome) == 0:
+        raise CannotEstimate(CONSTANT, variable="y")
     coef, se = at.plan.back @ at.beta, np.sqrt(np.diag(spread))
     statistic = np.divide(coef, se, out=np.full_like(coef, np.inf), where=se > 0)
     reach = _quantile(conf_level, at.df, reference) * se

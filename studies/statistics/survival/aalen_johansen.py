@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from studies.reasons import BAD_ARGUMENT, NO_EVENTS, CannotEstimate, Reason
 from studies.statistics import Bools, Floats, Ints
-from studies.statistics.inputs import FollowUp, causes, follow_up, labels, numbers
+from studies.statistics.inputs import FollowUp, causes, cluster_labels, follow_up, labels, numbers
 from studies.statistics.probability import CI_LEVEL
 from studies.statistics.survival.curve_limits import ConfType, check_choice, check_conf, limits
 from studies.statistics.survival.event_table import EventTable, event_table, runs_empty
@@ -128,7 +128,7 @@ def aalen_johansen(
         raise CannotEstimate(NO_EVENTS)
     if variance == "aalen" and (weights is not None or cluster is not None):
         raise CannotEstimate(BAD_ARGUMENT, argument="variance", allowed="jackknife (weights, cluster)")
-    codes = None if cluster is None else labels(np.asarray(cluster), "cluster", len(rows)).codes
+    codes = None if cluster is None else cluster_labels(np.asarray(cluster), len(rows)).codes
     found = np.unique(kinds[kinds > 0])
     steps = _steps(event_table(rows), kinds, found)
     by_cause, surv_error = [], None
@@ -183,7 +183,7 @@ def aalen_johansen_by(
     kinds = causes(status, "status")
     rows = follow_up(time, (kinds > 0).astype(float), entry=entry, weights=weights)
     of = labels(np.asarray(group), "group", len(rows))
-    codes = None if cluster is None else labels(np.asarray(cluster), "cluster", len(rows)).codes
+    codes = None if cluster is None else cluster_labels(np.asarray(cluster), len(rows)).codes
 
     def one(mine: Bools) -> CumulativeIncidence:
         part = _part(rows, mine)

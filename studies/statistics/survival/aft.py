@@ -27,7 +27,7 @@ from studies.reasons import (
 )
 from studies.statistics import Floats, Ints
 from studies.statistics.estimate import Estimate, wald
-from studies.statistics.inputs import FollowUp, follow_up, labels, matrix, numbers
+from studies.statistics.inputs import FollowUp, cluster_labels, follow_up, matrix, numbers
 from studies.statistics.probability import CI_LEVEL, normal_quantile
 from studies.statistics.survival.chi_squares import ChiSquare, chi_square
 from studies.statistics.survival.curve_limits import check_conf
@@ -178,7 +178,7 @@ def fit_aft(
     if table.shape[1] + 2 > int(rows.event.sum()) and table.shape[1]:
         raise CannotEstimate(TOO_MANY_TERMS)
     design, back = _standardised(table, given)
-    groups = None if cluster is None else labels(cluster, "cluster", len(rows))
+    groups = None if cluster is None else cluster_labels(cluster, len(rows))
     likelihood = _AftLikelihood(design, rows, distribution)
     theta, iterations = likelihood.maximum()
     null = _AftLikelihood(design[:, :1], rows, distribution)

@@ -29,7 +29,7 @@ from studies.reasons import (
 )
 from studies.statistics import Floats
 from studies.statistics.estimate import Estimate, wald
-from studies.statistics.inputs import Labels, follow_up, labels, matrix, numbers
+from studies.statistics.inputs import Labels, cluster_labels, follow_up, labels, matrix, numbers
 from studies.statistics.probability import CI_LEVEL
 from studies.statistics.survival.chi_squares import ChiSquare, chi_square, wald_test
 from studies.statistics.survival.column_checks import check_constant, check_information
@@ -193,7 +193,7 @@ def fit_cox(
     start = np.zeros(len(columns)) if init is None else numbers(init, "init", len(columns))
     shift = None if offset is None else numbers(offset, "offset", len(rows))
     groups = None if strata is None else labels(strata, "strata", len(rows))
-    clusters = None if cluster is None else labels(cluster, "cluster", len(rows))
+    clusters = None if cluster is None else cluster_labels(cluster, len(rows))
     robust = _robust(robust, rows.weights, clusters, rows.entry)
     until, came = tied_times(rows.time, rows.entry) if timefix else (rows.time, rows.entry)
     sets = risk_sets(

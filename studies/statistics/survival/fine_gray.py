@@ -22,7 +22,7 @@ import numpy.typing as npt
 from studies.reasons import BAD_ARGUMENT, NO_EVENTS, TOO_MANY_TERMS, CannotEstimate
 from studies.statistics import Floats
 from studies.statistics.estimate import Estimate, wald
-from studies.statistics.inputs import causes, follow_up, labels, matrix, numbers
+from studies.statistics.inputs import causes, cluster_labels, follow_up, labels, matrix, numbers
 from studies.statistics.probability import CI_LEVEL
 from studies.statistics.survival.cox import column_names, fit_cox
 from studies.statistics.survival.curve_limits import check_choice
@@ -135,7 +135,7 @@ def fit_fine_gray(
     if variant == "finegray":
         subject = np.arange(len(rows))
         if cluster is not None:
-            subject = labels(np.asarray(cluster), "cluster", len(rows)).codes
+            subject = cluster_labels(np.asarray(cluster), len(rows)).codes
         expanded = expand(until, outcome, came, group)
         owner = np.arange(len(expanded.row)) if robust_by == "row" else subject[expanded.row]
         starts_at_0 = came is None and float(until.min()) == 0

@@ -162,6 +162,8 @@ def _variance(
     )
     first = np.einsum("kia,kja,ka->ij", by_own, by_own, of_own, optimize=True)
     first += np.einsum("kia,kja,ka->ij", by_other, by_other, of_other, optimize=True)
+    if not len(later):
+        return np.zeros((groups - 1, groups - 1))  # a stratum in which nothing happened adds nothing
     final = later[-1]
     cross: Floats = final @ second.T
     whole = first + (final * third) @ final.T + cross + cross.T

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from studies.reasons import BAD_ARGUMENT, CannotEstimate, Reason
 from studies.statistics import Bools, Floats, Ints
-from studies.statistics.inputs import FollowUp, follow_up, labels, numbers
+from studies.statistics.inputs import FollowUp, cluster_labels, follow_up, labels, numbers
 from studies.statistics.probability import CI_LEVEL
 from studies.statistics.survival.curve_limits import ConfLower, ConfType, check_choice, check_conf, limits
 from studies.statistics.survival.event_table import EventTable, event_table, runs_empty, sums
@@ -159,7 +159,7 @@ def kaplan_meier(
     check_choice("stype", stype, (1, 2))
     check_choice("ctype", ctype, (1, 2))
     rows = follow_up(time, event, entry=entry, weights=weights)
-    codes = None if cluster is None else labels(np.asarray(cluster), "cluster", len(rows)).codes
+    codes = None if cluster is None else cluster_labels(np.asarray(cluster), len(rows)).codes
     robust = is_robust(rows, codes, robust)
     if robust and conf_lower != "usual":
         raise CannotEstimate(BAD_ARGUMENT, argument="conf_lower", allowed="usual (robust)")
@@ -210,7 +210,7 @@ def kaplan_meier_by(
     """
     rows = follow_up(time, event, entry=entry, weights=weights)
     of = labels(np.asarray(group), "group", len(rows))
-    codes = None if cluster is None else labels(np.asarray(cluster), "cluster", len(rows)).codes
+    codes = None if cluster is None else cluster_labels(np.asarray(cluster), len(rows)).codes
     robust = is_robust(rows, codes, robust)
     curves: dict[Hashable, Curve] = {}
     for code, level in enumerate(of.levels):

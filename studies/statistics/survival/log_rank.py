@@ -25,6 +25,7 @@ from studies.statistics.survival.curve_limits import check_choice
 from studies.statistics.survival.event_table import sums
 from studies.statistics.survival.risk_sets import RiskSets, risk_sets, tied_times
 
+_ROUNDING = 1e-6  # of the standard deviation of a score that counts events
 Weighting = Literal["fleming-harrington", "gehan-wilcoxon", "tarone-ware"]
 
 
@@ -215,7 +216,9 @@ def _trend(excess: Floats, variance: Floats, scores: npt.ArrayLike | None, membe
 def quadratic_form(vector: Floats, variance: Floats, statistic: str) -> float:
     """vector' variance^-1 vector; raises `CannotEstimate` where the variance is singular."""
     scale = np.sqrt(np.maximum(np.diag(variance), 0.0))
-    if not (np.isfinite(variance).all() and np.isfinite(vector).all() and (scale > 0).all()):
+    # A variance that is only rounding, as where strata decide the group, is none.
+    least = _ROUNDING * max(1.0, float(np.abs(vector).max(initial=0.0)))
+    if not (np.isfinite(variance).all() and np.isfinite(vector).all() and (scale > least).all()):
         raise CannotEstimate(NOT_ESTIMABLE, statistic=statistic)
     correlation = variance / np.outer(scale, scale)
     if np.linalg.cond(correlation) > 1e12:

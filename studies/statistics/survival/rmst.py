@@ -16,7 +16,7 @@ import numpy.typing as npt
 from studies.reasons import BAD_ARGUMENT, NOT_ESTIMABLE, CannotEstimate, Reason
 from studies.statistics import Bools, Floats, Ints
 from studies.statistics.estimate import Estimate, wald
-from studies.statistics.inputs import FollowUp, follow_up, labels
+from studies.statistics.inputs import FollowUp, cluster_labels, follow_up, labels
 from studies.statistics.probability import CI_LEVEL
 from studies.statistics.survival.curve_limits import check_conf
 from studies.statistics.survival.event_table import event_table, sums
@@ -149,7 +149,7 @@ def _rows(
     cluster: npt.ArrayLike | None,
 ) -> tuple[FollowUp, Ints | None]:
     rows = follow_up(time, event, entry=entry, weights=weights)
-    return rows, None if cluster is None else labels(np.asarray(cluster), "cluster", len(rows)).codes
+    return rows, None if cluster is None else cluster_labels(np.asarray(cluster), len(rows)).codes
 
 
 def _part(rows: FollowUp, mine: Bools) -> FollowUp:

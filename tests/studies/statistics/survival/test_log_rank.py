@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from studies.reasons import CannotEstimate
 from studies.statistics.probability import chi_square_p, two_sided_p
 from studies.statistics.survival.cox import fit_cox
 from studies.statistics.survival.log_rank import log_rank
@@ -149,3 +150,13 @@ def test_many_rows_take_seconds() -> None:
     n = 500_000
     found = log_rank(rng.integers(1, 3000, n), rng.random(n) < 0.5, rng.integers(0, 3, n), rho=1)
     assert found.p == pytest.approx(chi_square_p(found.chisq, 2))
+
+
+def test_strata_that_decide_the_group_leave_nothing_to_compare():
+    """What is left of the variance is rounding, and rounding is no evidence."""
+    time = np.arange(1.0, 41.0)
+    event = np.ones(40)
+    group = np.arange(40) % 2
+    for rho in (0.0, 1.0):
+        with pytest.raises(CannotEstimate):
+            log_rank(time, event, group, strata=group, rho=rho)
