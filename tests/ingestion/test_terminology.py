@@ -24,14 +24,15 @@ def coded(*codings: tuple[str, str]) -> dict[str, Any]:
 NODES = coded((f"{BASE}demo-measure", "positive-nodes"))
 
 
-def test_the_list_holds_six_measures_and_two_outcomes_with_names_in_both_languages() -> None:
+def test_the_list_holds_seven_measures_and_three_outcomes_with_names_in_both_languages() -> None:
     """A clinician reviews this list, so every entry says in Chinese and English what it is."""
     measures = list(known_measures().values())
     assert [measure.code for measure in measures if measure.kind == "outcome"] == [
         "recurrence-status",
+        "valve-status",
         "vital-status",
     ]
-    assert len([measure for measure in measures if measure.kind == "measure"]) == 6
+    assert len([measure for measure in measures if measure.kind == "measure"]) == 7
     for measure in measures:
         assert any("\u4e00" <= character <= "\u9fff" for character in measure.name.zh)
         assert measure.name.en.isascii()
