@@ -1,4 +1,4 @@
-"""What the second person looks at before results are unsealed: each planned diagnostic in a few numbers."""
+"""What has to be there before results are unsealed, and what the second person looks at, in a few numbers."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from rwd_platform.core.text import Bilingual
+from studies.planned import PlannedAnalysis
+from studies.protocol import Protocol
 from studies.results import ArdRow, ResultSet
-from studies.sealing import diagnostic_analyses
+from studies.sealing import diagnostic_analyses, load_policy
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,73 @@ class Diagnostic:
 def diagnostics_of(results: ResultSet, planned: Mapping[str, str]) -> tuple[Diagnostic, ...]:
     """The planned diagnostics in the protocol's order, those that are missing among them. `results`: the open part."""
     return tuple(_diagnostic(id, results) for id in diagnostic_analyses(planned))
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A diagnostic that a sealed estimate needs: not in the plan, or planned and not in the run."""
+
+    population: str
+    what: str  # a method, or `ph`
+    analyses: tuple[str, ...]  # the estimates that need it
+    planned: bool
+
+    @property
+    def text(self) -> Bilingual:
+        """`all: overlap (all.adjusted, all.weighted)`."""
+        named = ", ".join(self.analyses)
+        how = _NOT_COMPUTED if self.planned else _NOT_PLANNED
+        return Bilingual(
+            f"{self.population}：{self.what}（{named}；{how.zh}）",
+            f"{self.population}: {self.what} ({named}; {how.en})",
+        )
+
+
+_NOT_COMPUTED = Bilingual("已计划，本次分析中没有", "planned, and not in this run")
+_NOT_PLANNED = Bilingual("方案没有为其计划", "not planned for it")
+_HAZARDS = "ph"
+
+
+def missing_diagnostics(whole: ResultSet, protocol: Protocol) -> tuple[Missing, ...]:
+    """What the sealed estimates need and the run does not have, by population, in the protocol's order.
+
+    whole -- all results, the sealed ones too: of a test of hazards it is only asked whether it is there. A diagnostic
+             that could not be computed is there with its reason.
+    """
+    made = {row.analysis for row in whole.rows}
+    tested = {id for row in whole.rows if (id := row.id.partition(f".{_HAZARDS}.")[0]) != row.id}
+    found: dict[tuple[str, str, bool], list[str]] = {}
+    for plan in protocol.analyses:
+        rule = load_policy().of_method(plan.method)
+        for what in (*rule.needs, *(rule.controlled if plan.covariates else ())):
+            stand_ins = [one for one in protocol.analyses if one.method == what and _stands_for(one, plan)]
+            if not any(one.id in made or one.id in whole.not_done for one in stand_ins):
+                found.setdefault((plan.population, what, bool(stand_ins)), []).append(plan.id)
+        reasons = {plan.id, f"{plan.id}.{_HAZARDS}"} & set(whole.not_done)
+        if plan.proportional_hazards and plan.id not in tested and not reasons:
+            found.setdefault((plan.population, _HAZARDS, True), []).append(plan.id)
+    return tuple(
+        Missing(population, what, tuple(analyses), planned)
+        for (population, what, planned), analyses in found.items()
+    )
+
+
+def unplanned_diagnostics(protocol: Protocol) -> tuple[Missing, ...]:
+    """What a plan lacks: to be looked at before the freeze, since a frozen plan without it is never unsealed."""
+    nothing = ResultSet(protocol.id, protocol.sha256, "", ())
+    return tuple(one for one in missing_diagnostics(nothing, protocol) if not one.planned)
+
+
+def _stands_for(diagnostic: PlannedAnalysis, plan: PlannedAnalysis) -> bool:
+    """Of the same people; and where covariates are controlled, of those covariates and those weights."""
+    if diagnostic.population != plan.population:
+        return False
+    if diagnostic.method == "overlap":
+        return set(diagnostic.covariates) == set(plan.covariates)
+    if diagnostic.method == "balance" and plan.weights != "none":
+        same = set(diagnostic.covariates) == set(plan.covariates)
+        return same and diagnostic.weights == plan.weights
+    return diagnostic.method != "balance" or set(plan.covariates) <= set(diagnostic.covariates)
 
 
 def _diagnostic(id: str, results: ResultSet) -> Diagnostic:

@@ -12,7 +12,7 @@ from studies.protocol import ARMS, EXPOSED, Protocol
 from studies.results import ArdRow
 from studies.statistics.probability import normal_quantile
 
-Status = Literal["passed", "failed", "not_evaluated"]
+Status = Literal["passed", "failed", "not_evaluated", "not_applicable"]
 # Two-sided 5 % and a power of 80 %: the sum of the two normal quantiles.
 _DETECTION = normal_quantile(0.95) + 0.8416212335729143
 LEAST_POWER = 0.8
@@ -79,7 +79,7 @@ def knowledge(judged: Judged) -> Finding:
 
 
 def control(judged: Judged) -> Finding:
-    """An RMST is of the crude curves."""
+    """An RMST is of the crude curves, and so are cumulative incidences and Gray's test."""
     controlled = judged.analysis.method == "cox" and bool(judged.analysis.covariates)
     return Finding("passed" if controlled else "failed")
 
@@ -106,12 +106,12 @@ def _look(row: ArdRow) -> str:
 
 
 def balance(judged: Judged) -> Finding | None:
-    """By the planned balance with the same weights, of at least the covariates of the weights."""
+    """By the planned balance of the same weights: those made of other covariates are other weights."""
     if not judged.weighted:
         return None
     analysis = judged.analysis
     for one in judged.beside("balance"):
-        if one.weights != analysis.weights or not set(analysis.covariates) <= set(one.covariates):
+        if one.weights != analysis.weights or set(analysis.covariates) != set(one.covariates):
             continue
         found = [
             abs(float(row.value))
@@ -126,12 +126,15 @@ def balance(judged: Judged) -> Finding | None:
 
 
 def overlap(judged: Judged) -> Finding | None:
-    """Also of an adjusted model: where the arms do not overlap it extrapolates."""
+    """Also of an adjusted model: where the arms do not overlap it extrapolates.
+
+    By the score of the same covariates. The share in equipoise is of the score alone, whatever weights are made of it.
+    """
     if not judged.analysis.covariates:
         return None
     limit = judged.protocol.diagnostics.smallest_equipoise
     for one in judged.beside("overlap"):
-        if set(judged.analysis.covariates) <= set(one.covariates):
+        if set(judged.analysis.covariates) == set(one.covariates):
             return _at_least(judged.number(f"{one.id}.equipoise_share"), limit)
     return Finding("not_evaluated", limit=limit)
 
@@ -159,10 +162,20 @@ def weights(judged: Judged) -> Finding | None:
 
 
 def hazards(judged: Judged) -> Finding:
+    """A crude RMST says nothing of an adjusted hazard ratio: it has to be the same comparison, and not an aside."""
     limit = judged.protocol.diagnostics.ph_alpha
-    if any(f"{one.id}.difference" in judged.rows for one in judged.beside("rmst")):
-        return Finding("passed")
+    for one in judged.beside("rmst"):
+        if _same_comparison(one, judged.analysis) and f"{one.id}.difference" in judged.rows:
+            return Finding("passed")
     return _at_least(judged.own(f"ph.{judged.protocol.exposure.name}.p_value"), limit)
+
+
+def _same_comparison(one: PlannedAnalysis, other: PlannedAnalysis) -> bool:
+    """The same control of confounding, planned as a result of its own (there can be one primary analysis only)."""
+    controlled = all(getattr(one, name) == getattr(other, name) for name in ("weights", "strata")) and set(
+        one.covariates
+    ) == set(other.covariates)
+    return controlled and one.role in ("primary", "secondary")
 
 
 def detectable(judged: Judged) -> Finding:
@@ -195,7 +208,11 @@ def loss(judged: Judged) -> Finding:
 
 
 def worst_case(judged: Judged) -> Finding:
-    """Both are 1 where the criterion is met and 0 where it is not."""
+    """Both are 1 where the criterion is met and 0 where it is not. A main analysis that is the worst case already would
+    agree with itself.
+    """
+    if judged.analysis.lost == "as_failure":
+        return Finding("not_applicable")
     planned, worst = judged.own("met"), judged.own("worst_case.met")
     if planned is None or worst is None:
         return Finding("not_evaluated")

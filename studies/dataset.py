@@ -10,10 +10,11 @@ import pandas as pd
 from rwd_platform.core.columns import SUBJECT_ID
 from rwd_platform.core.errors import Exit, Problem
 from rwd_platform.core.text import Bilingual
+from studies.adverse_events import AdverseEvents, read_adverse_events
 from studies.attrition import Attrition, AttritionStep
 from studies.covariates import derive_covariate
 from studies.exposure import derive_exposure
-from studies.outcome import EVENT, TIME, derive_outcome
+from studies.outcome import EVENT, STATUS, TIME, derive_outcome
 from studies.populations import restricted
 from studies.protocol import COMPARATOR, EXPOSED, Protocol
 from studies.protocol_rows import index_rows
@@ -49,16 +50,20 @@ class StudyDataset:
     """The analysis table.
 
     frame     -- sorted by subject_id: subject_id, site_id, <exposure> (1 exposed, 0 comparator),
-                 time_days, event (0/1), then the covariates in the protocol's order
+                 time_days, event (0/1), status (0 censored, 1 event, 2 competing; only where the outcome names
+                 competing events), then the covariates in the protocol's order
     attrition -- from the lake (if the cohort's steps were given) to the analysed subjects
     lineage   -- subject_id, variable, source_row (the lock's name of a source line); `variable` is a column
-                 of `frame` or `index`. A value that says "no such record" has no line
+                 of `frame`, `index`, or a name of studies.adverse_events. A value that says "no such record" has
+                 no line
+    adverse_events -- where `safety` is planned; None: the lock does not hold them
     """
 
     frame: pd.DataFrame
     attrition: tuple[AttritionStep, ...]
     lineage: pd.DataFrame
     exposure: str
+    adverse_events: AdverseEvents | None = None
 
     @property
     def by_arm(self) -> Mapping[str, int]:
@@ -90,6 +95,8 @@ def build(
         TIME: pd.Series([outcomes.time_days[one] for one in ids], dtype="int64"),
         EVENT: pd.Series([outcomes.event[one] for one in ids], dtype="int64"),
     }
+    if protocol.outcome.competing is not None:
+        columns[STATUS] = pd.Series([outcomes.status[one] for one in ids], dtype="int64")
     types = {"number": "float64", "levels": "object", "record": "int64"}
     for one in protocol.covariates:
         values = covariates[one.name].values
@@ -97,11 +104,13 @@ def build(
     lines = [lineage_of(index_rows(lock, protocol.cohort), INDEX), exposed.lineage, outcomes.lineage]
     lines += [covariates[one.name].lineage for one in protocol.covariates]
     frame = pd.DataFrame(columns)
+    adverse_events, adverse_lines = read_adverse_events(lock, protocol)
     return StudyDataset(
         frame=frame,
         attrition=(*before, *attrition.done, *_into_the_population(frame, protocol)),
-        lineage=_lineage(lines, ids),
+        lineage=_lineage([*lines, adverse_lines], ids),
         exposure=protocol.exposure.name,
+        adverse_events=adverse_events,
     )
 
 
@@ -119,6 +128,6 @@ def _into_the_population(frame: pd.DataFrame, protocol: Protocol) -> list[Attrit
 
 
 def _lineage(parts: Sequence[pd.DataFrame], ids: Sequence[str]) -> pd.DataFrame:
-    every = pd.concat(parts, ignore_index=True)
+    every = pd.concat([one for one in parts if len(one)] or list(parts), ignore_index=True)
     every = every[every[SUBJECT_ID].isin(set(ids))]
     return every.sort_values(list(LINEAGE_COLUMNS), kind="stable", ignore_index=True)

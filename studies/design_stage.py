@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from rwd_platform.core.text import Bilingual
 from studies.analyses.borrowing import characteristics, lines, planned, prior_of
 from studies.analyses.performance_criterion import PLANNED_POWER, goal_of
-from studies.planned import PlannedAnalysis
+from studies.planned import Direction, PlannedAnalysis
 from studies.protocol import Protocol
 from studies.reasons import CannotEstimate, Reason
 from studies.statistics.bridging.effective_size import ess_elir
@@ -27,7 +27,8 @@ SIZE_NOT_SAID = Reason(
 
 @dataclass(frozen=True)
 class CriterionDesign:
-    """critical -- successes (at_least) or failures (at_most) that meet the criterion, None: no count does;
+    """direction -- whether the share of successes has to be at_least, or that of failures at_most, the criterion;
+    critical -- successes (at_least) or failures (at_most) that meet the criterion, None: no count does;
     power, needed -- at the share that the protocol assumed; None where it assumed none. type_one_error is exact.
     """
 
@@ -36,6 +37,7 @@ class CriterionDesign:
     subjects: int
     criterion: float
     alpha: float
+    direction: Direction
     critical: int | None
     type_one_error: float
     assumed: float | None
@@ -106,6 +108,7 @@ def _criterion(analysis: PlannedAnalysis) -> CriterionDesign:
         subjects=analysis.subjects,
         criterion=criterion.value,
         alpha=criterion.alpha,
+        direction=criterion.direction,
         critical=at.critical,
         type_one_error=at.size,
         assumed=assumed,

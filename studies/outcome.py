@@ -14,6 +14,7 @@ from studies.protocol import Outcome, OutcomeRule, OutcomeSource
 from studies.tables import lineage_of, lock_rows
 
 TIME, EVENT = "time_days", "event"
+STATUS = "status"  # a column only where the outcome names competing events
 
 _CONTRADICTION = Bilingual("结局记录互相矛盾", "The records of the outcome contradict each other")
 _NO_RULE = Bilingual("没有可用的结局或随访记录", "No usable record of the outcome or of follow-up")
@@ -24,10 +25,11 @@ _BEFORE_INDEX = Bilingual(
 
 @dataclass(frozen=True)
 class Outcomes:
-    """`time_days` (>= 0) and `event` (0 or 1) of each subject who is still in."""
+    """`time_days` (>= 0), `event` (0 or 1) and `status` (0, 1, 2 competing) of each subject who is still in."""
 
     time_days: dict[str, int]
     event: dict[str, int]
+    status: dict[str, int]
     lineage: pd.DataFrame
 
 
@@ -56,7 +58,8 @@ def derive_outcome(lock: Mapping[str, pd.DataFrame], outcome: Outcome, attrition
     return Outcomes(
         time_days={one: day for one, (day, _, _) in kept.items()},
         event={one: event for one, (_, event, _) in kept.items()},
-        lineage=_lineage(states, kept),
+        status={one: outcome.status_of(rule) for one, (*_, rule) in kept.items()},
+        lineage=_lineage(states, kept, with_status=outcome.competing is not None),
     )
 
 
@@ -92,9 +95,12 @@ def _holds(table: pd.DataFrame, rule: OutcomeRule) -> pd.Series[bool]:
 
 
 def _lineage(
-    states: Mapping[str, _States], decided: Mapping[str, tuple[int, int, OutcomeRule]]
+    states: Mapping[str, _States],
+    decided: Mapping[str, tuple[int, int, OutcomeRule]],
+    *,
+    with_status: bool,
 ) -> pd.DataFrame:
-    """The time comes from one row; the event from every row that the rule looked at."""
+    """The time comes from one row; the event, and its kind, from every row that the rule looked at."""
     time_subjects: dict[str, list[str]] = {name: [] for name in states}
     event_subjects: dict[str, list[str]] = {name: [] for name in states}
     for subject, (_, _, rule) in decided.items():
@@ -105,4 +111,6 @@ def _lineage(
     for name, one in states.items():
         parts.append(lineage_of(one.rows.loc[time_subjects[name]], TIME))
         parts.append(lineage_of(one.rows.loc[event_subjects[name]], EVENT))
+        if with_status:
+            parts.append(lineage_of(one.rows.loc[event_subjects[name]], STATUS))
     return pd.concat(parts, ignore_index=True)

@@ -10,8 +10,11 @@ from rwd_platform.core.text import Bilingual
 Method = Literal[
     "cox", "balance", "overlap", "kaplan_meier", "log_rank", "follow_up", "forest",
     "rmst", "performance_criterion", "e_value", "subgroups", "leave_one_out", "bridging", "borrowing",
+    "tipping_point", "specification",
+    "cumulative_incidence",
+    "safety",
 ]  # fmt: skip
-Weights = Literal["none", "overlap", "ate", "att"]
+Weights = Literal["none", "overlap", "ate", "att", "entropy", "matched"]
 Role = Literal["primary", "secondary", "sensitivity", "descriptive"]
 Direction = Literal["at_least", "at_most"]
 Lost = Literal["as_failure", "complete_cases"]
@@ -60,24 +63,38 @@ class Borrowing:
 
 
 @dataclass(frozen=True)
+class EventTerm:
+    """What a code of an adverse event is called in this study. No dictionary is shipped: the authors name them."""
+
+    code_system: str
+    code: str
+    title: Bilingual
+
+
+@dataclass(frozen=True)
 class PlannedAnalysis:
     """One analysis, planned before outcomes were read. Which fields are used depends on `method`.
 
     role                 -- what its result is for; only a primary analysis can be confirmatory
     covariates           -- adjusted for (cox), described (balance), in the score (weights, overlap), or matched to the
                             overseas series (bridging)
-    strata               -- covariates with levels, or `site_id`: each has its own baseline hazard (cox, log_rank)
+    strata               -- covariates with levels, or `site_id`: each has its own baseline hazard (cox, log_rank;
+                            of cumulative_incidence Gray's test and the cause-specific models)
     proportional_hazards -- test them and report it (cox without weights)
-    days                 -- landmarks of the curve and of the numbers at risk (kaplan_meier)
+    days                 -- landmarks of the curve and of the numbers at risk (kaplan_meier, cumulative_incidence)
     tau                  -- restricted mean up to this day (rmst)
-    compares             -- the Cox analyses that a forest plot shows, in order
-    of                   -- the Cox analysis that is looked into (e_value, subgroups, leave_one_out)
+    compares             -- the Cox analyses that a forest plot shows, in order; the other ways of a specification
+    of                   -- the Cox analysis that is looked into (e_value, subgroups, leave_one_out), the criterion of a
+                            tipping point, the main way of a specification
     by                   -- the covariates whose levels are the subgroups
     criterion, horizon, lost -- of a performance criterion, bridging and borrowing
     subjects             -- how many the arm is planned to have: its design is shown before the freeze; 0: not said
     aggregate            -- the overseas series that is bridged to
     missing_factors      -- prognostic factors and effect modifiers that one of the sides does not record (bridging)
     borrowing            -- of `borrowing`
+    until                -- adverse events up to this day; 0: to the end of each subject's observation (safety)
+    deaths               -- the outcome's source whose event is a death, to hold fatal events against; "": none (safety)
+    terms                -- names of codes (safety)
     """
 
     id: str
@@ -101,6 +118,9 @@ class PlannedAnalysis:
     missing_factors: tuple[Bilingual, ...] = ()
     borrowing: Borrowing | None = None
     subjects: int = 0
+    until: int = 0
+    deaths: str = ""
+    terms: tuple[EventTerm, ...] = ()
 
 
 @dataclass(frozen=True)

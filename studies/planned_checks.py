@@ -93,6 +93,19 @@ def _each_day_once(protocol: Protocol, analysis: PlannedAnalysis, path: str) -> 
     check_unique((f"{path}.days", str(day)) for day in analysis.days)
 
 
+def _names_what_competes(protocol: Protocol, analysis: PlannedAnalysis, path: str) -> None:
+    if protocol.outcome.competing is None:
+        raise refused(
+            f"{path}.method",
+            "结局没有写明竞争事件（outcome.competing），不能计划累积发生函数",
+            "the outcome names no competing events (outcome.competing): there is no cumulative incidence to plan",
+        )
+    if not any(day > 0 for day in analysis.days):
+        raise refused(
+            f"{path}.days", "需要至少一个起始日之后的时点", "at least one day after the index date is needed"
+        )
+
+
 def _assumes_better(protocol: Protocol, analysis: PlannedAnalysis, path: str) -> None:
     """A power is that of showing something true."""
     criterion = analysis.criterion
@@ -128,6 +141,60 @@ def _comes_after_its_model(protocol: Protocol, analysis: PlannedAnalysis, path: 
         raise refused(
             f"{path}.of", "所依据的分析应列在它之前", "the analysis that it looks into has to stand before it"
         )
+
+
+def _tips_an_arm_or_two(protocol: Protocol, analysis: PlannedAnalysis, path: str) -> None:
+    """Either the single arm of a criterion, with its horizon, or the two arms of a population."""
+    if bool(analysis.of) == bool(analysis.population) or bool(analysis.population) != bool(analysis.horizon):
+        raise refused(
+            path,
+            "应给出 of（一项目标值分析），或给出 population 与 horizon（两组比较），二者择一",
+            "it needs either 'of' (a performance criterion), or 'population' and 'horizon' (two arms)",
+        )
+    criteria = {one.id for one in protocol.analyses if one.method == "performance_criterion"}
+    if analysis.of and analysis.of not in criteria:
+        raise refused(
+            f"{path}.of", f"“{analysis.of}”不是目标值分析", f"'{analysis.of}' is not a performance criterion"
+        )
+
+
+_COMPARISONS = frozenset({"cox", "rmst"})
+
+
+def _specifies_one_question(protocol: Protocol, analysis: PlannedAnalysis, path: str) -> None:
+    """All compare the arms, or all hold the arm against the same criterion; each once, and before it."""
+    by_id = {one.id: one for one in protocol.analyses}
+    names = (analysis.of, *analysis.compares)
+    check_unique((f"{path}.compares", name) for name in names)
+    for name in names:
+        one = by_id.get(name)
+        if one is None or one.method not in (*_COMPARISONS, "performance_criterion"):
+            raise refused(
+                f"{path}.compares",
+                f"“{name}”不是 Cox、RMST 或目标值分析",
+                f"'{name}' is not a Cox, restricted mean or criterion analysis",
+            )
+        if list(by_id).index(name) > list(by_id).index(analysis.id):
+            raise refused(
+                f"{path}.compares", "所列的分析应排在它之前", f"'{name}' has to stand before what compares it"
+            )
+    if len(names) == 1 and by_id[analysis.of].method in _COMPARISONS:
+        raise refused(
+            f"{path}.compares", "没有列出其他分析，无从比较", "nothing is compared: name the other analyses"
+        )
+    if len({_question(by_id[name]) for name in names}) > 1:
+        raise refused(
+            f"{path}.compares",
+            "两组比较与目标值分析（或不同的目标值、时点）回答的不是同一个问题，不能并列",
+            "a comparison of arms and a criterion (or two criteria that differ) do not answer one question",
+        )
+
+
+def _question(one: PlannedAnalysis) -> tuple[object, ...]:
+    criterion, horizon = one.criterion, one.horizon
+    if criterion is None or horizon is None:
+        return ("arms",)
+    return (criterion.value, criterion.direction, criterion.alpha, horizon.day)
 
 
 def _bridges_to_a_series(protocol: Protocol, analysis: PlannedAnalysis, path: str) -> None:
@@ -174,6 +241,19 @@ def _counts_successes(protocol: Protocol, analysis: PlannedAnalysis, path: str) 
         )
 
 
+def _describes_safety(protocol: Protocol, analysis: PlannedAnalysis, path: str) -> None:
+    """Safety describes; deaths are held against a source that is there; a code has one name."""
+    if analysis.role == "primary":
+        raise refused(
+            f"{path}.role",
+            "安全性分析只作描述，不能作为主要分析",
+            "safety is described; it cannot be the primary analysis",
+        )
+    if analysis.deaths and analysis.deaths not in {one.name for one in protocol.outcome.sources}:
+        raise unknown(f"{path}.deaths", analysis.deaths)
+    check_unique((f"{path}.terms", f"{one.code_system} {one.code}") for one in analysis.terms)
+
+
 def _same_horizon(series: Aggregate, analysis: PlannedAnalysis, path: str) -> None:
     if analysis.horizon is not None and analysis.horizon.day != series.horizon_day:
         raise refused(
@@ -196,6 +276,7 @@ _CHECKS: dict[str, tuple[Check, ...]] = {
     "overlap": (_balance_needs_covariates,),
     "cox": (_hazards_of_plain_models,),
     "kaplan_meier": (_each_day_once,),
+    "cumulative_incidence": (_each_day_once, _names_what_competes),
     "performance_criterion": (_assumes_better,),
     "forest": (_compares_models,),
     "e_value": (_compares_models, _comes_after_its_model),
@@ -203,6 +284,9 @@ _CHECKS: dict[str, tuple[Check, ...]] = {
     "leave_one_out": (_compares_models, _comes_after_its_model),
     "bridging": (_balance_needs_covariates, _bridges_to_a_series),
     "borrowing": (_counts_successes, _assumes_better, _borrows_from_a_series),
+    "tipping_point": (_tips_an_arm_or_two,),
+    "specification": (_specifies_one_question,),
+    "safety": (_describes_safety,),
 }
 
 

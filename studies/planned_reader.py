@@ -11,6 +11,7 @@ from studies.planned import (
     Borrowing,
     Criterion,
     Direction,
+    EventTerm,
     Horizon,
     Lost,
     Method,
@@ -21,7 +22,7 @@ from studies.planned import (
 from studies.yaml_reader import Node, refused
 
 ROLES = ("primary", "secondary", "sensitivity", "descriptive")
-WEIGHTS = ("none", "overlap", "ate", "att")
+WEIGHTS = ("none", "overlap", "ate", "att", "entropy", "matched")
 WIDEST_WINDOW = 0.25  # of the horizon: a wider one calls those followed who were lost
 SMALLEST_ALPHA, LARGEST_ALPHA = 0.0001, 0.2
 
@@ -32,6 +33,7 @@ FIELDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "overlap": (("population", "covariates"), ("weights",)),
     "kaplan_meier": (("population", "days"), ("covariates", "weights")),
     "log_rank": (("population",), ("strata",)),
+    "cumulative_incidence": (("population", "days"), ("covariates", "strata")),
     "follow_up": (("population",), ()),
     "forest": (("compares",), ()),
     "rmst": (("population", "tau"), ()),
@@ -41,6 +43,9 @@ FIELDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "leave_one_out": (("of",), ()),
     "bridging": (("population", "covariates", "aggregate", "horizon", "missing_factors"), ("lost",)),
     "borrowing": (("population", "criterion", "horizon", "borrowing"), ("lost", "subjects")),
+    "tipping_point": ((), ("of", "population", "horizon")),
+    "specification": (("of",), ("compares",)),
+    "safety": (("population",), ("until", "deaths", "terms")),
 }
 
 
@@ -78,6 +83,9 @@ def read_analysis(node: Node) -> PlannedAnalysis:
         missing_factors=_bilinguals(node, "missing_factors"),
         borrowing=_borrowing(node.at("borrowing")) if node.has("borrowing") else None,
         subjects=_positive(node.at("subjects")) if node.has("subjects") else 0,
+        until=_positive(node.at("until")) if node.has("until") else 0,
+        deaths=node.at("deaths").word() if node.has("deaths") else "",
+        terms=tuple(_term(item) for item in node.at("terms").items()) if node.has("terms") else (),
     )
 
 
@@ -159,6 +167,11 @@ def _borrowing(node: Node) -> Borrowing:
         weight=weight,
         decide_at=share(node.at("decide_at")),
     )
+
+
+def _term(node: Node) -> EventTerm:
+    node.keys(("code_system", "code", "title"))
+    return EventTerm(node.at("code_system").text(), node.at("code").text(), node.at("title").bilingual())
 
 
 def share(node: Node) -> float:

@@ -133,11 +133,39 @@ class OutcomeRule:
 
 
 @dataclass(frozen=True)
+class Competing:
+    """Events after which the outcome's own event can no longer be seen first: death before recurrence.
+
+    sources -- a rule that takes its day from an event of one of these ends with the competing event
+    title   -- the competing event; `event_title` -- what the outcome's event is without it
+    """
+
+    sources: tuple[str, ...]
+    title: Bilingual
+    event_title: Bilingual
+
+
+CENSORED, EVENT_OF_INTEREST, COMPETING_EVENT = 0, 1, 2  # `status` of the analysis table
+
+
+@dataclass(frozen=True)
 class Outcome:
+    """Time and event by the decision table; with `competing` also which kind of event it was."""
+
     name: str
     title: Bilingual
     sources: tuple[OutcomeSource, ...]
     rules: tuple[OutcomeRule, ...]
+    competing: Competing | None = None
+
+    def competes(self, rule: OutcomeRule) -> bool:
+        """Whether the rule ends with an event of a competing source, composite outcome or not."""
+        sources = self.competing.sources if self.competing else ()
+        return rule.time_of in sources and (rule.time_of, "event") in rule.when
+
+    def status_of(self, rule: OutcomeRule) -> int:
+        """The kind of end: 0 censored, 1 the outcome's own event, 2 a competing event."""
+        return COMPETING_EVENT if self.competes(rule) else int(rule.event)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from studies.planned_checks import check_analyses, check_unique, unknown
-from studies.protocol import Cohort, Protocol
+from studies.protocol import EVENT_OF_INTEREST, Cohort, Competing, Outcome, OutcomeRule, Protocol
 from studies.protocol_lock import check_lock_plan
 from studies.yaml_reader import refused
 
@@ -11,11 +11,13 @@ from studies.yaml_reader import refused
 RESERVED = frozenset(
     {"subject_id", "site_id", "time_days", "event", "arm", "index", "weight", "ph", "global"}
 )
+RESERVED_BESIDE_COMPETING = frozenset({"status"})  # the column that only competing events make
 
 
 def check_references(protocol: Protocol) -> None:
     _check_names(protocol)
     _check_outcome(protocol)
+    _check_competing(protocol)
     _check_populations(protocol)
     check_analyses(protocol)
     check_lock_plan(protocol)
@@ -24,8 +26,9 @@ def check_references(protocol: Protocol) -> None:
 def _check_names(protocol: Protocol) -> None:
     names = [("exposure.name", protocol.exposure.name)]
     names += [(f"covariates[{at}].name", one.name) for at, one in enumerate(protocol.covariates)]
+    reserved = RESERVED | (RESERVED_BESIDE_COMPETING if protocol.outcome.competing else frozenset())
     for path, name in names:
-        if name in RESERVED:
+        if name in reserved:
             raise refused(path, f"“{name}”是保留名称", f"'{name}' is a reserved name")
     check_unique(names)
     check_unique((f"populations[{at}].id", one.id) for at, one in enumerate(protocol.populations))
@@ -66,6 +69,52 @@ def _check_outcome(protocol: Protocol) -> None:
         for name in (rule.time_of, *(rule.earlier or ())):
             if name not in known:
                 raise refused(f"{path}.when", f"须说明“{name}”的状态", f"the state of '{name}' must be given")
+
+
+def _check_competing(protocol: Protocol) -> None:
+    """What competes ends some line of the decision table, and leaves another to the outcome's own event."""
+    outcome, path = protocol.outcome, "outcome.competing"
+    if outcome.competing is None:
+        return
+    _check_competing_words(outcome.competing, path)
+    for name in outcome.competing.sources:
+        if name not in {source.name for source in outcome.sources}:
+            raise refused(f"{path}.sources", f"没有名为“{name}”的来源", f"there is no source named '{name}'")
+        if not any(rule.time_of == name and outcome.competes(rule) for rule in outcome.rules):
+            raise refused(
+                f"{path}.sources",
+                f"没有任何规则以“{name}”的事件之日为终点，该竞争事件不会出现",
+                f"no rule takes its day from an event of '{name}': it would never compete",
+            )
+    if not any(outcome.status_of(rule) == EVENT_OF_INTEREST for rule in outcome.rules):
+        raise refused(
+            f"{path}.sources",
+            "所有事件都成了竞争事件，结局本身没有事件可言",
+            "every event of the rules competes: nothing is left that the outcome's own event could be",
+        )
+    for at, rule in enumerate(outcome.rules):
+        if outcome.competes(rule) and not _comes_first(outcome, outcome.competing, rule):
+            raise refused(
+                f"outcome.rules[{at}].earlier",
+                "结局事件与竞争事件都已发生时，须用 earlier 写明竞争事件在前",
+                "where the outcome's own event happened too, `earlier` has to say that the competing one came first",
+            )
+
+
+def _check_competing_words(competing: Competing, path: str) -> None:
+    check_unique((f"{path}.sources", name) for name in competing.sources)
+    if competing.title == competing.event_title:
+        raise refused(
+            f"{path}.event_title",
+            "结局事件与竞争事件不能同名",
+            "the outcome's own event and the competing one cannot have the same title",
+        )
+
+
+def _comes_first(outcome: Outcome, competing: Competing, rule: OutcomeRule) -> bool:
+    """Death after a recurrence does not compete with it."""
+    others = [name for name, state in rule.when if state == "event" and name not in competing.sources]
+    return not others or (rule.earlier is not None and rule.earlier == (rule.time_of, *others))
 
 
 def _check_populations(protocol: Protocol) -> None:

@@ -17,7 +17,14 @@ from studies.protocol import (
 )
 from studies.protocol_codes import codes_of_one_system
 from studies.protocol_rows import entry_columns
-from studies.tables import DEVICE_TABLE, EVENT_TABLES, OUTCOME_TABLE, SUBJECT_TABLE
+from studies.tables import (
+    ADVERSE_EVENT_COLUMNS,
+    ADVERSE_EVENT_TABLE,
+    DEVICE_TABLE,
+    EVENT_TABLES,
+    OUTCOME_TABLE,
+    SUBJECT_TABLE,
+)
 from studies.yaml_reader import Node, refused
 
 # The cohort and the baseline never see outcomes: the protocol cannot even name that table there.
@@ -137,4 +144,6 @@ def _used_columns(protocol: Protocol) -> frozenset[str]:
         }
     if isinstance(protocol.cohort, DefinedCohort):
         used |= entry_columns(protocol.cohort)
+    if any(one.method == "safety" for one in protocol.analyses):
+        used |= {f"{ADVERSE_EVENT_TABLE}.{column}" for column in ADVERSE_EVENT_COLUMNS}
     return frozenset(used)

@@ -10,6 +10,7 @@ from studies.planned_reader import not_negative, read_aggregate, read_analysis, 
 from studies.protocol import (
     FORMAT_VERSION,
     Cohort,
+    Competing,
     Covariate,
     Criterion,
     DefinedCohort,
@@ -187,12 +188,22 @@ def _exposure(node: Node) -> Exposure:
 
 
 def _outcome(node: Node) -> Outcome:
-    node.keys(("name", "title", "sources", "rules"))
+    node.keys(("name", "title", "sources", "rules"), ("competing",))
     return Outcome(
         name=node.at("name").word(),
         title=node.at("title").bilingual(),
         sources=tuple(_source(item) for item in node.at("sources").items(least=1)),
         rules=tuple(_rule(item) for item in node.at("rules").items(least=1)),
+        competing=_competing(node.at("competing")) if node.has("competing") else None,
+    )
+
+
+def _competing(node: Node) -> Competing:
+    node.keys(("sources", "title", "event_title"))
+    return Competing(
+        sources=node.at("sources").texts(least=1),
+        title=node.at("title").bilingual(),
+        event_title=node.at("event_title").bilingual(),
     )
 
 

@@ -158,6 +158,11 @@ LOW_ESS = Reason(
     "“{arm}”组的有效样本量低于方案规定的下限",
     "the effective sample size of the arm '{arm}' is below the protocol's limit",
 )
+SOME_UNMATCHED = Reason(
+    "some_unmatched",
+    "部分用药（用械）者没有找到匹配：效应只适用于匹配成功的人",
+    "some of the exposed found no match: the effect is that in those who were matched",
+)
 ENGINES_DIFFER = Reason(
     "engines_differ",
     "两个程序（本平台与 lifelines）的系数不一致，请先查明原因",

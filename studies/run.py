@@ -13,6 +13,7 @@ from studies.analyses import (
     borrowing,
     bridging,
     cox,
+    cumulative_incidence,
     e_value,
     follow_up,
     forest,
@@ -22,12 +23,15 @@ from studies.analyses import (
     overlap,
     performance_criterion,
     rmst,
+    safety,
+    specification,
     subgroups,
+    tipping_point,
 )
 from studies.analyses.context import Context, Done, Pen, points
 from studies.claims import claim_rows
 from studies.dataset import StudyDataset
-from studies.outcome import EVENT, TIME
+from studies.outcome import EVENT, STATUS, TIME
 from studies.planned import PlannedAnalysis
 from studies.protocol import ARMS, Protocol
 from studies.reasons import COHORT_EMPTY, CannotEstimate, joined
@@ -47,6 +51,7 @@ METHODS: Mapping[str, Callable[[PlannedAnalysis, Context], Done]] = {
     "overlap": overlap.run,
     "kaplan_meier": kaplan_meier.run,
     "log_rank": log_rank.run,
+    "cumulative_incidence": cumulative_incidence.run,
     "follow_up": follow_up.run,
     "forest": forest.run,
     "rmst": rmst.run,
@@ -56,6 +61,9 @@ METHODS: Mapping[str, Callable[[PlannedAnalysis, Context], Done]] = {
     "borrowing": borrowing.run,
     "subgroups": subgroups.run,
     "leave_one_out": leave_one_out.run,
+    "safety": safety.run,
+    "tipping_point": tipping_point.run,
+    "specification": specification.run,
 }
 
 EVERYBODY = "analysed"
@@ -75,7 +83,7 @@ def run_analyses(dataset: StudyDataset, protocol: Protocol, lock_id: str) -> Res
                 raise CannotEstimate(COHORT_EMPTY)
             done = METHODS[analysis.method](analysis, context)
         except CannotEstimate as reason:
-            not_done[analysis.id] = joined(reason.text)
+            not_done[analysis.id] = context.not_done[analysis.id] = joined(reason.text)
             continue
         context.finished[analysis.id] = done
         rows += done.rows
@@ -95,7 +103,7 @@ def run_analyses(dataset: StudyDataset, protocol: Protocol, lock_id: str) -> Res
 
 def _check_frame(frame: pd.DataFrame, protocol: Protocol) -> None:
     """A table that `build` made is always whole; one from elsewhere may not be."""
-    allowed: dict[str, set[object]] = {protocol.exposure.name: {0, 1}, EVENT: {0, 1}}
+    allowed: dict[str, set[object]] = {protocol.exposure.name: {0, 1}, EVENT: {0, 1}, STATUS: {0, 1, 2}}
     for covariate in protocol.covariates:
         if covariate.levels:
             allowed[covariate.name] = {level.id for level in covariate.levels}
@@ -104,6 +112,7 @@ def _check_frame(frame: pd.DataFrame, protocol: Protocol) -> None:
         protocol.exposure.name,
         TIME,
         EVENT,
+        *([STATUS] if protocol.outcome.competing is not None else []),
         *(one.name for one in protocol.covariates),
     ):
         if column not in frame.columns or frame[column].isna().any():

@@ -35,11 +35,15 @@ class Rule:
     statistics -- those that are open; None: everything of the method is
     diagnostic -- has to be there before anybody can ask for unsealing
     why        -- one sentence
+    needs      -- methods that the same population needs before this one's results are unsealed, and
+    controlled -- further ones where the result is adjusted or weighted
     """
 
     statistics: frozenset[str] | None
     diagnostic: bool
     why: Bilingual
+    needs: tuple[str, ...] = ()
+    controlled: tuple[str, ...] = ()
 
     @property
     def opens_all(self) -> bool:
@@ -77,6 +81,8 @@ def _rules(read: Mapping[str, Any]) -> Mapping[str, Rule]:
             None if one["open"] == _ALL else frozenset(one["open"]),
             one.get("diagnostic", False),
             Bilingual(one["zh"], one["en"]),
+            tuple(one.get("needs", ())),
+            tuple(one.get("needs_controlled", ())),
         )
         for name, one in read.items()
     }

@@ -64,6 +64,11 @@ EVENT_TABLES: Mapping[str, EventTable] = {
 OUTCOME_TABLE = "outcome_event"
 DEVICE_TABLE = "device_use"  # derived; only an exposure reads it here, by the UDI
 PATIENT_TABLE, SUBJECT_TABLE = "patient", "subject"
+ADVERSE_EVENT_TABLE = "adverse_event"  # read by `safety` alone: studies.adverse_events
+ADVERSE_EVENT_COLUMNS = (
+    "code_system", "code", "event_day", "detected_day", "actuality", "seriousness_code", "causality_code",
+    "outcome_code", "device_deficiency",
+)  # fmt: skip
 INDEX_DATE = "index_date"  # of a subject, in a lock of shifted dates only
 _TO_THE_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:T.*)?")
 

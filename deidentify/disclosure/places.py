@@ -5,6 +5,16 @@ from __future__ import annotations
 from deidentify.disclosure.names import is_plain
 from deidentify.disclosure.read import Results
 
+# Shares along a curve, each beside the number at risk of the same arm and day.
+SHARES_OF_CURVES = ("survival", "cumulative_incidence", "competing_incidence")
+
+
+def at_risk_of(id: str) -> str:
+    """`a.exposed.cumulative_incidence.day_30` -> `a.exposed.at_risk.day_30`; the id itself where it is of no curve."""
+    before, key = id.rpartition(".")[::2]
+    stem, statistic = before.rpartition(".")[::2]
+    return f"{stem}.at_risk.{key}" if statistic in SHARES_OF_CURVES else id
+
 
 def shown_place(results: Results, where: str) -> str:
     """`row 7` for a row whose id is somebody's text, `series 2[3].left` for a place in such a series."""

@@ -33,7 +33,10 @@ from rwd_platform.core.errors import PlatformError
 SUPPRESSED = frozenset({"", "*", "na", "n/a", "-", "–", "suppressed", "隐藏"})
 MOST_ROWS = 2_000_000
 _LONGEST_LABEL = 500
-_NUMBERS = frozenset({"time_days", "survival", "ci_low", "ci_high", "hazard_ratio", "smd_weighted"})
+_NUMBERS = frozenset(
+    {"time_days", "survival", "ci_low", "ci_high", "hazard_ratio", "smd_weighted"}
+    | {"cumulative_incidence", "competing_incidence", "competing_ci_low", "competing_ci_high"}
+)
 PERSONS = ("subjects", "patients", "persons", "n", "count")  # the same persons, whatever a column calls them
 _GROUPED = re.compile(
     r"[-+]?[0-9]{1,3}(,[0-9]{3})+(\.[0-9]*)?%?"

@@ -42,8 +42,9 @@ def show(
 
 def _say_criterion(design: CriterionDesign) -> None:
     critical = "—" if design.critical is None else str(design.critical)
+    sign = "≥" if design.direction == "at_least" else "≤"
     say(
-        f"  n {design.subjects} · 目标值 criterion {design.criterion:g} · 临界例数 critical count {critical}"
+        f"  n {design.subjects} · 目标值 criterion {sign} {design.criterion:g} · 临界例数 critical count {critical}"
         f" · 一类错误 type I error {design.type_one_error:.4f} (≤ {design.alpha:g})"
     )
     if design.power is not None:

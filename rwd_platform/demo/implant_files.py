@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from rwd_platform.core.text import Bilingual
 from rwd_platform.demo.defects import json_line
+from rwd_platform.demo.implant_events import ImplantEvent, implant_events
 from rwd_platform.demo.implant_patients import LECHENG, OUTSIDE, ImplantPatient, implant_patients
 from rwd_platform.demo.resources import (
     ICD_9_CM,
@@ -37,6 +39,7 @@ STENOSIS = "I35.0"
 DIABETES = "E11.9"
 _DEVICE_ACTION = "http://hl7.org/fhir/device-action"
 _TERMINOLOGY = "http://terminology.hl7.org/CodeSystem/"
+_EVENT_KIND = "https://rwd-platform.example/CodeSystem/adverse-event-kind"
 
 
 @dataclass(frozen=True)
@@ -53,13 +56,25 @@ class ImplantFiles:
 def export_implants(folder: Path, *, seed: int) -> tuple[ImplantFiles, ...]:
     """Write both hospitals' NDJSON under `folder`, replacing files of those names."""
     patients = implant_patients(seed)
-    return tuple(_write(folder, key, [one for one in patients if one.hospital == key]) for key in HOSPITALS)
+    events = implant_events(patients, seed)
+    return tuple(
+        _write(
+            folder,
+            key,
+            [one for one in patients if one.hospital == key],
+            [one for one in events if one.patient.hospital == key],
+        )
+        for key in HOSPITALS
+    )
 
 
-def _write(folder: Path, key: str, patients: Sequence[ImplantPatient]) -> ImplantFiles:
+def _write(
+    folder: Path, key: str, patients: Sequence[ImplantPatient], events: Sequence[ImplantEvent]
+) -> ImplantFiles:
     place = folder / f"hospital-{key}"
     place.mkdir(parents=True, exist_ok=True)
     lines = [json_line(resource) for patient in patients for resource in resources(patient)]
+    lines += [json_line(_adverse_event(one)) for one in events]
     file = place / "implants.ndjson"
     file.write_bytes("".join(line + "\n" for line in lines).encode())
     return ImplantFiles(f"org-hospital-{key}", HOSPITALS[key], f"demo-his-{key}", file, len(lines))
@@ -146,6 +161,33 @@ def _implantation(patient: ImplantPatient, number: str) -> Json:
             {
                 "action": coded(_DEVICE_ACTION, "implanted"),
                 "manipulated": {"reference": f"Device/valve-{number}"},
+            }
+        ],
+    }
+
+
+def _adverse_event(event: ImplantEvent) -> Json:
+    """A report by the hospital; the valve is the suspect."""
+    number, terms = f"{event.patient.number:03d}", f"{_TERMINOLOGY}adverse-event-"
+    day = (event.patient.implant_date + timedelta(days=event.day)).isoformat()
+    kind = {"category": [coded(_EVENT_KIND, "device-deficiency")]} if event.kind == "deficiency" else {}
+    assessment = coded(f"{terms}causality-assess", event.causality)
+    return {
+        "resourceType": "AdverseEvent",
+        "id": f"{event.kind}-{number}",
+        "actuality": event.actuality,
+        **kind,
+        "event": coded(ICD_10, event.code, event.display),
+        "subject": {"reference": f"Patient/patient-{number}"},
+        "date": day,
+        "detected": day,
+        "recordedDate": day,
+        "seriousness": coded(f"{terms}seriousness", event.seriousness),
+        "outcome": coded(f"{terms}outcome", event.outcome),
+        "suspectEntity": [
+            {
+                "instance": {"reference": f"Device/valve-{number}"},
+                "causality": [{"assessment": assessment}],
             }
         ],
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
@@ -25,9 +26,10 @@ from rwd_platform.flows.study import (
     newest_run,
     results_of,
 )
+from rwd_platform.flows.unseal_results import requests_of
 from rwd_platform.flows.withdraw_uses import check_lock_usable
 from rwd_platform.log.entry import Act, Actor, Object
-from rwd_platform.records.lifecycles import PackageState, UploadState
+from rwd_platform.records.lifecycles import PackageState, UnsealingState, UploadState
 from rwd_platform.records.tables import (
     AnalysisRun,
     AuditEntry,
@@ -37,6 +39,7 @@ from rwd_platform.records.tables import (
     Organisation,
     QualityRun,
     Study,
+    UnsealingRequest,
     Upload,
     UploadFile,
 )
@@ -46,7 +49,14 @@ from rwd_platform.store.recording import until_recorded
 if TYPE_CHECKING:
     import pandas as pd
 
-    from studies.evidence.inputs import LogExtract, PackageInputs, QualityLine, Source
+    from studies.evidence.inputs import (
+        LogExtract,
+        PackageInputs,
+        QualityLine,
+        SignedBy,
+        Source,
+        Unsealing,
+    )
 
 PURPOSES = ("registration", "insurance", "post_market")
 AUDIENCES = ("authority", "aggregate")
@@ -187,7 +197,36 @@ def _inputs(
         audience=audience,  # type: ignore[arg-type]  # checked against AUDIENCES above
         demo=platform.keys.is_demo,
         labels=partial(labels_of_package, lock_labels=lock.manifest["content"]["facts"].get("labels")),
+        unsealing=_unsealing(platform, run),
     )
+
+
+def _unsealing(platform: Platform, run: AnalysisRun) -> Unsealing | None:
+    """Who opened this run's results, by the log's own entries. None where nothing was sealed."""
+    from studies.evidence.inputs import Unsealing
+
+    asked = next((one for one in requests_of(platform, run.study_id) if _opened(one, run)), None)
+    if asked is None:
+        return None
+    entries = platform.records.all(
+        select(AuditEntry)
+        .where(AuditEntry.object_id == run.id)
+        .where(col(AuditEntry.action).in_(["results.unsealing_requested", "results.unsealed"]))
+        .order_by(col(AuditEntry.sequence))
+    )
+    acts = [json.loads(entry.body) for entry in entries]
+    people = [_signed(act) for act in acts if act["decision"]["request"] == asked.id]
+    return Unsealing(asked.knowledge, asked.seen, asked.seen_before, people[0], people[-1])
+
+
+def _opened(asked: UnsealingRequest, run: AnalysisRun) -> bool:
+    return asked.run_id == run.id and asked.state == UnsealingState.UNSEALED
+
+
+def _signed(act: Mapping[str, Any]) -> SignedBy:
+    from studies.evidence.inputs import SignedBy
+
+    return SignedBy(act["actor"]["role"], act["actor"]["id"], act["ts"])
 
 
 def _was_frozen_first(platform: Platform, study: Study) -> bool:

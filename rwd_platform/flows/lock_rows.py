@@ -20,6 +20,7 @@ from rwd_platform.flows.linkage_facts import linkage_facts
 from rwd_platform.flows.lock_facts import facts_of_rules
 from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.protocol_tables import tables_read
+from rwd_platform.flows.safety_tables import events_to_lock
 from rwd_platform.flows.uploads import is_admitted
 from rwd_platform.flows.withdraw import frozen_patients, without_frozen
 from rwd_platform.records.tables import PersonLink, QualityRun, Study
@@ -101,7 +102,7 @@ def rows_to_lock(platform: Platform, study: Study, protocol: Protocol) -> LockRo
         gate = _study_gate(report, protocol)
         tables, held_back = _admitted_tables(platform, lake)
         tables, left_out = _without_unfit(tables, report)
-        tables = _as_written_for(tables, protocol)
+        tables = _as_written_for(tables, protocol) | events_to_lock(protocol, tables, lake)
         # Whoever withdrew or is held is gone before the cohort is counted: no step says how many they were.
         frozen = frozen_patients(platform)
         tables, _ = without_frozen(tables, frozen)

@@ -15,10 +15,12 @@ NOTHING_SEALED = Problem(
 )
 DIAGNOSTICS_MISSING = Problem(
     code="unsealing.diagnostics_missing",
-    zh="研究 {study} 的这次分析缺少方案规定的诊断：{missing}。",
-    en="These results of study {study} lack planned diagnostics: {missing}.",
-    next_zh="请重新运行分析（`rwd study run {study}`）；每一项诊断都要有结果，或有不能得出结果的原因。",
-    next_en="Run the analyses again (`rwd study run {study}`): each diagnostic needs a result, or the reason why not.",
+    zh="研究 {study} 的这次分析缺少揭盲前必须有的诊断：{missing_zh}。",
+    en="These results of study {study} lack diagnostics that have to be there before unsealing: {missing}.",
+    next_zh="已计划而缺少的，请重新运行分析（`rwd study run {study}`），每一项都要有结果或不能得出结果的原因；"
+    "方案没有计划的，请登记一份补充了该诊断的新方案，并写明既有了解。",
+    next_en="Where it is planned, run the analyses again (`rwd study run {study}`): each diagnostic needs a result, or "
+    "the reason why not. Where it is not, register a new protocol that plans it and says what is known by now.",
     http=409,
     exit=Exit.REFUSED,
 )

@@ -67,6 +67,7 @@ def request_unsealing(
 
     Raises `study.not_analysed`, `unsealing.nothing_sealed`, `study.protocol_changed`, `study.code_list_changed`,
     `withdrawal.lock_frozen`, `withdrawal.lock_reissued`, `unsealing.diagnostics_missing`, `unsealing.waiting`,
+    `study.results_changed`,
     `unsealing.knowledge_unclear`, `unsealing.reason_missing`, `unsealing.reason_identifies`, `access.no_account`.
     """
     with refusals_recorded(platform.records, actor, REQUEST, "study", study_id):
@@ -76,7 +77,7 @@ def request_unsealing(
         _check_knowledge(knowledge.kind, seen)
         run = newest_run(platform, study)
         protocol = _may_be_unsealed(platform, study, run)
-        found = _diagnostics(run, protocol)
+        found = _diagnostics(platform, run, protocol)
         now = platform.clock()
         asked = UnsealingRequest(
             id=new_id("unsealing", now),
@@ -110,16 +111,29 @@ def _may_be_unsealed(platform: Platform, study: Study, run: AnalysisRun) -> Prot
     return frozen_protocol(platform, study)
 
 
-def _diagnostics(run: AnalysisRun, protocol: Protocol) -> tuple[Diagnostic, ...]:
-    """The planned diagnostics of this run; a plan without any is no fault, and the request shows that it has none."""
-    from studies.before_unsealing import diagnostics_of
+def _diagnostics(platform: Platform, run: AnalysisRun, protocol: Protocol) -> tuple[Diagnostic, ...]:
+    """The planned diagnostics of this run, if every population with a sealed estimate has those that it needs.
+
+    Of the sealed part it is asked whether diagnostics are there, never what they found, nor whether an estimate could
+    be made. Raises `unsealing.diagnostics_missing`.
+    """
+    from studies.before_unsealing import diagnostics_of, missing_diagnostics
     from studies.results import ResultSet
     from studies.sealing import planned_methods
 
     found = diagnostics_of(ResultSet.from_dict(run.results, {}), planned_methods(protocol))
-    missing = [one.analysis for one in found if not one.is_there]
+    absent = [one.analysis for one in found if not one.is_there]
+    if absent:
+        raise problems.DIAGNOSTICS_MISSING.error(
+            study=run.study_id, missing=", ".join(absent), missing_zh="、".join(absent)
+        )
+    missing = missing_diagnostics(ResultSet.from_dict(opened_results(platform, run), {}), protocol)
     if missing:
-        raise problems.DIAGNOSTICS_MISSING.error(study=run.study_id, missing=", ".join(missing))
+        raise problems.DIAGNOSTICS_MISSING.error(
+            study=run.study_id,
+            missing="; ".join(one.text.en for one in missing),
+            missing_zh="；".join(one.text.zh for one in missing),
+        )
     return found
 
 

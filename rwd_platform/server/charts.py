@@ -162,29 +162,50 @@ def overlap(bins: Sequence[tuple[float, float, int, int]], title: str, arms: tup
 
 def survival(curves: Sequence[tuple[str, Sequence[tuple[float, float]]]], title: str, axis: str) -> Markup:
     """Kaplan-Meier steps, labelled at their ends: first the comparator (grey), then the product."""
+    return _curves_of_time(curves, title, axis, start=1.0, highest=1.0)
+
+
+def incidence(curves: Sequence[tuple[str, Sequence[tuple[float, float]]]], title: str, axis: str) -> Markup:
+    """Cumulative incidence of one kind of event, drawn as `survival` is, on a scale that fits it."""
+    most = max((share for _, points in curves for _, share in points), default=0.0)
+    return _curves_of_time(curves, title, axis, 0.0, next(one for one in _SCALES if one >= min(most, 1.0)))
+
+
+_SCALES = (0.04, 0.08, 0.2, 0.4, 0.6, 0.8, 1.0)  # whose quarters are round percents
+
+
+def _curves_of_time(
+    curves: Sequence[tuple[str, Sequence[tuple[float, float]]]],
+    title: str,
+    axis: str,
+    start: float,
+    highest: float,
+) -> Markup:
     if not any(points for _, points in curves):
         return Markup()
     left, right, top, bottom = 50.0, 720.0, 14.0, 300.0
     longest = max(time for _, points in curves for time, _ in points) or 1.0
 
     def at(time: float, share: float) -> str:
-        return f"{left + (right - left) * time / longest:.1f} {bottom - (bottom - top) * share:.1f}"
+        return f"{left + (right - left) * time / longest:.1f} {bottom - (bottom - top) * share / highest:.1f}"
 
     body = ""
-    for share in (0.0, 0.25, 0.5, 0.75, 1.0):
-        y = bottom - (bottom - top) * share
+    for quarter in (0.0, 0.25, 0.5, 0.75, 1.0):
+        y = bottom - (bottom - top) * quarter
         body += (
             f'<line class="grid" x1="{left:g}" x2="{right:g}" y1="{y:.1f}" y2="{y:.1f}"/>'
-            f'<text class="tick-end" x="{left - 8:g}" y="{y + 5:.1f}">{share:.0%}</text>'
+            f'<text class="tick-end" x="{left - 8:g}" y="{y + 5:.1f}">{quarter * highest:.0%}</text>'
         )
     for tick in range(0, int(longest) + 1, _step(longest)):
         x = left + (right - left) * tick / longest
         body += f'<text class="tick" x="{x:.1f}" y="{bottom + 20:g}">{tick:,}</text>'
     for index, (label, points) in enumerate(curves):
-        body += f'<path class="curve curve-{index}" d="{_steps(points, at)}"/>'
+        body += f'<path class="curve curve-{index}" d="{_steps(points, at, start)}"/>'
         end_x, end_y = (float(part) for part in at(*points[-1]).split(" "))
+        # Where curves rise and end at different days, a later one may pass behind the name of the earlier.
+        lift = -8.0 if start < highest and points[-1][0] < longest else 5.0
         body += (
-            f'<text class="curve-label curve-{index}" x="{end_x + 8:.1f}" y="{end_y + 5:.1f}">'
+            f'<text class="curve-label curve-{index}" x="{end_x + 8:.1f}" y="{end_y + lift:.1f}">'
             f"{escape(label)}</text>"
         )
     body += f'<text class="tick" x="{(left + right) / 2:g}" y="{bottom + 42:g}">{escape(axis)}</text>'
@@ -197,9 +218,9 @@ def _step(longest: float) -> int:
     return int(next(size * power for size in (1, 2, 5, 10, 20, 50, 100) if longest / (size * power) <= 9))
 
 
-def _steps(points: Sequence[tuple[float, float]], at: Any) -> str:
-    """An SVG path that stays level until the next time, then drops."""
-    path, share = f"M{at(0.0, 1.0)}", 1.0
+def _steps(points: Sequence[tuple[float, float]], at: Any, start: float) -> str:
+    """An SVG path that stays level until the next time, then drops or rises."""
+    path, share = f"M{at(0.0, start)}", start
     for time, next_share in points:
         path += f"L{at(time, share)}L{at(time, next_share)}"
         share = next_share

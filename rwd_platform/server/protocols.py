@@ -6,7 +6,7 @@ Only for showing. What binds is the text itself, which the page links to and who
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,12 @@ class Outline:
     limits: tuple[Bilingual, ...]
     names: Mapping[str, Bilingual]  # of planned analyses by id, and of covariates and their levels
     prior_knowledge: Bilingual | None = None
+    kinds: Mapping[str, Bilingual] = field(
+        default_factory=dict
+    )  # of events that compete: `event`, `competing`
+    criteria: Mapping[str, Mapping[str, Any]] = field(
+        default_factory=dict
+    )  # planned analysis -> its criterion
 
 
 def outline(text: str) -> Outline:
@@ -57,6 +63,8 @@ def outline(text: str) -> Outline:
         analyses=_pairs(_at(protocol, "analyses"), "title"),
         limits=_pairs(_at(protocol, "limits"), ""),
         prior_knowledge=_pair(protocol.get("prior_knowledge")),
+        kinds=_kinds(_at(protocol, "outcome.competing")),
+        criteria=_criteria(protocol.get("analyses")),
         names={**_titles(protocol.get("analyses"), "id"), **_covariate_names(protocol.get("covariates"))},
     )
 
@@ -70,6 +78,19 @@ def designs(text: str) -> tuple[Any, ...]:
 
     try:
         return designs_of(load_protocol(text))
+    except PlatformError:
+        return ()
+
+
+@lru_cache(maxsize=64)
+def unplanned(text: str) -> tuple[Bilingual, ...]:
+    """Diagnostics without which results would never be unsealed and that the protocol does not plan."""
+    from rwd_platform.core.errors import PlatformError
+    from studies.before_unsealing import unplanned_diagnostics
+    from studies.protocol import load_protocol
+
+    try:
+        return tuple(one.text for one in unplanned_diagnostics(load_protocol(text)))
     except PlatformError:
         return ()
 
@@ -89,6 +110,11 @@ def _at(protocol: Any, key: str) -> Any:
     return protocol
 
 
+def _kinds(competing: Any) -> dict[str, Bilingual]:
+    titles = (("event", _pair(_at(competing, "event_title"))), ("competing", _pair(_at(competing, "title"))))
+    return {name: title for name, title in titles if title is not None}
+
+
 def _pair(value: Any) -> Bilingual | None:
     if isinstance(value, Mapping) and isinstance(value.get("zh"), str) and isinstance(value.get("en"), str):
         return Bilingual(value["zh"].strip(), value["en"].strip())
@@ -103,6 +129,15 @@ def _titles(items: Any, key: str) -> dict[str, Bilingual]:
         if words is not None and isinstance(item.get(key), str):
             found[item[key]] = words
     return found
+
+
+def _criteria(analyses: Any) -> dict[str, Mapping[str, Any]]:
+    planned = [one for one in analyses if isinstance(one, Mapping)] if isinstance(analyses, list) else []
+    return {
+        str(one["id"]): one["criterion"]
+        for one in planned
+        if "id" in one and isinstance(one.get("criterion"), Mapping)
+    }
 
 
 def _covariate_names(items: Any) -> dict[str, Bilingual]:

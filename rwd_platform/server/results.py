@@ -11,11 +11,16 @@ from typing import Any
 
 from rwd_platform.core.text import Bilingual, Language
 from rwd_platform.server.charts import Interval
+from rwd_platform.server.safety_results import SafetyShown, safety_of
 
 _FOREST = ("result", "title_zh", "title_en", "n", "events", "hazard_ratio", "ci_low", "ci_high")
 _LOVE = ("variable", "level", "smd_unweighted", "smd_weighted")
 _OVERLAP = ("score_from", "score_to", "exposed", "comparator")
 _CURVE = ("time_days", "survival", "ci_low", "ci_high")
+_INCIDENCE = (
+    "time_days", "cumulative_incidence", "ci_low", "ci_high",
+    "competing_incidence", "competing_ci_low", "competing_ci_high",
+)  # fmt: skip
 _OVERSEAS = "overseas."
 
 
@@ -58,6 +63,29 @@ class Curves:
 
 
 @dataclass(frozen=True)
+class Incidences:
+    """Competing events of one analysis: by kind (`event`, `competing`) what `Curves` has of its curves."""
+
+    analysis: str
+    kinds: tuple[tuple[str, tuple[tuple[str, tuple[tuple[float, float], ...]], ...]], ...]
+
+
+@dataclass(frozen=True)
+class RatioRow:
+    """A ratio of hazards with competing events: a row of the run."""
+
+    analysis: str
+    kind: str
+    statistic: str
+    n: int | None
+    events: int | None
+    value: float
+    low: float | None
+    high: float | None
+    warnings: tuple[Bilingual, ...]
+
+
+@dataclass(frozen=True)
 class Balance:
     """One balance table: (variable, difference before, after weighting or None)."""
 
@@ -77,11 +105,14 @@ class Overlap:
 class Shown:
     ratios: tuple[HazardRatio, ...]
     curves: tuple[Curves, ...]
+    incidences: tuple[Incidences, ...]
+    competing: tuple[RatioRow, ...]
     balances: tuple[Balance, ...]
     overlaps: tuple[Overlap, ...]
     rows: tuple[Mapping[str, Any], ...]  # tests, medians, sample sizes: for the table beneath
     not_done: Mapping[str, Bilingual]
     count: int
+    safety: tuple[SafetyShown, ...] = ()
 
     def intervals(self, language: Language) -> list[Interval]:
         return [one.interval(language) for one in self.ratios]
@@ -104,6 +135,8 @@ def read(results: Mapping[str, Any]) -> Shown:
     return Shown(
         ratios=tuple(_ratios(series, rows)),
         curves=tuple(_curves(series)),
+        incidences=tuple(_incidences(series)),
+        competing=tuple(_competing(results["rows"], series)),
         balances=tuple(_balances(series)),
         overlaps=tuple(
             Overlap(one["analysis"], tuple(tuple(point) for point in one["points"]))
@@ -112,6 +145,7 @@ def read(results: Mapping[str, Any]) -> Shown:
         rows=tuple(row for row in results["rows"] if _is_headline(row)),
         not_done={id: in_both(why) for id, why in results.get("not_done", {}).items()},
         count=len(rows),
+        safety=safety_of(results),
     )
 
 
@@ -172,6 +206,47 @@ def _curves(series: Sequence[Mapping[str, Any]]) -> list[Curves]:
             )
         )
     return found
+
+
+def _incidences(series: Sequence[Mapping[str, Any]]) -> list[Incidences]:
+    by_analysis: dict[str, list[Mapping[str, Any]]] = {}
+    for one in _with_columns(series, _INCIDENCE):
+        by_analysis.setdefault(one["analysis"], []).append(one)
+    found = []
+    for analysis, arms in by_analysis.items():
+        arms.sort(key=lambda one: not one["id"].endswith(".comparator"))
+        kinds = []
+        for kind, column in (("event", 1), ("competing", 4)):
+            curves = []
+            for one in arms:
+                points = tuple(
+                    (float(point[0]), float(point[column]))
+                    for point in one["points"]
+                    if point[column] is not None
+                )
+                curves.append((one["id"].rsplit(".", 1)[-1], points))
+            kinds.append((kind, tuple(curves)))
+        found.append(Incidences(analysis, tuple(kinds)))
+    return found
+
+
+def _competing(rows: Sequence[Mapping[str, Any]], series: Sequence[Mapping[str, Any]]) -> Sequence[RatioRow]:
+    """The exposure's two ratios for both kinds of event: the first variable of each model."""
+    analyses = {one["analysis"] for one in _with_columns(series, _INCIDENCE)}
+    found: dict[tuple[str, str], RatioRow] = {}
+    for row in rows:
+        if row["analysis"] not in analyses or not row["statistic"].endswith("hazard_ratio"):
+            continue
+        section, kind = row["id"].removeprefix(f"{row['analysis']}.").split(".")[:2]
+        warnings = tuple(in_both(one) for one in row.get("warnings", ()))
+        found.setdefault(
+            (f"{row['analysis']}.{section}", kind),
+            RatioRow(
+                row["analysis"], kind, row["statistic"], row["n"], row["events"], row["value"], row["ci_low"],
+                row["ci_high"], warnings,
+            ),
+        )  # fmt: skip
+    return tuple(found.values())
 
 
 def _balances(series: Sequence[Mapping[str, Any]]) -> list[Balance]:

@@ -169,6 +169,10 @@ STATISTICS: Mapping[str, Bilingual] = {
     "equipoise_share": Bilingual("偏好评分 0.3–0.7 的占比", "share with a preference score of 0.3-0.7"),
     "largest_weight_share": Bilingual("单人权重最大占比", "largest share of the weight in one person"),
     "median_follow_up": Bilingual("中位随访时间", "median follow-up"),
+    "cumulative_incidence": Bilingual("累积发生率", "cumulative incidence"),
+    "competing_incidence": Bilingual("竞争事件的累积发生率", "cumulative incidence of the competing event"),
+    "hazard_ratio": Bilingual("风险比", "hazard ratio"),
+    "subdistribution_hazard_ratio": Bilingual("部分分布风险比", "subdistribution hazard ratio"),
     "lost": Bilingual("失访人数", "lost to follow-up"),
     "lost_share": Bilingual("失访占比", "share lost to follow-up"),
 }

@@ -7,6 +7,7 @@ import numpy as np
 from studies.analyses.context import Context, Done, Pen, Subset, points
 from studies.analyses.cox import write_effective_sample
 from studies.balance import standardised_difference, weighted_mean, weighted_standard_deviation
+from studies.claims import claim_rules
 from studies.design import indicator_columns
 from studies.planned import PlannedAnalysis
 from studies.protocol import ARMS, Covariate
@@ -16,7 +17,7 @@ from studies.statistics import Floats
 from studies.statistics.causal.smd_limit import smd_limit
 
 METHOD = "descriptive; standardised mean difference by the pooled SD of the unweighted arms"
-LIMIT_METHOD = "the protocol's limit, or what the largest difference of randomised arms stays below with 95 %"
+LIMIT_METHOD = "the protocol's limit, or what the largest difference of randomised arms stays below with 95 %, at most {widest}"
 _LARGEST_DECIMALS = 12  # after overlap weighting a difference is 0 up to rounding: show it as 0
 
 
@@ -33,7 +34,9 @@ def run(analysis: PlannedAnalysis, context: Context) -> Done:
         for name in analysis.covariates
     }
     limit = _limit(subset, sum(len(columns) for columns in columns_of.values()), context)
-    pen.write("smd_limit", limit, n=len(subset.days), method=LIMIT_METHOD)
+    pen.write(
+        "smd_limit", limit, n=len(subset.days), method=LIMIT_METHOD.format(widest=claim_rules().widest_smd)
+    )
     lines: list[tuple[Value, ...]] = []
     for name in analysis.covariates:
         covariate = context.protocol.covariate(name)
@@ -60,13 +63,15 @@ def _weights(
 def _limit(subset: Subset, covariates: int, context: Context) -> float:
     """The protocol's limit; where it says so, not below what randomised arms of this size would exceed by chance.
 
-    By the people in the arms, not by the effective size: else a worse weighting would earn a wider limit.
+    By the people in the arms, not by the effective size: else a worse weighting would earn a wider limit. Tiny arms
+    would excuse any difference: claims.toml says how wide the limit gets at most.
     """
     diagnostics = context.protocol.diagnostics
     arms = [int(subset.arm(arm).sum()) for arm in ARMS]
     if not diagnostics.smd_by_size or min(arms) < 2:
         return diagnostics.largest_smd
-    return max(diagnostics.largest_smd, smd_limit(arms[0], arms[1], covariates).limit)
+    by_chance = smd_limit(arms[0], arms[1], covariates).limit
+    return max(diagnostics.largest_smd, min(by_chance, claim_rules().widest_smd))
 
 
 def _describe(

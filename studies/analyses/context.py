@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypedDict
 
@@ -11,6 +11,8 @@ import pandas as pd
 
 from rwd_platform.core.canonical import rows_sha256
 from rwd_platform.core.columns import SUBJECT_ID
+from studies.adverse_events import NOT_IN_FRAME
+from studies.analyses.weighting import Weighting, weighting
 from studies.dataset import StudyDataset
 from studies.design import design
 from studies.outcome import EVENT, TIME
@@ -21,13 +23,10 @@ from studies.reasons import NO_SUBJECTS, NOT_ESTIMABLE, ONE_ARM, CannotEstimate
 from studies.results import ArdRow, Series, Value
 from studies.statistics import ENGINE, ENGINE_VERSION, Bools, Floats
 from studies.statistics.causal.propensity import propensity_score
-from studies.statistics.causal.weights import Estimand
-from studies.statistics.causal.weights import weights as weights_of
 from studies.statistics.probability import CI_LEVEL
 
 # R stops a logistic fit at 1e-8; overlap weights balance the means only as exactly as the score is fitted.
 EXACT = 1e-12
-ESTIMANDS: Mapping[str, Estimand] = {"overlap": "ATO", "ate": "ATE", "att": "ATT"}
 SIGNIFICANT_DIGITS = 12  # the last bits of a double depend on the machine's linear algebra; these do not
 
 
@@ -43,6 +42,12 @@ class Subset:
 
     def arm(self, arm: str) -> Bools:
         return self.exposed if arm == EXPOSED else ~self.exposed
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """How many are exposed, and how many are not."""
+        exposed = int(self.exposed.sum())
+        return exposed, len(self.exposed) - exposed
 
     def require_both_arms(self) -> None:
         if self.exposed.all() or not self.exposed.any():
@@ -65,6 +70,7 @@ class Context:
     dataset: StudyDataset
     protocol: Protocol
     finished: dict[str, Done] = field(default_factory=dict)
+    not_done: dict[str, str] = field(default_factory=dict)
     row_sets: dict[str, list[str]] = field(default_factory=dict)
     _hashes: dict[tuple[str, tuple[str, ...]], str] = field(default_factory=dict)
     _scores: dict[tuple[str, tuple[str, ...]], Floats] = field(default_factory=dict)
@@ -99,12 +105,21 @@ class Context:
         return self._scores[key]
 
     def weights(self, subset: Subset, analysis: PlannedAnalysis) -> Floats | None:
-        """The weights that the analysis plans, or None. Those for the ATE are stabilised: they average 1."""
+        """The weights that the analysis plans, or None."""
+        made = self.weighting(subset, analysis)
+        return None if made is None else made.values
+
+    def weighting(self, subset: Subset, analysis: PlannedAnalysis) -> Weighting | None:
+        """The weights that the analysis plans, with the pairs that were matched; None where it plans none."""
         if analysis.weights == "none":
             return None
-        score = self.score(subset, analysis.covariates)
-        estimand = ESTIMANDS[analysis.weights]
-        return weights_of(score, subset.exposed, estimand=estimand, stabilised=estimand == "ATE").weights
+        covariates = analysis.covariates
+        return weighting(
+            analysis.weights,
+            subset.exposed,
+            lambda: self.score(subset, covariates),
+            lambda: design(subset.frame, self.protocol, covariates, exposure=False).x,
+        )
 
     def data_hash(self, row_set: str, variables: tuple[str, ...]) -> str:
         """The hash of the rows that went in: subject and the variables, nothing else."""
@@ -112,10 +127,13 @@ class Context:
         if key not in self._hashes:
             frame = self.dataset.frame
             chosen = frame[frame[SUBJECT_ID].isin(self.row_sets[row_set])]
-            columns = [SUBJECT_ID, *variables]
+            columns = [SUBJECT_ID, *(one for one in variables if one not in NOT_IN_FRAME)]
             # tolist() gives Python's own numbers, which is what canonical JSON is defined for.
             values = zip(*(chosen[column].tolist() for column in columns), strict=True)
-            self._hashes[key] = rows_sha256(dict(zip(columns, row, strict=True)) for row in values)
+            rows = [dict(zip(columns, row, strict=True)) for row in values]
+            if held := self.dataset.adverse_events:
+                rows += held.rows_of(self.row_sets[row_set], variables)
+            self._hashes[key] = rows_sha256(rows)
         return self._hashes[key]
 
     def variables(self, analysis: PlannedAnalysis, *more: str) -> tuple[str, ...]:

@@ -4,34 +4,41 @@ from __future__ import annotations
 
 from functools import partial
 
-from studies.analyses.context import Context, Counts, Done, Pen, Subset
-from studies.analyses.models import Model, fit_model
+import numpy as np
+
+from studies.analyses.context import Context, Counts, Done, Pen, Subset, points
+from studies.analyses.models import Model, effect_of, fit_model
+from studies.analyses.small_samples import FEW, TOO_MANY_TO_LEAVE_OUT, LeftOut, few
+from studies.analyses.weighting import ABOUT
 from studies.design import Design
 from studies.outcome import EVENT, TIME
 from studies.planned import PlannedAnalysis
-from studies.protocol import ARMS
+from studies.protocol import ARMS, EXPOSED
 from studies.reasons import (
     ENGINES_DIFFER,
     FEW_EVENTS,
     LOW_ESS,
     PH_NOT_TESTED,
     PH_REJECTED,
+    SOME_UNMATCHED,
     CannotEstimate,
     joined,
 )
+from studies.results import Series
+from studies.rounding import decimals_apart
 from studies.statistics import Floats
 from studies.statistics.causal.weights import effective_sample_size
 from studies.statistics.probability import CI_LEVEL
 from studies.statistics.survival.cox import CoxFit
 from studies.statistics.survival.lifelines_front import lifelines_difference
-from studies.statistics.survival.ph_test import GLOBAL, PhLine, ph_test
+from studies.statistics.survival.ph_test import GLOBAL, PhLine, Smooth, ph_test, smooth
 
 _EVENTS_FOR_EACH_TERM = 10
+ROBUST = "robust (sandwich) SE"
 PH_METHOD = "Grambsch-Therneau score test, exact (R cox.zph from 3.0), time transformed by Kaplan-Meier"
 ESS_METHOD = "Kish: (sum of weights)^2 / sum of squared weights"
 _AGREES = 1e-4  # a larger difference of two programs on the same data is a fault in one of them
 _DELTA_DECIMALS = 6  # what is smaller is rounding, and not the same on every machine
-_ABOUT = {"overlap": "overlap", "ate": "stabilised ATE", "att": "ATT"}
 
 
 def run(analysis: PlannedAnalysis, context: Context) -> Done:
@@ -43,32 +50,40 @@ def run(analysis: PlannedAnalysis, context: Context) -> Done:
     variables = context.variables(analysis, TIME, EVENT, *analysis.strata)
     pen = Pen(context, analysis.id, subset.population, variables, _method(analysis))
     _write_arms(pen, subset)
-    weights = context.weights(subset, analysis)
-    if weights is not None:
-        write_effective_sample(pen, subset, weights, context)
+    made = context.weighting(subset, analysis)
+    if made is not None:
+        write_effective_sample(pen, subset, made.values, context)
+        if made.pair is not None:
+            _write_matched(pen, subset, made.values)
     try:
-        made = fit_model(analysis, context, subset)
+        model = fit_model(analysis, context, subset)
+        effect = effect_of(analysis, context, subset, model)
     except CannotEstimate as reason:
         return Done(tuple(pen.rows), not_done=((analysis.id, joined(reason.text)),))
-    parts = _model_rows(analysis, context, subset, made)
-    return Done((*pen.rows, *parts.rows), not_done=parts.not_done)
+    parts = _model_rows(analysis, context, subset, model, effect)
+    return Done((*pen.rows, *parts.rows), parts.series, parts.not_done)
 
 
-def _model_rows(analysis: PlannedAnalysis, context: Context, subset: Subset, made: Model) -> Done:
-    fit, model, weights = made.fit, made.design, made.weights
-    warnings = _warnings(fit, subset, weights, context)
-    tests, not_done = _test_hazards(analysis, model, fit)
+def _model_rows(
+    analysis: PlannedAnalysis, context: Context, subset: Subset, made: Model, effect: LeftOut
+) -> Done:
+    fit, model = made.fit, made.design
+    warnings = _warnings(fit, subset, context.weights(subset, analysis), context)
+    tests, curve, not_done = _test_hazards(analysis, model, fit)
     limit = context.protocol.diagnostics.ph_alpha
     if not_done:
         warnings.append(joined(PH_NOT_TESTED.about()))
     rejected = [test for test in tests if test.term == GLOBAL and test.p < limit]
-    warnings += [joined(PH_REJECTED.about(p=_p_text(test.p))) for test in rejected]
+    warnings += [joined(PH_REJECTED.about(p=_p_text(test.p, limit))) for test in rejected]
     variables = context.variables(analysis, TIME, EVENT, *analysis.strata)
-    pen = Pen(context, analysis.id, subset.population, variables, _method(analysis))
-    _write_terms(pen, model, fit, warnings)
+    pen = Pen(context, analysis.id, subset.population, variables, _method(analysis, effect.method))
+    if effect.method:
+        _write_left_out(pen, model.columns[0], fit, effect, warnings)
+    else:
+        _write_terms(pen, model, fit, warnings)
     _write_tests(pen, tests, fit, limit)
     _write_cross_check(pen, fit)
-    return Done(tuple(pen.rows), not_done=not_done)
+    return Done(tuple(pen.rows), _over_time(analysis, subset, curve), not_done)
 
 
 def write_effective_sample(pen: Pen, subset: Subset, weights: Floats, context: Context) -> None:
@@ -90,13 +105,25 @@ def _write_arms(pen: Pen, subset: Subset) -> None:
         pen.write("subjects", n, group=arm, n=n, method="count")
 
 
-def _method(analysis: PlannedAnalysis) -> str:
+def _write_matched(pen: Pen, subset: Subset, weights: Floats) -> None:
+    """How many of each arm found a match. With some of the exposed left out the effect is that in those matched."""
+    for arm in ARMS:
+        of_arm = weights[subset.arm(arm)]
+        count, n = int((of_arm > 0).sum()), len(of_arm)
+        left_out = arm == EXPOSED and count < n
+        warnings = [joined(SOME_UNMATCHED.about())] if left_out else []
+        pen.write("matched", count, group=arm, n=n, method="count", warnings=warnings)
+
+
+def _method(analysis: PlannedAnalysis, left_out: str = "") -> str:
+    """`left_out` is how the limits of few subjects were made."""
     ties = f"Efron ties{', stratified' if analysis.strata else ''}"
+    if analysis.weights == "matched":
+        error = left_out or f"{ROBUST} by matched pair; Wald limits {CI_LEVEL:.0%}"
+        return f"Cox, {ties}, after {ABOUT['matched']}; {error}"
     if analysis.weights != "none":
-        return (
-            f"Cox, {ties}, {_ABOUT[analysis.weights]} weights from a logistic propensity score; robust "
-            f"(sandwich) SE, weights taken as known; Wald limits {CI_LEVEL:.0%}"
-        )
+        error = left_out or f"{ROBUST}, weights taken as known; Wald limits {CI_LEVEL:.0%}"
+        return f"Cox, {ties}, {ABOUT[analysis.weights]}; {error}"
     kind = "adjusted" if analysis.covariates else "crude"
     return f"Cox, {kind}, {ties}; model-based SE; Wald limits {CI_LEVEL:.0%}"
 
@@ -107,6 +134,8 @@ def _warnings(fit: CoxFit, subset: Subset, weights: Floats | None, context: Cont
         warnings.append(joined(FEW_EVENTS.about()))
     if weights is None:
         return warnings
+    if min(subset.sizes) < FEW and not few(*subset.sizes):
+        warnings.append(joined(TOO_MANY_TO_LEAVE_OUT.about()))
     for arm in ARMS:
         size = effective_sample_size(weights[subset.arm(arm)])
         if size < context.protocol.diagnostics.smallest_effective_sample:
@@ -117,14 +146,31 @@ def _warnings(fit: CoxFit, subset: Subset, weights: Floats | None, context: Cont
 
 def _test_hazards(
     analysis: PlannedAnalysis, model: Design, fit: CoxFit
-) -> tuple[tuple[PhLine, ...], tuple[tuple[str, str], ...]]:
-    """The tests, or why there are none; the hazard ratio stands without them, with a warning."""
+) -> tuple[tuple[PhLine, ...], Smooth | None, tuple[tuple[str, str], ...]]:
+    """The tests and the exposure's effect over time, or why there are none; the hazard ratio stands without them,
+
+    with a warning.
+    """
     if not analysis.proportional_hazards:
-        return (), ()
+        return (), None, ()
     try:
-        return ph_test(fit, terms=model.terms).lines, ()
+        test = ph_test(fit, terms=model.terms)
     except CannotEstimate as reason:
-        return (), ((f"{analysis.id}.ph", joined(reason.text)),)
+        return (), None, ((f"{analysis.id}.ph", joined(reason.text)),)
+    try:
+        return test.lines, smooth(test), ()
+    except CannotEstimate as reason:
+        return test.lines, None, ((f"{analysis.id}.over_time", joined(reason.text)),)
+
+
+def _over_time(analysis: PlannedAnalysis, subset: Subset, curve: Smooth | None) -> tuple[Series, ...]:
+    """The hazard ratio of the exposure, the design's first column, as time goes on. `place` is 1 - Kaplan-Meier."""
+    if curve is None:
+        return ()
+    columns = ("place", "time_days", "hazard_ratio", "ci_low", "ci_high")
+    ratios = (np.exp(one) for one in (curve.estimate, curve.lower, curve.upper))
+    lines = zip(curve.x, curve.time, *ratios, strict=True)
+    return (Series(f"{analysis.id}.over_time", analysis.id, columns, points(lines), subset.population),)
 
 
 def _write_terms(pen: Pen, model: Design, fit: CoxFit, warnings: list[str]) -> None:
@@ -139,9 +185,22 @@ def _write_terms(pen: Pen, model: Design, fit: CoxFit, warnings: list[str]) -> N
     pen.write("log_likelihood", fit.loglik, **counts)
 
 
+def _write_left_out(pen: Pen, exposure: str, fit: CoxFit, effect: LeftOut, warnings: list[str]) -> None:
+    """The limits of few subjects; the robust error stands beside, for whoever recomputes the model."""
+    counts: Counts = {"n": fit.n, "events": fit.events}
+    found = effect.estimate
+    limits = (found.lower, found.upper)
+    pen.write("hazard_ratio", found.value, variable=exposure, limits=limits, warnings=warnings, **counts)
+    pen.write("coefficient", float(fit.coef[0]), variable=exposure, **counts)
+    pen.write("standard_error", found.se, variable=exposure, **counts)
+    pen.write("p_value", found.p, variable=exposure, **counts)
+    pen.write("robust_standard_error", float(fit.se[0]), variable=exposure, method=ROBUST, **counts)
+    pen.write("log_likelihood", fit.loglik, **counts)
+
+
 def _write_tests(pen: Pen, tests: tuple[PhLine, ...], fit: CoxFit, limit: float) -> None:
     for test in tests:
-        warnings = [joined(PH_REJECTED.about(p=_p_text(test.p)))] if test.p < limit else []
+        warnings = [joined(PH_REJECTED.about(p=_p_text(test.p, limit)))] if test.p < limit else []
         write = partial(
             pen.write, section="ph", variable=_term(test), method=PH_METHOD, n=fit.n, events=fit.events
         )
@@ -172,5 +231,6 @@ def _term(test: PhLine) -> str:
     return "global" if test.term == GLOBAL else test.term
 
 
-def _p_text(p: float) -> str:
-    return "<0.001" if p < 0.001 else f"={p:.3f}"
+def _p_text(p: float, limit: float) -> str:
+    """With decimals enough that it does not look as if it reached the limit."""
+    return "<0.001" if p < 0.001 else f"={p:.{decimals_apart(p, limit)}f}"

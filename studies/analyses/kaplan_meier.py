@@ -9,7 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from studies.analyses.competing import kaplan_meier_note
 from studies.analyses.context import Context, Done, Pen, Subset, points
+from studies.analyses.cox import write_effective_sample
 from studies.outcome import EVENT, TIME
 from studies.planned import PlannedAnalysis
 from studies.protocol import ARMS
@@ -36,10 +38,13 @@ def run(analysis: PlannedAnalysis, context: Context) -> Done:
     arms = [_arm(name, subset, weights) for name in ARMS if subset.arm(name).any()]
     variables = context.variables(analysis, TIME, EVENT)
     pen = Pen(context, analysis.id, subset.population, variables, arms[0].curve.method)
+    beside_competing = kaplan_meier_note(context.protocol)
+    if weights is not None:
+        write_effective_sample(pen, subset, weights, context)
     for arm in arms:
         _write_median(pen, arm)
         for day in analysis.days:
-            _write_day(pen, arm, day)
+            _write_day(pen, arm, day, beside_competing)
     drawn = tuple(
         series for arm in arms for series in (_drawn(analysis, subset, arm), _steps(analysis, subset, arm))
     )
@@ -62,6 +67,8 @@ def _weights(analysis: PlannedAnalysis, subset: Subset, context: Context) -> Flo
 
 def _arm(name: str, subset: Subset, weights: Floats | None) -> _Arm:
     chosen = subset.arm(name)
+    if weights is not None:
+        chosen = chosen & (weights > 0)  # who found no match is not followed here
     days, event = subset.days[chosen], subset.event[chosen]
     people = kaplan_meier(days, event)
     if weights is None:
@@ -83,7 +90,7 @@ def _write_median(pen: Pen, arm: _Arm) -> None:
     )
 
 
-def _write_day(pen: Pen, arm: _Arm, day: int) -> None:
+def _write_day(pen: Pen, arm: _Arm, day: int, notes: list[str]) -> None:
     n = arm.curve.n
     pen.write("at_risk", _at_risk(arm.people, day), group=arm.name, key=f"day_{day}", n=n)
     if day > arm.curve.time[-1] and arm.curve.surv[-1] > 0:
@@ -95,7 +102,8 @@ def _write_day(pen: Pen, arm: _Arm, day: int) -> None:
     # Before the first event nothing is estimated; the curve is at 1 and so are its limits.
     flat = there.surv[0] == 1.0
     limits = (1.0, 1.0) if flat else (_number(there.lower[0]), _number(there.upper[0]))
-    pen.write("survival", float(there.surv[0]), group=arm.name, key=f"day_{day}", limits=limits, n=n)
+    value = float(there.surv[0])
+    pen.write("survival", value, group=arm.name, key=f"day_{day}", limits=limits, n=n, warnings=notes)
 
 
 def _drawn(analysis: PlannedAnalysis, subset: Subset, arm: _Arm) -> Series:

@@ -7,22 +7,30 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from studies.analyses.context import Context, Subset
+from studies.analyses.small_samples import LeftOut, by_leaving_out, few
 from studies.analyses.strata import strata_of
 from studies.design import Design, design
 from studies.planned import PlannedAnalysis
 from studies.protocol import ARMS
 from studies.reasons import NO_EVENTS, NO_EVENTS_IN_ARM, CannotEstimate
-from studies.statistics import Bools, Floats
+from studies.statistics import Bools, Floats, Ints
+from studies.statistics.probability import CI_LEVEL
 from studies.statistics.survival.cox import CoxFit, fit_cox
 
 
 @dataclass(frozen=True)
 class Model:
-    """A fit, the design it was made of, and the weights of its rows (None: unweighted)."""
+    """A fit, the design it was made of, and the weights of its rows (None: unweighted).
+
+    A fit of matched pairs has the rows of those who were matched, and no others. `rows` are the people of the fit,
+    `pair` numbers them by matched pair (None: not matched).
+    """
 
     fit: CoxFit
     design: Design
     weights: Floats | None
+    rows: Subset
+    pair: Ints | None = None
 
 
 def require_events(subset: Subset, context: Context) -> None:
@@ -47,15 +55,22 @@ def fit_model(
     without     -- a covariate that is left out: constant in a subgroup of its own
     interaction -- (n, q) columns put behind the design's: the exposure times the further levels of a covariate
 
-    With weights the covariates are in the propensity score, and the outcome model has the exposure alone.
+    With weights the covariates are in the propensity score, and the outcome model has the exposure alone. Matched
+    pairs are the clusters of its robust variance (Austin & Small 2014, Statistics in Medicine 33:4306).
     """
     subset.require_both_arms()
     require_events(subset, context)
     covariates = tuple(one for one in analysis.covariates if one != without)
-    weights = context.weights(subset, replace(analysis, covariates=covariates)) if covariates else None
-    adjusted_for = () if weights is not None else covariates
-    made = design(subset.frame, context.protocol, adjusted_for, exposure=True)
-    x, names = made.x, made.columns
+    made = context.weighting(subset, replace(analysis, covariates=covariates)) if covariates else None
+    weights, pair = (made.values, made.pair) if made is not None else (None, None)
+    if weights is not None and pair is not None:
+        used = weights > 0
+        subset = part_of(subset, used, f"{subset.population}/matched")
+        require_events(subset, context)
+        weights, pair = weights[used], pair[used]
+        interaction = interaction if interaction is None else interaction[used]
+    model = design(subset.frame, context.protocol, () if made is not None else covariates, exposure=True)
+    x, names = model.x, model.columns
     if interaction is not None:
         x = np.column_stack([x, interaction])
         names = (*names, *(f"interaction_{place}" for place in range(interaction.shape[1])))
@@ -66,9 +81,45 @@ def fit_model(
         names=names,
         weights=weights,
         robust=weights is not None,
+        cluster=pair,
         strata=strata_of(analysis, subset),
     )
-    return Model(fit, made, weights)
+    return Model(fit, model, weights, subset, pair)
+
+
+def effect_of(
+    analysis: PlannedAnalysis, context: Context, subset: Subset, model: Model, *, without: str = ""
+) -> LeftOut:
+    """The hazard ratio of the exposure, its error on the log scale, and how limits were made where not by the model.
+
+    A weighted model of few subjects is fitted anew, weights and all, without each of them. Matched pairs stay as they
+    are, and each is left out in turn.
+    """
+    exposure = context.dataset.exposure
+    if model.weights is None or not few(*model.rows.sizes):
+        return LeftOut(model.fit.hazard_ratio(exposure, CI_LEVEL), "")
+    if model.pair is not None:
+        rows, weights, x = model.rows, model.weights, model.design.x
+        strata = strata_of(analysis, rows)
+
+        def of_pairs(kept: Bools) -> float:
+            labels = None if strata is None else [one for one, used in zip(strata, kept, strict=True) if used]
+            fit = fit_cox(x[kept], rows.days[kept], rows.event[kept], weights=weights[kept], strata=labels)
+            return float(fit.coef[0])
+
+        return by_leaving_out(of_pairs, len(x), scale="log", cluster=model.pair)
+
+    def of_people(kept: Bools) -> float:
+        # The score is kept under the part's name: one for each who is left out.
+        name = (
+            f"{subset.population}/all"
+            if kept.all()
+            else f"{subset.population}/all_but_{int(np.argmin(kept))}"
+        )
+        fit = fit_model(analysis, context, part_of(subset, kept, name), without=without).fit
+        return float(fit.coef[fit.column(exposure)])
+
+    return by_leaving_out(of_people, len(subset.days), scale="log")
 
 
 def part_of(subset: Subset, chosen: Bools, name: str) -> Subset:

@@ -6,6 +6,7 @@ import numpy as np
 
 from studies.analyses.context import Context, Done, Pen, points
 from studies.analyses.cox import write_effective_sample
+from studies.analyses.weighting import ABOUT
 from studies.balance import area_under_curve, merged_histogram
 from studies.planned import PlannedAnalysis
 from studies.protocol import ARMS
@@ -13,7 +14,7 @@ from studies.results import Series
 from studies.statistics import Bools, Floats
 from studies.statistics.causal.weights import tilted
 
-METHOD = "logistic regression by maximum likelihood; {weights} weights"
+METHOD = "logistic regression by maximum likelihood; {weights}"
 EQUIPOISE = (0.3, 0.7)  # of the preference score (Walker et al. 2013)
 BINS = 20
 
@@ -26,7 +27,8 @@ def run(analysis: PlannedAnalysis, context: Context) -> Done:
     weights = context.weights(subset, analysis)
     if weights is None:
         weights, _ = tilted(score, subset.exposed, "ATO")
-    method = METHOD.format(weights="overlap" if analysis.weights == "none" else analysis.weights.upper())
+    kind = "overlap" if analysis.weights == "none" else analysis.weights
+    method = METHOD.format(weights=ABOUT[kind])
     pen = Pen(context, analysis.id, subset.population, context.variables(analysis), method)
     pen.write("area_under_curve", area_under_curve(score, subset.exposed), n=len(score))
     for arm in ARMS:

@@ -1,100 +1,200 @@
 """The effect in each level of a covariate, and whether the levels differ: the test of interaction decides.
 
-An effect that is "significant" in one subgroup and not in another is no sign of a difference. The test is
-the likelihood ratio of the model with the exposure times the levels (by Wald where weights make the variance
-robust). Levels without events in an arm are reported with the reason.
+An effect that is "significant" in one subgroup and not in another is no sign of a difference. Effects and test are
+those of `studies.statistics.subgroups`: one model with an effect at each level, and its likelihood ratio against the
+model with one effect for all. Where weights make the variance robust each level is weighted and fitted by itself,
+and the test is Wald's. A level without an estimate is reported with the reason.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from studies.analyses.context import Context, Counts, Done, Pen, Subset
-from studies.analyses.models import fit_model, part_of
-from studies.design import indicator_columns
+from studies.analyses.models import fit_model, part_of, require_events
+from studies.analyses.strata import strata_of
+from studies.design import design, indicator_columns
 from studies.outcome import EVENT, TIME
 from studies.planned import PlannedAnalysis
-from studies.protocol import Covariate
-from studies.reasons import CannotEstimate, joined
-from studies.statistics import Floats
+from studies.protocol import ARMS, Covariate
+from studies.reasons import NOT_ESTIMABLE, CannotEstimate, Reason, joined
+from studies.statistics import Bools, Floats
+from studies.statistics.estimate import Estimate
 from studies.statistics.probability import CI_LEVEL, chi_square_p
+from studies.statistics.subgroups import CoxOutcome, subgroup_effects
 
-METHOD = "the model of {of} in each level"
+TOO_FEW_LEVELS = Reason(
+    "too_few_levels",
+    "“{variable}”只有不足两个水平可以估计，无法检验交互作用。",
+    "Fewer than two levels of '{variable}' have an estimate: no interaction can be tested.",
+)
+METHOD = "the model of {of} with an effect at each level of {name}"
+ALONE = "the model of {of} in the level alone"
+COUNT = "count"
 TEST = "likelihood ratio test of exposure x {name} in the model of {of}"
 WALD = "robust Wald test of exposure x {name} in the model of {of}"
 
 
+@dataclass(frozen=True)
+class _Test:
+    chi_square: float
+    degrees: int
+    method: str
+
+
+@dataclass(frozen=True)
+class _Found:
+    """By level: its effect, or why it has none; and the test, or why there is none."""
+
+    effects: dict[str, Estimate | CannotEstimate]
+    method: str
+    test: _Test | CannotEstimate
+
+
 def run(analysis: PlannedAnalysis, context: Context) -> Done:
+    """Raises `CannotEstimate` where the population has one arm alone or no events at all."""
     model = context.protocol.analysis(analysis.of)
     subset = context.subset(model.population)
+    subset.require_both_arms()
     variables = context.variables(model, TIME, EVENT, *analysis.by)
-    pen = Pen(context, analysis.id, subset.population, variables, METHOD.format(of=model.id))
+    pen = Pen(context, analysis.id, subset.population, variables, METHOD.format(of=model.id, name="subgroup"))
+    _write_arms(pen, subset, np.ones(len(subset.days), dtype=bool), "")
     not_done: list[tuple[str, str]] = []
     for name in analysis.by:
         covariate = context.protocol.covariate(name)
-        for column, x in _levels(subset, covariate):
-            try:
-                _write_level(pen, model, context, subset, covariate, column, x)
-            except CannotEstimate as reason:
-                not_done.append((f"{analysis.id}.{column}", joined(reason.text)))
-        try:
-            _write_test(pen, model, context, subset, covariate)
-        except CannotEstimate as reason:
-            not_done.append((f"{analysis.id}.{name}.interaction", joined(reason.text)))
+        levels = _levels(subset, covariate)
+        plain = model.weights == "none"
+        found = (_joint if plain else _weighted)(model, context, subset, covariate, levels)
+        for column, chosen in levels.items():
+            effect = found.effects[column]
+            _write_level(pen, subset, column, chosen, effect, found.method)
+            if isinstance(effect, CannotEstimate):
+                not_done.append((f"{analysis.id}.{column}", joined(effect.text)))
+        if isinstance(found.test, CannotEstimate):
+            not_done.append((f"{analysis.id}.{name}.interaction", joined(found.test.text)))
+        else:
+            _write_test(pen, subset, name, found.test)
     return Done(tuple(pen.rows), not_done=tuple(not_done))
 
 
-def _levels(subset: Subset, covariate: Covariate) -> list[tuple[str, Floats]]:
-    """Every level as 0 and 1; a record has two: there (`diabetes.yes`) and not (`diabetes.no`)."""
+def _levels(subset: Subset, covariate: Covariate) -> dict[str, Bools]:
+    """Who is in each level; a record has two: there (`diabetes.yes`) and not (`diabetes.no`)."""
     columns = indicator_columns(subset.frame, covariate)
     if covariate.levels:
-        return columns
+        return {column: x == 1.0 for column, x in columns}
     (name, x) = columns[0]
-    return [(f"{name}.yes", x), (f"{name}.no", 1.0 - x)]
+    return {f"{name}.yes": x == 1.0, f"{name}.no": x != 1.0}
+
+
+def _joint(
+    model: PlannedAnalysis, context: Context, subset: Subset, covariate: Covariate, levels: dict[str, Bools]
+) -> _Found:
+    """Unweighted: one model. Its covariates are the plan's without the subgroups', which the levels stand for."""
+    others = tuple(one for one in model.covariates if one != covariate.name)
+    x = design(subset.frame, context.protocol, others, exposure=False).x
+    label = np.empty(len(subset.days), dtype=object)
+    for column, chosen in levels.items():
+        label[chosen] = column
+    outcome = CoxOutcome(subset.days, subset.event, strata=strata_of(model, subset))
+    (found,) = subgroup_effects(outcome, subset.exposed, {covariate.name: label}, covariates=x)
+    effects: dict[str, Estimate | CannotEstimate] = {}
+    for column, chosen in levels.items():
+        one = next((level for level in found.levels if level.level == column), None)
+        effect = one.effect if one is not None else None
+        why = one.not_estimated if one is not None else None
+        effects[column] = effect if effect is not None else _why(context, subset, column, chosen, why)
+    if found.interaction is None:
+        return _Found(effects, ALONE.format(of=model.id), _no_test(covariate, effects, found.no_interaction))
+    test = TEST.format(name=covariate.name, of=model.id)
+    return _Found(
+        effects,
+        METHOD.format(of=model.id, name=covariate.name),
+        _Test(found.interaction.statistic, found.interaction.df, test),
+    )
+
+
+def _why(
+    context: Context, subset: Subset, column: str, chosen: Bools, given: CannotEstimate | None
+) -> CannotEstimate:
+    """Why a level has no effect, with the arms' own names."""
+    part = part_of(subset, chosen, f"{subset.population}/{column}")
+    try:
+        part.require_both_arms()
+        require_events(part, context)
+    except CannotEstimate as reason:
+        return reason
+    return given if given is not None else CannotEstimate(NOT_ESTIMABLE, statistic="hazard_ratio")
+
+
+def _no_test(
+    covariate: Covariate, effects: dict[str, Estimate | CannotEstimate], given: CannotEstimate | None
+) -> CannotEstimate:
+    estimated = sum(isinstance(one, Estimate) for one in effects.values())
+    if estimated < 2 or given is None:
+        return CannotEstimate(TOO_FEW_LEVELS, variable=covariate.title)
+    return given
+
+
+def _weighted(
+    model: PlannedAnalysis, context: Context, subset: Subset, covariate: Covariate, levels: dict[str, Bools]
+) -> _Found:
+    """Weights are made anew within each level, without the covariate that is constant there."""
+    effects: dict[str, Estimate | CannotEstimate] = {}
+    for column, chosen in levels.items():
+        # The score is fitted again within the level, so it is kept under the level's own name.
+        part = part_of(subset, chosen, f"{subset.population}/{column}")
+        try:
+            fit = fit_model(model, context, part, without=covariate.name).fit
+            effects[column] = fit.hazard_ratio(context.dataset.exposure, CI_LEVEL)
+        except CannotEstimate as reason:
+            effects[column] = reason
+    try:
+        test: _Test | CannotEstimate = _robust_test(model, context, subset, covariate, levels)
+    except CannotEstimate as reason:
+        test = _no_test(covariate, effects, reason)
+    return _Found(effects, ALONE.format(of=model.id), test)
+
+
+def _robust_test(
+    model: PlannedAnalysis, context: Context, subset: Subset, covariate: Covariate, levels: dict[str, Bools]
+) -> _Test:
+    """Wald's, of the difference between levels: q = number of levels less one degrees of freedom."""
+    further: Floats = np.column_stack([one.astype(float) for one in list(levels.values())[1:]])
+    products = subset.exposed.astype(float)[:, None] * further
+    by_strata = covariate.name in model.strata  # which tell the levels apart already
+    columns = products if by_strata else np.column_stack([further, products])
+    fit = fit_model(model, context, subset, interaction=columns).fit
+    q = products.shape[1]
+    last = np.eye(len(fit.coef))[-q:]
+    return _Test(fit.contrast(last).test.chisq, q, WALD.format(name=covariate.name, of=model.id))
+
+
+def _write_arms(pen: Pen, subset: Subset, chosen: Bools, column: str) -> None:
+    """Subjects and events of each arm, in a level or (without a column) of all."""
+    for arm in ARMS:
+        mine = chosen & subset.arm(arm)
+        n, events = int(mine.sum()), int(subset.event[mine].sum())
+        for statistic, value in (("subjects", n), ("events", events)):
+            pen.write(statistic, value, variable=column, group=arm, n=n, events=events, method=COUNT)
 
 
 def _write_level(
-    pen: Pen,
-    model: PlannedAnalysis,
-    context: Context,
-    subset: Subset,
-    covariate: Covariate,
-    column: str,
-    x: Floats,
+    pen: Pen, subset: Subset, column: str, chosen: Bools, effect: Estimate | CannotEstimate, method: str
 ) -> None:
-    chosen = x == 1.0
-    n, events = int(chosen.sum()), int(subset.event[chosen].sum())
-    pen.write("subjects", n, variable=column, n=n, events=events)
-    # The score is fitted again within the level, so it is kept under the level's own name.
-    part = part_of(subset, chosen, f"{subset.population}/{column}")
-    fit = fit_model(model, context, part, without=covariate.name).fit
-    ratio = fit.hazard_ratio(context.dataset.exposure, CI_LEVEL)
-    counts: Counts = {"n": n, "events": events}
-    pen.write("hazard_ratio", ratio.value, variable=column, limits=(ratio.lower, ratio.upper), **counts)
-    pen.write("standard_error", ratio.se, variable=column, **counts)
+    counts: Counts = {"n": int(chosen.sum()), "events": int(subset.event[chosen].sum())}
+    pen.write("subjects", counts["n"], variable=column, method=COUNT, **counts)
+    _write_arms(pen, subset, chosen, column)
+    if isinstance(effect, CannotEstimate):
+        return
+    limits = (effect.lower, effect.upper)
+    pen.write("hazard_ratio", effect.value, variable=column, limits=limits, method=method, **counts)
+    pen.write("standard_error", effect.se, variable=column, method=method, **counts)
 
 
-def _write_test(
-    pen: Pen, model: PlannedAnalysis, context: Context, subset: Subset, covariate: Covariate
-) -> None:
-    """Of the difference between levels: q = number of levels less one degrees of freedom."""
-    further = np.column_stack([x for _, x in _levels(subset, covariate)][1:])
-    exposed = subset.exposed.astype(float)[:, None]
-    # The levels themselves have to be in the model: where it does not adjust for the covariate they come along.
-    main = () if covariate.name in model.covariates and model.weights == "none" else (further,)
-    products = exposed * further
-    whole = fit_model(model, context, subset, interaction=np.column_stack([*main, products]))
-    q = products.shape[1]
-    counts: Counts = {"n": whole.fit.n, "events": whole.fit.events}
-    if whole.weights is None:
-        plain = fit_model(model, context, subset, interaction=main[0] if main else None)
-        chi_square = 2.0 * (whole.fit.loglik - plain.fit.loglik)
-        method = TEST.format(name=covariate.name, of=model.id)
-    else:
-        last = np.eye(len(whole.fit.coef))[-q:]
-        chi_square = whole.fit.contrast(last).test.chisq
-        method = WALD.format(name=covariate.name, of=model.id)
-    at = {"section": "interaction", "variable": covariate.name, "method": method}
-    pen.write("chi_square", chi_square, **at, **counts)  # type: ignore[arg-type]  # the same words for each
-    pen.write("degrees", q, **at, **counts)  # type: ignore[arg-type]  # as above
-    pen.write("p_value", chi_square_p(chi_square, q), **at, **counts)  # type: ignore[arg-type]  # as above
+def _write_test(pen: Pen, subset: Subset, name: str, test: _Test) -> None:
+    counts: Counts = {"n": len(subset.days), "events": int(subset.event.sum())}
+    p = chi_square_p(test.chi_square, test.degrees)
+    for statistic, value in (("chi_square", test.chi_square), ("degrees", test.degrees), ("p_value", p)):
+        pen.write(statistic, value, section="interaction", variable=name, method=test.method, **counts)

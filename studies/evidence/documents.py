@@ -18,6 +18,7 @@ from rwd_platform.core.canonical import canonical_json
 from rwd_platform.core.columns import LINE_DIGEST, SOURCE_FILE, SOURCE_LINE, SUBJECT_ID
 from rwd_platform.core.text import Bilingual
 from rwd_platform.log.entry import Entry
+from studies.claims import LEVELS, after_unsealing
 from studies.evidence.inputs import PackageInputs, QualityLine, Source, SourceFile
 from studies.evidence.labels import file_labels
 from studies.evidence.templates import verify as standalone
@@ -30,12 +31,14 @@ INPUTS_JSON = "data/08_trace/inputs.json"
 PROTOCOL_JSON = "data/01_protocol/protocol.json"
 FREEZE_JSON = "data/01_protocol/freeze.json"
 SIGNOFF_JSON = "data/10_signoff/signoff.json"
+UNSEALING_JSON = "data/10_signoff/unsealing.json"
 LABELS_JSON = "data/05_results/labels.json"
 LINEAGE = "data/08_trace/lineage.csv.gz"
 ROW_SETS_JSON = "data/08_trace/row_sets.json"
 LOG_DOCUMENT = "data/09_audit/log_extract.json"  # for `rwd audit verify --extract`
 VOLATILE = (
     LOG_DOCUMENT,
+    UNSEALING_JSON,
     standalone.AUDIT_EXTRACT,
     standalone.PROOFS_JSON,
     standalone.CHECKPOINT,
@@ -163,13 +166,44 @@ def signoff(inputs: PackageInputs) -> dict[str, Any]:
         "meaning": meaning,
         "demo_key": inputs.demo,
         "signature": standalone.SIGNATURE,
+        "unsealing": _unsealed(inputs),
     }
+
+
+def _unsealed(inputs: PackageInputs) -> dict[str, Any] | None:
+    """Who opened the results, by role, and what was known then: nothing that changes from run to run.
+
+    What somebody saw may be a number of a few: it stays in the package for an authority.
+    """
+    one = inputs.unsealing
+    if one is None:
+        return None
+    highest = after_unsealing(LEVELS[-1], outcomes_seen=one.outcomes_seen)
+    return {
+        "asked_by": one.asked.role,
+        "agreed_by": one.agreed.role,
+        "knowledge": one.knowledge,
+        "seen": "" if inputs.is_aggregate else one.seen,
+        "seen_before": bool(one.seen_before),
+        "highest_claim": highest,
+        "accounts_and_times": UNSEALING_JSON,
+    }
+
+
+def unsealing(inputs: PackageInputs) -> dict[str, Any]:
+    """The accounts and the times of the two people; the log's extract has their entries."""
+    one = inputs.unsealing
+    if one is None:
+        return {"format_version": 1, "unsealed": None}
+    people = {"asked": asdict(one.asked), "agreed": asdict(one.agreed)}
+    return {"format_version": 1, "unsealed": {**people, "outcomes_first_shown": one.seen_before}}
 
 
 def fixed_files(inputs: PackageInputs, documents: Mapping[str, Any]) -> dict[str, bytes]:
     """All but report, results' drawings and index: the files that identify the package, and the volatile ones."""
     files = {name: json_bytes(document) for name, document in documents.items()}
     files["data/01_protocol/protocol.yaml"] = inputs.protocol_text.encode()
+    files[UNSEALING_JSON] = json_bytes(unsealing(inputs))
     files[standalone.ARD_JSON] = json_bytes(inputs.results.as_dict())
     files["data/04_quality/reconciliation.csv"] = csv_bytes(_reconciliation(inputs))
     files["data/08_trace/attrition.csv"] = csv_bytes(_attrition(inputs))

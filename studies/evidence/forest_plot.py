@@ -1,9 +1,9 @@
-"""The forest plot: estimates one below the other between their names and their numbers."""
+"""Estimates one below the other between their names and their numbers: the forest plot, and that of specifications."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from rwd_platform.core.text import Bilingual, Language
@@ -11,19 +11,31 @@ from studies.evidence.figures import INK, SHADE, SOFT, TEAL, Painter, canvas, fo
 from studies.evidence.numbers import Number
 
 _PLOT = (0.47, 0.79)  # where the plot stands in the figure's width, between names and estimates
+_LINE, _HEAD, _FOOT = 0.36, 0.33, 0.62  # inches: a line, the column heads above the lines, the axis below
+_RATIO_TICKS = (0.03125, 0.0625, 0.125, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0, 8.0, 16.0, 32.0)
+_MOST_TICKS = 9
 
 
 @dataclass(frozen=True)
 class ForestLine:
-    """One estimate. `estimate` is value, lower and upper limit as printed; the floats place the marks."""
+    """One estimate. `estimate` is value, lower and upper limit as printed; the floats place the marks.
+
+    A line without `value` has no mark: it says `reason` where the estimate would stand, and has no counts.
+    """
 
     title: Bilingual
-    hazard_ratio: float
-    ci_low: float
-    ci_high: float
-    estimate: tuple[Number, Number, Number]
-    subjects: Number
-    events: Number
+    value: float | None
+    ci_low: float | None
+    ci_high: float | None
+    estimate: tuple[Number, ...] = ()
+    subjects: Number | None = None
+    events: Number | None = None
+    reason: Bilingual | None = None
+    main: bool = False  # where one is marked as the main (`Panel.marks_main`): its mark is full
+
+    @property
+    def ends(self) -> list[float]:
+        return [one for one in (self.ci_low, self.value, self.ci_high) if one is not None]
 
 
 @dataclass(frozen=True)
@@ -36,66 +48,117 @@ class ForestLabels:
     axis: Bilingual
 
 
+@dataclass(frozen=True)
+class Panel:
+    """Lines on one scale. `null` says no difference; `ratio`: a log axis; `low_is_better`: its side left of null."""
+
+    lines: Sequence[ForestLine]
+    labels: ForestLabels
+    overseas: ForestLine | None = None
+    null: float = 1.0
+    ratio: bool = True
+    low_is_better: bool = True
+    between: Bilingual = field(default=Bilingual("–", "–"))  # what stands between two limits
+    percent: bool = False
+    marks_main: bool = False  # the main line's mark is full, those of the others are open
+
+    @property
+    def shown(self) -> list[ForestLine]:
+        return [*self.lines, *([self.overseas] if self.overseas else [])]
+
+    @property
+    def height(self) -> float:
+        return _HEAD + _LINE * len(self.shown) + _FOOT
+
+
 def forest(lines: Sequence[ForestLine], overseas: ForestLine | None, labels: ForestLabels) -> Painter:
     """The estimates one below the other; the overseas result is the dashed line, its interval the shade."""
+    return panels([Panel(lines, labels, overseas)])
+
+
+def panels(each: Sequence[Panel]) -> Painter:
+    """Panels one below the other, each with its own axis, all with the same columns."""
 
     def paint(language: Language) -> Any:
-        shown = [*lines, *([overseas] if overseas else [])]
-        height = 0.36 * len(shown) + 0.95
-        figure = canvas(height)
-        axes = figure.add_axes((_PLOT[0], 0.62 / height, _PLOT[1] - _PLOT[0], 0.36 * len(shown) / height))
-        low, high = _forest_limits(shown)
-        axes.set_xscale("log")
-        axes.set_xlim(low, high)
-        axes.set_ylim(len(shown) - 0.5, -0.5)
-        if overseas:
-            axes.axvspan(overseas.ci_low, overseas.ci_high, color=SHADE, lw=0, zorder=0)
-            axes.axvline(overseas.hazard_ratio, color=TEAL, lw=0.9, ls=(0, (4, 3)), zorder=1)
-        axes.axvline(1.0, color=SOFT, lw=0.6, zorder=1)
-        for place, line in enumerate(shown):
-            _forest_line(axes, place, line, language, is_overseas=line is overseas)
-        _forest_axis(axes, labels, language, (low, high), len(shown))
+        total = sum(panel.height for panel in each)
+        figure, top = canvas(total), total
+        for panel in each:
+            top -= panel.height
+            _panel(figure, panel, language, (top, total))
         return figure
 
     return paint
 
 
-def _forest_limits(lines: Sequence[ForestLine]) -> tuple[float, float]:
-    low = min([0.5, *(line.ci_low for line in lines)])
-    high = max([2.0, *(line.ci_high for line in lines)])
-    return low / 1.08, high * 1.08
+def _panel(figure: Any, panel: Panel, language: Language, place: tuple[float, float]) -> None:
+    bottom, total = place
+    high = _LINE * len(panel.shown) / total
+    axes = figure.add_axes((_PLOT[0], (bottom + _FOOT) / total, _PLOT[1] - _PLOT[0], high))
+    limits = _limits(panel)
+    if panel.ratio:
+        axes.set_xscale("log")
+    axes.set_xlim(*limits)
+    axes.set_ylim(len(panel.shown) - 0.5, -0.5)
+    overseas = panel.overseas
+    if overseas and overseas.ci_low is not None and overseas.ci_high is not None:
+        axes.axvspan(overseas.ci_low, overseas.ci_high, color=SHADE, lw=0, zorder=0)
+        axes.axvline(overseas.value, color=TEAL, lw=0.9, ls=(0, (4, 3)), zorder=1)
+    axes.axvline(panel.null, color=SOFT, lw=0.6, zorder=1)
+    for at, line in enumerate(panel.shown):
+        _forest_line(axes, at, line, language, panel)
+    _forest_axis(axes, panel, language, limits)
 
 
-def _forest_line(axes: Any, place: int, line: ForestLine, language: Language, *, is_overseas: bool) -> None:
+def _limits(panel: Panel) -> tuple[float, float]:
+    ends = [end for line in panel.shown for end in line.ends]
+    if panel.ratio:
+        return min([0.5, *ends]) / 1.08, max([2.0, *ends]) * 1.08
+    low, high = min([panel.null, *ends]), max([panel.null, *ends])
+    room = 0.06 * (high - low) if high > low else 1.0
+    return low - room, high + room
+
+
+def _forest_line(axes: Any, place: int, line: ForestLine, language: Language, panel: Panel) -> None:
+    across = _across(axes)
+    title = folded(line.title.in_language(language), 20 if language == "zh" else 33)
+    axes.text(0.004, place, title, transform=across, va="center", linespacing=1.1)
+    if line.value is None:
+        reason = line.reason.in_language(language) if line.reason else ""
+        axes.text(_PLOT[1] + 0.02, place, reason, transform=across, va="center", color=SOFT)
+        return
+    is_overseas = line is panel.overseas
     colour = INK if is_overseas else TEAL
-    axes.plot(
-        [line.ci_low, line.ci_high], [place, place], color=colour, lw=1.1, solid_capstyle="butt", zorder=3
-    )
+    if line.ci_low is not None and line.ci_high is not None:
+        ends = [line.ci_low, line.ci_high]
+        axes.plot(ends, [place, place], color=colour, lw=1.1, solid_capstyle="butt", zorder=3)
+    is_open = is_overseas or (panel.marks_main and not line.main)
     marker = "D" if is_overseas else "s"
+    inside = "white" if is_open else colour
     axes.plot(
-        [line.hazard_ratio],
+        [line.value],
         [place],
         marker=marker,
         ms=5.2,
         color=colour,
         ls="none",
         zorder=4,
-        markerfacecolor="white" if is_overseas else colour,
+        markerfacecolor=inside,
     )
+    _forest_numbers(axes, place, line, language, panel)
+
+
+def _forest_numbers(axes: Any, place: int, line: ForestLine, language: Language, panel: Panel) -> None:
     across = _across(axes)
-    title = folded(line.title.in_language(language), 20 if language == "zh" else 33)
-    axes.text(0.004, place, title, transform=across, va="center", linespacing=1.1)
-    counts = f"{line.subjects.in_language(language)} / {line.events.in_language(language)}"
-    mark(
-        axes.text(_PLOT[0] - 0.025, place, counts, transform=across, va="center", ha="right"),
-        line.subjects,
-        line.events,
-    )
-    value, low, high = (number.in_language(language) for number in line.estimate)
-    mark(
-        axes.text(_PLOT[1] + 0.02, place, f"{value} ({low}–{high})", transform=across, va="center"),
-        *line.estimate,
-    )
+    if line.subjects is not None and line.events is not None:
+        counts = f"{line.subjects.in_language(language)} / {line.events.in_language(language)}"
+        mark(
+            axes.text(_PLOT[0] - 0.025, place, counts, transform=across, va="center", ha="right"),
+            line.subjects,
+            line.events,
+        )
+    value, *ends = (number.in_language(language) for number in line.estimate)
+    limits = f" ({panel.between.in_language(language).join(ends)})" if ends else ""
+    mark(axes.text(_PLOT[1] + 0.02, place, value + limits, transform=across, va="center"), *line.estimate)
 
 
 def _across(axes: Any) -> Any:
@@ -105,17 +168,25 @@ def _across(axes: Any) -> Any:
     return blended_transform_factory(axes.figure.transFigure, axes.transData)
 
 
-def _forest_axis(
-    axes: Any, labels: ForestLabels, language: Language, limits: tuple[float, float], lines: int
-) -> None:
-    from matplotlib.ticker import FixedLocator, NullLocator
+def _ticks(axes: Any, panel: Panel, limits: tuple[float, float]) -> None:
+    from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator, PercentFormatter
 
-    ticks = [
-        tick for tick in (0.125, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0, 8.0) if limits[0] <= tick <= limits[1]
-    ]
+    if not panel.ratio:
+        axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
+        if panel.percent:
+            axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+        return
+    ticks = [tick for tick in _RATIO_TICKS if limits[0] <= tick <= limits[1]]
+    if len(ticks) > _MOST_TICKS:
+        ticks = [tick for tick in ticks if tick not in (0.75, 1.5)]
     axes.xaxis.set_major_locator(FixedLocator(ticks))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xticklabels([f"{tick:g}" for tick in ticks])
+
+
+def _forest_axis(axes: Any, panel: Panel, language: Language, limits: tuple[float, float]) -> None:
+    _ticks(axes, panel, limits)
+    labels = panel.labels
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
     axes.set_xlabel(labels.axis.in_language(language), fontsize=8, labelpad=15)
@@ -135,7 +206,16 @@ def _forest_axis(
             color=SOFT,
             fontsize=8,
         )
+    _sides(axes, panel, language, limits)
+
+
+def _sides(axes: Any, panel: Panel, language: Language, limits: tuple[float, float]) -> None:
+    """Which side of the null line speaks for whom, a little off the line on its own side."""
     small = {"va": "center", "fontsize": 7, "color": SOFT}
-    below = lines - 0.5 + 0.86
-    axes.text(0.95, below, "← " + labels.better.in_language(language), ha="right", **small)
-    axes.text(1.05, below, labels.worse.in_language(language) + " →", ha="left", **small)
+    below = len(panel.shown) - 0.5 + 0.86
+    off = 0.016 * (limits[1] - limits[0])
+    left, right = (0.95, 1.05) if panel.ratio else (panel.null - off, panel.null + off)
+    better, worse = (one.in_language(language) for one in (panel.labels.better, panel.labels.worse))
+    low, high = (better, worse) if panel.low_is_better else (worse, better)
+    axes.text(left, below, "← " + low, ha="right", **small)
+    axes.text(right, below, high + " →", ha="left", **small)

@@ -86,6 +86,36 @@ class LogExtract:
 
 
 @dataclass(frozen=True)
+class SignedBy:
+    """Somebody who decided. `at` is an instant as stored; account and time differ from one deployment to the next."""
+
+    role: str
+    account: str
+    at: str
+
+
+@dataclass(frozen=True)
+class Unsealing:
+    """How a run's results came to be open.
+
+    knowledge   -- what whoever asked had declared to know of the outcomes: none | registered | seen
+    seen        -- what was seen, of `seen`
+    seen_before -- the day on which an earlier run first showed outcomes of this study; "" where none did
+    """
+
+    knowledge: str
+    seen: str
+    seen_before: str
+    asked: SignedBy
+    agreed: SignedBy
+
+    @property
+    def outcomes_seen(self) -> bool:
+        """By their own word, or by the platform's records whatever was declared."""
+        return self.knowledge == "seen" or bool(self.seen_before)
+
+
+@dataclass(frozen=True)
 class PackageInputs:
     """The facts of one package.
 
@@ -119,6 +149,9 @@ class PackageInputs:
     audience: Audience = "authority"
     demo: bool = False
     labels: Labelling | None = None
+    unsealing: Unsealing | None = (
+        None  # None: a run of before there were seals, or one of which nothing was sealed
+    )
     platform: Bilingual = field(
         default=Bilingual("乐城真实世界数据研究平台", "Boao Lecheng real-world-data research platform")
     )

@@ -10,6 +10,7 @@ from typing import Any
 from rwd_platform.core.canonical import sha256_file, sha256_of
 from rwd_platform.core.text import LANGUAGES, Language
 from studies.evidence.aggregate import Coarsened, coarsened
+from studies.evidence.ard_parquet import ARD_PARQUET, ard_parquet
 from studies.evidence.bag import bag, write_archive, write_folder
 from studies.evidence.documents import (
     LABELS_JSON,
@@ -98,6 +99,7 @@ def _labels(inputs: PackageInputs, files: Mapping[str, bytes]) -> dict[str, byte
         standalone.INDEX_HTML,
         standalone.PACKAGE_JSON,
         *RENDERED_REPORTS.values(),
+        ARD_PARQUET,
         *standalone.BAG_FILES,
         standalone.TAG_MANIFEST,
         standalone.SIGNATURE,
@@ -108,12 +110,14 @@ def _labels(inputs: PackageInputs, files: Mapping[str, bytes]) -> dict[str, byte
 def _rendered(
     inputs: PackageInputs, report: Report, book: NumberBook, drawings: Mapping[str, Drawing], package_id: str
 ) -> dict[str, bytes]:
-    """Page, PDF and DOCX. They print the package's id, so they cannot be part of it; they follow from what is."""
+    """Page, PDF, DOCX and the typed table: they follow from what identifies the package and are no part of it."""
     svg = {name: drawing.svg for name, drawing in drawings.items()}
     png = {name: drawing.png for name, drawing in drawings.items()}
     phrases = Phrases.load(content.TEXTS, book, content.facts_of(inputs))
     trace = page_trace(inputs, book.as_dict()["numbers"])
     files = {standalone.INDEX_HTML: html.render(report, svg, trace, package_id)}
+    # The rows of ard.json once more: a library's version may change its bytes, never what it says.
+    files[ARD_PARQUET] = ard_parquet(inputs.results)
     for language in LANGUAGES:
         running = _running(inputs, phrases, language, package_id)
         files[RENDERED_REPORTS[language, "pdf"]] = pdf.render(report, language, svg, running)

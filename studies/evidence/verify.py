@@ -8,15 +8,17 @@ to account, and with one check that needs a data lock: whether the results can b
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from rwd_platform.core.errors import Exit, Problem
+from rwd_platform.core.errors import Exit, PlatformError, Problem
 from rwd_platform.log.merkle import verify_inclusion
 from rwd_platform.signing.ed25519 import verify as ed25519_verify
+from studies.evidence.ard_parquet import ARD_PARQUET, read_ard_parquet
 from studies.evidence.templates import verify as standalone
 from studies.evidence.templates.verify import Failure
+from studies.results import ArdRow
 
 Rerun = Callable[[dict[str, Any]], Iterable[str]]
 """Given ard.json, recompute from the lock and name each result row that differs."""
@@ -85,6 +87,7 @@ def verify_package(path: Path, trusted_key: bytes | None = None, rerun: Rerun | 
     if not path.exists():
         raise PACKAGE_MISSING.error(path=path)
     findings = standalone.check_package(path, trusted_key, ed25519_verify, verify_inclusion)
+    _check_parquet(path, findings)
     rerun_found = "not asked" if rerun is None else _rerun(path, findings, rerun)
     return Verification(
         package_id=findings.package_id,
@@ -98,6 +101,27 @@ def verify_package(path: Path, trusted_key: bytes | None = None, rerun: Rerun | 
         hash_only=tuple(findings.hash_only),
         rerun=rerun_found,
     )
+
+
+def _check_parquet(path: Path, findings: standalone.Findings) -> None:
+    """The typed table holds the rows of ard.json: the one check that the package's own program cannot make."""
+    if findings.failures or ARD_PARQUET not in findings.hash_only:
+        return
+    members = standalone.read_package(path, standalone.Findings())
+    stored = standalone.read_json(members, standalone.ARD_JSON, findings)
+    try:
+        rows = [_as_json(row) for row in read_ard_parquet(members[ARD_PARQUET])]
+    except PlatformError:
+        findings.fail(ARD_PARQUET, "结果行表格无法读取。", "The table of result rows cannot be read.")
+        return
+    if not isinstance(stored, dict) or rows != stored.get("rows"):
+        findings.fail(ARD_PARQUET, "其中的结果行与 ard.json 不同。", "Its rows are not those of ard.json.")
+        return
+    findings.hash_only.remove(ARD_PARQUET)
+
+
+def _as_json(row: ArdRow) -> dict[str, Any]:
+    return {**asdict(row), "variables": list(row.variables), "warnings": list(row.warnings)}
 
 
 def _rerun(path: Path, findings: standalone.Findings, rerun: Rerun) -> str:

@@ -23,8 +23,18 @@ from studies.reasons import (
     NOT_A_NUMBER,
     ONE_CLUSTER,
     CannotEstimate,
+    Reason,
 )
 from studies.statistics import Bools, Floats, Ints
+
+WEIGHTS_OUT_OF_REACH = Reason(
+    "weights_out_of_reach",
+    "权重过大或过小（超出 {low} 至 {high}），其平方和无法可靠计算；请将所有权重乘以同一常数后重试。",
+    "There are weights outside of {low} to {high}: sums of their squares cannot be relied on. Multiply all weights by "
+    "one constant first.",
+)
+# Powers of weights up to the fourth, and sums of them over any number of rows, stay within what a float can hold.
+SMALLEST_WEIGHT, LARGEST_WEIGHT = 1e-50, 1e50
 
 
 @dataclass(frozen=True)
@@ -130,9 +140,22 @@ def case_weights(weights: npt.ArrayLike | None, rows: int) -> Floats | None:
     """Positive finite weights (rows,), or None. A weight of 0 is refused: leave the row out and say so."""
     if weights is None:
         return None
-    column = numbers(weights, "weights", rows)
-    if (column <= 0).any():
+    column = weight_column(weights, rows)
+    if (column == 0).any():
         raise CannotEstimate(BAD_WEIGHTS)
+    return column
+
+
+def weight_column(weights: npt.ArrayLike, rows: int | None = None) -> Floats:
+    """Finite weights (rows,) that are not negative; 0 is for the method to judge.
+
+    Raises BAD_WEIGHTS, and WEIGHTS_OUT_OF_REACH for one above 1e50 or, if not 0, below 1e-50.
+    """
+    column = numbers(weights, "weights", rows)
+    if (column < 0).any():
+        raise CannotEstimate(BAD_WEIGHTS)
+    if (column > LARGEST_WEIGHT).any() or ((column < SMALLEST_WEIGHT) & (column > 0)).any():
+        raise CannotEstimate(WEIGHTS_OUT_OF_REACH, low=f"{SMALLEST_WEIGHT:g}", high=f"{LARGEST_WEIGHT:g}")
     return column
 
 

@@ -5,11 +5,19 @@ from __future__ import annotations
 from math import erfc, sqrt
 from statistics import NormalDist
 
+from studies.reasons import BAD_ARGUMENT, CannotEstimate
+from studies.statistics.options import finite
+
 CI_LEVEL = 0.95
 
 
 def normal_quantile(level: float = CI_LEVEL) -> float:
-    """The z that leaves (1 - level)/2 on either side: 1.959963985 for 0.95."""
+    """The z that leaves (1 - level)/2 on either side: 1.959963985 for 0.95.
+
+    Raises `CannotEstimate(BAD_ARGUMENT)` naming conf_level for a level that is not between 0 and 1.
+    """
+    if not 0.0 < finite(level, "conf_level") < 1.0:
+        raise CannotEstimate(BAD_ARGUMENT, argument="conf_level", allowed="0 < conf_level < 1")
     return NormalDist().inv_cdf(0.5 + level / 2)
 
 

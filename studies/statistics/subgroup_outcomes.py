@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from studies.reasons import TOO_MANY_TERMS, CannotEstimate
-from studies.statistics import Bools, Floats
+from studies.statistics import Bools, Floats, Ints
 from studies.statistics.estimate import Scale
 from studies.statistics.inputs import follow_up, labels, numbers, yes_no
 from studies.statistics.repeated.design import design as checked_design
@@ -38,6 +38,9 @@ class Outcome(Protocol):
     def events(self) -> Bools | None:
         """Who had the event (n,), or None for a continuous outcome."""
 
+    def absorbs(self, codes: Ints) -> bool:
+        """Whether its strata tell the groups `codes` (n,) apart: their main effects cannot be in the model then."""
+
     def fit(self, x: Floats, rows: Bools) -> Fit:
         """The regression on the columns of x (n, p) among the rows chosen (n,)."""
 
@@ -63,6 +66,13 @@ class CoxOutcome:
     def events(self) -> Bools | None:
         """Who had the event."""
         return self._rows.event
+
+    def absorbs(self, codes: Ints) -> bool:
+        """Every stratum lies in one group."""
+        if self._strata is None:
+            return False
+        pairs = np.unique(np.column_stack([self._strata, codes]), axis=0)
+        return len(pairs) == len(np.unique(self._strata))
 
     def fit(self, x: Floats, rows: Bools) -> Fit:
         """Columns of x for the rows chosen."""
@@ -93,6 +103,10 @@ class LogisticOutcome:
         """Who had the outcome."""
         return self._y
 
+    def absorbs(self, codes: Ints) -> bool:
+        """False: there are no strata."""
+        return False
+
     def fit(self, x: Floats, rows: Bools) -> Fit:
         """Columns of x, after an intercept, for the rows chosen."""
         y, design = self._y[rows].astype(np.float64), checked_design(x[rows], int(rows.sum())).matrix
@@ -113,6 +127,10 @@ class LinearOutcome:
     def events(self) -> Bools | None:
         """None: there are no events."""
         return None
+
+    def absorbs(self, codes: Ints) -> bool:
+        """False: there are no strata."""
+        return False
 
     def fit(self, x: Floats, rows: Bools) -> Fit:
         """Columns of x, after an intercept, for the rows chosen."""

@@ -230,7 +230,7 @@ def _interaction(
     """One model with a treatment effect at each usable level, and one with a common effect."""
     rows = np.isin(groups.codes, usable)
     member = (groups.codes[:, None] == np.array(usable)) * 1.0
-    main = np.column_stack([member[:, 1:], x])
+    main = x if model.absorbs(groups.codes) else np.column_stack([member[:, 1:], x])
     full = model.fit(np.column_stack([member * arm[:, None], main]), rows)
     k, df = len(usable), len(usable) - 1
     linear = model.scale == "identity"

@@ -15,7 +15,8 @@ import pytest
 
 from rwd_platform.core.text import Bilingual
 from studies.attrition import AttritionStep
-from studies.evidence.aggregate import GRID_DAYS, coarse_curve, coarsened, kept_days, merged_steps
+from studies.evidence.aggregate import GRID_DAYS, coarsened, merged_steps
+from studies.evidence.aggregate_curves import coarse_curve, kept_days
 from studies.evidence.package import BuiltPackage, build
 from studies.evidence.templates import verify as standalone
 from studies.evidence.verify import verify_package

@@ -9,10 +9,10 @@ import json
 import pandas as pd
 import pytest
 
-from studies.evidence.documents import json_documents
-from studies.evidence.inputs import PackageInputs
+from studies.evidence.documents import json_documents, signoff, unsealing
+from studies.evidence.inputs import PackageInputs, SignedBy, Unsealing
 from studies.evidence.package import build
-from studies.evidence.report.blocks import Paragraph, Points, Table, Text
+from studies.evidence.report.blocks import Facts, Figure, Paragraph, Points, Table, Text
 from studies.evidence.report.content import make_report
 from studies.evidence.templates import verify as standalone
 from studies.evidence.verify import verify_package
@@ -99,9 +99,137 @@ def test_borrowing_says_its_price(report):
 def test_each_judged_result_has_its_level_and_what_kept_it_there(report):
     rows = {cells(row)[0]: cells(row)[1:] for row in table(report, "claims").rows}
     main = rows["One-year success against the performance criterion"]
-    assert main[0] == "descriptive" and "Loss to follow-up 0.100 / 0.050" in main[1]
+    assert main[:2] == ["primary", "descriptive"] and "Loss to follow-up 0.100 / 0.050" in main[2]
     crude = rows["Against the external control, crude"]
-    assert "Control of confounding" in crude[1] and crude[2] == "Calibration by negative controls"
+    assert "Control of confounding" in crude[2] and crude[3] == "Calibration by negative controls"
+
+
+def test_the_role_stands_apart_from_what_failed_and_a_gate_without_meaning_says_why(report):
+    found = table(report, "claims")
+    assert cells(found.rows[0])[1] == "primary"
+    assert {cells(row)[1] for row in found.rows[1:]} <= {"secondary", "sensitivity", "descriptive"}
+    assert not any("Role in the protocol" in cells(row)[3] for row in found.rows)
+    notes = [note.plain("zh") for note in found.notes]
+    assert any("最坏情形”不适用：主要分析已将全部失访者计为失败" in note for note in notes)
+
+
+def test_the_window_is_part_of_the_answer(report):
+    """Who was seen 14 days before day 365 counts as followed: without that sentence nobody could count again."""
+    lead = next(one for one in report.summary if isinstance(one, Paragraph) and one.tone == "lead")
+    assert lead.text.plain("en").endswith("on or after day 351 counts as followed to day 365.")
+    assert lead.text.plain("zh").endswith("第 351 天或以后仍在随访且未发生事件者，计为随访满 365 天。")
+    for language, part in (("en", "on or after day 351"), ("zh", "第 351 天或以后")):
+        assert spoken(report, language).count(part) >= 4  # in the summary, and with each result by that day
+
+
+def signed(report, key: str, language: str = "en") -> str:
+    facts = next(one for one in reversed(report.summary) if isinstance(one, Facts))
+    return next(value.plain(language) for name, value in facts.rows if name.plain("en") == key)
+
+
+DECLARED = Unsealing(
+    "registered",
+    "",
+    "",
+    SignedBy("researcher", "user-7", "2026-11-01T08:00:00Z"),
+    SignedBy("privacy", "user-9", "2026-11-02T09:00:00Z"),
+)
+
+
+def claims_of(inputs, unsealing) -> tuple[str, list[list[str]]]:
+    """The report with every level confirmatory in the run: what is left of it, and what the first page says."""
+    rows = tuple(
+        dataclasses.replace(one, value="confirmatory") if one.statistic == "claim_level" else one
+        for one in inputs.results.rows
+    )
+    results = dataclasses.replace(inputs.results, rows=rows)
+    made = dataclasses.replace(inputs, results=results, unsealing=unsealing)
+    report = make_report(made, json_documents(made))[0]
+    return report, [cells(row) for row in table(report, "claims").rows]
+
+
+def test_outcomes_seen_before_unsealing_lower_every_level_and_the_report_says_so(inputs):
+    seen = dataclasses.replace(DECLARED, knowledge="seen", seen="Interim counts at a meeting")
+    report, rows = claims_of(inputs, seen)
+    assert {row[2] for row in rows} == {"supportive"}
+    gated = [row for row in rows if row[0].startswith(("One-year success", "Against the external control"))]
+    assert len(gated) >= 4 and all("Outcomes not seen before unsealing" in row[3] for row in gated)
+    said = signed(report, "Outcomes known at unsealing")
+    assert "outcomes had been seen (Interim counts at a meeting)" in said and "more than supportive" in said
+    lead = next(one for one in report.summary if isinstance(one, Paragraph) and one.tone == "lead")
+    assert "Claim level: supportive." in lead.text.plain("en")
+
+
+def test_who_unsealed_is_told_by_role_and_what_was_registered_lowers_nothing(inputs):
+    report, rows = claims_of(inputs, DECLARED)
+    assert {row[2] for row in rows} == {"confirmatory"}
+    by = signed(report, "Results unsealed")
+    assert "Asked for by a researcher, agreed to by another person, a privacy officer" in by
+    assert "user-7" not in by and "2026" not in by, "accounts and times are in the file that may differ"
+
+
+def test_the_package_holds_the_two_accounts_and_the_times_outside_its_content(inputs, tmp_path):
+    """Who and when differ from one deployment to the next: the package's id does not."""
+    one = build(dataclasses.replace(inputs, unsealing=DECLARED), tmp_path / "one")
+    later = SignedBy("privacy", "user-3", "2027-01-01T00:00:00Z")
+    other = build(
+        dataclasses.replace(inputs, unsealing=dataclasses.replace(DECLARED, agreed=later)), tmp_path / "two"
+    )
+    assert one.package_id == other.package_id and verify_package(other.path).failures == ()
+    kept = json.loads((other.folder / "data/10_signoff/unsealing.json").read_text("utf-8"))["unsealed"]
+    assert kept["asked"] == {"role": "researcher", "account": "user-7", "at": "2026-11-01T08:00:00Z"}
+    assert kept["agreed"]["account"] == "user-3"
+    signoff = json.loads((one.folder / "data/10_signoff/signoff.json").read_text("utf-8"))["unsealing"]
+    assert (signoff["asked_by"], signoff["agreed_by"], signoff["knowledge"]) == (
+        "researcher", "privacy", "registered",
+    )  # fmt: skip
+    assert signoff["highest_claim"] == "confirmatory"
+
+
+def test_what_was_seen_does_not_leave_with_an_aggregate_package(inputs):
+    seen = dataclasses.replace(DECLARED, knowledge="seen", seen="three deaths in the exposed arm")
+    abroad = dataclasses.replace(inputs, audience="aggregate", unsealing=seen)
+    assert "three deaths" not in json.dumps(json_documents(abroad)) + json.dumps(unsealing(abroad))
+    assert signoff(abroad)["unsealing"]["highest_claim"] == "supportive"
+
+
+def test_an_earlier_run_that_was_unsealed_lowers_the_level_whatever_is_declared():
+    assert dataclasses.replace(DECLARED, knowledge="none", seen_before="2026-10-01").outcomes_seen
+    assert not DECLARED.outcomes_seen
+
+
+def test_a_p_value_never_prints_as_if_the_verdict_were_another(inputs):
+    """0.04996 rejects at 0.05: three decimals would say 0.050."""
+    stem = "all.adjusted.ph"
+    near = {f"{stem}.global.p_value": 0.04996, f"{stem}.valve_v.p_value": 0.0501}
+    near |= {"all.criterion.gate.power.measured": 0.79996}
+    rows = tuple(
+        dataclasses.replace(one, value=near[one.id]) if one.id in near else one for one in inputs.results.rows
+    )
+    made = dataclasses.replace(inputs, results=dataclasses.replace(inputs.results, rows=rows))
+    report = make_report(made, json_documents(made))[0]
+    printed = {cells(row)[0]: cells(row)[-1] for row in table(report, "ph_all_adjusted").rows}
+    assert printed["Global"] == "0.04996" and printed["Demo valve V"] == "0.0501"
+    assert "P = 0.04996" in spoken(report, "en")
+    main = cells(table(report, "claims").rows[0])
+    assert "Planned size 0.79996 / 0.80000" in main[3]
+
+
+def test_a_weighted_curve_says_how_its_band_was_made_and_what_its_weights_are_worth():
+    of = protocol()
+    plans = [of.analysis(id) for id in ("all.kaplan_meier", "all.log_rank", "all.crude")]
+    plans[0] = dataclasses.replace(plans[0], weights="att", covariates=("age", "ejection", "diabetes"))
+    of = dataclasses.replace(of, analyses=tuple(plans))
+    made = with_results(run_analyses(valve_dataset(), of, "lock-3f9a0c5d"), protocol=of)
+    report = make_report(made, json_documents(made))[0]
+    figure = next(one for one in report.body if isinstance(one, Figure) and one.key.startswith("km_"))
+    notes = " ".join(note.plain("en") for note in figure.notes)
+    assert "robust variance, weights taken as known" in notes and "Greenwood" not in notes
+    size = made.results.row("all.kaplan_meier.comparator.effective_sample_size").value
+    assert f"Demo valve S (external control) {size:.1f}" in notes or f"{size:.1f}" in notes
+    assert "Log-rank test (unweighted)" in notes and "after weighting to the treated" in figure.caption.plain(
+        "en"
+    )
 
 
 def test_gates_do_not_flood_the_list_of_warnings(report):
@@ -155,3 +283,6 @@ def test_a_criterion_of_failures_is_told_as_failures():
     assert "13 had failed by day 365: 21.7%" in lead.text.plain("en") and "失败率" in lead.text.plain("zh")
     heads = [one.plain("en") for one in table(report, "criterion_all_criterion").head]
     assert heads[1] == "Failures"
+    # Kaplan-Meier is of who is free of the event: the sentence turns the criterion round.
+    assert "a share free of the event of at least 80%" in spoken(report, "en")
+    assert "无事件比例不低于 80%" in spoken(report, "zh")

@@ -18,6 +18,8 @@ from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.study import newest_run
 from rwd_platform.flows.unseal_results import decide_unsealing
 from rwd_platform.records.tables import Study, UnsealingRequest
+from studies.evidence.ard_parquet import ARD_PARQUET, ard_parquet, read_ard_parquet
+from studies.results import ArdRow, ResultSet
 from tests.conftest import StandingClock
 from tests.flows import erasing
 from tests.flows.sending import RESEARCHER
@@ -57,6 +59,8 @@ def test_no_sealed_number_is_in_database_files_or_logs(
     whole = newest_run(other, study).results
     numbers = numbers_only_in(whole, run.results)
     assert len(numbers) > 15
+    check_table_of_rows(run.results, whole)
+    assert not [*platform.layout.home.rglob(Path(ARD_PARQUET).name)]
     needles = [one.encode() for one in numbers]
     doubles = [struct.pack(order, float(one)) for one in numbers for order in ("<d", ">d")]
     reasons = [why.encode() for id, why in whole["not_done"].items() if id not in run.results["not_done"]]
@@ -78,6 +82,26 @@ def test_no_sealed_number_is_in_database_files_or_logs(
     assert seen(platform) == set()
     assert not any(one in caplog.text for one in numbers)
     assert any(path.endswith("records.db") or "records.db" in path for path in seen(other))
+
+
+def check_table_of_rows(shown: dict[str, Any], whole: dict[str, Any]) -> None:
+    """What a package would export as a typed table, made of the run as it is kept: its open rows alone.
+
+    Parquet is compressed, so its rows are read; a search of its bytes would find nothing whatever they hold.
+    """
+    kept, opened = (
+        read_ard_parquet(ard_parquet(ResultSet.from_dict(one, dict.fromkeys(one["row_sets"], ()))))
+        for one in (shown, whole)
+    )
+    sealed = {row["id"] for row in whole["rows"]} - {row["id"] for row in shown["rows"]}
+    hidden = {float(one) for one in numbers_only_in(whole, shown)}
+
+    def numbers(rows: tuple[ArdRow, ...]) -> set[object]:
+        return {one for row in rows for one in (row.value, row.ci_low, row.ci_high)}
+
+    assert len(sealed) > 20 and not sealed & {row.id for row in kept}
+    assert {row.id for row in kept} == {row["id"] for row in shown["rows"]}
+    assert not hidden & numbers(kept) and hidden & numbers(opened)
 
 
 def test_row_sets_are_of_populations_and_arms_and_of_no_outcome(platform: Platform, study: Study) -> None:

@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from sqlmodel import select
 
 from rwd_platform.core.canonical import sha256_of
 from rwd_platform.core.errors import PlatformError
-from rwd_platform.flows.evidence import assemble_evidence
+from rwd_platform.flows.evidence import _unsealing, assemble_evidence
 from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.study import newest_run, results_of, run_study
 from rwd_platform.flows.unseal_results import Knowledge, decide_unsealing, request_unsealing, votes_of
@@ -28,6 +29,7 @@ from rwd_platform.records.tables import (
     UnsealingRequest,
     User,
 )
+from studies.sealing import load_policy
 from tests.conftest import StandingClock
 from tests.flows import erasing
 from tests.flows.sending import CLERK, REGULATOR, RESEARCHER
@@ -191,6 +193,24 @@ def test_a_request_is_decided_once(platform: Platform, study: Study, actor: Acto
     assert refusal(lambda: ask(platform, study)).code == "unsealing.nothing_sealed"
 
 
+def test_a_package_is_told_who_unsealed_when_and_what_they_knew(platform: Platform, study: Study) -> None:
+    """From the log's own entries of the request that was agreed to; a request that was refused is not it."""
+    refused = ask(platform, study, SECOND, Knowledge("seen", "去年学术会议的摘要中看到过部分结局"))
+    decide_unsealing(platform, FIRST, refused.id, False, AGREED)
+    asked = ask(platform, study)
+    decide_unsealing(platform, OFFICER, asked.id, True, AGREED)
+    told = _unsealing(platform, newest_run(platform, study))
+    assert told is not None and (told.knowledge, told.seen, told.outcomes_seen) == ("registered", "", False)
+    assert (told.asked.role, told.asked.account) == ("researcher", FIRST.id)
+    assert (told.agreed.role, told.agreed.account) == ("privacy", OFFICER.id)
+    decided = platform.records.get(UnsealingRequest, asked.id).decided_at
+    assert told.agreed.at == entries(platform, "results.unsealed")[-1]["ts"] and told.agreed.at[:16] == decided[:16]
+
+
+def test_of_a_run_that_was_never_sealed_nobody_is_told(platform: Platform, study: Study) -> None:
+    assert _unsealing(platform, newest_run(platform, study)) is None
+
+
 # -- who may not -----------------------------------------------------------------------------------------------------
 
 
@@ -304,6 +324,21 @@ def test_without_the_planned_diagnostics_nobody_asks(platform: Platform, study: 
     changed(platform, "UPDATE analysis_run SET results = ?", json.dumps({**run.results, "rows": rows}))
     error = refusal(lambda: ask(platform, study))
     assert error.code == "unsealing.diagnostics_missing" and "all.balance" in error.en
+
+
+def test_a_population_whose_estimates_lack_a_diagnostic_in_the_plan_is_not_unsealed(
+    platform: Platform, study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Were every crude model to need a restricted mean beside it, this protocol would lack one for each population."""
+    policy = load_policy()
+    methods = {**policy.methods, "log_rank": replace(policy.methods["log_rank"], needs=("rmst",))}
+    monkeypatch.setattr("studies.before_unsealing.load_policy", lambda: replace(policy, methods=methods))
+    error = refusal(lambda: ask(platform, study))
+    assert (error.code, error.exit) == ("unsealing.diagnostics_missing", 3)
+    assert "restricted: rmst (restricted.log_rank; not planned for it)" in error.en
+    assert "restricted：rmst（restricted.log_rank；方案没有为其计划）" in error.zh
+    assert "register a new protocol" in error.next_en and refused_for(platform) == error.code
+    assert not platform.records.all(select(UnsealingRequest))
 
 
 def test_a_protocol_that_was_changed_unseals_nothing(platform: Platform, study: Study) -> None:

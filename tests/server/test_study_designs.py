@@ -19,9 +19,18 @@ def test_power_and_the_price_of_borrowing_stand_before_the_freeze(platform: Plat
     study = register_study(platform, RESEARCHER, TEXT)
     page = as_user("researcher", language="en").get(f"/studies/{study.id}").text
     assert "what do these designs do" in page
-    for number in ("55", "0.0121", "0.653", "75", "0.1268"):
+    for number in ("0.0121", "0.653", "75", "0.1268"):
         assert f">{number}<" in page, number
+    assert "success of at least 80.0 %" in page and "55 successes or more" in page
     assert "that is the price of borrowing" in page
+    at_most = TEXT.replace("\nid: valve-v\n", "\nid: valve-w\n").replace(
+        "      value: 0.8\n      direction: at_least\n      alpha: 0.025\n      assumed: 0.92\n",
+        "      value: 0.2\n      direction: at_most\n      alpha: 0.025\n      assumed: 0.08\n",
+        1,
+    )
+    other = register_study(platform, RESEARCHER, at_most)
+    turned = as_user("researcher", language="zh").get(f"/studies/{other.id}").text
+    assert "失败率不高于 20.0 %" in turned and "至多 5 例失败" in turned
     assert "冻结之前" in as_user("researcher", language="zh").get(f"/studies/{study.id}").text
 
 

@@ -168,7 +168,7 @@ def test_afterwards_the_page_says_who_and_when(as_user: LogIn, study: Study) -> 
     answer = as_user("privacy").post(f"/api/v1/unsealings/{asked.json()['id']}/votes", json=word)
     assert (answer.status_code, answer.json()["state"]) == (200, "unsealed")
     page = as_user("researcher").get(f"/studies/{study.id}").text
-    for words in ("谁在何时揭盲", "张 privacy", AGREED, "drawing-forest", "结果：原始比较与校正之后"):
+    for words in ("谁在何时揭盲", "张 privacy", AGREED, "drawing-forest", "结果与结论级别"):
         assert words in page, words
     assert f'action="/studies/{study.id}/assemble"' in page
     (seen,) = as_user("researcher").get(f"/api/v1/studies/{study.id}/unsealings").json()

@@ -8,7 +8,7 @@ import pytest
 
 from rwd_platform.core.text import Bilingual
 from studies.claim_gates import GATES, Judged
-from studies.claims import LEVELS, claim_rows, claim_rules
+from studies.claims import LEVELS, after_unsealing, claim_rows, claim_rules
 from studies.planned import PlannedAnalysis
 from studies.planned_reader import FIELDS
 from studies.protocol import Protocol
@@ -101,6 +101,8 @@ def test_a_balance_with_other_weights_or_fewer_covariates_is_not_looked_at():
     for other in (
         PlannedAnalysis("all.balance", "balance", TITLE, "all", COVARIATES, "overlap"),
         PlannedAnalysis("all.balance", "balance", TITLE, "all", COVARIATES[:1], "att"),
+        # More covariates make another score, and so other weights.
+        PlannedAnalysis("all.balance", "balance", TITLE, "all", (*COVARIATES, "sex"), "att"),
         PlannedAnalysis("all.balance", "balance", TITLE, "some", COVARIATES, "att"),
     ):
         rows = [row("all.balance.age.smd_weighted", 0.0), row("all.balance.smd_limit", 0.1)]
@@ -127,6 +129,21 @@ def test_overlap_is_asked_of_whatever_controls():
     assert found("overlap", CRUDE) is None
 
 
+@pytest.mark.parametrize(
+    "other",
+    [
+        PlannedAnalysis("all.overlap", "overlap", TITLE, "some", COVARIATES),
+        PlannedAnalysis("all.overlap", "overlap", TITLE, "all", COVARIATES[:2]),
+        PlannedAnalysis("all.overlap", "overlap", TITLE, "all", (*COVARIATES, "sex")),
+    ],
+    ids=["another population", "fewer covariates", "more covariates"],
+)
+def test_an_overlap_of_others_says_nothing_of_this_result(other):
+    of = with_analyses(other, ADJUSTED)
+    seen = found("overlap", ADJUSTED, row("all.overlap.equipoise_share", 1.0), protocol=of)
+    assert seen.status == "not_evaluated"
+
+
 def test_the_smaller_effective_sample_and_the_heavier_arm_count():
     sizes = [
         row("all.one.exposed.effective_sample_size", 60.0),
@@ -143,16 +160,32 @@ def test_the_smaller_effective_sample_and_the_heavier_arm_count():
     assert found("weights", CRUDE) is None
 
 
-def test_hazards_pass_by_the_test_of_the_exposure_alone_or_by_a_planned_rmst():
+def test_hazards_pass_by_the_test_of_the_exposure_alone_or_by_an_rmst_of_the_same_comparison():
     """The global test may reject for a covariate; the claim is about the exposure."""
     rows = [row("all.one.ph.valve_v.p_value", 0.06), row("all.one.ph.global.p_value", 0.001)]
     assert found("hazards", ADJUSTED, *rows).status == "passed"
     assert found("hazards", ADJUSTED, row("all.one.ph.valve_v.p_value", 0.04)).status == "failed"
     assert found("hazards", WEIGHTED).status == "not_evaluated"
     rmst = PlannedAnalysis("all.rmst", "rmst", TITLE, "all")
-    of = with_analyses(WEIGHTED, rmst)
-    assert found("hazards", WEIGHTED, row("all.rmst.difference", 3.0), protocol=of).status == "passed"
-    assert found("hazards", WEIGHTED, protocol=of).status == "not_evaluated"  # planned, and not done
+    of = with_analyses(CRUDE, rmst)
+    assert found("hazards", CRUDE, row("all.rmst.difference", 3.0), protocol=of).status == "passed"
+    assert found("hazards", CRUDE, protocol=of).status == "not_evaluated"  # planned, and not done
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"population": "some", "covariates": COVARIATES}, {"covariates": COVARIATES, "role": "sensitivity"}],
+    ids=["crude", "another population", "an aside"],
+)
+def test_another_rmst_does_not_excuse_a_model_whose_hazards_are_not_proportional(changes):
+    """A hazard ratio that was adjusted is not stood for by a crude difference of means."""
+    rmst = dataclasses.replace(PlannedAnalysis("all.rmst", "rmst", TITLE, "all"), **changes)
+    rows = [row("all.rmst.difference", 3.0), row("all.one.ph.valve_v.p_value", 1e-12)]
+    of = with_analyses(ADJUSTED, rmst)
+    assert found("hazards", ADJUSTED, *rows, protocol=of).status == "failed"
+    same = dataclasses.replace(PlannedAnalysis("all.rmst", "rmst", TITLE, "all"), covariates=COVARIATES)
+    of = with_analyses(ADJUSTED, same)
+    assert found("hazards", ADJUSTED, *rows, protocol=of).status == "passed"
 
 
 def test_the_detectable_ratio_is_schoenfelds():
@@ -185,7 +218,10 @@ def test_agreement_needs_two_that_control_and_say_the_same():
 
 
 SINGLE = planned(
-    "performance_criterion", role="primary", criterion=PROTOCOL.analysis("all.criterion").criterion
+    "performance_criterion",
+    role="primary",
+    criterion=PROTOCOL.analysis("all.criterion").criterion,
+    lost="complete_cases",
 )
 FINE = [
     row("all.one.lost_share", 0.02),
@@ -218,6 +254,23 @@ def test_each_gate_that_fails_lowers_the_level_as_the_rules_say(place, value, ex
 def test_not_evaluated_is_never_passed(gone):
     rows = [one for at, one in enumerate(FINE) if at != gone]
     assert level(*rows) != "confirmatory"
+
+
+def test_a_main_analysis_that_is_the_worst_case_already_does_not_agree_with_itself():
+    """Nothing is passed that could not fail; the gate says that it has no meaning here, and why."""
+    plan = dataclasses.replace(SINGLE, lost="as_failure")
+    assert found("worst_case", plan, *FINE).status == "not_applicable"
+    judged = {one.id: one for one in claim_rows(with_analyses(plan), FINE, {})}
+    said = judged["all.one.gate.worst_case.status"]
+    assert said.value == "not_applicable" and "主要分析已将全部失访者计为失败" in said.warnings[0]
+    assert judged["all.one.claim_level"].value == "confirmatory"
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_outcomes_that_were_seen_before_unsealing_leave_nothing_confirmatory(level):
+    assert after_unsealing(level, outcomes_seen=False) == level
+    left = after_unsealing(level, outcomes_seen=True)
+    assert left == ("supportive" if level == "confirmatory" else level)
 
 
 def test_a_result_that_was_not_made_is_not_judged():

@@ -26,6 +26,7 @@ from studies.planned import Horizon, PlannedAnalysis
 from studies.protocol import Protocol
 from studies.results import ResultSet
 from studies.run import run_analyses
+from studies.statistics.causal.smd_limit import smd_limit
 from studies.statistics.survival.cox import fit_cox
 from tests.studies.valve import SEED, protocol, valve_dataset
 
@@ -285,24 +286,69 @@ def test_an_e_value_of_what_was_not_done_says_so():
     assert "gave no result" in found.not_done["all.e_value"]
 
 
+def test_the_limit_of_differences_grows_as_arms_get_small_but_not_beyond_a_quarter_of_a_deviation():
+    """Ten against ten: what randomised arms exceed one time in twenty would be above one standard deviation."""
+    plan = protocol().analysis("all.balance")
+    few = DATASET.frame.groupby("valve_v").head(10).sort_values("subject_id", ignore_index=True)
+    assert smd_limit(10, 10, 3).limit > 1
+    found = run_one(plan, dataset=dataclasses.replace(DATASET, frame=few))
+    row = found.row("all.balance.smd_limit")
+    assert row.value == 0.25 and "at most 0.25" in row.method
+    of = protocol()
+    strict = dataclasses.replace(of, diagnostics=dataclasses.replace(of.diagnostics, smd_by_size=False))
+    assert value(run_one(plan, of=strict), "all.balance.smd_limit") == 0.1
+
+
 def test_a_restricted_mean_beyond_follow_up_is_refused():
     plan = dataclasses.replace(protocol().analysis("all.rmst"), tau=5000)
     assert "beyond follow-up" in run_one(plan).not_done["all.rmst"]
 
 
+def test_a_log_rank_test_by_hospitals_that_have_one_arm_each_says_so():
+    plan = dataclasses.replace(protocol().analysis("all.log_rank"), strata=("site_id",))
+    reason = run_one(plan).not_done["all.log_rank"]
+    assert "Within each stratum of 'hospital' there is one arm only" in reason and "按“医院”分层后" in reason
+    plan = dataclasses.replace(plan, strata=("diabetes",))
+    assert run_one(plan).not_done == {}
+
+
+def test_a_log_rank_test_of_arms_that_are_never_at_risk_together_says_so():
+    """The exposed are gone before the first of the others has an event, and had none themselves."""
+    exposed = DATASET.frame["valve_v"] == 1
+    frame = DATASET.frame.assign(
+        time_days=np.where(exposed, 5.0, 100.0), event=np.where(exposed, 0, DATASET.frame["event"])
+    )
+    plan = protocol().analysis("all.log_rank")
+    reason = run_one(plan, dataset=dataclasses.replace(DATASET, frame=frame)).not_done["all.log_rank"]
+    assert "At no event time are both arms at risk" in reason
+
+
 DIABETES = PlannedAnalysis("all.by", "subgroups", TITLE, of="all.adjusted", by=("diabetes",))
 
 
-def test_subgroups_are_the_model_in_each_level_and_a_test_between_them():
+def test_subgroups_are_one_model_with_an_effect_at_each_level_and_a_test_between_them():
+    """Exposure at each level, the levels themselves and the other covariates: written out here column by column."""
     found = run_one(protocol().analysis("all.adjusted"), DIABETES)
     frame = DATASET.frame
     covariates = ["valve_v", "age", "ejection"]
-    for level, chosen in (("yes", frame["diabetes"] == 1), ("no", frame["diabetes"] == 0)):
-        part = frame[chosen]
-        alone = fit_cox(part[covariates], part["time_days"], part["event"])
+    yes, no = frame["diabetes"], 1 - frame["diabetes"]
+    by_hand = np.column_stack(
+        [frame["valve_v"] * yes, frame["valve_v"] * no, yes, frame["age"], frame["ejection"]]
+    ).astype(float)
+    joint = fit_cox(by_hand, frame["time_days"], frame["event"])
+    for place, (level, inside) in enumerate((("yes", yes), ("no", no))):
         row = found.row(f"all.by.diabetes.{level}.hazard_ratio")
-        assert row.value == pytest.approx(math.exp(alone.coef[0]), rel=1e-9)
+        part = frame[inside == 1]
+        assert row.value == pytest.approx(math.exp(joint.coef[place]), rel=1e-9)
+        assert value(found, f"all.by.diabetes.{level}.standard_error") == pytest.approx(
+            math.sqrt(joint.covariance[place, place]), rel=1e-9
+        )
         assert (row.n, row.events) == (len(part), int(part["event"].sum()))
+        for arm, exposed in (("exposed", 1), ("comparator", 0)):
+            mine = part[part["valve_v"] == exposed]
+            assert value(found, f"all.by.diabetes.{level}.{arm}.subjects") == len(mine)
+            assert value(found, f"all.by.diabetes.{level}.{arm}.events") == mine["event"].sum()
+    assert value(found, "all.by.exposed.subjects") == 60
     main = frame[[*covariates, "diabetes"]].to_numpy(dtype=float)
     product = (frame["valve_v"] * (1 - frame["diabetes"])).to_numpy(dtype=float)
     with_product = fit_cox(np.column_stack([main, product]), frame["time_days"], frame["event"])
@@ -310,6 +356,44 @@ def test_subgroups_are_the_model_in_each_level_and_a_test_between_them():
     chi_square = 2 * (with_product.loglik - without.loglik)
     assert value(found, "all.by.interaction.diabetes.chi_square") == pytest.approx(chi_square, rel=1e-7)
     assert value(found, "all.by.interaction.diabetes.degrees") == 1
+
+
+def test_subgroups_by_the_stratum_of_the_model_need_no_main_effect():
+    """Each level has its own baseline hazard already; a column for it would be constant within every stratum."""
+    model = dataclasses.replace(
+        protocol().analysis("all.adjusted"), covariates=("age", "ejection"), strata=("diabetes",)
+    )
+    found = run_one(model, DIABETES)
+    frame = DATASET.frame
+    yes, no = frame["diabetes"], 1 - frame["diabetes"]
+    by_hand = np.column_stack(
+        [frame["valve_v"] * yes, frame["valve_v"] * no, frame["age"], frame["ejection"]]
+    ).astype(float)
+    joint = fit_cox(by_hand, frame["time_days"], frame["event"], strata=frame["diabetes"])
+    one = fit_cox(
+        frame[["valve_v", "age", "ejection"]], frame["time_days"], frame["event"], strata=frame["diabetes"]
+    )
+    assert value(found, "all.by.diabetes.yes.hazard_ratio") == pytest.approx(
+        math.exp(joint.coef[0]), rel=1e-9
+    )
+    chi_square = 2 * (joint.loglik - one.loglik)
+    assert value(found, "all.by.interaction.diabetes.chi_square") == pytest.approx(chi_square, rel=1e-7)
+
+
+def test_a_weighted_model_by_its_stratum_has_its_subgroups_too():
+    model = dataclasses.replace(
+        protocol().analysis("all.weighted"), covariates=("age", "ejection"), strata=("diabetes",)
+    )
+    found = run_one(model, dataclasses.replace(DIABETES, of="all.weighted"))
+    assert found.not_done == {}
+    assert 0 < value(found, "all.by.interaction.diabetes.p_value") < 1
+
+
+def test_subgroups_of_one_arm_alone_are_a_reason_and_no_row():
+    dataset = dataclasses.replace(DATASET, frame=ARM.reset_index(drop=True))
+    found = run_one(protocol().analysis("all.adjusted"), DIABETES, dataset=dataset)
+    assert "Only one arm" in found.not_done["all.by"]
+    assert not [row for row in found.rows if row.analysis == "all.by"]
 
 
 def test_a_weighted_model_has_subgroups_of_what_is_in_its_score():
@@ -340,8 +424,10 @@ def test_a_subgroup_without_events_is_reported_with_its_reason():
     found = run_one(
         protocol().analysis("all.adjusted"), DIABETES, dataset=dataclasses.replace(DATASET, frame=frame)
     )
-    assert "all.by.diabetes.yes" in found.not_done
+    assert "No outcome event" in found.not_done["all.by.diabetes.yes"]
+    assert "Fewer than two levels of 'Diabetes'" in found.not_done["all.by.diabetes.interaction"]
     assert found.row("all.by.diabetes.no.hazard_ratio").value > 0
+    assert found.row("all.by.diabetes.yes.exposed.events").value == 0  # who is in it is told all the same
 
 
 def three_sites():
@@ -371,6 +457,26 @@ def test_one_hospital_alone_cannot_be_left_out():
     dataset = dataclasses.replace(DATASET, frame=DATASET.frame.assign(site_id="x"))
     found = run_one(protocol().analysis("all.adjusted"), LEFT_OUT, dataset=dataset)
     assert "one site only" in found.not_done["all.sites"]
+
+
+def test_where_each_arm_is_a_hospital_none_can_be_left_out_and_the_analysis_says_so_itself():
+    """The second demonstration as it is: the product at one hospital, the control at the other."""
+    assert set(DATASET.frame.groupby("valve_v")["site_id"].nunique()) == {1}
+    for of in ("all.adjusted", "all.weighted"):
+        found = run_one(protocol().analysis(of), dataclasses.replace(LEFT_OUT, of=of))
+        assert "The arms are at different hospitals" in found.not_done["all.sites"]
+        assert "两个组各在不同的医院" in found.not_done["all.sites"]
+        assert not [row for row in found.rows if row.analysis == "all.sites"]
+
+
+def test_a_hospital_without_which_nothing_is_left_keeps_its_line_and_gets_a_reason():
+    """All comparators at z: without z there is one arm."""
+    site = np.where(DATASET.frame["valve_v"] == 0, "z", np.where(np.arange(len(DATASET.frame)) % 2, "x", "y"))
+    dataset = dataclasses.replace(DATASET, frame=DATASET.frame.assign(site_id=site))
+    found = run_one(protocol().analysis("all.adjusted"), LEFT_OUT, dataset=dataset)
+    assert set(found.not_done) == {"all.sites.without_3"}
+    assert found.row("all.sites.without_3.site").value == "z"
+    assert value(found, "all.sites.without_1.valve_v.hazard_ratio") > 0
 
 
 # -- the truth ---------------------------------------------------------------------------------------

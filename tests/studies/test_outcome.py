@@ -59,14 +59,14 @@ def test_a_recurrence_alone_is_not_enough_for_the_other_rules():
 
 
 def test_the_time_has_one_line_and_the_event_all_that_were_looked_at():
-    """Censored at the last check: the day is the check's; that it is no event follows from both records."""
+    """Censored at the last check: the day is the check's; that it is no event of any kind follows from both records."""
     outcomes, _ = derive([("A", "no-recurrence", 700), ("A", "dead", 900)])
     lines = (
         outcomes.lineage.groupby("variable")["source_row"]
         .agg(lambda names: list(map(line_of, names)))
         .to_dict()
     )
-    assert lines == {"time_days": [1], "event": [1, 2]}
+    assert lines == {"time_days": [1], "event": [1, 2], "status": [1, 2]}
 
 
 def test_alive_after_death_is_a_contradiction_and_free_after_recurrence_is_not():

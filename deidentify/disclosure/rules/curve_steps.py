@@ -7,12 +7,14 @@ planned days together, because the difference of two neighbouring ones tells the
 - those still followed at a printed time: at least `km_at_risk`;
 - the numbers at risk: each falls by none or by at least the minimum cell; so does any count of persons of a file that
   only falls, or only grows, from visit to visit (a person looks, since that may be chance);
-- limits that tell more persons than there are were not computed from these: nothing is proven by them.
+- limits that tell more persons than there are were not computed from these: nothing is proven by them;
+- curves of competing events: each kind by itself, 1 less its incidence, with the events of that kind.
 
 With the enclave's own steps the events are counted. From a file they are reconstructed, as a reader could,
 from the curve and its limits: a step of size p = 1 - S2/S1 adds d/(n(n-d)) to Greenwood's sum, which the
 log-log limits give away, so that n = p/((1-p) * added) and d = p * n. For a step of several event times the
-result is an average over them; where no limits are printed the verdict is `review`.
+result is an average over them; where no limits are printed, or the curve is one of competing events, whose limits
+are no Greenwood's, the verdict is `review`.
 
 Not looked at: how many were censored in between.
 """
@@ -29,7 +31,8 @@ from typing import Any
 
 from deidentify.disclosure.findings import Case, Finding, Rule, point
 from deidentify.disclosure.names import folded
-from deidentify.disclosure.read import PERSONS, Results, Row
+from deidentify.disclosure.places import SHARES_OF_CURVES, at_risk_of
+from deidentify.disclosure.read import PERSONS, Curve, Results, Row
 from rwd_platform.core.text import Bilingual
 
 STEP = Rule(
@@ -94,6 +97,7 @@ TIMES = frozenset(
 )
 CALENDAR = frozenset({"year", "years", "年"})  # who was enrolled in a year is nobody who stayed
 Steps = list[tuple[float, float, float]]  # day, at risk, events
+_COMPETING = ":competing"  # behind an arm's name: its curve of the competing event
 _SLACK = 0.1
 _HALF = 0.5  # a reconstructed count is no whole number
 _Z = NormalDist().inv_cdf(0.975)
@@ -101,7 +105,7 @@ _Z = NormalDist().inv_cdf(0.975)
 
 @dataclass(frozen=True)
 class Time:
-    """A printed survival. `place` names it; `is_point` of a curve, else a row for a planned day."""
+    """A printed survival, or 1 less an incidence. `place` names it; `is_point` of a curve, else of a planned day."""
 
     day: float
     survival: float
@@ -188,12 +192,12 @@ def _is_late(case: Case, time: Time, known: Steps) -> bool:
     return few and time.day > 0 and (time.is_point or not _prints_at_risk(case, time.place))
 
 
-def _prints_at_risk(case: Case, survival: str) -> bool:
+def _prints_at_risk(case: Case, share: str) -> bool:
     printed = case.memo.setdefault(
         "at_risk rows",
         {row.id for row in case.results.rows if row.statistic == "at_risk" and row.value is not None},
     )
-    return survival.replace(".survival.", ".at_risk.") in printed
+    return at_risk_of(share) in printed
 
 
 def _too_close(case: Case, times: list[Time], known: Steps | None) -> Iterator[Finding]:
@@ -257,9 +261,11 @@ def _greenwood(time: Time) -> float | None:
 
 
 def _times(results: Results) -> dict[tuple[str, str], list[Time]]:
-    """Every printed survival by analysis and arm."""
+    """Every printed share of a curve by analysis and arm; of competing events by arm and kind."""
     found: dict[tuple[str, str], list[Time]] = defaultdict(list)
     for one in results.series:
+        for statistic, times in _incidences(one).items():
+            found[one.analysis, _line(one.part, statistic)] += times
         places = [one.column(name) for name in ("time_days", "survival", "ci_low", "ci_high")]
         if one.kind != "curve" or places[0] is None or places[1] is None:
             continue
@@ -272,20 +278,33 @@ def _times(results: Results) -> dict[tuple[str, str], list[Time]]:
                 )
     for row in results.rows:
         key = row.id.rpartition(".")[2]
-        if row.statistic == "survival" and row.number is not None and key.startswith("day_"):
-            day = _day(key)
-            if day is not None:
-                found[row.analysis, row.group].append(
-                    Time(
-                        day,
-                        row.number,
-                        row.ci_low,
-                        row.ci_high,
-                        row.id,
-                        False,
-                        _persons(results, row.row_set, row.n),
-                    )
-                )
+        day = _day(key)
+        if row.statistic in SHARES_OF_CURVES and row.number is not None and day is not None:
+            time = Time(day, 1.0 - row.number, None, None, row.id, False)
+            if row.statistic == "survival":
+                persons = _persons(results, row.row_set, row.n)
+                time = Time(day, row.number, row.ci_low, row.ci_high, row.id, False, persons)
+            found[row.analysis, _line(row.group, row.statistic)].append(time)
+    return found
+
+
+def _line(arm: str, statistic: str) -> str:
+    """The curve of an arm; two kinds of event make two of it."""
+    return f"{arm}{_COMPETING}" if statistic == "competing_incidence" else arm
+
+
+def _incidences(one: Curve) -> dict[str, list[Time]]:
+    """The points of a curve of competing events, by the statistic that they are of."""
+    when, found = one.column("time_days"), {}
+    for statistic in ("cumulative_incidence", "competing_incidence"):
+        place = one.column(statistic)
+        if one.kind == "incidence" and when is not None and place is not None:
+            shares = [(_float(values[when]), _float(values[place])) for values in one.points]
+            found[statistic] = [
+                Time(day, 1.0 - share, None, None, point(one.id, number), True)
+                for number, (day, share) in enumerate(shares)
+                if day is not None and share is not None
+            ]
     return found
 
 
@@ -299,12 +318,19 @@ def _steps(results: Results) -> dict[tuple[str, str], Steps]:
     """(day, at risk, events) by analysis and arm, where the enclave's steps are there."""
     found: dict[tuple[str, str], Steps] = {}
     for one in results.series:
-        day, at_risk, events = (one.column(name) for name in ("time_days", "at_risk", "events"))
-        if one.kind == "steps" and day is not None and at_risk is not None and events is not None:
-            found[one.analysis, one.part] = sorted(
-                (_float(values[day]) or 0.0, _float(values[at_risk]) or 0.0, _float(values[events]) or 0.0)
-                for values in one.points
-            )
+        day, at_risk = one.column("time_days"), one.column("at_risk")
+        for column, line in (("events", one.part), ("competing", f"{one.part}{_COMPETING}")):
+            events = one.column(column)
+            if (
+                one.kind in ("steps", "causes")
+                and day is not None
+                and at_risk is not None
+                and events is not None
+            ):
+                found[one.analysis, line] = sorted(
+                    tuple(_float(values[place]) or 0.0 for place in (day, at_risk, events))  # type: ignore[misc]  # of 3
+                    for values in one.points
+                )
     return found
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from deidentify.disclosure.fields import Field
 from deidentify.disclosure.file_tables import key_of, names_of
 from deidentify.disclosure.findings import Case, Finding, Rule, point
+from deidentify.disclosure.places import at_risk_of
 from deidentify.disclosure.read import PERSONS, Row
 from rwd_platform.core.text import Bilingual
 
@@ -108,7 +109,7 @@ def _behind(row: Row, field: Field, at_risk: Mapping[str, float]) -> Iterator[tu
     elif field.minimum == "tail" and row.n is not None:
         yield "tail", row.n * field.tail
     elif field.minimum == "at_risk":
-        yield "at_risk", at_risk.get(row.id.replace(".survival.", ".at_risk."))
+        yield "at_risk", at_risk.get(at_risk_of(row.id))
     yield "n", row.n
     yield "events", row.events
 

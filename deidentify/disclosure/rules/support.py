@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from deidentify.disclosure.findings import Case, Finding, Rule
+from deidentify.disclosure.places import at_risk_of
 from deidentify.disclosure.read import Row
 from rwd_platform.core.text import Bilingual
 
@@ -32,7 +33,7 @@ def find(case: Case) -> Iterator[Finding]:
         if what is None or row.value is None:
             continue
         if what == "at_risk":
-            is_known = row.id.replace(".survival.", ".at_risk.") in at_risk or _line(row) in at_risk
+            is_known = at_risk_of(row.id) in at_risk or _line(row) in at_risk
         else:
             is_known = _has_n(row, field.minimum) or (
                 row.id in known and _has_n(known[row.id], field.minimum)

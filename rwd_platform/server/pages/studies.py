@@ -16,7 +16,16 @@ from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.release_gate import readable_locks, readable_runs
 from rwd_platform.flows.unseal_results import KNOWLEDGE, Knowledge, decide_unsealing, request_unsealing
 from rwd_platform.records.tables import AnalysisRun, Study
-from rwd_platform.server import cohort_charts, free_texts, protocols, queries, results, steps, unsealings
+from rwd_platform.server import (
+    cohort_charts,
+    conclusions,
+    free_texts,
+    protocols,
+    queries,
+    results,
+    steps,
+    unsealings,
+)
 from rwd_platform.server.api.studies import (
     AssemblesPackages,
     FreezesStudies,
@@ -100,6 +109,7 @@ def _page(
     locks, runs = queries.locks(records, study_id), _runs(visitor, platform, study_id)
     readable = readable_locks(platform, visitor.actor, locks)
     jobs = queries.jobs_with_key(records, f"study/{study_id}/")
+    outline = protocols.outline(study.protocol)
     return render(
         request,
         "study.html",
@@ -109,14 +119,16 @@ def _page(
         seal_words=words,
         seal_error=words.error,
         knowledge=KNOWLEDGE,
-        protocol=protocols.outline(study.protocol),
+        protocol=outline,
         designs=protocols.designs(study.protocol) if study.state == "registered" else (),
+        unplanned=protocols.unplanned(study.protocol) if study.state == "registered" else (),
         frozen_by=queries.person_of(records, study.frozen_by),
         lock=locks[0] if locks else None,
         frozen_lock=queries.frozen_locks(records, [locks[0].id]).get(locks[0].id, "") if locks else "",
         attrition=results.attrition(locks[0].manifest) if locks and locks[0].id in readable else (),
         run=runs[0] if runs else None,
         shown=results.read(runs[0].results) if runs else None,
+        concluded=_concluded(platform, runs[0], outline) if runs else (),
         packages=queries.packages(records, visitor, study_id) if visitor.may("package.read") else [],
         free_texts=free_texts.of_study(platform, visitor, study, locks[0]) if locks else None,
         job=next((job for job in jobs[:1] if job.state != "done"), None),
@@ -211,6 +223,13 @@ def post_assemble(
     study = queries.owned(platform.records, visitor, "package.assemble", Study, study_id)
     steps.start_assemble(platform, visitor, study, purpose, audience)
     return _back(study_id)
+
+
+def _concluded(
+    platform: Platform, run: AnalysisRun, outline: protocols.Outline
+) -> tuple[conclusions.Conclusion, ...]:
+    seen = conclusions.outcomes_seen(platform, run)
+    return conclusions.conclusions(run.results, seen=seen, criteria=outline.criteria)
 
 
 def _back(study_id: str) -> Response:

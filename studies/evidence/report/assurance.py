@@ -8,6 +8,7 @@ from typing import Any
 from rwd_platform.core.text import Bilingual
 from studies.evidence.documents import DEIDENTIFIED_JSON, QUALITY_JSON, SOURCES_JSON
 from studies.evidence.report.blocks import Block, Facts, Paragraph, Points, Table, Text, same, words
+from studies.evidence.report.claims_part import unsealed
 from studies.evidence.report.context import Context
 from studies.evidence.tables import NONE, Fact
 from studies.reasons import in_language
@@ -30,7 +31,7 @@ def protocol(context: Context) -> list[Block]:
     return [
         context.heading("protocol.title"),
         context.paragraph("protocol.frozen"),
-        Facts(tuple((context.text(key), words(value)) for key, value in facts)),
+        Facts((*((context.text(key), words(value)) for key, value in facts), *unsealed(context)[1:])),
         context.heading("estimand.title", 2),
         _estimand(context),
         _target_trial(context),
@@ -183,8 +184,13 @@ def _warnings(context: Context) -> tuple[Text, ...]:
 
 
 def _about(context: Context, analysis: str, text: str) -> Text:
+    """Of an analysis, or of a part of one: `all.sub.size.m` is "size.m" of all.sub."""
     titles = {plan.id: plan.title for plan in context.protocol.analyses}
-    title = titles.get(analysis, Bilingual(analysis, analysis))
+    of = next((id for id in titles if analysis == id or analysis.startswith(f"{id}.")), "")
+    title = titles.get(of, Bilingual(analysis, analysis))
+    part = analysis[len(of) + 1 :] if of else ""
+    if part:
+        title = Bilingual(f"{title.zh}（{part}）", f"{title.en} ({part})")
     spoken = Bilingual(in_language(text, "zh"), in_language(text, "en"))
     return context.text("limits.warning", title=title, warning=spoken)
 

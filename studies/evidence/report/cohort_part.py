@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rwd_platform.core.text import Bilingual
+from studies.claims import claim_rules
 from studies.evidence.documents import ATTRITION_JSON, PROTOCOL_JSON
 from studies.evidence.figures import LoveLine, love, overlap
 from studies.evidence.flow_diagram import FlowStep, flow
@@ -167,9 +168,9 @@ def _love(context: Context, plan: PlannedAnalysis) -> list[Block]:
     if not lines:
         return []
     limit = _smd_limit(context, plan, f"text:love.{plan.id}")
-    notes = [context.text("love.note", {"limit": limit})]
-    if plan.weights == "overlap":
-        notes.append(context.text("love.exact"))
+    notes = [context.text("love.note", {"limit": limit}, widest=_widest())]
+    if plan.weights in ("overlap", "entropy"):
+        notes.append(context.text(f"love.exact.{plan.weights}"))
     row = context.row(f"{plan.id}.smd_limit")
     line = context.protocol.diagnostics.largest_smd if row is None else row.value
     labels = [context.label(f"love.{name}") for name in ("before", "after", "axis")]
@@ -181,6 +182,12 @@ def _love(context: Context, plan: PlannedAnalysis) -> list[Block]:
         *notes,
     )
     return [figure]
+
+
+def _widest() -> Bilingual:
+    """A limit that grows as arms get small stops here (claims.toml)."""
+    widest = f"{claim_rules().widest_smd:g}"
+    return Bilingual(widest, widest)
 
 
 def _smd_limit(context: Context, plan: PlannedAnalysis, place: str) -> Number:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from rwd_platform.core.text import Bilingual
-from studies.evidence.aggregate import GRID_DAYS, cell_of
+from studies.evidence.aggregate import cell_of
+from studies.evidence.aggregate_curves import GRID_DAYS
 from studies.evidence.figures import Drawing
 from studies.evidence.inputs import PackageInputs
 from studies.evidence.numbers import NumberBook
@@ -15,7 +16,7 @@ from studies.evidence.report.blocks import Report
 from studies.evidence.report.context import Context, inside
 from studies.evidence.report.phrases import Phrases
 
-TEXTS = ("texts.yaml", "designs.yaml")
+TEXTS = ("texts.yaml", "designs.yaml", "doubt.yaml", "safety.yaml", "incidence.yaml")
 
 
 def make_report(

@@ -15,6 +15,7 @@ from studies.evidence.tables import TableMaker
 from studies.planned import PlannedAnalysis
 from studies.protocol import Protocol
 from studies.results import ArdRow, Series
+from studies.rounding import decimals_apart
 
 
 def inside(title: Bilingual) -> Bilingual:
@@ -78,6 +79,13 @@ class Context:
             "low": self.result(place, ard_id, "fixed.2", "ci_low"),
             "high": self.result(place, ard_id, "fixed.2", "ci_high"),
         }
+
+    def p_form(self, ard_id: str, limit: float, kind: str = "p") -> str:
+        """`p` with decimals enough that what is printed does not contradict the verdict at `limit`."""
+        row = self.row(ard_id)
+        value = row.value if row is not None else None
+        decimals = decimals_apart(value, limit) if isinstance(value, float) else 3
+        return kind if decimals == 3 else f"{kind}.{decimals}"
 
     def counts(self, place: str, ard_id: str) -> dict[str, Number]:
         return {

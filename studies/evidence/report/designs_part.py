@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from rwd_platform.core.text import Bilingual
-from studies.claims import claim_rules
 from studies.evidence.numbers import Number
-from studies.evidence.report.blocks import Block, Paragraph, Table, same
+from studies.evidence.report.blocks import Block, Paragraph, Table
+from studies.evidence.report.claims_part import claim_of
 from studies.evidence.report.context import Context, inside
-from studies.evidence.tables import Fact, Part, Result, interval
+from studies.evidence.report.specification_part import reasons, specification
+from studies.evidence.report.subgroups_part import left_out, subgroups
+from studies.evidence.report.tipping_part import tipping
+from studies.evidence.tables import Fact, Result, interval
 from studies.evidence.templates.verify import ARD_JSON
 from studies.planned import PlannedAnalysis
 from studies.protocol import COMPARATOR, EXPOSED
+from studies.rounding import decimals_apart
 
 _AROUND = 0.2  # of the criterion: the true shares that a reader asks about
 _HANDLINGS = (("worst_case", "worst"), ("complete_cases", "observed"), ("best_case", "best"))
@@ -23,14 +27,9 @@ def designs(context: Context) -> list[Block]:
     blocks: list[Block] = []
     for method, title, part in _PARTS:
         made = [block for plan in context.planned(method) for block in part(context, plan)]
+        made += reasons(context, method) if method in _SAID_WHERE_MISSING else []
         blocks += [context.heading(title, 2), *made] if made else []
     return blocks
-
-
-def claim_of(context: Context, plan: PlannedAnalysis) -> Bilingual | None:
-    """The level's name; None for an analysis that is not judged."""
-    row = context.row(f"{plan.id}.claim_level")
-    return claim_rules().levels[str(row.value)] if row is not None else None
 
 
 def criterion_answer(context: Context, plan: PlannedAnalysis) -> Paragraph | None:
@@ -43,9 +42,7 @@ def criterion_answer(context: Context, plan: PlannedAnalysis) -> Paragraph | Non
     numbers = {
         **context.counts(place, proportion),
         "value": context.result(place, proportion, "percent.1"),
-        "bound": context.result(place, f"{plan.id}.bound", "percent.1"),
-        "criterion": context.result(place, f"{plan.id}.criterion", "percent.1"),
-        "p": context.result(place, f"{plan.id}.p_value", "p_is"),
+        **_bound_and_criterion(context, plan, place),
     }
     key = "criterion.answer.at_most" if _counts_failures(plan) else "criterion.answer"
     text = context.text(
@@ -54,8 +51,30 @@ def criterion_answer(context: Context, plan: PlannedAnalysis) -> Paragraph | Non
         population=context.population(plan),
         day=_day(plan),
         claim=claim,
+        followed=_followed(context, plan),
     )
     return Paragraph(text, "lead")
+
+
+def _bound_and_criterion(context: Context, plan: PlannedAnalysis, place: str) -> dict[str, Number]:
+    """With decimals enough that none of them looks as if the verdict were another."""
+    bound, criterion, p = (f"{plan.id}.{name}" for name in ("bound", "criterion", "p_value"))
+    low, goal = (context.book.row(one).value for one in (bound, criterion))
+    apart = decimals_apart(low, goal) if isinstance(low, float) and isinstance(goal, float) else 3
+    alpha = plan.criterion.alpha if plan.criterion else 0.025
+    return {
+        "bound": context.result(place, bound, f"percent.{apart - 2}"),
+        "criterion": context.result(place, criterion, f"percent.{apart - 2}"),
+        "p": context.result(place, p, context.p_form(p, alpha, "p_is")),
+    }
+
+
+def _followed(context: Context, plan: PlannedAnalysis) -> Bilingual:
+    """From which day on somebody without the event counts as followed to the horizon."""
+    horizon = plan.horizon
+    first = str(horizon.day - horizon.window) if horizon else ""
+    text = context.text("criterion.followed", first=Bilingual(first, first), day=_day(plan))
+    return Bilingual(text.plain("zh"), text.plain("en"))
 
 
 def _counts_failures(plan: PlannedAnalysis) -> bool:
@@ -152,7 +171,11 @@ def _curve(context: Context, plan: PlannedAnalysis) -> list[Block]:
         "bound": context.result(place, f"{stem}.bound", "percent.1"),
         "p": context.result(place, f"{stem}.p_value", "p_is"),
     }
-    return [context.paragraph("criterion.curve", "plain", numbers, day=_day(plan))]
+    if not _counts_failures(plan):
+        return [context.paragraph("criterion.curve", "plain", numbers, day=_day(plan))]
+    least = f"{100 * (1 - plan.criterion.value):g}%" if plan.criterion else ""
+    goal = Bilingual(least, least)
+    return [context.paragraph("criterion.curve.at_most", "plain", numbers, day=_day(plan), goal=goal)]
 
 
 def _power(context: Context, plan: PlannedAnalysis) -> list[Block]:
@@ -188,7 +211,14 @@ def _bridging(context: Context, plan: PlannedAnalysis) -> list[Block]:
         else context.paragraph("bridging.complete", "caution")
     )
     return [
-        context.paragraph("bridging.result", "plain", numbers, series=series),
+        context.paragraph(
+            "bridging.result",
+            "plain",
+            numbers,
+            series=series,
+            day=_day(plan),
+            followed=_followed(context, plan),
+        ),
         warning,
         *_matched(context, plan, series),
     ]
@@ -257,7 +287,14 @@ def _borrowing(context: Context, plan: PlannedAnalysis) -> list[Block]:
     series = inside(context.protocol.aggregate(plan.borrowing.aggregate).title)
     alpha = f"{plan.criterion.alpha:g}"
     return [
-        context.paragraph("borrowing.result", "plain", numbers, series=series),
+        context.paragraph(
+            "borrowing.result",
+            "plain",
+            numbers,
+            series=series,
+            day=_day(plan),
+            followed=_followed(context, plan),
+        ),
         context.paragraph(f"borrowing.decision.{met}"),
         context.paragraph("borrowing.conflict", "plain", conflict),
         context.paragraph("borrowing.inflated", "caution", error, alpha=Bilingual(alpha, alpha)),
@@ -310,35 +347,11 @@ _PARTS: tuple[tuple[str, str, Callable[[Context, PlannedAnalysis], list[Block]]]
     ("bridging", "bridging.title", _bridging),
     ("borrowing", "borrowing.title", _borrowing),
     ("rmst", "rmst.title", _rmst),
+    ("subgroups", "subgroups.title", subgroups),
+    ("leave_one_out", "left_out.title", left_out),
     ("e_value", "e_value.title", _e_value),
+    ("specification", "specification.title", specification),
+    ("tipping_point", "tipping.title", tipping),
 )
-
-
-def claims(context: Context) -> list[Block]:
-    """One line for each judged result: its level, and what kept it from a higher one."""
-    judged = [plan for plan in context.protocol.analyses if claim_of(context, plan) is not None]
-    if not judged:
-        return []
-    heads = ("forest.analysis", "claims.level", "claims.failed", "claims.not_evaluated")
-    maker = context.maker("claims", heads, "llll")
-    for plan in judged:
-        level = claim_of(context, plan)
-        assert level is not None  # noqa: S101 - chosen by it two lines above
-        maker.add(plan.title, level, _gates(context, plan, "failed"), _gates(context, plan, "not_evaluated"))
-    table = maker.table(context.text("claims.caption"), context.text("claims.note"))
-    return [context.heading("claims.title", 2), table]
-
-
-def _gates(context: Context, plan: PlannedAnalysis, status: str) -> list[Part]:
-    parts: list[Part] = []
-    for name in claim_rules().by_method[plan.method]:
-        stem = f"{plan.id}.gate.{name}"
-        row = context.row(f"{stem}.status")
-        # That an analysis is not the primary one is no failure of it.
-        if row is None or row.value != status or name == "role":
-            continue
-        parts += [Bilingual("；", "; ")] if parts else []
-        parts.append(claim_rules().gates[name].title)
-        if context.row(f"{stem}.measured") is not None and context.row(f"{stem}.limit") is not None:
-            parts += [" ", Result(f"{stem}.measured", "fixed.3"), " / ", Result(f"{stem}.limit", "fixed.3")]
-    return parts or [same("—")]
+# A map that is not there could be taken for one that was not planned: the reason stands in its place.
+_SAID_WHERE_MISSING = frozenset({"specification", "tipping_point"})

@@ -14,6 +14,7 @@ from studies.evidence.report.phrases import TEMPLATES
 
 STANDARD = "a-2b"
 _NARROWEST, _WIDEST = 7, 40  # a column's share of the width, in half-width letters
+_LINE = 96  # of a table's type across the page, in half-width letters
 
 
 @dataclass(frozen=True)
@@ -93,15 +94,21 @@ def _block(block: Block, language: Language) -> dict[str, Any]:
 
 
 def _shares(table: Table, language: Language) -> list[int]:
-    """How the columns share the width: by their longest cell; a head may take two lines."""
-    shares = []
+    """How the columns share the width: by their longest cell; a head may take two lines.
+
+    Where all together are wider than the page the widest give way, so that a short word is not broken.
+    """
+    wide = []
     for place, head in enumerate(table.head):
         longest = max((_breadth(row[place].plain(language)) for row in table.rows), default=0)
         title = head.plain(language)
         longest_word = max((_breadth(word) for word in title.split() if word.isascii()), default=0)
         wanted = max(longest, longest_word, _breadth(title) // 2, _NARROWEST)
-        shares.append(min(wanted, _WIDEST) + 2)
-    return shares
+        wide.append(min(wanted, _WIDEST))
+    widest = _WIDEST
+    while sum(min(one, widest) + 2 for one in wide) > _LINE and widest > _NARROWEST:
+        widest -= 1
+    return [min(one, widest) + 2 for one in wide]
 
 
 def _breadth(text: str) -> int:

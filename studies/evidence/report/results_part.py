@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from rwd_platform.core.text import Bilingual
+from studies.analyses.competing import censors_competing
+from studies.evidence.effect_plot import effect_over_time
 from studies.evidence.figures import GREY, SHORT_DAYS, TEAL, Curve, SurvivalLabels, survival
 from studies.evidence.numbers import Number
 from studies.evidence.report.blocks import Block, Table, Text
-from studies.evidence.report.context import Context
-from studies.evidence.report.designs_part import claims, designs
+from studies.evidence.report.claims_part import claims
+from studies.evidence.report.context import Context, inside
+from studies.evidence.report.designs_part import designs
+from studies.evidence.report.incidence_part import competing
+from studies.evidence.report.safety_part import safety
 from studies.evidence.report.summary_part import OVERSEAS, compared
 from studies.evidence.tables import Result, interval
 from studies.planned import PlannedAnalysis
@@ -28,9 +33,11 @@ def results(context: Context) -> list[Block]:
     return [
         context.heading("results.title"),
         *([context.heading("km.title", 2), *curves] if curves else []),
+        *competing(context),
         *([context.heading("cox.title", 2), *models] if models else []),
         *_sensitivity(context),
         *designs(context),
+        *safety(context),
         *claims(context),
     ]
 
@@ -48,8 +55,8 @@ def _kaplan_meier(context: Context, plan: PlannedAnalysis) -> list[Block]:
     time = "time" if max(plan.days, default=SHORT_DAYS + 1) > SHORT_DAYS else "time_days"
     labels = SurvivalLabels(*(context.label(f"km.{name}") for name in (time, "survival", "at_risk")))
     counts = _total(context, plan, key)
-    caption = context.text("km.caption", counts, population=context.population(plan)) if counts else Text()
-    notes = [context.text("km.note"), *_log_rank(context, plan)]
+    caption = context.text("km.caption", counts, population=_population(context, plan)) if counts else Text()
+    notes = [*_band(context, plan, key, arms), *_log_rank(context, plan), *_beside_competing(context)]
     if context.inputs.is_aggregate:
         notes.append(context.text("km.note_aggregate"))
     figure = context.figure(
@@ -60,6 +67,30 @@ def _kaplan_meier(context: Context, plan: PlannedAnalysis) -> list[Block]:
         *notes,
     )
     return [figure, _medians(context, plan, arms)]
+
+
+def _population(context: Context, plan: PlannedAnalysis) -> Bilingual:
+    """With how it was weighted, if it was."""
+    of = context.population(plan)
+    if plan.weights == "none":
+        return of
+    kind = context.label(f"weights.{plan.weights}")
+    return Bilingual(f"{of.zh}，{kind.zh}", f"{of.en}, after {kind.en}")
+
+
+def _band(context: Context, plan: PlannedAnalysis, key: str, arms: list[str]) -> list[Text]:
+    """How the limits were made; of a weighted curve also what its weights are worth."""
+    if plan.weights == "none":
+        return [context.text("km.note")]
+    sizes = [f"{plan.id}.{arm}.effective_sample_size" for arm in ARMS]
+    notes = [context.text("km.note_weighted", kind=context.label(f"weights.{plan.weights}"))]
+    if len(arms) == len(ARMS) and all(context.row(one) is not None for one in sizes):
+        numbers = {
+            arm: context.result(f"text:{key}.ess", one, "fixed.1")
+            for arm, one in zip(ARMS, sizes, strict=True)
+        }
+        notes.append(context.text("baseline.ess", numbers))
+    return notes
 
 
 def _total(context: Context, plan: PlannedAnalysis, key: str) -> dict[str, Number] | None:
@@ -110,8 +141,19 @@ def _log_rank(context: Context, plan: PlannedAnalysis) -> list[Text]:
                     ("p", "p_value", "p_is"),
                 )
             }
-            return [context.text("km.logrank", numbers)]
+            crude = "km.logrank" if plan.weights == "none" else "km.logrank_crude"
+            return [context.text(crude, numbers)]
     return []
+
+
+def _beside_competing(context: Context) -> list[Text]:
+    """A complement of this curve is no incidence where events compete."""
+    outcome = context.protocol.outcome
+    if outcome.competing is None:
+        return []
+    key = "censored" if censors_competing(outcome) else "composite"
+    event, other = inside(outcome.competing.event_title), inside(outcome.competing.title)
+    return [context.text(f"km.note_competing_{key}", event=event, competing=other)]
 
 
 def _medians(context: Context, plan: PlannedAnalysis, arms: list[str]) -> Table:
@@ -121,11 +163,12 @@ def _medians(context: Context, plan: PlannedAnalysis, arms: list[str]) -> Table:
     maker.add(context.label("median.subjects"), *(Result(f"{one}.median", "int", "n") for one in stems))
     maker.add(context.label("median.events"), *(Result(f"{one}.median", "int", "events") for one in stems))
     maker.add(context.label("median.median"), *(interval(f"{one}.median", "int") for one in stems))
+    note = "median.note" if plan.weights == "none" else "median.note_weighted"
     for day in plan.days:
         label = _at(context, day, short=max(plan.days) <= SHORT_DAYS)
         maker.add(label, *(interval(f"{one}.survival.day_{day}", "percent.1") for one in stems))
     return maker.table(
-        context.text("median.caption", population=context.population(plan)), context.text("median.note")
+        context.text("median.caption", population=_population(context, plan)), context.text(note)
     )
 
 
@@ -176,9 +219,14 @@ def _terms(context: Context, plan: PlannedAnalysis) -> list[tuple[str, Bilingual
 
 
 def _cox(context: Context, plan: PlannedAnalysis) -> list[Block]:
-    """A table for a model with covariates; crude and weighted models stand in the comparison."""
-    if not plan.covariates or plan.weights != "none":
+    """A table for a model with covariates; crude and weighted models stand in the comparison. The test of hazards."""
+    if plan.weights != "none":
         return []
+    tested = [*_hazards(context, plan), *_over_time(context, plan)]
+    return [_model(context, plan), *tested] if plan.covariates else tested
+
+
+def _model(context: Context, plan: PlannedAnalysis) -> Table:
     key = _key("cox", plan)
     maker = context.maker(key, ("cox.term", "cox.hr", "cox.se", "cox.p"), "lrrr")
     for column, title, form in _terms(context, plan):
@@ -193,12 +241,34 @@ def _cox(context: Context, plan: PlannedAnalysis) -> list[Block]:
     caption = context.text("cox.caption", context.counts(f"text:{key}.caption", first), title=plan.title)
     name = Bilingual(f"{plan.id}.*", f"{plan.id}.*")
     note = context.text("cox.note", analysis=name)
-    return [maker.table(caption, note), *_hazards(context, plan)]
+    return maker.table(caption, note)
+
+
+def _over_time(context: Context, plan: PlannedAnalysis) -> list[Block]:
+    series = context.series(f"{plan.id}.over_time")
+    if series is None:
+        return []
+    row = context.row(f"{plan.id}.{context.exposure}.hazard_ratio")
+    exposure = context.protocol.exposure.title
+    figure = context.figure(
+        _key("over_time", plan),
+        effect_over_time(
+            [tuple(float(str(one)) for one in point) for point in series.points],  # type: ignore[misc]  # five columns
+            _float(row.value) if row else None,
+            (context.label("over_time.days"), context.label("over_time.years")),
+            context.label("over_time.ratio"),
+        ),
+        context.text("over_time.caption", exposure=exposure, title=inside(plan.title)),
+        context.text("over_time.alt"),
+        context.text("over_time.note"),
+    )
+    return [figure]
 
 
 def _hazards(context: Context, plan: PlannedAnalysis) -> list[Block]:
     if context.row(f"{plan.id}.ph.global.p_value") is None:
         return []
+    alpha = context.protocol.diagnostics.ph_alpha
     maker = context.maker(_key("ph", plan), ("cox.term", "ph.chi", "ph.df", "cox.p"), "lrrr")
     titles = [(context.exposure, context.protocol.exposure.title)]
     titles += [(name, context.protocol.covariate(name).title) for name in plan.covariates]
@@ -208,7 +278,7 @@ def _hazards(context: Context, plan: PlannedAnalysis) -> list[Block]:
             title,
             Result(f"{row}.chi_square", "fixed.2"),
             Result(f"{row}.degrees", "int"),
-            Result(f"{row}.p_value", "p"),
+            Result(f"{row}.p_value", context.p_form(f"{row}.p_value", alpha)),
         )
     row = f"{plan.id}.ph.global"
     numbers = {
@@ -216,11 +286,11 @@ def _hazards(context: Context, plan: PlannedAnalysis) -> list[Block]:
         for name, statistic, form in (
             ("chi", "chi_square", "fixed.2"),
             ("df", "degrees", "int"),
-            ("p", "p_value", "p_is"),
+            ("p", "p_value", context.p_form(f"{row}.p_value", alpha, "p_is")),
         )
     }
     p_value = context.book.row(f"{row}.p_value").value
-    rejected = isinstance(p_value, float) and p_value < context.protocol.diagnostics.ph_alpha
+    rejected = isinstance(p_value, float) and p_value < alpha
     verdict = context.paragraph(
         "ph.rejected" if rejected else "ph.accepted", "caution" if rejected else "plain", numbers
     )

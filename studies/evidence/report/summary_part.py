@@ -5,8 +5,9 @@ from __future__ import annotations
 from rwd_platform.core.text import Bilingual
 from studies.evidence.forest_plot import ForestLabels, ForestLine, forest
 from studies.evidence.report.blocks import Block, Facts, Figure, Paragraph, Points, Text, same, words
+from studies.evidence.report.claims_part import claim_of, unsealed
 from studies.evidence.report.context import Context, inside
-from studies.evidence.report.designs_part import claim_of, criterion_answer
+from studies.evidence.report.designs_part import criterion_answer
 from studies.planned import PlannedAnalysis
 from studies.results import ArdRow
 
@@ -155,8 +156,11 @@ def proportional_hazards(context: Context) -> Text | None:
     plan, rejected = test
     place = "text:story.ph"
     numbers = {
-        "global_p": context.result(place, f"{plan.id}.ph.global.p_value", "p_is"),
-        "p": context.result(place, f"{plan.id}.ph.{context.exposure}.p_value", "p_is"),
+        name: context.result(place, id, context.p_form(id, context.protocol.diagnostics.ph_alpha, "p_is"))
+        for name, id in (
+            ("global_p", f"{plan.id}.ph.global.p_value"),
+            ("p", f"{plan.id}.ph.{context.exposure}.p_value"),
+        )
     }
     return context.text("story.ph_rejected" if rejected else "story.ph_accepted", numbers)
 
@@ -182,6 +186,7 @@ def signed(context: Context) -> Facts:
         (context.text("signed.by"), same(signer.name)),
         (context.text("signed.meaning"), context.text("meaning.signature")),
         (context.text("signed.key"), same(signer.public_key.hex())),
+        *unsealed(context),
         (context.text("signed.lock"), same(context.inputs.results.lock_id)),
         (context.text("signed.protocol"), same(context.protocol.sha256)),
     )

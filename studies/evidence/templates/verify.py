@@ -723,7 +723,7 @@ SMALLEST_P = 0.001
 
 
 def number_text(value: Any, form: str, language: str) -> str:
-    """A value as it is printed. Forms: `int`, `fixed.K`, `percent.K` (of a fraction), `p`, `p_is`, `text`."""
+    """A value as it is printed. Forms: int, fixed.K, percent.K (of a fraction), p or p.K, p_is or p_is.K, text."""
     kind, _, digits = form.partition(".")
     if value is None:
         return NOT_REACHED[language]
@@ -736,9 +736,9 @@ def number_text(value: Any, form: str, language: str) -> str:
     if kind == "percent":
         return minus("{:.{}f}%".format(100 * value, int(digits)))
     if kind == "p":
-        return "<%s" % SMALLEST_P if value < SMALLEST_P else "{:.3f}".format(value)
+        return "<%s" % SMALLEST_P if value < SMALLEST_P else "{:.{}f}".format(value, int(digits or 3))
     if kind == "p_is":
-        return "< %s" % SMALLEST_P if value < SMALLEST_P else "= {:.3f}".format(value)
+        return "< %s" % SMALLEST_P if value < SMALLEST_P else "= {:.{}f}".format(value, int(digits or 3))
     raise ValueError("unknown form of a number: %s" % form)
 
 

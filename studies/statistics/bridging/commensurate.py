@@ -20,6 +20,7 @@ from studies.statistics import Floats
 from studies.statistics.bridging.arguments import choice, number, positive, share
 from studies.statistics.bridging.conflict import PriorConflict, conflict_normal
 from studies.statistics.bridging.mixtures import Mixture, PosteriorSummary, mixture, summarise, update_normal
+from studies.statistics.options import checked
 from studies.statistics.probability import CI_LEVEL
 
 SdPrior = Literal["half_normal", "half_cauchy", "uniform", "spike_and_slab"]
@@ -45,6 +46,7 @@ class Commensurate:
     method: str
 
 
+@checked
 def commensurate_normal(
     value: float,
     se: float,
@@ -89,6 +91,7 @@ def commensurate_normal(
     )
 
 
+@checked
 def commensurate_prior(
     historical_value: float,
     historical_se: float,

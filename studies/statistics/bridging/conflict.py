@@ -15,6 +15,7 @@ import numpy as np
 from studies.reasons import BAD_ARGUMENT, CannotEstimate
 from studies.statistics.bridging.arguments import number, positive, whole
 from studies.statistics.bridging.mixtures import Mixture, predict_binomial, predict_normal
+from studies.statistics.options import checked
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class PriorConflict:
     method: str
 
 
+@checked
 def conflict_binomial(prior: Mixture, events: int, n: int) -> PriorConflict:
     """The prior predictive p of `events` in `n` under a beta mixture, by enumerating all n + 1 outcomes."""
     size = whole(n, "n", 1)
@@ -48,6 +50,7 @@ def conflict_binomial(prior: Mixture, events: int, n: int) -> PriorConflict:
     )
 
 
+@checked
 def conflict_normal(prior: Mixture, value: float, se: float) -> PriorConflict:
     """The prior predictive p of an estimate with standard error `se` under a normal mixture.
 

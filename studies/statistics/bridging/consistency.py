@@ -22,6 +22,7 @@ from studies.reasons import BAD_ARGUMENT, NOT_ESTIMABLE, ONE_ARM, CannotEstimate
 from studies.statistics.bridging.arguments import number, positive, share, whole
 from studies.statistics.estimate import Estimate, wald
 from studies.statistics.inputs import labels, numbers
+from studies.statistics.options import checked
 from studies.statistics.probability import CI_LEVEL, chi_square_p, normal_quantile, two_sided_p
 
 _NORMAL = NormalDist()
@@ -77,6 +78,7 @@ class RegionalSize:
     method: str
 
 
+@checked
 def consistency(
     effect: npt.ArrayLike,
     se: npt.ArrayLike,
@@ -127,6 +129,7 @@ def consistency(
     )
 
 
+@checked
 def heterogeneity(effect: npt.ArrayLike, se: npt.ArrayLike, *, conf_level: float = CI_LEVEL) -> Heterogeneity:
     """Cochran's Q, I^2 and tau^2 of (k,) estimates, k at least 2: the test of interaction with region.
 
@@ -153,6 +156,7 @@ def heterogeneity(effect: npt.ArrayLike, se: npt.ArrayLike, *, conf_level: float
     )
 
 
+@checked
 def probability_method_1(
     region_share: float,
     *,
@@ -185,6 +189,7 @@ def probability_method_1(
     return joint / _NORMAL.cdf(drift - z_alpha)
 
 
+@checked
 def probability_method_2(
     region_shares: npt.ArrayLike, *, alpha: float = 0.025, power: float = 0.9, threshold: float = 0.0
 ) -> float:
@@ -199,6 +204,7 @@ def probability_method_2(
     return math.prod(_NORMAL.cdf(drift * math.sqrt(one)) for one in u.tolist())
 
 
+@checked
 def regional_size(
     n_total: int,
     *,
@@ -245,6 +251,7 @@ def regional_size(
     )  # fmt: skip
 
 
+@checked
 def interaction(effect: float, se: float, other_effect: float, other_se: float) -> Estimate:
     """The difference of the effects in two separate groups, with its z-test (Altman & Bland 2003, BMJ 326:219)."""
     gap = number(effect, "effect") - number(other_effect, "other_effect")

@@ -17,6 +17,7 @@ from studies.reasons import BAD_ARGUMENT, CannotEstimate
 from studies.statistics import Floats
 from studies.statistics.bridging.arguments import number, positive, whole
 from studies.statistics.inputs import numbers, yes_no
+from studies.statistics.options import checked
 
 _BISECTIONS = 40
 
@@ -48,6 +49,7 @@ class CusumLimit:
     seed: int
 
 
+@checked
 def risk_adjusted_cusum(
     outcome: npt.ArrayLike, risk: npt.ArrayLike, *, odds_ratio: float, limit: float
 ) -> Cusum:
@@ -79,6 +81,7 @@ def risk_adjusted_cusum(
     )
 
 
+@checked
 def average_run_length(
     risk: npt.ArrayLike, *, odds_ratio: float, limit: float, true_odds_ratio: float = 1.0, runs: int = 2000, seed: int,
     longest: int = 200_000,
@@ -93,6 +96,7 @@ def average_run_length(
     return float(lengths.mean()), float(lengths.std(ddof=1) / math.sqrt(len(lengths)))
 
 
+@checked
 def cusum_limit(
     risk: npt.ArrayLike,
     *,

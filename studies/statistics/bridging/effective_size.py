@@ -15,6 +15,7 @@ from studies.reasons import NOT_ESTIMABLE, CannotEstimate
 from studies.statistics import Floats
 from studies.statistics.bridging.arguments import positive
 from studies.statistics.bridging.mixtures import Mixture
+from studies.statistics.options import checked
 
 _NODES = 64
 _TAILS = (
@@ -37,6 +38,7 @@ _TAILS = (
 )
 
 
+@checked
 def ess_elir(prior: Mixture, *, sigma: float | None = None) -> float:
     """E[i(theta) / i_F(theta)], the prior's information over that of one patient, averaged over the prior.
 
@@ -67,6 +69,7 @@ def ess_elir(prior: Mixture, *, sigma: float | None = None) -> float:
     return total
 
 
+@checked
 def ess_moment(prior: Mixture, *, sigma: float | None = None) -> float:
     """The size of the single conjugate prior with the same mean and variance.
 

@@ -19,6 +19,7 @@ from studies.statistics.bridging.arguments import Anchored, anchoring, number, p
 from studies.statistics.doubt.e_value import EValue, Measure, e_value
 from studies.statistics.doubt.negative_controls import empirical_null
 from studies.statistics.estimate import Estimate
+from studies.statistics.options import checked
 from studies.statistics.probability import CI_LEVEL, normal_quantile
 
 FACTORS_NOT_DECLARED = Reason(
@@ -51,6 +52,7 @@ class BiasBound:
     e_value: EValue | None
 
 
+@checked
 def declared_factors(
     prognostic_factors: Sequence[str] | None,
     effect_modifiers: Sequence[str] | None,
@@ -73,6 +75,7 @@ def declared_factors(
     return Factors(declared, tuple(adjusted), tuple(one for one in declared if one not in set(adjusted)))
 
 
+@checked
 def bias_bound(effect: Estimate, *, measure: Measure | None = None) -> BiasBound:
     """What it would take to explain `effect` away: on its own scale, and as an E-value for a ratio.
 
@@ -101,6 +104,7 @@ class OutOfSampleError:
     n: int
 
 
+@checked
 def out_of_sample_error(
     observed: npt.ArrayLike, predicted: npt.ArrayLike, se: npt.ArrayLike, *, minimum_studies: int = 5
 ) -> OutOfSampleError:
@@ -115,6 +119,7 @@ def out_of_sample_error(
     return OutOfSampleError(fitted.mean, fitted.sd, fitted.n)
 
 
+@checked
 def with_residual_bias(
     effect: Estimate, *, sd: float, mean: float = 0.0, conf_level: float = CI_LEVEL
 ) -> Estimate:

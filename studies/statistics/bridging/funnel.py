@@ -16,6 +16,7 @@ from studies.reasons import BAD_ARGUMENT, CannotEstimate
 from studies.statistics import Floats
 from studies.statistics.bridging.arguments import share
 from studies.statistics.inputs import numbers
+from studies.statistics.options import checked
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Funnel:
     method: str
 
 
+@checked
 def funnel(
     events: npt.ArrayLike,
     n: npt.ArrayLike,
@@ -74,6 +76,7 @@ def funnel(
     )
 
 
+@checked
 def funnel_limit(n: npt.ArrayLike, target: float, probability: float) -> Floats:
     """The proportion (k,) that a unit of size n (k,) falls below with `probability`, interpolated.
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from studies.reasons import BAD_ARGUMENT, CannotEstimate, Reason
 from studies.statistics.bridging.arguments import Anchored, anchoring, choice, number, positive, share
 from studies.statistics.estimate import Estimate, Scale, wald
+from studies.statistics.options import checked
 from studies.statistics.probability import CI_LEVEL, normal_quantile, two_sided_p
 
 UNANCHORED_REFUSED = Reason(
@@ -54,6 +55,7 @@ class IndirectComparison:
     method: str
 
 
+@checked
 def contrast_from_limits(
     treatment: str,
     reference: str,
@@ -81,6 +83,7 @@ def contrast_from_limits(
     return Contrast(treatment, reference, middle, (high - low) / (2.0 * z), scale)
 
 
+@checked
 def bucher(
     treatment: Contrast, comparator: Contrast, *, anchored: Anchored, conf_level: float = CI_LEVEL
 ) -> IndirectComparison:
@@ -103,6 +106,7 @@ def bucher(
     )  # fmt: skip
 
 
+@checked
 def inconsistency(direct: Contrast, indirect: Contrast, *, conf_level: float = CI_LEVEL) -> Estimate:
     """Direct minus indirect estimate of the same contrast, with its z-test (Bucher 1997).
 

@@ -24,6 +24,7 @@ from studies.statistics.bridging.arguments import choice, share, whole
 from studies.statistics.bridging.random_intercept import fit_random_intercept
 from studies.statistics.bridging.regression import fit_regression
 from studies.statistics.inputs import labels, matrix, numbers, yes_no
+from studies.statistics.options import checked
 from studies.statistics.probability import CI_LEVEL, chi_square_p, normal_quantile
 
 Form = Literal["linear", "log", "spline", "threshold"]
@@ -106,6 +107,7 @@ def natural_spline(values: npt.ArrayLike, knots: npt.ArrayLike) -> Floats:
     return np.column_stack([x, *(bent(k) - last for k in range(len(at) - 2))])
 
 
+@checked
 def learning_curve(
     outcome: npt.ArrayLike,
     case_number: npt.ArrayLike,

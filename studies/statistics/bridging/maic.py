@@ -30,6 +30,7 @@ from studies.statistics.bridging.maic_weights import MaicWeights, maic_weights, 
 from studies.statistics.doubt.e_value import Measure as EMeasure
 from studies.statistics.estimate import Estimate, Scale, wald
 from studies.statistics.inputs import numbers, yes_no
+from studies.statistics.options import checked
 from studies.statistics.probability import CI_LEVEL
 
 Measure = Literal["mean_difference", "risk_difference", "risk_ratio", "odds_ratio"]
@@ -79,6 +80,7 @@ class MaicResult:
     method: str
 
 
+@checked
 def arm_of_events(events: int, n: int) -> ArmSummary:
     """A proportion events/n with its binomial standard error sqrt(p(1-p)/n)."""
     size = whole(n, "n", 1)
@@ -86,6 +88,7 @@ def arm_of_events(events: int, n: int) -> ArmSummary:
     return ArmSummary(p, math.sqrt(p * (1 - p) / size), size)
 
 
+@checked
 def maic(
     outcome: npt.ArrayLike,
     x: npt.ArrayLike,
@@ -160,6 +163,7 @@ def maic(
     )
 
 
+@checked
 def maic_hazard_ratio(
     time: npt.ArrayLike,
     event: npt.ArrayLike,

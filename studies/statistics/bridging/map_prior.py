@@ -22,6 +22,7 @@ from studies.statistics import Floats
 from studies.statistics.bridging.arguments import number, positive, whole
 from studies.statistics.bridging.mixtures import Mixture, combine, mixture
 from studies.statistics.inputs import numbers
+from studies.statistics.options import checked
 
 _TAU_NODES, _MU_PIECES, _EFFECT_NODES, _QUANTILES = 160, 8, 40, 499
 _EM_ROUNDS = 1000
@@ -52,6 +53,7 @@ class MapPrior:
     method: str
 
 
+@checked
 def map_prior_normal(
     value: npt.ArrayLike,
     se: npt.ArrayLike,
@@ -93,6 +95,7 @@ def map_prior_normal(
     )  # fmt: skip
 
 
+@checked
 def map_prior_binomial(
     events: npt.ArrayLike,
     n: npt.ArrayLike,
@@ -159,6 +162,7 @@ def map_mean_sd(prior: MapPrior) -> tuple[float, float]:
     return mean, math.sqrt(square - mean**2)
 
 
+@checked
 def approximate(prior: MapPrior, *, components: int = 3) -> Mixture:
     """A short conjugate mixture close to the prior: beta for "logit" priors, normal otherwise.
 
@@ -176,6 +180,7 @@ def largest_distance(prior: MapPrior, other: Mixture) -> float:
     return float(np.abs(other.cdf(map_quantiles(prior, levels)) - levels).max())
 
 
+@checked
 def robustify(prior: Mixture, *, weight: float, vague: Mixture) -> Mixture:
     """A robust prior: `weight` on a vague component of the same family, the rest on the prior (Schmidli 2014).
 

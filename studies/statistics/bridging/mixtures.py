@@ -18,6 +18,7 @@ from studies.reasons import BAD_ARGUMENT, LENGTHS_DIFFER, NOT_ESTIMABLE, CannotE
 from studies.statistics import Floats
 from studies.statistics.bridging.arguments import choice, number, positive, share, whole
 from studies.statistics.inputs import numbers
+from studies.statistics.options import checked
 from studies.statistics.probability import CI_LEVEL
 
 Family = Literal["beta", "normal", "gamma"]
@@ -46,10 +47,12 @@ class Mixture:
         """P(theta <= x) at `x` (m,)."""
         return np.asarray(self.by_component(x, "cdf") @ self.weights, dtype=np.float64)
 
+    @checked
     def above(self, x: float) -> float:
         """P(theta > x), from the upper tails, so that a tiny probability stays a number."""
         return float(self.by_component([x], "sf")[0] @ self.weights)
 
+    @checked
     def quantile(self, probability: float) -> float:
         """The value below which lies `probability`, in (0, 1)."""
         return float(self.quantiles([share(probability, "probability")])[0])
@@ -152,6 +155,7 @@ class PosteriorSummary:
     conf_level: float
 
 
+@checked
 def mixture(family: Family, weights: npt.ArrayLike, a: npt.ArrayLike, b: npt.ArrayLike) -> Mixture:
     """A checked mixture; weights (k,) are scaled to add up to 1.
 
@@ -160,28 +164,33 @@ def mixture(family: Family, weights: npt.ArrayLike, a: npt.ArrayLike, b: npt.Arr
     choice(family, "family", _FAMILIES)
     w = numbers(weights, "weights")
     one, two = numbers(a, "a", len(w)), numbers(b, "b", len(w))
-    if (w < 0).any() or w.sum() <= 0:
+    if (w < 0).any() or w.max() <= 0:
         raise CannotEstimate(BAD_ARGUMENT, argument="weights", allowed=">= 0")
+    w = w / w.max()  # first, so that the sum stays finite
     if (two <= 0).any() or (family != "normal" and (one <= 0).any()):
         raise CannotEstimate(BAD_ARGUMENT, argument="a, b", allowed="> 0")
     return Mixture(family, w / w.sum(), one, two)
 
 
+@checked
 def beta(a: float, b: float) -> Mixture:
     """One beta distribution as a mixture."""
     return mixture("beta", [1.0], [a], [b])
 
 
+@checked
 def normal(mean: float, sd: float) -> Mixture:
     """One normal distribution as a mixture."""
     return mixture("normal", [1.0], [mean], [sd])
 
 
+@checked
 def gamma(shape: float, rate: float) -> Mixture:
     """One gamma distribution as a mixture."""
     return mixture("gamma", [1.0], [shape], [rate])
 
 
+@checked
 def summarise(posterior: Mixture, *, conf_level: float = CI_LEVEL) -> PosteriorSummary:
     """Mean, sd, median and equal-tailed limits of a mixture."""
     tail = (1.0 - share(conf_level, "conf_level")) / 2.0
@@ -195,6 +204,7 @@ def summarise(posterior: Mixture, *, conf_level: float = CI_LEVEL) -> PosteriorS
     )
 
 
+@checked
 def update_binomial(prior: Mixture, events: int, n: int) -> Mixture:
     """The posterior of a proportion after `events` in `n`, under a beta mixture."""
     _family(prior, "beta")
@@ -204,6 +214,7 @@ def update_binomial(prior: Mixture, events: int, n: int) -> Mixture:
     return Mixture("beta", _reweighted(prior.weights, _log_beta(a, b) - _log_beta(prior.a, prior.b)), a, b)
 
 
+@checked
 def update_normal(prior: Mixture, value: float, se: float) -> Mixture:
     """The posterior of an effect after an estimate with known standard error, under a normal mixture."""
     _family(prior, "normal")
@@ -216,6 +227,7 @@ def update_normal(prior: Mixture, value: float, se: float) -> Mixture:
     )
 
 
+@checked
 def update_poisson(prior: Mixture, events: int, exposure: float) -> Mixture:
     """The posterior of a rate after `events` in `exposure` person-time, under a gamma mixture."""
     _family(prior, "gamma")
@@ -227,6 +239,7 @@ def update_poisson(prior: Mixture, events: int, exposure: float) -> Mixture:
     return Mixture("gamma", _reweighted(prior.weights, log_predictive), a, b)
 
 
+@checked
 def predict_binomial(prior: Mixture, n: int) -> Floats:
     """P(Y = 0), ..., P(Y = n) of the next `n` patients, (n + 1,): a mixture of beta-binomials."""
     _family(prior, "beta")
@@ -239,12 +252,14 @@ def predict_binomial(prior: Mixture, n: int) -> Floats:
     return np.asarray(np.exp(log_p) @ prior.weights, dtype=np.float64)
 
 
+@checked
 def predict_normal(prior: Mixture, se: float) -> Mixture:
     """The predictive distribution of an estimate with standard error `se`."""
     _family(prior, "normal")
     return Mixture("normal", prior.weights, prior.a, np.hypot(prior.b, positive(se, "se")))
 
 
+@checked
 def predict_poisson(prior: Mixture, events: npt.ArrayLike, exposure: float) -> Floats:
     """P(Y = events) in `exposure` person-time at `events` (m,): a mixture of negative binomials."""
     _family(prior, "gamma")

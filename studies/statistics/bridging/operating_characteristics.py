@@ -24,6 +24,7 @@ from studies.statistics import Bools, Floats
 from studies.statistics.bridging.arguments import choice, number, positive, share, whole
 from studies.statistics.bridging.mixtures import Mixture
 from studies.statistics.inputs import numbers
+from studies.statistics.options import checked
 from studies.statistics.probability import CI_LEVEL
 
 Alternative = Literal["greater", "less"]
@@ -50,6 +51,7 @@ class OperatingCharacteristics:
     method: str
 
 
+@checked
 def binary_characteristics(
     posterior_of: Callable[[int], Mixture],
     n: int,
@@ -89,6 +91,7 @@ def binary_characteristics(
     )  # fmt: skip
 
 
+@checked
 def two_arm_characteristics(
     treatment_posterior_of: Callable[[int], Mixture],
     n_treatment: int,
@@ -139,6 +142,7 @@ def two_arm_characteristics(
     )  # fmt: skip
 
 
+@checked
 def normal_characteristics(
     posterior_of: Callable[[float], Mixture],
     se: float,

@@ -32,6 +32,7 @@ from studies.statistics.bridging.mixtures import (
     update_normal,
     update_poisson,
 )
+from studies.statistics.options import checked
 from studies.statistics.probability import CI_LEVEL
 
 A0 = float | Literal["normalised", "empirical_bayes"]
@@ -59,6 +60,7 @@ class PowerPrior:
     method: str
 
 
+@checked
 def power_prior_beta(
     events: int,
     n: int,
@@ -95,6 +97,7 @@ def power_prior_beta(
     )  # fmt: skip
 
 
+@checked
 def power_prior_normal(
     value: float,
     se: float,
@@ -140,6 +143,7 @@ def power_prior_normal(
     )  # fmt: skip
 
 
+@checked
 def power_prior_gamma(
     events: int,
     exposure: float,

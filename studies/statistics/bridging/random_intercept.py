@@ -21,6 +21,7 @@ from studies.statistics.bridging.arguments import NO_OPTIMUM, share, whole
 from studies.statistics.bridging.regression import Regression, fit_regression
 from studies.statistics.estimate import Estimate, wald
 from studies.statistics.inputs import labels, matrix, yes_no
+from studies.statistics.options import checked
 from studies.statistics.probability import CI_LEVEL, chi_square_p
 
 _NEWTON, _SETTLED, _SMALLEST_SD, _ROUNDS = 100, 1e-12, 1e-3, 10
@@ -61,12 +62,14 @@ class RandomIntercept:
         """Standard errors of `coef` (p + 1,), from the joint information with sigma."""
         return np.sqrt(np.diag(self.covariance))
 
+    @checked
     def odds_ratio(self, column: int, *, conf_level: float = CI_LEVEL) -> Estimate:
         """exp(coef) of one term with Wald limits: conditional on the group, not averaged over groups."""
         level = share(conf_level, "conf_level")
         return wald(float(self.coef[column]), float(self.se[column]), level, "log")
 
 
+@checked
 def fit_random_intercept(
     x: npt.ArrayLike,
     y: npt.ArrayLike,

@@ -17,6 +17,7 @@ from studies.reasons import BAD_ARGUMENT, LENGTHS_DIFFER, NEGATIVE_TIME, CannotE
 from studies.statistics import Bools, Floats, Ints
 from studies.statistics.bridging.arguments import number, whole
 from studies.statistics.inputs import numbers
+from studies.statistics.options import checked
 
 _ROUNDS = 200
 
@@ -50,6 +51,7 @@ class ReconstructedPatients:
     method: str
 
 
+@checked
 def reconstruct_ipd(
     time: npt.ArrayLike,
     survival: npt.ArrayLike,

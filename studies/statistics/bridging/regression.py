@@ -24,6 +24,7 @@ from studies.reasons import (
 from studies.statistics import Floats
 from studies.statistics.bridging.arguments import choice
 from studies.statistics.inputs import case_weights, matrix, numbers
+from studies.statistics.options import checked
 
 Family = Literal["gaussian", "binomial", "poisson"]
 _STEPS = 50
@@ -64,6 +65,7 @@ class Regression:
         return np.sqrt(np.diag(self.covariance))
 
 
+@checked
 def fit_regression(
     x: npt.ArrayLike,
     y: npt.ArrayLike,

@@ -28,6 +28,7 @@ from studies.statistics.bridging.regression import Family, Regression, fit_regre
 from studies.statistics.doubt.e_value import Measure as EMeasure
 from studies.statistics.estimate import Estimate, Scale, wald
 from studies.statistics.inputs import matrix, numbers, yes_no
+from studies.statistics.options import checked
 from studies.statistics.probability import CI_LEVEL
 
 Measure = Literal["mean_difference", "risk_difference", "risk_ratio", "odds_ratio", "rate_ratio"]
@@ -73,6 +74,7 @@ class StcResult:
     method: str
 
 
+@checked
 def stc(
     outcome: npt.ArrayLike,
     x: npt.ArrayLike,
@@ -152,6 +154,7 @@ def stc(
     )
 
 
+@checked
 def target_population(
     target: Sequence[TargetCovariate], correlation: npt.ArrayLike, *, points: int = 4096, seed: int
 ) -> Floats:

@@ -21,6 +21,7 @@ from studies.statistics.causal.weighted_means import ESTIMATED, KNOWN, checked_w
 from studies.statistics.causal.weights import Estimand
 from studies.statistics.causal.weights import weights as score_weights
 from studies.statistics.inputs import FollowUp, follow_up, numbers
+from studies.statistics.options import checked
 from studies.statistics.probability import CI_LEVEL, normal_quantile
 from studies.statistics.survival.curve_limits import ConfType, check_conf, limits
 
@@ -82,6 +83,7 @@ class Band:
     method: str
 
 
+@checked
 def weighted_curves(
     time: npt.ArrayLike,
     event: npt.ArrayLike,
@@ -105,6 +107,7 @@ def weighted_curves(
     return _made(rows, arms, at, surv, unit * w[:, None, None], conf_type, conf_level, KNOWN)
 
 
+@checked
 def iptw_curves(
     time: npt.ArrayLike,
     event: npt.ArrayLike,
@@ -134,6 +137,7 @@ def iptw_curves(
     return _made(rows, ps.treated, at, surv, influence, conf_type, conf_level, method)
 
 
+@checked
 def simultaneous_band(
     curves: AdjustedCurves,
     of: Literal["treated", "comparator", "difference"],

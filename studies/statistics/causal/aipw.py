@@ -16,9 +16,11 @@ from studies.statistics.causal.outcome_models import Family, fit_outcome
 from studies.statistics.causal.propensity import both_arms, propensity_score
 from studies.statistics.causal.weights import SCORE_OUTSIDE, effective_sample_size, tilted
 from studies.statistics.inputs import matrix, numbers
+from studies.statistics.options import checked
 from studies.statistics.probability import CI_LEVEL
 
 
+@checked
 def aipw(
     y: npt.ArrayLike,
     treated: npt.ArrayLike,
@@ -62,6 +64,7 @@ def aipw(
     return aipw_from(outcome, arms, score, predicted, estimand=estimand, conf_level=conf_level, how=how)
 
 
+@checked
 def aipw_from(
     y: npt.ArrayLike,
     treated: npt.ArrayLike,

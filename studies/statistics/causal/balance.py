@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from studies.reasons import NOT_ESTIMABLE, CannotEstimate
+from studies.reasons import BAD_ARGUMENT, NOT_ESTIMABLE, CannotEstimate
 from studies.statistics import Bools, Floats
 from studies.statistics.causal.designs import check_option, covariate_names
 from studies.statistics.causal.logistic import weighted_auc
@@ -23,6 +23,7 @@ from studies.statistics.causal.propensity import both_arms
 from studies.statistics.causal.weighted_means import checked_weights
 from studies.statistics.causal.weights import effective_sample_size
 from studies.statistics.inputs import matrix, numbers
+from studies.statistics.options import checked
 
 Denominator = Literal["pooled", "treated", "comparator", "all", "weighted"]
 _DENOMINATORS = ("pooled", "treated", "comparator", "all", "weighted")
@@ -63,6 +64,7 @@ class Balance:
     method: str
 
 
+@checked
 def balance(
     x: npt.ArrayLike,
     treated: npt.ArrayLike,
@@ -130,6 +132,7 @@ def c_statistic(
     return weighted_auc(numbers(score, "score", len(exposed)), exposed, w)
 
 
+@checked
 def overlap_coefficient(
     score: npt.ArrayLike,
     treated: npt.ArrayLike,
@@ -146,6 +149,8 @@ def overlap_coefficient(
     exposed = both_arms(treated)
     column = numbers(score, "score", len(exposed))
     w = np.ones(len(exposed)) if weights is None else checked_weights(weights, exposed)
+    if grid < 2:
+        raise CannotEstimate(BAD_ARGUMENT, argument="grid", allowed="2, 3, ...")
     widths = [_bandwidth(column[arm]) for arm in (exposed, ~exposed)]
     reach = 4.0 * max(widths)
     points = np.linspace(column.min() - reach, column.max() + reach, grid)

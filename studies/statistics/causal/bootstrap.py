@@ -12,12 +12,24 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from studies.reasons import BAD_ARGUMENT, NOT_ESTIMABLE, CannotEstimate
+from studies.reasons import BAD_ARGUMENT, NOT_ESTIMABLE, CannotEstimate, Reason
 from studies.statistics import Floats
 from studies.statistics.causal.designs import check_level
 from studies.statistics.inputs import labels
+from studies.statistics.options import checked
 from studies.statistics.probability import CI_LEVEL, normal_quantile
 
+TOO_MANY_FAILED = Reason(
+    "too_many_failed",
+    "{groups} 次重抽样中有 {failed} 次无法估计（最多允许 5%），重抽样标准误不可信。",
+    "{failed} of {groups} resamples could not be estimated (5 % are allowed): no honest error can be given.",
+)
+LEAVE_ONE_OUT_FAILED = Reason(
+    "leave_one_out_failed",
+    "刀切法：逐一剔除的 {groups} 次拟合中有 {failed} 次无法估计（例如剔除某个离群受试者后模型出现分离）。",
+    "Jackknife: {failed} of the {groups} fits that leave one out could not be done (without an outlier the model "
+    "separates, say).",
+)
 _MOST_FAILURES = 0.05  # of the resamples; beyond, those that succeed are no sample of all
 
 
@@ -43,6 +55,7 @@ class Bootstrapped:
     method: str
 
 
+@checked
 def bootstrap(
     statistics: Callable[[Floats], Floats],
     rows: int,
@@ -63,17 +76,17 @@ def bootstrap(
     check_level(conf_level)
     codes = np.arange(rows) if cluster is None else labels(cluster, "cluster", rows).codes
     groups = int(codes.max()) + 1
-    value = statistics(np.ones(rows))
+    value = _finite(statistics(np.ones(rows)))
     random = np.random.default_rng(seed)
     draws, failed = [], 0
     for _ in range(replications):
         counts = random.multinomial(groups, np.full(groups, 1.0 / groups)).astype(float)
         try:
-            draws.append(statistics(counts[codes]))
+            draws.append(_finite(statistics(counts[codes])))
         except CannotEstimate:
             failed += 1
     if failed > _MOST_FAILURES * replications:
-        raise CannotEstimate(NOT_ESTIMABLE, statistic="bootstrap standard error")
+        raise CannotEstimate(TOO_MANY_FAILED, groups=str(replications), failed=str(failed))
     table = np.array(draws)
     se = table.std(axis=0, ddof=1)
     tail = (1.0 - conf_level) / 2.0
@@ -108,6 +121,7 @@ class Jackknifed:
     method: str
 
 
+@checked
 def jackknife(
     statistics: Callable[[Floats], Floats],
     rows: int,
@@ -118,7 +132,8 @@ def jackknife(
     """Quenouille and Tukey's jackknife: leave out each row (or cluster) in turn; `statistics(counts)` gives (k,).
 
     se^2 = (G - 1)/G sum (theta_(g) - their mean)^2 over G groups (Efron & Stein 1981: biased upwards).
-    Raises `CannotEstimate` for fewer than 3 groups, and when leaving out a group leaves no estimate.
+    Raises `CannotEstimate` for fewer than 3 groups, and LEAVE_ONE_OUT_FAILED, which counts them, where a group
+    is left out and nothing can be estimated: the deviations of the others are no variance of all.
     """
     check_level(conf_level)
     codes = np.arange(rows) if cluster is None else labels(cluster, "cluster", rows).codes
@@ -127,8 +142,16 @@ def jackknife(
         raise CannotEstimate(NOT_ESTIMABLE, statistic="jackknife standard error")
     from scipy.special import stdtrit
 
-    value = statistics(np.ones(rows))
-    table = np.array([statistics((codes != group).astype(float)) for group in range(groups)])
+    value = _finite(statistics(np.ones(rows)))
+    found, failed = [], 0
+    for group in range(groups):
+        try:
+            found.append(_finite(statistics((codes != group).astype(float))))
+        except CannotEstimate:
+            failed += 1
+    if failed:
+        raise CannotEstimate(LEAVE_ONE_OUT_FAILED, groups=str(groups), failed=str(failed))
+    table = np.array(found)
     se = np.sqrt((groups - 1.0) / groups * ((table - table.mean(axis=0)) ** 2).sum(axis=0))
     reach = float(stdtrit(groups - 1, 0.5 + conf_level / 2.0)) * se
     return Jackknifed(
@@ -140,3 +163,10 @@ def jackknife(
         conf_level=conf_level,
         method=f"jackknife over {groups} {'rows' if cluster is None else 'clusters'}, t distribution",
     )
+
+
+def _finite(values: Floats) -> Floats:
+    """(k,) as they are; a number that is none counts as not estimated."""
+    if not np.isfinite(values).all():
+        raise CannotEstimate(NOT_ESTIMABLE, statistic="resampled statistic")
+    return values

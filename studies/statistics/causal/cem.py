@@ -16,6 +16,7 @@ from studies.statistics.causal.propensity import both_arms
 from studies.statistics.causal.strata_weights import strata_weights
 from studies.statistics.causal.weights import effective_sample_size
 from studies.statistics.inputs import labels, numbers
+from studies.statistics.options import checked
 
 Cut = str | int | Sequence[float]
 _METHODS = ("sturges", "fd", "scott")
@@ -37,6 +38,7 @@ class Stratified:
     method: str
 
 
+@checked
 def match_cem(
     treated: npt.ArrayLike,
     covariates: Mapping[str, npt.ArrayLike],

@@ -12,6 +12,7 @@ from studies.reasons import BAD_ARGUMENT, NOT_ESTIMABLE, CannotEstimate, Reason
 from studies.statistics import Bools, Floats, Ints
 from studies.statistics.causal.logistic import LogisticFit, fit_logistic
 from studies.statistics.inputs import follow_up, labels, matrix, numbers, yes_no
+from studies.statistics.options import checked
 
 TAU_TOO_LATE = Reason(
     "tau_too_late",
@@ -36,6 +37,7 @@ class CensoringWeights:
     method: str
 
 
+@checked
 def censoring_weights(
     censored: npt.ArrayLike,
     x: npt.ArrayLike,
@@ -73,6 +75,7 @@ def censoring_weights(
     return _made(ratio, lost, truncate, stabilised, model)
 
 
+@checked
 def ipcw_at(
     time: npt.ArrayLike,
     event: npt.ArrayLike,

@@ -16,6 +16,7 @@ from studies.statistics.causal.designs import check_option, covariate_names
 from studies.statistics.causal.propensity import both_arms
 from studies.statistics.causal.weights import effective_sample_size
 from studies.statistics.inputs import case_weights, matrix, numbers
+from studies.statistics.options import checked
 from studies.statistics.probability import CI_LEVEL
 
 _STEPS = 200
@@ -48,6 +49,7 @@ class EntropyBalance:
     method: str
 
 
+@checked
 def entropy_balance(
     treated: npt.ArrayLike,
     x: npt.ArrayLike,
@@ -90,6 +92,7 @@ def entropy_balance(
     )
 
 
+@checked
 def entropy_balanced_means(
     y: npt.ArrayLike,
     treated: npt.ArrayLike,

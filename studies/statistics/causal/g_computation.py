@@ -16,11 +16,13 @@ from studies.statistics.causal.designs import check_option
 from studies.statistics.causal.outcome_models import Family, OutcomeModel, fit_outcome
 from studies.statistics.causal.propensity import both_arms
 from studies.statistics.inputs import numbers, yes_no
+from studies.statistics.options import checked
 from studies.statistics.probability import CI_LEVEL
 
 Population = Literal["ATE", "ATT", "ATC"]
 
 
+@checked
 def g_computation(
     y: npt.ArrayLike,
     treated: npt.ArrayLike,
@@ -59,6 +61,7 @@ def g_computation(
     )
 
 
+@checked
 def g_computation_model(
     y: npt.ArrayLike,
     treated: npt.ArrayLike,
@@ -72,6 +75,7 @@ def g_computation_model(
     return fit_outcome(numbers(y, "y", len(arms)), arms, x, modifiers, family, np.ones(len(arms)))
 
 
+@checked
 def bootstrap_g_computation(
     y: npt.ArrayLike,
     treated: npt.ArrayLike,
@@ -90,6 +94,7 @@ def bootstrap_g_computation(
     return bootstrap(statistics, rows, replications=replications, seed=seed, conf_level=conf_level)
 
 
+@checked
 def jackknife_g_computation(
     y: npt.ArrayLike,
     treated: npt.ArrayLike,

@@ -14,6 +14,7 @@ from studies.statistics.causal.logistic import fit_logistic
 from studies.statistics.causal.propensity import both_arms
 from studies.statistics.estimate import Estimate, wald
 from studies.statistics.inputs import case_weights, matrix, numbers
+from studies.statistics.options import checked
 from studies.statistics.probability import CI_LEVEL, two_sided_p
 
 
@@ -47,6 +48,7 @@ class TestInversion:
     method: str
 
 
+@checked
 def g_estimation(
     y: npt.ArrayLike,
     treated: npt.ArrayLike,
@@ -94,6 +96,7 @@ def g_estimation(
     )
 
 
+@checked
 def g_estimation_by_test(
     y: npt.ArrayLike,
     treated: npt.ArrayLike,

@@ -12,6 +12,7 @@ from studies.statistics import Bools, Floats
 from studies.statistics.causal.designs import check_level
 from studies.statistics.causal.propensity import propensity_score
 from studies.statistics.inputs import follow_up, numbers
+from studies.statistics.options import checked
 from studies.statistics.probability import CI_LEVEL, normal_quantile
 
 
@@ -35,6 +36,7 @@ class AftGEstimate:
     method: str
 
 
+@checked
 def g_estimation_aft(
     time: npt.ArrayLike,
     event: npt.ArrayLike,

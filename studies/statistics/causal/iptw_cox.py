@@ -19,6 +19,7 @@ from studies.statistics.causal.weights import ESTIMANDS, Estimand, Weights, tilt
 from studies.statistics.causal.weights import weights as score_weights
 from studies.statistics.estimate import Estimate, wald
 from studies.statistics.inputs import follow_up
+from studies.statistics.options import checked
 from studies.statistics.probability import CI_LEVEL
 from studies.statistics.survival.cox import CoxFit, fit_cox
 
@@ -42,6 +43,7 @@ class IptwCox:
     method_estimated_score: str
 
 
+@checked
 def iptw_cox(
     time: npt.ArrayLike,
     event: npt.ArrayLike,
@@ -87,6 +89,7 @@ def iptw_cox(
     )
 
 
+@checked
 def bootstrap_iptw_cox(
     time: npt.ArrayLike,
     event: npt.ArrayLike,
@@ -107,6 +110,7 @@ def bootstrap_iptw_cox(
     return bootstrap(statistics, rows, replications=replications, seed=seed, conf_level=conf_level)
 
 
+@checked
 def jackknife_iptw_cox(
     time: npt.ArrayLike,
     event: npt.ArrayLike,

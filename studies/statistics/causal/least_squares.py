@@ -21,6 +21,7 @@ from studies.statistics.causal.designs import (
     sandwich,
 )
 from studies.statistics.inputs import case_weights, labels, matrix, numbers
+from studies.statistics.options import checked
 from studies.statistics.probability import CI_LEVEL, normal_quantile, two_sided_p
 
 
@@ -61,6 +62,7 @@ class LeastSquaresFit:
         return np.asarray(table @ self.coef)
 
 
+@checked
 def fit_least_squares(
     y: npt.ArrayLike,
     x: npt.ArrayLike,

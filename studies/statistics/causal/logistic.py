@@ -22,8 +22,10 @@ from studies.statistics.causal.designs import (
     sandwich,
 )
 from studies.statistics.inputs import case_weights, labels, matrix, numbers, yes_no
+from studies.statistics.options import checked
 from studies.statistics.probability import CI_LEVEL, normal_quantile, two_sided_p
 
+_LARGE_WEIGHT = 1e8  # mean weights beyond it (or below its inverse) are brought to 1 first
 _STEPS = 30  # beyond, the linear predictor has grown past any number a finite maximum could need
 GLM_EPSILON = 1e-8  # R's glm.control
 _AT_REST = 1e-2  # a step of Newton's method, per standard deviation, that a finite maximum cannot leave
@@ -88,6 +90,7 @@ def expit(eta: Floats) -> Floats:
     return np.asarray(0.5 * (1.0 + np.tanh(0.5 * eta)))
 
 
+@checked
 def fit_logistic(
     y: npt.ArrayLike,
     x: npt.ArrayLike,
@@ -162,6 +165,11 @@ def irls(
     """
     if not (np.isfinite(weights).all() and weights.sum() > 0):
         raise CannotEstimate(BAD_WEIGHTS)
+    size = float(weights[weights > 0].mean())
+    if not 1.0 / _LARGE_WEIGHT <= size <= _LARGE_WEIGHT:
+        # Both the start and the rule to stop know absolute weights; the maximum does not.
+        at = irls(rows, y, weights / size, offset, names=names, epsilon=epsilon)
+        return Iterated(at.beta, at.curvature * size, at.bread / size, at.iterations)
     start = (weights * y + 0.5) / (weights + 1.0)
     eta, before = np.log(start / (1.0 - start)), np.inf
     beta = step = np.zeros(rows.shape[1])

@@ -16,6 +16,7 @@ from studies.statistics.causal.nearest import Search, nearest_by_score, nearest_
 from studies.statistics.causal.propensity import both_arms
 from studies.statistics.estimate import Estimate, wald
 from studies.statistics.inputs import matrix, numbers
+from studies.statistics.options import checked
 from studies.statistics.probability import CI_LEVEL
 
 
@@ -32,6 +33,7 @@ class MatchedEffect:
     method: str
 
 
+@checked
 def matched_difference(
     y: npt.ArrayLike, treated: npt.ArrayLike, matched: Matched, *, conf_level: float = CI_LEVEL
 ) -> MatchedEffect:
@@ -65,6 +67,7 @@ def matched_difference(
     )
 
 
+@checked
 def abadie_imbens(
     y: npt.ArrayLike,
     treated: npt.ArrayLike,

@@ -24,6 +24,7 @@ from studies.statistics.causal.nearest import Search, nearest_by_score, nearest_
 from studies.statistics.causal.propensity import both_arms
 from studies.statistics.causal.weights import effective_sample_size
 from studies.statistics.inputs import labels, matrix, numbers
+from studies.statistics.options import checked
 
 Order = Literal["largest", "smallest", "random", "data"]
 _ORDERS = ("largest", "smallest", "random", "data")
@@ -62,6 +63,7 @@ class Matched:
     method: str
 
 
+@checked
 def match_nearest(
     treated: npt.ArrayLike,
     distance: npt.ArrayLike | None = None,

@@ -17,7 +17,8 @@ from studies.statistics import Bools, Floats, Ints
 from studies.statistics.causal.designs import check_level, cluster_sums, design
 from studies.statistics.causal.logistic import Iterated, expit, irls
 from studies.statistics.causal.propensity import both_arms
-from studies.statistics.inputs import matrix, numbers, yes_no
+from studies.statistics.inputs import matrix, numbers, weight_column, yes_no
+from studies.statistics.options import checked
 from studies.statistics.probability import CI_LEVEL, normal_quantile
 
 
@@ -58,6 +59,7 @@ class StandardisedCurves:
     conf_level: float
     method: str
 
+    @checked
     def at(self, period: int) -> tuple[float, float, float]:
         """Survival treated, comparator and their difference after `period` intervals."""
         if not 1 <= period <= len(self.period):
@@ -82,6 +84,7 @@ def person_periods(last: npt.ArrayLike, event: npt.ArrayLike) -> PersonPeriods:
     return PersonPeriods(subject, period, happened[subject] & (period == length[subject] - 1))
 
 
+@checked
 def pooled_logistic_curves(
     last: npt.ArrayLike,
     event: npt.ArrayLike,
@@ -108,7 +111,7 @@ def pooled_logistic_curves(
     if len(arms) != int(rows.subject[-1]) + 1:
         numbers(treated, "treated", int(rows.subject[-1]) + 1)
     table = np.zeros((len(arms), 0)) if x is None else matrix(x, len(arms))
-    w = np.ones(len(arms)) if weights is None else numbers(weights, "weights", len(arms))
+    w = np.ones(len(arms)) if weights is None else weight_column(weights, len(arms))
     reach = _checked(rows, arms, w, degree, periods, conf_level)
     names = _names(degree, interaction, table.shape[1])
     moment = _time_terms(rows.period, degree)

@@ -18,6 +18,7 @@ from studies.statistics.causal.logistic import (
     weighted_auc,
 )
 from studies.statistics.inputs import matrix, yes_no
+from studies.statistics.options import checked
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class PropensityScore:
     method: str = "propensity score by logistic regression, maximum likelihood"
 
 
+@checked
 def both_arms(treated: npt.ArrayLike, rows: int | None = None) -> Bools:
     """The checked treatment column (n,); raises `CannotEstimate` when one arm is empty."""
     exposed = yes_no(treated, "treated", rows)
@@ -40,6 +42,7 @@ def both_arms(treated: npt.ArrayLike, rows: int | None = None) -> Bools:
     return exposed
 
 
+@checked
 def propensity_score(
     treated: npt.ArrayLike,
     x: npt.ArrayLike,

@@ -16,6 +16,7 @@ from studies.statistics import Floats
 from studies.statistics.causal.designs import check_level
 from studies.statistics.causal.propensity import both_arms
 from studies.statistics.inputs import matrix
+from studies.statistics.options import checked
 
 RULE = 0.1
 
@@ -39,6 +40,7 @@ class SmdLimit:
     method: str
 
 
+@checked
 def smd_limit(
     n_treated: int, n_comparator: int, covariates: int = 1, *, quantile: float = 0.95, rule: float = RULE
 ) -> SmdLimit:
@@ -73,6 +75,7 @@ def smd_limit(
     )
 
 
+@checked
 def smd_limit_simulated(
     x: npt.ArrayLike,
     treated: npt.ArrayLike,

@@ -14,6 +14,7 @@ from studies.statistics.causal.cem import Stratified, keep_shared, stratified
 from studies.statistics.causal.designs import check_option
 from studies.statistics.causal.propensity import both_arms
 from studies.statistics.inputs import numbers
+from studies.statistics.options import checked
 
 TOO_FEW_FOR_SUBCLASSES = Reason(
     "too_few_for_subclasses",
@@ -22,6 +23,7 @@ TOO_FEW_FOR_SUBCLASSES = Reason(
 )
 
 
+@checked
 def subclassify(
     treated: npt.ArrayLike,
     score: npt.ArrayLike,

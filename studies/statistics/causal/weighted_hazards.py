@@ -13,9 +13,11 @@ from studies.statistics.causal.logistic import expit, irls
 from studies.statistics.causal.propensity import propensity_score
 from studies.statistics.causal.weights import Estimand, tilted
 from studies.statistics.inputs import numbers, yes_no
+from studies.statistics.options import checked
 from studies.statistics.probability import CI_LEVEL
 
 
+@checked
 def bootstrap_weighted_curves(
     last: npt.ArrayLike,
     event: npt.ArrayLike,
@@ -40,6 +42,8 @@ def bootstrap_weighted_curves(
     happened = yes_no(event, "event", len(ps.score))
     if (until < 1).any() or (until != np.floor(until)).any():
         raise CannotEstimate(BAD_ARGUMENT, argument="last", allowed="1, 2, ...")
+    if degree < 1:
+        raise CannotEstimate(BAD_ARGUMENT, argument="degree", allowed="1, 2, ...")
     longest = int(until.max())
     if not 1 <= at <= longest:
         raise CannotEstimate(BAD_ARGUMENT, argument="at", allowed=f"1 to {longest}")

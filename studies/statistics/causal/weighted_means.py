@@ -12,7 +12,7 @@ from collections.abc import Callable, Hashable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from studies.reasons import BAD_WEIGHTS, CannotEstimate
+from studies.reasons import BAD_WEIGHTS, NOT_ESTIMABLE, CannotEstimate
 from studies.statistics import Bools, Floats
 from studies.statistics.causal.bootstrap import Bootstrapped, Jackknifed, bootstrap, jackknife
 from studies.statistics.causal.contrasts import TwoMeans, two_means
@@ -21,13 +21,15 @@ from studies.statistics.causal.logistic import expit, irls
 from studies.statistics.causal.propensity import both_arms, propensity_score
 from studies.statistics.causal.weights import ESTIMANDS, Estimand, effective_sample_size, tilted
 from studies.statistics.causal.weights import weights as score_weights
-from studies.statistics.inputs import numbers
+from studies.statistics.inputs import numbers, weight_column
+from studies.statistics.options import checked
 from studies.statistics.probability import CI_LEVEL
 
 KNOWN = "robust standard errors that take the weights as known"
 ESTIMATED = "standard errors that account for the estimated propensity score (stacked estimating equations)"
 
 
+@checked
 def weighted_means(
     y: npt.ArrayLike,
     treated: npt.ArrayLike,
@@ -40,7 +42,9 @@ def weighted_means(
     """The arms' weighted means of y (n,), weights (n,) >= 0 taken as known; a weight of 0 leaves a row out.
 
     The variance is sum w^2 (y - m)^2/(sum w)^2, by cluster where given: HC0 of the weighted regression of
-    y on treatment, as geepack::geeglm(corstr = "independence") gives it. Raises `CannotEstimate` for
+    y on treatment, as geepack::geeglm(corstr = "independence") gives it. An arm whose outcomes are all alike (no
+    event, or nothing but events) has that mean with an error of 0 and no p, as survey::svymean; the difference
+    has the other arm's error, and ratios that need a mean inside (0, 1) are None. Raises `CannotEstimate` for
     bad numbers, negative weights, an arm that is empty or has no weight.
     """
     exposed = both_arms(treated)
@@ -58,6 +62,7 @@ def weighted_means(
     )
 
 
+@checked
 def ipw_means(
     y: npt.ArrayLike,
     treated: npt.ArrayLike,
@@ -94,6 +99,7 @@ def ipw_means(
     )
 
 
+@checked
 def bootstrap_ipw_means(
     y: npt.ArrayLike,
     treated: npt.ArrayLike,
@@ -112,6 +118,7 @@ def bootstrap_ipw_means(
     return bootstrap(statistics, rows, replications=replications, seed=seed, conf_level=conf_level)
 
 
+@checked
 def jackknife_ipw_means(
     y: npt.ArrayLike,
     treated: npt.ArrayLike,
@@ -162,8 +169,8 @@ def score_correction(unit: Floats, slope: Floats, treated: Bools, x: npt.ArrayLi
 
 def checked_weights(weights: npt.ArrayLike, exposed: Bools) -> Floats:
     """Weights (n,) that are finite and not negative, with some weight in each arm."""
-    w = numbers(weights, "weights", len(exposed))
-    if (w < 0).any() or not (w[exposed] > 0).any() or not (w[~exposed] > 0).any():
+    w = weight_column(weights, len(exposed))
+    if not (w[exposed] > 0).any() or not (w[~exposed] > 0).any():
         raise CannotEstimate(BAD_WEIGHTS)
     return w
 
@@ -172,8 +179,18 @@ def _hajek(y: Floats, exposed: Bools, w: Floats) -> tuple[tuple[float, float], F
     one, zero = w * exposed, w * ~exposed
     if one.sum() <= 0 or zero.sum() <= 0:
         raise CannotEstimate(BAD_WEIGHTS)
-    means = float((one * y).sum() / one.sum()), float((zero * y).sum() / zero.sum())
+    # Around a value of the arm: where all are alike the mean is theirs and the influence 0, without rounding.
+    means = _mean_of(y, one), _mean_of(y, zero)
     return means, _unit_influence(y, exposed, w, means) * w[:, None]
+
+
+def _mean_of(y: Floats, w: Floats) -> float:
+    base = float(y[np.argmax(w > 0)])
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = base + float((w * (y - base)).sum() / w.sum())
+    if not np.isfinite(mean):
+        raise CannotEstimate(NOT_ESTIMABLE, statistic="weighted mean")
+    return mean
 
 
 def _unit_influence(y: Floats, exposed: Bools, w: Floats, means: tuple[float, float]) -> Floats:

@@ -18,6 +18,7 @@ from studies.statistics import Bools, Floats
 from studies.statistics.causal.designs import check_option
 from studies.statistics.causal.propensity import both_arms
 from studies.statistics.inputs import numbers
+from studies.statistics.options import checked
 
 Estimand = Literal["ATE", "ATT", "ATC", "ATO", "ATM"]
 ESTIMANDS = ("ATE", "ATT", "ATC", "ATO", "ATM")
@@ -85,6 +86,7 @@ class Weights:
     method: str
 
 
+@checked
 def weights(
     score: npt.ArrayLike,
     treated: npt.ArrayLike,
@@ -144,8 +146,19 @@ def effective_sample_size(weights: npt.ArrayLike) -> float:
 
 
 def tilted(score: Floats, treated: Bools, estimand: str) -> tuple[Floats, Floats]:
-    """Weights (n,) and their derivatives with respect to the logit of the score (n,)."""
-    e, odds = score, score / (1.0 - score)
+    """Weights (n,) and their derivatives with respect to the logit of the score (n,).
+
+    Each arm has its own formula. Scores of exactly 0 or 1 (an outlier's) stay harmless where it has no pole; a pole
+    is refused: SCORE_OUTSIDE.
+    """
+    with np.errstate(divide="ignore", over="ignore"):
+        w, slope = _tilted(score, score / (1.0 - score), treated, estimand)
+    if not (np.isfinite(w).all() and np.isfinite(slope).all()):
+        raise CannotEstimate(SCORE_OUTSIDE)
+    return w, slope
+
+
+def _tilted(e: Floats, odds: Floats, treated: Bools, estimand: str) -> tuple[Floats, Floats]:
     if estimand == "ATE":
         return np.where(treated, 1.0 / e, 1.0 / (1.0 - e)), np.where(treated, -1.0 / odds, odds)
     if estimand == "ATT":

@@ -18,6 +18,7 @@ from studies.reasons import CannotEstimate, Reason
 from studies.statistics import Floats
 from studies.statistics.counts.measure import share, whole
 from studies.statistics.counts.performance_criterion import Criterion
+from studies.statistics.options import checked
 
 NO_DIFFERENCE = Reason(
     "no_difference",
@@ -61,6 +62,7 @@ class CriterionSampleSize:
     at_first_n: CriterionPower
 
 
+@checked
 def criterion_power(n: int, p1: float, criterion: Criterion, *, alpha: float = 0.025) -> CriterionPower:
     """Exact power of `against_criterion` with n subjects if the true proportion is p1, by summation.
 
@@ -83,6 +85,7 @@ def criterion_power(n: int, p1: float, criterion: Criterion, *, alpha: float = 0
     )
 
 
+@checked
 def criterion_sample_size(
     p1: float, criterion: Criterion, *, power: float = 0.8, alpha: float = 0.025
 ) -> CriterionSampleSize:

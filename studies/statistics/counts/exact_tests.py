@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from studies.reasons import CannotEstimate, Reason
+from studies.reasons import BAD_ARGUMENT, CannotEstimate, Reason
 from studies.statistics import Floats, Ints
 from studies.statistics.counts.conditional import Conditional
 from studies.statistics.counts.freeman_halton import TABLE_TOO_LARGE, freeman_halton_p
@@ -33,17 +33,20 @@ from studies.statistics.counts.measure import (
 )
 from studies.statistics.counts.proportions import binomial_p, limits
 from studies.statistics.inputs import matrix
+from studies.statistics.options import checked
 
 NOT_A_TABLE = Reason(
     "not_a_table",
-    "列联表至少需要两行和两列非零的合计。",
-    "A table needs at least two rows and two columns that are not empty.",
+    "列联表至少需要两行、两列和一名受试者。",
+    "A table needs at least two rows, two columns and one subject.",
 )
 NO_DISCORDANT = Reason(
     "no_discordant",
     "没有不一致的配对，配对比较没有信息。",
     "No pair is discordant: the pairs say nothing about the difference.",
 )
+_MOST_TABLES = 10_000_000  # 2 x 2 tables of the same margins: one number each
+_LARGEST_CELL = 2.0**53
 _NUISANCE = 1000  # points of (0, 1) at which the unconditional tests look for their largest p
 _REFINED = 5  # times that the search narrows around the best of them
 
@@ -58,24 +61,39 @@ class ExactTest:
     nuisance: float | None = None
 
 
+@checked
 def fisher_test(table: npt.ArrayLike, *, null: float = 1.0, alternative: str = "two-sided") -> ExactTest:
     """Fisher's exact test of an r x c table of counts: fisher.test's p.
 
     table (r, c). For 2 x 2, `null` is the odds ratio tested and `alternative` its side; a larger table is
     tested two-sided for independence. All tables with the same margins that are no more probable (within a
-    relative 1e-7) count. Empty rows and columns are left out. Raises `CannotEstimate`: NOT_A_COUNT, OUT_OF_RANGE,
-    NOT_A_TABLE, NOT_A_NUMBER, TABLE_TOO_LARGE, BAD_ARGUMENT.
+    relative 1e-7) count. Empty rows and columns are left out; where one row or column is left there is no other
+    table, and p is 1, as in R. Refused as TABLE_TOO_LARGE: 2 x 2 with more than 10 million tables of the same
+    margins; r x c of more than 30 x 100, of more than a million subjects, or with more paths than can be enumerated in
+    some ten seconds. Raises `CannotEstimate` also: NOT_A_COUNT, OUT_OF_RANGE, NOT_A_TABLE (fewer than two rows
+    or columns, or nobody), NOT_A_NUMBER, BAD_ARGUMENT.
     """
     way, counts = side(alternative), _table(table)
-    if counts.shape == (2, 2):
-        (a, b), (c, d) = counts.tolist()
-        given = Conditional(np.array([a + b]), np.array([c + d]), np.array([a + c]), a)
-        return ExactTest(given.p(positive(null, "null"), way), way, f"Fisher's exact test, {way}")
-    if way != "two-sided":
+    tested = positive(null, "null")
+    by_two = counts.shape == (2, 2)
+    if not by_two and way != "two-sided":
         chosen(way, ("two-sided",), "alternative")
-    return ExactTest(freeman_halton_p(counts), way, "Fisher's exact test of an r x c table (Freeman-Halton)")
+    if not by_two and tested != 1.0:
+        raise CannotEstimate(BAD_ARGUMENT, argument="null", allowed="1")
+    name = f"Fisher's exact test, {way}" if by_two else "Fisher's exact test of an r x c table (Freeman-Halton)"
+    filled = counts[counts.sum(axis=1) > 0][:, counts.sum(axis=0) > 0]
+    if min(filled.shape) < 2:
+        return ExactTest(1.0, way, name)
+    if filled.shape != (2, 2):
+        return ExactTest(freeman_halton_p(filled), way, name)
+    (a, b), (c, d) = filled.tolist()
+    if min(a + b, c + d, a + c, b + d) > _MOST_TABLES:
+        raise CannotEstimate(TABLE_TOO_LARGE)
+    given = Conditional(np.array([a + b]), np.array([c + d]), np.array([a + c]), a)
+    return ExactTest(given.p(tested, way), way, name)
 
 
+@checked
 def unconditional_test(
     events: tuple[int, int],
     n: tuple[int, int],
@@ -111,6 +129,7 @@ def unconditional_test(
     return ExactTest(p, way, name, nuisance)
 
 
+@checked
 def mcnemar(
     only_first: int,
     only_second: int,
@@ -166,9 +185,10 @@ def _table(table: npt.ArrayLike) -> Ints:
     counts = matrix(table, name="table")
     for cell in (counts.min(), *counts[counts != np.floor(counts)][:1]):
         whole(float(cell), "table")
-    counts = counts[counts.sum(axis=1) > 0][:, counts.sum(axis=0) > 0]
-    if min(counts.shape) < 2:
+    if min(counts.shape) < 2 or not counts.any():
         raise CannotEstimate(NOT_A_TABLE)
+    if counts.max() > _LARGEST_CELL / counts.size:
+        raise CannotEstimate(TABLE_TOO_LARGE)
     return np.asarray(counts, dtype=np.intp)
 
 

@@ -22,15 +22,17 @@ TABLE_TOO_LARGE = Reason(
     "该列联表过大，无法精确枚举；请改用卡方检验。",
     "The table is too large to be enumerated exactly; use the chi-square test.",
 )
-_MOST_STEPS = (
-    1_600_000  # some ten seconds; R's fisher.test also gives up on such tables ("LDSTP is too small")
-)
+# Some ten seconds; R's fisher.test also gives up on such tables ("LDSTP is too small", "LDKEY is too small").
+_MOST_STEPS = 1_600_000
+_MOST_ROWS, _MOST_COLUMNS, _MOST_SUBJECTS = 30, 100, 1_000_000
 Rows = tuple[int, ...]
 
 
 def freeman_halton_p(table: Ints) -> float:
     """The two-sided p of independence. table (r, c), no empty row or column. Raises TABLE_TOO_LARGE."""
     wide = table if table.shape[0] <= table.shape[1] else table.T
+    if wide.shape[0] > _MOST_ROWS or wide.shape[1] > _MOST_COLUMNS or int(wide.sum()) > _MOST_SUBJECTS:
+        raise CannotEstimate(TABLE_TOO_LARGE)
     columns = tuple(sorted((int(one) for one in wide.sum(axis=0)), reverse=True))
     start = tuple(sorted(int(one) for one in wide.sum(axis=1)))
     network = _Network(sum(start))

@@ -24,6 +24,7 @@ from studies.statistics import Floats
 from studies.statistics.counts.measure import chosen, finite, positive, root, share, whole, z_of
 from studies.statistics.counts.recursion import BAD_INFORMATION, REACH, Going, beyond, go_on, information_of
 from studies.statistics.inputs import numbers
+from studies.statistics.options import checked
 
 Spending = Literal["obrien-fleming", "pocock", "hwang-shih-decani", "kim-demets"]
 SPENDING = ("obrien-fleming", "pocock", "hwang-shih-decani", "kim-demets")
@@ -104,6 +105,7 @@ class RepeatedInterval:
     crossed: npt.NDArray[np.bool_]
 
 
+@checked
 def spent(
     information: npt.ArrayLike,
     *,
@@ -136,6 +138,7 @@ def spent(
     return level * (t if shape == 0.0 else np.expm1(-shape * t) / math.expm1(-shape))
 
 
+@checked
 def group_sequential(
     information: npt.ArrayLike,
     *,
@@ -180,6 +183,7 @@ def group_sequential(
     return _with_futility(design, share(beta, "beta"), beta_spending, beta_gamma)
 
 
+@checked
 def stopping_probabilities(design: GroupSequentialDesign, drift: float) -> StoppingProbabilities:
     """Where the study stops if theta sqrt(total information) is `drift`; 0 gives the true level.
 
@@ -202,6 +206,7 @@ def stopping_probabilities(design: GroupSequentialDesign, drift: float) -> Stopp
     return StoppingProbabilities(upper, under, power, expected)
 
 
+@checked
 def drift_for_power(design: GroupSequentialDesign, power: float) -> tuple[float, float]:
     """The drift at which the design has `power` (futility bounds obeyed), and its inflation of information.
 
@@ -215,6 +220,7 @@ def drift_for_power(design: GroupSequentialDesign, power: float) -> tuple[float,
     return drift, (drift / plain) ** 2
 
 
+@checked
 def final_inference(
     z: float,
     stage: int,

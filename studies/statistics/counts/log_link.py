@@ -33,10 +33,17 @@ NO_FINITE_FIT = Reason(
 NO_EVENTS_TO_MODEL = Reason(
     "no_events_to_model", "没有任何事件，无法拟合模型。", "There is no event: no model can be fitted."
 )
+NO_ROBUST_ERROR = Reason(
+    "no_robust_error",
+    "“{variable}”所涉及的受试者结局与模型完全一致（例如全部发生事件），稳健标准误为 0，无法给出区间或检验。",
+    "The outcomes that decide '{variable}' agree with the model exactly (everybody has the event, say): the robust "
+    "error is 0, and there is no interval and no test.",
+)
 _STEPS = 60
 _CONVERGED = 1e-11  # the largest change of a coefficient, in units of 1/sd of its covariate
 _DEPENDENT = 1e-9
 _SHORTEST = 2.0**-30
+_ROUNDING = 1e-10  # of a robust error, relative to the model-based one, below which it is 0
 
 
 @dataclass(frozen=True)
@@ -207,7 +214,7 @@ def summary(
     """The fit with its covariance. scores (n,): each row's score is scores times its covariates.
 
     "HC0": the sandwich; "HC1": times n/(n - p), for clusters (n - 1)/(n - p). `cadjust` multiplies by g/(g - 1)
-    for g clusters, as vcovCL(cadjust = TRUE).
+    for g clusters, as vcovCL(cadjust = TRUE). Raises NO_ROBUST_ERROR where a robust error is 0.
     """
     kind = chosen(covariance, COVARIANCES, "covariance")
     n, terms = rows.x.shape
@@ -225,8 +232,9 @@ def summary(
             factor *= clusters / (clusters - 1) if cadjust else 1.0
             how = f"cluster-robust errors ({'HC0' if kind == 'model' else kind}{', cadjust' if cadjust else ''})"
         matrix_of = factor * influence.T @ influence
-    se = np.sqrt(np.diag(matrix_of))
-    z, half = found.beta / se, z_of((1.0 - share(conf_level, "conf_level")) / 2.0) * se
+    se = _errors(rows, found, matrix_of)
+    z = np.divide(found.beta, se, out=np.zeros(terms), where=se > 0)
+    half = z_of((1.0 - share(conf_level, "conf_level")) / 2.0) * se
     with np.errstate(over="ignore"):
         ratio, lower, upper = (np.exp(end) for end in (found.beta, found.beta - half, found.beta + half))
     return LogLinkFit(
@@ -235,6 +243,25 @@ def summary(
         n=n, events=float(rows.y.sum()), clusters=clusters, conf_level=conf_level, method=f"{method}, {how}",
         theta=theta[0] if theta else None, theta_se=theta[1] if theta else None,
     )  # fmt: skip
+
+
+def _errors(rows: Design, found: Found, covariance: Floats) -> Floats:
+    """Roots of the variances (p,). One of rounding is refused by name, for there is no z and no p.
+
+    Not so that of an intercept of 0 beside terms that have errors: all of the reference group had the event, its
+    risk is 1, and 0 is what R's sandwich gives up to rounding.
+    """
+    se = np.sqrt(np.maximum(np.diag(covariance), 0.0))
+    if covariance is found.bread:  # model-based: those of a perfect fit are not 0
+        return np.asarray(se)
+    # Robust errors do not know the size of the weights, model-based ones do.
+    flat = se <= _ROUNDING * np.sqrt(np.diag(found.bread) * rows.weights.mean())
+    if flat[1:].any() or (flat[0] and (len(flat) == 1 or abs(found.beta[0]) > _ROUNDING)):
+        raise CannotEstimate(
+            NO_ROBUST_ERROR,
+            variable=", ".join(name for name, is_flat in zip(rows.names, flat, strict=True) if is_flat),
+        )
+    return np.where(flat, 0.0, se)
 
 
 def _means(rows: Design, beta: Floats) -> Floats:

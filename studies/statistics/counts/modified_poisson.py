@@ -32,6 +32,7 @@ from studies.statistics.counts.log_link import (
 )
 from studies.statistics.counts.measure import NOT_A_COUNT, positive, root
 from studies.statistics.inputs import numbers, yes_no
+from studies.statistics.options import checked
 
 LOG_BINOMIAL_BORDER = Reason(
     "log_binomial_border",
@@ -47,6 +48,7 @@ _LARGEST_THETA = 1e5
 _ROUNDS = 200
 
 
+@checked
 def modified_poisson(
     outcome: npt.ArrayLike,
     x: npt.ArrayLike,
@@ -63,14 +65,17 @@ def modified_poisson(
     outcome (n,), x (n, p) without intercept, weights (n,) positive (of a propensity score, say), cluster (n,)
     labels. Equal to sandwich(glm(outcome ~ x, poisson)) and, with clusters, to
     vcovCL(fit, cluster, type = "HC0", cadjust = FALSE) or geeglm(..., corstr = "independence").
+    Where everybody of the reference group has the event its risk is 1 and the intercept's error 0, as in R.
     Raises `CannotEstimate`: BAD_CODES, NO_EVENTS_TO_MODEL, CONSTANT, DEPENDENT, TOO_MANY_TERMS (also: no more
-    clusters than terms), NO_FINITE_FIT, LENGTHS_DIFFER, NOT_A_NUMBER, BAD_WEIGHTS, BAD_ARGUMENT.
+    clusters than terms), NO_FINITE_FIT, LENGTHS_DIFFER, NOT_A_NUMBER, BAD_WEIGHTS, BAD_ARGUMENT; NO_ROBUST_ERROR
+    where everybody has the event (R gives log ratios of 0 with errors of 0).
     """
     y = yes_no(outcome, "outcome").astype(float)
     rows = design(y, x, names, None, weights)
     return _poisson(rows, covariance, cluster, cadjust, conf_level, "modified Poisson regression, log link")
 
 
+@checked
 def poisson_regression(
     events: npt.ArrayLike,
     x: npt.ArrayLike,
@@ -93,6 +98,7 @@ def poisson_regression(
     return _poisson(rows, covariance, cluster, cadjust, conf_level, "Poisson regression, log link")
 
 
+@checked
 def log_binomial(
     outcome: npt.ArrayLike,
     x: npt.ArrayLike,
@@ -135,6 +141,7 @@ def log_binomial(
     )
 
 
+@checked
 def negative_binomial(
     events: npt.ArrayLike,
     x: npt.ArrayLike,

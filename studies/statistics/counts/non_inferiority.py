@@ -27,6 +27,7 @@ from studies.statistics.counts.measure import (
     z_of,
 )
 from studies.statistics.counts.score import difference_limits, difference_z, log_limits, ratio_z
+from studies.statistics.options import checked
 
 Outcome = Literal["beneficial", "harmful"]
 Scale = Literal["difference", "ratio"]
@@ -96,6 +97,7 @@ class Comparison:
     method: str
 
 
+@checked
 def compare_proportions(
     events: tuple[int, int],
     n: tuple[int, int],
@@ -139,6 +141,7 @@ def compare_proportions(
     return _judged(estimate, limits, ps, _deciding(zs, outcome), margin, outcome, aim, level, full)
 
 
+@checked
 def compare_log_hazard_ratio(
     log_hr: float,
     se: float,
@@ -163,6 +166,7 @@ def compare_log_hazard_ratio(
     return _judged(beta, limits, ps, _deciding(zs, outcome), margin, outcome, aim, level, name)
 
 
+@checked
 def compare_means(
     means: tuple[float, float],
     sds: tuple[float, float],

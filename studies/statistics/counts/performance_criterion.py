@@ -34,6 +34,7 @@ from studies.statistics.counts.measure import (
 )
 from studies.statistics.counts.proportions import Proportion, binomial_p, limits, proportion
 from studies.statistics.inputs import labels, yes_no
+from studies.statistics.options import checked
 
 Direction = Literal["at least", "at most"]
 Verdict = Literal["met", "not met", "not shown"]
@@ -144,6 +145,7 @@ class CurveCriterion:
     method: str
 
 
+@checked
 def against_criterion(events: int, n: int, criterion: Criterion, *, alpha: float = 0.025) -> CriterionResult:
     """The exact one-sided test of `events` among `n` against the criterion, at one-sided level `alpha`.
 
@@ -167,6 +169,7 @@ def against_criterion(events: int, n: int, criterion: Criterion, *, alpha: float
     )
 
 
+@checked
 def loss_to_follow_up(
     events: int, observed: int, lost: int, criterion: Criterion, *, alpha: float = 0.025
 ) -> LossToFollowUp:
@@ -199,6 +202,7 @@ def loss_to_follow_up(
     )
 
 
+@checked
 def by_site(
     outcome: npt.ArrayLike,
     site: Sequence[Hashable] | npt.ArrayLike,
@@ -228,6 +232,7 @@ def by_site(
     return SiteResults(sites.levels, results, without)
 
 
+@checked
 def survival_against_criterion(
     time: float, survival: float, se: float, criterion: Criterion, *, alpha: float = 0.025
 ) -> CurveCriterion:

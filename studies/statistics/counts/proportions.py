@@ -33,6 +33,7 @@ from studies.statistics.counts.measure import (
     z_of,
 )
 from studies.statistics.inputs import numbers
+from studies.statistics.options import checked
 
 Method = Literal["clopper-pearson", "wilson", "wilson-cc", "agresti-coull", "jeffreys", "mid-p", "wald"]
 METHODS = ("clopper-pearson", "wilson", "wilson-cc", "agresti-coull", "jeffreys", "mid-p", "wald")
@@ -71,6 +72,7 @@ class BinomialTest:
     method: str
 
 
+@checked
 def proportion(
     events: int,
     n: int,
@@ -101,6 +103,7 @@ def proportion(
     return Proportion(x, size, x / size, lower, upper, conf_level, way, name)
 
 
+@checked
 def binomial_test(
     events: int, n: int, p0: float, *, alternative: str = "two-sided", conf_level: float = 0.95
 ) -> BinomialTest:
@@ -119,6 +122,7 @@ def binomial_test(
     return BinomialTest(x, size, null, x / size, lower, upper, p, conf_level, way, name)
 
 
+@checked
 def coverage(
     n: int,
     p: npt.ArrayLike,

@@ -33,6 +33,7 @@ from studies.statistics.counts.measure import (
 )
 from studies.statistics.counts.proportions import binomial_p, limits
 from studies.statistics.counts.rates import NO_EVENTS_AT_ALL, NO_EVENTS_BY_WALD, ONE_GROUP, counts_and_times
+from studies.statistics.options import checked
 
 RatioMethod = Literal["conditional", "mid-p", "wald", "score"]
 DifferenceMethod = Literal["wald", "score"]
@@ -45,6 +46,7 @@ NO_EVENTS_IN_ONE = Reason(
 )
 
 
+@checked
 def rate_ratio(
     events: tuple[int, int],
     person_time: tuple[float, float],
@@ -100,6 +102,7 @@ def rate_ratio(
     )
 
 
+@checked
 def rate_difference(
     events: tuple[int, int],
     person_time: tuple[float, float],

@@ -35,6 +35,7 @@ from studies.statistics.counts.measure import (
 )
 from studies.statistics.counts.proportions import R_RELATIVE_ERROR
 from studies.statistics.inputs import labels, numbers
+from studies.statistics.options import checked
 from studies.statistics.probability import chi_square_p
 
 RateMethod = Literal["garwood", "byar", "byar-mid", "mid-p", "wald", "log-wald"]
@@ -88,6 +89,7 @@ class Heterogeneity:
     method: str
 
 
+@checked
 def rate(
     events: int,
     person_time: float,
@@ -124,6 +126,7 @@ def rate(
     )
 
 
+@checked
 def poisson_test(
     events: int, person_time: float, rate0: float, *, alternative: str = "two-sided", conf_level: float = 0.95
 ) -> Measure:
@@ -145,6 +148,7 @@ def poisson_test(
     )
 
 
+@checked
 def rate_heterogeneity(
     events: npt.ArrayLike,
     person_time: npt.ArrayLike,
@@ -172,6 +176,7 @@ def rate_heterogeneity(
     return Heterogeneity(chisq, df, chi_square_p(chisq, df), f"homogeneity of rates, {by} chi-square")
 
 
+@checked
 def person_years(
     time: npt.ArrayLike,
     event: npt.ArrayLike,

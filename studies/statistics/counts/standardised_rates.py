@@ -28,6 +28,7 @@ from studies.statistics.counts.measure import (
 )
 from studies.statistics.counts.rates import NO_EVENTS_BY_WALD, counts_and_times, poisson_test, rate
 from studies.statistics.inputs import numbers
+from studies.statistics.options import checked
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ class StandardisedRate:
     method: str
 
 
+@checked
 def standardised_ratio(
     events: npt.ArrayLike,
     person_time: npt.ArrayLike,
@@ -90,6 +92,7 @@ def standardised_ratio(
     return StandardisedRatio(observed, expected, ratio)
 
 
+@checked
 def standardised_rate(
     events: npt.ArrayLike,
     person_time: npt.ArrayLike,

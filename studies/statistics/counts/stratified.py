@@ -35,6 +35,7 @@ from studies.statistics.counts.measure import (
     z_of,
 )
 from studies.statistics.inputs import labels, yes_no
+from studies.statistics.options import checked
 from studies.statistics.probability import chi_square_p
 
 BAD_STRATA = Reason(
@@ -93,6 +94,7 @@ def stratified_tables(
     return np.bincount(cell, minlength=4 * len(levels)).astype(float).reshape(len(levels), 2, 2)
 
 
+@checked
 def cmh_test(
     tables: npt.ArrayLike, *, correct: bool = True, alternative: str = "two-sided"
 ) -> StratifiedTest:
@@ -120,6 +122,7 @@ def cmh_test(
     return StratifiedTest(z * z, 1, normal_p(z, way), way, name, z)
 
 
+@checked
 def common_odds_ratio(
     tables: npt.ArrayLike,
     *,
@@ -167,14 +170,17 @@ def common_odds_ratio(
     return CommonMeasure(shown, len(counts), useful)
 
 
+@checked
 def common_risk_ratio(
     tables: npt.ArrayLike, *, null: float = 1.0, conf_level: float = 0.95, alternative: str = "two-sided"
 ) -> CommonMeasure:
     """The Mantel-Haenszel risk ratio with the Greenland-Robins variance of its logarithm. tables (k, 2, 2).
 
-    Raises `CannotEstimate` as `common_odds_ratio`.
+    Strata of nobody or one subject say nothing and are passed over (metafor's rma.mh: the same numbers). Else it
+    raises `CannotEstimate` as `common_odds_ratio`.
     """
-    counts, way = _checked(tables, two_by_two=True), side(alternative)
+    counts, way = _checked(tables, two_by_two=True, smallest=0), side(alternative)
+    given, counts = len(counts), _of_two(counts)
     ratio0, tail = positive(null, "null"), tail_of(conf_level, way)
     useful = _informative(counts)
     (a, _), (c, _) = counts.transpose(1, 2, 0)
@@ -188,9 +194,10 @@ def common_risk_ratio(
     shown = _on_log_scale(
         math.log(over / under), math.sqrt(spread), math.log(ratio0), tail, way, conf_level, name
     )
-    return CommonMeasure(shown, len(counts), useful)
+    return CommonMeasure(shown, given, useful)
 
 
+@checked
 def common_risk_difference(
     tables: npt.ArrayLike,
     *,
@@ -202,9 +209,11 @@ def common_risk_difference(
     """The Mantel-Haenszel risk difference. tables (k, 2, 2).
 
     variance: "sato" (consistent for few large and for many small strata) or "greenland-robins". A stratum
-    with one group only carries no weight. Raises `CannotEstimate`: as `common_odds_ratio`.
+    with one group only, or with fewer than two subjects, carries no weight. Raises `CannotEstimate` as
+    `common_odds_ratio`.
     """
-    counts, way = _checked(tables, two_by_two=True), side(alternative)
+    counts, way = _checked(tables, two_by_two=True, smallest=0), side(alternative)
+    given, counts = len(counts), _of_two(counts)
     by = chosen(variance, ("sato", "greenland-robins"), "variance")
     (a, b), (c, d) = counts.transpose(1, 2, 0)
     n1, n2 = counts.sum(axis=2).T
@@ -228,18 +237,19 @@ def common_risk_difference(
     name = sentence(f"common risk difference, Mantel-Haenszel, {by} variance", way, conf_level)
     p_value = normal_p((difference - null) / se, way)
     return CommonMeasure(
-        Measure(difference, low, high, p_value, name, se, conf_level, way), len(counts), int(both.sum())
+        Measure(difference, low, high, p_value, name, se, conf_level, way), given, int(both.sum())
     )
 
 
+@checked
 def breslow_day(tables: npt.ArrayLike, *, tarone: bool = True) -> StratifiedTest:
     """Is the odds ratio the same in all strata? Breslow-Day, with Tarone's correction unless told otherwise.
 
     tables (k, 2, 2). Strata without both groups and both outcomes do not count; df is the number of the
-    others less one. Raises `CannotEstimate`: BAD_STRATA, NOT_A_COUNT, NO_INFORMATIVE_STRATUM,
-    NEEDS_TWO_STRATA, OPEN_COMMON_RATIO.
+    others less one; strata of fewer than two subjects are passed over. Raises `CannotEstimate`: BAD_STRATA,
+    NOT_A_COUNT, NO_INFORMATIVE_STRATUM, NEEDS_TWO_STRATA, OPEN_COMMON_RATIO.
     """
-    counts = _checked(tables, two_by_two=True)
+    counts = _of_two(_checked(tables, two_by_two=True, smallest=0))
     _informative(counts)
     middle, _ = _log_odds(counts)
     odds = math.exp(middle)
@@ -290,7 +300,16 @@ def _informative(counts: Floats) -> int:
     return useful
 
 
-def _checked(tables: npt.ArrayLike, *, two_by_two: bool = False) -> Floats:
+def _of_two(counts: Floats) -> Floats:
+    """The strata with two subjects or more; none of them is no informative stratum."""
+    kept = counts[counts.sum(axis=(1, 2)) >= 2]
+    if len(kept) == 0:
+        raise CannotEstimate(NO_INFORMATIVE_STRATUM)
+    return np.asarray(kept)
+
+
+def _checked(tables: npt.ArrayLike, *, two_by_two: bool = False, smallest: int = 2) -> Floats:
+    """Counts (k, r, c). The tests and the exact odds ratio refuse strata of fewer than two, as mantelhaen.test."""
     try:
         counts = np.asarray(tables, dtype=np.float64)
     except (TypeError, ValueError) as ragged:
@@ -301,7 +320,7 @@ def _checked(tables: npt.ArrayLike, *, two_by_two: bool = False) -> Floats:
         raise CannotEstimate(BAD_STRATA)
     for cell in (counts.min(), *counts[counts != np.floor(counts)][:1]):
         whole(float(cell), "tables")
-    if not np.isfinite(counts).all() or (counts.sum(axis=(1, 2)) < 2).any():
+    if not np.isfinite(counts).all() or (counts.sum(axis=(1, 2)) < smallest).any():
         raise CannotEstimate(BAD_STRATA)
     return counts
 

@@ -16,6 +16,7 @@ import numpy as np
 from studies.reasons import CannotEstimate, Reason
 from studies.statistics.counts.measure import finite, positive, share, whole, z_of
 from studies.statistics.counts.score import difference_z, under_difference
+from studies.statistics.options import checked
 
 NO_POWER = Reason(
     "no_power",
@@ -46,6 +47,7 @@ class TwoArmSize:
     method: str
 
 
+@checked
 def proportions_power(
     p1: float,
     p2: float,
@@ -70,6 +72,7 @@ def proportions_power(
     return _normal_below(((truth1 - truth2 - delta) * math.sqrt(n1) - z * null) / spread)
 
 
+@checked
 def proportions_size(
     p1: float,
     p2: float,
@@ -95,6 +98,7 @@ def proportions_size(
     return TwoArmSize(n1, n2, needed, reached, alpha, "Farrington-Manning, variance under the margin")
 
 
+@checked
 def schoenfeld_events(
     hazard_ratio: float,
     *,
@@ -116,6 +120,7 @@ def schoenfeld_events(
     return z * z * (1.0 + ratio) ** 2 / (ratio * effect**2)
 
 
+@checked
 def schoenfeld_power(
     hazard_ratio: float, events: float, *, margin: float = 1.0, alpha: float = 0.025, allocation: float = 1.0
 ) -> float:
@@ -126,6 +131,7 @@ def schoenfeld_power(
     return _normal_below(effect * weight * math.sqrt(seen) - z_of(share(alpha, "alpha")))
 
 
+@checked
 def means_power(
     difference: float, sd: float, n: tuple[int, int], *, margin: float = 0.0, alpha: float = 0.025
 ) -> float:
@@ -142,6 +148,7 @@ def means_power(
     return float(nct.sf(t.isf(share(alpha, "alpha"), df), df, noncentral))
 
 
+@checked
 def means_size(
     difference: float,
     sd: float,

@@ -37,6 +37,7 @@ from studies.statistics.counts.measure import (
 )
 from studies.statistics.counts.proportions import limits
 from studies.statistics.counts.score import difference_limits, difference_z, log_limits, odds_ratio_z, ratio_z
+from studies.statistics.options import checked
 
 Pair = tuple[int, int]
 DifferenceMethod = Literal["miettinen-nurminen", "mee", "newcombe", "newcombe-cc", "agresti-caffo", "wald"]
@@ -86,6 +87,7 @@ class NumberNeeded:
     statement: Bilingual | None = None
 
 
+@checked
 def risk_difference(
     events: Pair,
     n: Pair,
@@ -130,6 +132,7 @@ def risk_difference(
     return Measure(seen, low, high, p, name, se, conf_level, way)
 
 
+@checked
 def risk_ratio(
     events: Pair,
     n: Pair,
@@ -169,6 +172,7 @@ def risk_ratio(
     return _by_score(statistic, seen, z, math.log(ratio0), way, name, conf_level)
 
 
+@checked
 def odds_ratio(
     events: Pair,
     n: Pair,
@@ -226,6 +230,7 @@ def odds_ratio(
     return _open(value, *kept(*ends, way, 0.0, math.inf), p, name, way, conf_level)
 
 
+@checked
 def number_needed(
     events: Pair,
     n: Pair,

@@ -18,6 +18,7 @@ from studies.reasons import BAD_ARGUMENT, CannotEstimate, Reason
 from studies.statistics import Floats
 from studies.statistics.bridging.arguments import number, positive, whole
 from studies.statistics.inputs import numbers
+from studies.statistics.options import checked
 
 IMPOSSIBLE_CELLS = Reason(
     "impossible_cells",
@@ -89,6 +90,7 @@ class ConfounderGrid:
     method: str
 
 
+@checked
 def correct_exposure(
     table: TwoByTwo,
     *,
@@ -111,6 +113,7 @@ def correct_exposure(
     return _corrected(seen, corrected, "exposure misclassification corrected by sensitivity and specificity")
 
 
+@checked
 def correct_outcome(
     table: TwoByTwo,
     *,
@@ -134,6 +137,7 @@ def correct_outcome(
     return _corrected(seen, corrected, "outcome misclassification corrected by sensitivity and specificity")
 
 
+@checked
 def correct_selection(
     table: TwoByTwo,
     *,
@@ -156,6 +160,7 @@ def correct_selection(
     return _corrected(seen, corrected, "selection bias corrected by selection probabilities")
 
 
+@checked
 def confounder_grid(
     estimate: float,
     lower: float | None = None,

@@ -16,6 +16,7 @@ from typing import Literal, get_args
 
 from studies.reasons import BAD_ARGUMENT, NOT_ESTIMABLE, CannotEstimate, Reason
 from studies.statistics.bridging.arguments import choice, number, positive, share, whole
+from studies.statistics.options import checked
 from studies.statistics.probability import CI_LEVEL, normal_quantile
 
 Measure = Literal["rr", "or_rare", "or_common", "hr_rare", "hr_common", "mean_difference"]
@@ -65,6 +66,7 @@ class RiskDifferenceEValue:
     method: str
 
 
+@checked
 def e_value(
     value: float,
     lower: float | None = None,
@@ -111,6 +113,7 @@ def e_value(
     )
 
 
+@checked
 def joint_bounding_factor(rr_exposure_confounder: float, rr_confounder_outcome: float) -> float:
     """The most by which a confounder of this strength can shift a risk ratio: uv / (u + v - 1).
 
@@ -121,6 +124,7 @@ def joint_bounding_factor(rr_exposure_confounder: float, rr_confounder_outcome: 
     return u * v / (u + v - 1.0)
 
 
+@checked
 def other_strength_needed(rr: float, rr_exposure_confounder: float) -> float | None:
     """How strongly the confounder must act on the outcome, given how strongly it goes with the exposure.
 
@@ -135,6 +139,7 @@ def other_strength_needed(rr: float, rr_exposure_confounder: float) -> float | N
     return bias * (u - 1.0) / (u - bias) if u > bias else None
 
 
+@checked
 def risk_difference_e_value(
     events_exposed: int,
     n_exposed: int,

@@ -26,6 +26,7 @@ from studies.statistics import Floats
 from studies.statistics.bridging.arguments import NO_OPTIMUM, number, positive, share, whole
 from studies.statistics.estimate import Estimate
 from studies.statistics.inputs import numbers
+from studies.statistics.options import checked
 from studies.statistics.probability import CI_LEVEL, normal_quantile
 
 LEAST_CONTROLS = 5  # two parameters from fewer estimates than this mean nothing
@@ -96,6 +97,7 @@ class Coverage:
     calibrated: Floats
 
 
+@checked
 def empirical_null(
     estimate: npt.ArrayLike, se: npt.ArrayLike, *, minimum_controls: int = USUAL_CONTROLS
 ) -> EmpiricalNull:
@@ -121,6 +123,7 @@ def empirical_null(
     )
 
 
+@checked
 def expected_absolute_error(mean: float, sd: float) -> float:
     """E|N(mean, sd^2)|, the mean of a folded normal: 0 means no systematic error (Schuemie 2020)."""
     centre, spread = number(mean, "mean"), number(sd, "sd", 0.0)
@@ -131,6 +134,7 @@ def expected_absolute_error(mean: float, sd: float) -> float:
     return peak + centre * (1.0 - 2.0 * NormalDist().cdf(-ratio))
 
 
+@checked
 def calibrated_p(estimate: float, se: float, null: EmpiricalNull) -> float:
     """The two-sided p-value of no effect under the empirical null: N(mean, sd^2 + se^2) (Schuemie 2014).
 
@@ -140,6 +144,7 @@ def calibrated_p(estimate: float, se: float, null: EmpiricalNull) -> float:
     return math.erfc(abs(z) / math.sqrt(2.0))
 
 
+@checked
 def calibrated_interval(
     estimate: float, se: float, null: EmpiricalNull, *, conf_level: float = CI_LEVEL
 ) -> Estimate:
@@ -156,6 +161,7 @@ def calibrated_interval(
     return Estimate(value, spread, value - half, value + half, p, level)
 
 
+@checked
 def systematic_error_model(
     estimate: npt.ArrayLike,
     se: npt.ArrayLike,
@@ -210,6 +216,7 @@ def systematic_error_model(
     )  # fmt: skip
 
 
+@checked
 def interval_by_error_model(
     estimate: float, se: float, model: SystematicErrorModel, *, conf_level: float = CI_LEVEL
 ) -> Estimate:
@@ -232,6 +239,7 @@ def interval_by_error_model(
     return Estimate(value, spread, lower, upper, p, level)
 
 
+@checked
 def leave_one_out(
     estimate: npt.ArrayLike,
     se: npt.ArrayLike,
@@ -259,6 +267,7 @@ def leave_one_out(
     )
 
 
+@checked
 def control_coverage(
     estimate: npt.ArrayLike,
     se: npt.ArrayLike,

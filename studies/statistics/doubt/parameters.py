@@ -14,6 +14,7 @@ import numpy as np
 from studies.reasons import BAD_ARGUMENT, CannotEstimate
 from studies.statistics import Floats
 from studies.statistics.bridging.arguments import number, positive
+from studies.statistics.options import checked
 
 
 @dataclass(frozen=True)
@@ -58,11 +59,13 @@ class Trapezoidal:
         return np.where(u < up_to_mode, rising, np.where(u <= before_fall, flat, falling))
 
 
+@checked
 def uniform(low: float, high: float) -> Trapezoidal:
     """Every value between `low` and `high` equally likely."""
     return Trapezoidal(low, low, high, high)
 
 
+@checked
 def triangular(low: float, mode: float, high: float) -> Trapezoidal:
     """Most likely at `mode`, falling off in straight lines."""
     return Trapezoidal(low, mode, mode, high)
@@ -96,6 +99,7 @@ class LogNormal:
         return np.exp(number(self.mean, "mean") + positive(self.sd, "sd") * np.asarray(ndtri(u)))
 
 
+@checked
 def log_normal_from_limits(lower: float, upper: float) -> LogNormal:
     """The log-normal distribution of which 95 % lies between `lower` and `upper`."""
     low = positive(lower, "lower")

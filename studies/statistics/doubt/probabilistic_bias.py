@@ -19,6 +19,7 @@ from studies.statistics.bridging.arguments import choice, number, positive, shar
 from studies.statistics.doubt.bias_analysis import TwoByTwo, check_table, confounding_bias_factor
 from studies.statistics.doubt.parameters import Parameter, draw, draw_pair
 from studies.statistics.estimate import Estimate, wald
+from studies.statistics.options import checked
 from studies.statistics.probability import CI_LEVEL, normal_quantile
 
 Effect = Literal["or", "rr"]
@@ -59,6 +60,7 @@ class ProbabilisticBias:
     method: str
 
 
+@checked
 def probabilistic_confounder(
     estimate: float,
     lower: float,
@@ -90,6 +92,7 @@ def probabilistic_confounder(
     )  # fmt: skip
 
 
+@checked
 def probabilistic_selection(
     estimate: float,
     lower: float,
@@ -115,6 +118,7 @@ def probabilistic_selection(
     )  # fmt: skip
 
 
+@checked
 def probabilistic_misclassification(
     table: TwoByTwo,
     *,

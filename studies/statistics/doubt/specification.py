@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from studies.reasons import BAD_ARGUMENT, NOTHING_TO_COMPARE, CannotEstimate, Reason
 from studies.statistics.bridging.arguments import number
+from studies.statistics.options import checked
 
 CHOICES_DIFFER = Reason(
     "choices_differ",
@@ -79,6 +80,7 @@ class SpecificationSet:
     method: str
 
 
+@checked
 def specification_set(
     specifications: Sequence[Specification], *, primary: Mapping[str, str], null: float
 ) -> SpecificationSet:

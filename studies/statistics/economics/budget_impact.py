@@ -17,6 +17,7 @@ import numpy as np
 from studies.reasons import BAD_ARGUMENT, LENGTHS_DIFFER, CannotEstimate, Reason
 from studies.statistics import Floats
 from studies.statistics.inputs import numbers
+from studies.statistics.options import checked
 from studies.statistics.safety.checks import amounts, between
 
 SHARES_EXCEED = Reason(
@@ -122,6 +123,7 @@ def budget_impact(market: Market, *, ranges: Mapping[str, tuple[float, float]] |
     )
 
 
+@checked
 def fund_share(item: CostItem, reimbursement_ratio: float) -> float:
     """What the fund pays of one item: yuan x (1 - first share) x ratio; nothing of class C.
 
@@ -137,6 +139,7 @@ def fund_share(item: CostItem, reimbursement_ratio: float) -> float:
     return 0.0 if item.list_class == "C" else amount * (1.0 - first) * ratio
 
 
+@checked
 def eligible_population(
     insured: float,
     *,

@@ -18,6 +18,7 @@ from studies.reasons import BAD_ARGUMENT, LENGTHS_DIFFER, TOO_MANY_TERMS, Cannot
 from studies.statistics import Bools, Floats, Ints
 from studies.statistics.estimate import Estimate, wald
 from studies.statistics.inputs import follow_up, labels, matrix
+from studies.statistics.options import checked
 from studies.statistics.probability import CI_LEVEL
 from studies.statistics.safety.checks import amounts, between
 
@@ -59,6 +60,7 @@ class _Loss:
         return np.asarray(steps[np.searchsorted(self.times, time, side="left")])
 
 
+@checked
 def bang_tsiatis(
     cost: npt.ArrayLike,
     time: npt.ArrayLike,
@@ -108,6 +110,7 @@ def bang_tsiatis(
     )
 
 
+@checked
 def bang_tsiatis_partitioned(
     costs: npt.ArrayLike,
     time: npt.ArrayLike,
@@ -151,6 +154,7 @@ def bang_tsiatis_partitioned(
     )
 
 
+@checked
 def lin(
     costs: npt.ArrayLike,
     time: npt.ArrayLike,
@@ -205,6 +209,7 @@ def lin(
     )
 
 
+@checked
 def censored_cost_difference(
     one: CensoredCost, reference: CensoredCost, *, conf_level: float = CI_LEVEL
 ) -> Estimate:

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from studies.reasons import BAD_ARGUMENT, LENGTHS_DIFFER, ONE_ARM, CannotEstimate
 from studies.statistics import Floats
 from studies.statistics.inputs import matrix
+from studies.statistics.options import checked
 from studies.statistics.probability import CI_LEVEL
 from studies.statistics.safety.checks import amounts, between, figures
 
@@ -101,6 +102,7 @@ class TornadoBar:
     width: float
 
 
+@checked
 def incremental_ratio(cost: float, effect: float, old_cost: float, old_effect: float) -> IncrementalRatio:
     """The ICER of new (cost, effect) against old. Raises `CannotEstimate` for numbers that are not finite."""
     given = figures([cost, effect, old_cost, old_effect], "cost")
@@ -147,6 +149,7 @@ def incremental_analysis(
     )
 
 
+@checked
 def net_benefit(cost: npt.ArrayLike, effect: npt.ArrayLike, *, threshold: float) -> Floats:
     """Net monetary benefit: threshold x effect - cost, for columns (n,). Raises for bad columns."""
     money = figures(cost, "cost")
@@ -195,6 +198,7 @@ def uncertainty(
     )
 
 
+@checked
 def plane(cost: npt.ArrayLike, effect: npt.ArrayLike, *, conf_level: float = CI_LEVEL) -> Plane:
     """Draws of the increments cost, effect (n,) of new minus old, placed in quadrants.
 

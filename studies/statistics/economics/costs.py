@@ -18,6 +18,7 @@ from studies.statistics import Floats
 from studies.statistics.economics.quantiles import Quantile, quantiles
 from studies.statistics.estimate import Estimate
 from studies.statistics.inputs import labels, numbers
+from studies.statistics.options import checked
 from studies.statistics.probability import CI_LEVEL
 from studies.statistics.safety.checks import amounts, between, one_of, whole
 
@@ -46,6 +47,7 @@ class CostSummary:
     method: str
 
 
+@checked
 def mean_cost(
     cost: npt.ArrayLike,
     *,
@@ -76,6 +78,7 @@ def mean_cost(
     return _interval(float(y.mean()), drawn, y - y.mean(), method, conf_level)
 
 
+@checked
 def cost_difference(
     cost: npt.ArrayLike,
     group: Sequence[Hashable] | npt.ArrayLike,
@@ -117,6 +120,7 @@ def cost_difference(
     return _interval(value, drawn, influence, method, conf_level)
 
 
+@checked
 def cost_summary(
     cost: npt.ArrayLike,
     *,
@@ -153,6 +157,7 @@ def cost_summary(
     )
 
 
+@checked
 def bca_limits(
     value: float, replicates: npt.ArrayLike, influence: npt.ArrayLike, *, conf_level: float = CI_LEVEL
 ) -> tuple[float, float]:

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from studies.reasons import BAD_ARGUMENT, CannotEstimate, Reason
 from studies.statistics import Bools, Floats
 from studies.statistics.inputs import labels, yes_no
+from studies.statistics.options import checked
 from studies.statistics.safety.checks import amounts, between, one_of
 
 NO_STANDARD = Reason(
@@ -128,11 +129,13 @@ def outlier_sheet(
     )
 
 
+@checked
 def drg_standard(weight: float, rate: float) -> float:
     """A DRG's payment standard: relative weight x base rate (yuan). Raises for numbers that are not positive."""
     return between(weight, "weight") * between(rate, "rate")
 
 
+@checked
 def dip_standard(points: float, point_value: float, *, hospital_coefficient: float = 1.0) -> float:
     """A DIP's payment standard: points x point value (yuan) x the hospital's coefficient. Raises as above."""
     amount = between(points, "points") * between(point_value, "point_value")

@@ -20,6 +20,7 @@ from rwd_platform.core.text import Bilingual
 from studies.reasons import BAD_ARGUMENT, TOO_MANY_TERMS, CannotEstimate, Reason
 from studies.statistics import Floats
 from studies.statistics.estimate import Estimate
+from studies.statistics.options import checked
 from studies.statistics.probability import CI_LEVEL, normal_quantile
 from studies.statistics.safety.checks import amounts, between, one_of
 from studies.statistics.survival.aft import AFT_NOT_CONVERGED
@@ -132,6 +133,7 @@ class Choice:
     method: str
 
 
+@checked
 def choose_curve(
     time: npt.ArrayLike,
     event: npt.ArrayLike,
@@ -188,6 +190,7 @@ def choose_curve(
     return Choice(best, candidates, horizon, how)
 
 
+@checked
 def hazard_shape(curve: ParametricFit, horizon: float) -> Shape:
     """The shape of the fitted hazard on (horizon/1000, horizon], read from 400 points of it.
 
@@ -205,6 +208,7 @@ def hazard_shape(curve: ParametricFit, horizon: float) -> Shape:
     return "rising then falling" if signs[0] > 0 else "falling then rising"
 
 
+@checked
 def mean_survival(curve: ParametricFit, horizon: float, *, conf_level: float = CI_LEVEL) -> Estimate:
     """The mean time without event up to `horizon` under the curve: the area under S.
 

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from studies.reasons import BAD_ARGUMENT, CannotEstimate, Reason
 from studies.statistics import Floats
 from studies.statistics.inputs import matrix, numbers
+from studies.statistics.options import checked
 from studies.statistics.safety.checks import amounts, between, one_of, whole
 
 DISTRIBUTIONS = ("beta", "gamma", "lognormal", "normal", "uniform", "fixed")
@@ -40,6 +41,7 @@ class Uncertain:
     source: str = ""
 
 
+@checked
 def draws(
     parameters: Mapping[str, Uncertain],
     *,
@@ -59,6 +61,7 @@ def draws(
     }
 
 
+@checked
 def correlated_draws(mean: npt.ArrayLike, covariance: npt.ArrayLike, *, n: int, seed: int) -> Floats:
     """n draws (n, q) from a multivariate normal: the estimated parameters of a curve or of a regression.
 
@@ -76,6 +79,7 @@ def correlated_draws(mean: npt.ArrayLike, covariance: npt.ArrayLike, *, n: int, 
     return np.asarray(centre + (standard * np.sqrt(np.maximum(values, 0.0))) @ vectors.T)
 
 
+@checked
 def share_draws(counts: Sequence[float] | npt.ArrayLike, *, n: int, seed: int) -> Floats:
     """n draws (n, k) of shares that sum to 1, from a Dirichlet of counts (k,) > 0 (patients seen in each).
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from studies.reasons import BAD_ARGUMENT, CannotEstimate
+from studies.statistics.options import checked
 from studies.statistics.safety.checks import between
 
 
@@ -30,6 +31,7 @@ def _file() -> dict[str, Any]:
     return tomllib.loads(Path(__file__).with_name("parameters.toml").read_text(encoding="utf-8"))
 
 
+@checked
 def guideline_parameters(*, gdp_year: int | None = None, gdp_per_capita: float | None = None) -> Parameters:
     """The Chinese guideline's parameters, with the thresholds of a year.
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from studies.reasons import BAD_ARGUMENT, CannotEstimate, Reason
 from studies.statistics import Floats
+from studies.statistics.options import checked
 from studies.statistics.safety.checks import amounts, between, one_of
 
 CURVES_CROSS = Reason(
@@ -71,6 +72,7 @@ class Outcome:
     method: str
 
 
+@checked
 def occupancy(
     times: npt.ArrayLike, pfs: npt.ArrayLike, os: npt.ArrayLike, *, crossing: str = "refuse"
 ) -> Occupancy:
@@ -94,6 +96,7 @@ def occupancy(
     return Occupancy(grid, free, alive - free, 1.0 - alive, crossed, how)
 
 
+@checked
 def outcome(
     states: Occupancy,
     values: StateValues,

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from studies.reasons import BAD_ARGUMENT, LENGTHS_DIFFER, CannotEstimate, Reason
 from studies.statistics import Bools, Floats, Ints
 from studies.statistics.inputs import labels, numbers
+from studies.statistics.options import checked
 from studies.statistics.safety.checks import amounts, between
 
 UNOBSERVED_DISPENSING = Reason(
@@ -77,6 +78,7 @@ class _Supply:
     end: Floats  # (n,) end of observation, exclusive
 
 
+@checked
 def persistence(
     subject: Sequence[Hashable] | npt.ArrayLike,
     day: npt.ArrayLike,
@@ -115,6 +117,7 @@ def persistence(
     )
 
 
+@checked
 def adherence(
     subject: Sequence[Hashable] | npt.ArrayLike,
     day: npt.ArrayLike,

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from studies.statistics.inputs import numbers
+from studies.statistics.options import checked
 from studies.statistics.probability import CI_LEVEL
 from studies.statistics.safety.checks import between
 
@@ -25,6 +26,7 @@ class Quantile:
     conf_level: float
 
 
+@checked
 def quantiles(
     values: npt.ArrayLike,
     probabilities: Sequence[float] = (0.25, 0.5, 0.75),

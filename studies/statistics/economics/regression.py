@@ -17,6 +17,7 @@ from studies.reasons import BAD_ARGUMENT, CONSTANT, DEPENDENT, TOO_MANY_TERMS, C
 from studies.statistics import Floats
 from studies.statistics.estimate import Estimate
 from studies.statistics.inputs import matrix, yes_no
+from studies.statistics.options import checked
 from studies.statistics.probability import CI_LEVEL
 from studies.statistics.safety.checks import LARGEST, amounts, between, one_of
 
@@ -53,6 +54,7 @@ class CostModel:
     robust: bool
     method: str
 
+    @checked
     def ratio(self, column: int, conf_level: float = CI_LEVEL) -> Estimate:
         """exp(coefficient) with limits: a ratio of mean costs, or an odds ratio. 0 is the intercept."""
         from scipy.special import ndtri, stdtrit
@@ -75,6 +77,7 @@ class MarginalCosts:
     method: str
 
 
+@checked
 def gamma_log(
     cost: npt.ArrayLike, x: npt.ArrayLike, *, names: Sequence[str] | None = None, robust: bool = False
 ) -> CostModel:
@@ -113,6 +116,7 @@ def gamma_log(
     return _model(beta, covariance, dispersion, deviance, df, len(y), robust, "gamma regression, log link")
 
 
+@checked
 def logistic(
     event: npt.ArrayLike, x: npt.ArrayLike, *, names: Sequence[str] | None = None, robust: bool = False
 ) -> CostModel:
@@ -147,6 +151,7 @@ def logistic(
     return _model(beta, covariance, 1.0, deviance, None, len(y), robust, "logistic regression")
 
 
+@checked
 def gamma_marginal(
     cost: npt.ArrayLike,
     exposed: npt.ArrayLike,
@@ -171,6 +176,7 @@ def gamma_marginal(
     return _marginal(means, slopes, model.covariance, conf_level, model.method)
 
 
+@checked
 def two_part_marginal(
     cost: npt.ArrayLike,
     exposed: npt.ArrayLike,

@@ -27,6 +27,7 @@ from studies.reasons import (
 from studies.statistics import Bools, Floats
 from studies.statistics.inputs import follow_up
 from studies.statistics.missing.draws import draw_category, draw_normal, draw_pmm
+from studies.statistics.options import checked
 
 Method = Literal["pmm", "normal", "logistic", "multinomial"]
 _METHODS = ("pmm", "normal", "logistic", "multinomial")
@@ -70,6 +71,7 @@ class Imputations:
     seed: int
     method: str
 
+    @checked
     def completed(self, number: int) -> dict[str, Floats]:
         """The columns of data set `number`, counted from 0. Raises `CannotEstimate` beyond m - 1."""
         if not 0 <= number < self.m:
@@ -82,6 +84,7 @@ class Imputations:
         return whole
 
 
+@checked
 def impute(
     columns: Mapping[str, npt.ArrayLike],
     methods: Mapping[str, Method],

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from studies.reasons import BAD_ARGUMENT, LENGTHS_DIFFER, NOT_A_NUMBER, NOT_ESTIMABLE, CannotEstimate, Reason
 from studies.statistics.inputs import matrix, numbers
+from studies.statistics.options import checked
 
 TOO_FEW_IMPUTATIONS = Reason(
     "too_few_imputations",
@@ -79,6 +80,7 @@ class PooledTest:
     method: str
 
 
+@checked
 def pool(
     estimates: npt.ArrayLike,
     se: npt.ArrayLike,
@@ -125,6 +127,7 @@ def pool(
     )  # fmt: skip
 
 
+@checked
 def barnard_rubin(m: int, lambda_: float, df_complete: float | None = None) -> float:
     """Degrees of freedom of a pooled estimate (Barnard & Rubin 1999, eq. 3).
 
@@ -139,6 +142,7 @@ def barnard_rubin(m: int, lambda_: float, df_complete: float | None = None) -> f
     return old * observed / (old + observed)
 
 
+@checked
 def pool_test(
     estimates: npt.ArrayLike,
     covariances: npt.ArrayLike,
@@ -177,6 +181,7 @@ def pool_test(
     return PooledTest(statistic, k, df, p, riv, m, f"D1 Wald test over {m} completed data sets")
 
 
+@checked
 def pool_survival(
     survival: npt.ArrayLike, se: npt.ArrayLike, *, conf_level: float = 0.95, scale: Scale = "cloglog"
 ) -> Pooled:

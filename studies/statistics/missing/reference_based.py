@@ -30,15 +30,29 @@ from studies.reasons import (
     NOT_A_NUMBER,
     TOO_MANY_TERMS,
     CannotEstimate,
+    Reason,
 )
 from studies.statistics import Bools, Floats, Ints
 from studies.statistics.inputs import labels, matrix, numbers
 from studies.statistics.missing.pooling import Pooled, pool
 from studies.statistics.missing.tipping_point import ARM_NEVER_OBSERVED, NOTHING_MISSING, two_arms
+from studies.statistics.options import checked
 from studies.statistics.repeated.design import refuse_dependent
 
 Rule = Literal["missing_at_random", "jump_to_reference", "copy_reference", "copy_increments"]
 RULES = ("missing_at_random", "jump_to_reference", "copy_reference", "copy_increments")
+VISIT_WITHOUT_SPREAD = Reason(
+    "visit_without_spread",
+    "第 {visit} 次访视的结局在组别、协变量和之前的访视之外没有变异（恒定、重复，或观察到的人太少），无法填补。",
+    "At visit {visit} the outcomes do not vary beyond arm, covariates and earlier visits (constant, repeated, or seen "
+    "in too few people): nothing can be imputed from them.",
+)
+COVARIANCE_SINGULAR = Reason(
+    "covariance_singular",
+    "各次访视的协方差矩阵奇异：某次访视几乎完全由其他访视决定，无法填补。",
+    "The covariance of the visits is singular: one of them follows almost exactly from the others.",
+)
+_FLAT = 1e-9  # of a visit's root mean square: below it what is left is rounding
 
 
 @dataclass(frozen=True)
@@ -58,6 +72,7 @@ class ReferenceBased:
     method: str
 
 
+@checked
 def reference_based(
     outcome: npt.ArrayLike,
     arm: Sequence[Hashable] | npt.ArrayLike,
@@ -78,7 +93,8 @@ def reference_based(
     The rule holds for subjects of the treated arm after their last observation; visits missed before it, and
     the reference arm, are imputed at random. `delta`, a number or (T,), is added in the treated arm after the
     last observation. burn_in draws are thrown away, then every `thin`-th is used. Raises `CannotEstimate` for
-    nothing missing, an arm without values at some visit, too few subjects for the model, bad columns.
+    nothing missing, an arm without values at some visit, too few subjects for the model, bad columns, and
+    VISIT_WITHOUT_SPREAD for a visit that is constant or follows from the others.
     """
     y = _table(outcome)
     n, visits = y.shape
@@ -98,6 +114,7 @@ def reference_based(
     refuse_dependent(w, ["reference arm", "treated arm", *(f"x{k}" for k in range(x.shape[1]))])
     if n - w.shape[1] < visits + 1:
         raise CannotEstimate(TOO_MANY_TERMS)
+    _check_spread(y, seen, w)
     last = np.where(seen.any(axis=1), visits - 1 - np.argmax(seen[:, ::-1], axis=1), -1)
     patterns = _patterns(seen)
     rng = np.random.default_rng(seed)
@@ -141,6 +158,27 @@ def _check(rule: str, m: int, burn_in: int, thin: int) -> None:
             raise CannotEstimate(BAD_ARGUMENT, argument=name, allowed="1, 2, ...")
 
 
+def _check_spread(y: Floats, seen: Bools, w: Floats) -> None:
+    """Raise VISIT_WITHOUT_SPREAD for the first visit without variation given w and the visits before it.
+
+    Among those seen at the visit; given earlier visits only where enough people were seen at all of them.
+    """
+    for visit in range(y.shape[1]):
+        own: Bools = seen[:, visit]
+        whole: Bools = np.asarray(seen[:, : visit + 1].all(axis=1))
+        tests: list[tuple[Bools, Floats]] = [(own, w[own])]
+        if whole.sum() > w.shape[1] + visit:
+            before = y[whole, :visit]
+            tests.append(
+                (whole, np.column_stack([w[whole], before / np.abs(before).max(axis=0, initial=1e-300)]))
+            )
+        for rows, given in tests:
+            value = y[rows, visit] / max(float(np.abs(y[rows, visit]).max()), 1e-300)
+            left = value - given @ np.linalg.lstsq(given, value, rcond=None)[0]
+            if np.sqrt(left @ left) <= _FLAT * np.sqrt(len(value)):
+                raise CannotEstimate(VISIT_WITHOUT_SPREAD, visit=str(visit + 1))
+
+
 def _patterns(seen: Bools) -> list[tuple[Bools, Ints]]:
     """The visits observed and the rows that have just these, for the patterns with something missing."""
     kinds, which = np.unique(seen, axis=0, return_inverse=True)
@@ -165,7 +203,10 @@ def _posterior(y: Floats, w: Floats, rng: np.random.Generator) -> tuple[Floats, 
     inverse = np.linalg.inv(w.T @ w)
     fit = inverse @ (w.T @ y)
     residual = y - w @ fit
-    root = np.linalg.cholesky(residual.T @ residual)
+    try:
+        root = np.linalg.cholesky(residual.T @ residual)
+    except np.linalg.LinAlgError as singular:  # a chain that ran into a plane
+        raise CannotEstimate(COVARIANCE_SINGULAR) from singular
     # Bartlett: A A' is Wishart(n - p, I), so S^(1/2) (A A')^-1 S^(1/2)' is inverse Wishart with scale S.
     a = np.tril(rng.standard_normal((t, t)), -1)
     a[np.diag_indices(t)] = np.sqrt(rng.chisquare(n - p - np.arange(t)))
@@ -187,7 +228,11 @@ def _impute(
             slope = np.linalg.solve(sigma[np.ix_(kind, kind)], sigma[np.ix_(kind, gone)])
             centre = centre + (y[np.ix_(rows, kind)] - mean[np.ix_(rows, kind)]) @ slope
             spread = spread - sigma[np.ix_(gone, kind)] @ slope
-        noise = rng.standard_normal(centre.shape) @ np.linalg.cholesky(0.5 * (spread + spread.T)).T
+        try:
+            factor = np.linalg.cholesky(0.5 * (spread + spread.T))
+        except np.linalg.LinAlgError as singular:
+            raise CannotEstimate(COVARIANCE_SINGULAR) from singular
+        noise = rng.standard_normal(centre.shape) @ factor.T
         filled[np.ix_(rows, gone)] = centre + noise
     return filled
 

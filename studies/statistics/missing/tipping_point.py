@@ -18,7 +18,8 @@ from studies.reasons import BAD_ARGUMENT, NOT_A_NUMBER, ONE_ARM, CannotEstimate,
 from studies.statistics import Bools, Floats
 from studies.statistics.inputs import Labels, labels, matrix, numbers
 from studies.statistics.missing.draws import augmented, bayesian_draw, multinomial
-from studies.statistics.missing.pooling import Pooled, pool
+from studies.statistics.missing.pooling import TOO_FEW_IMPUTATIONS, Pooled, pool
+from studies.statistics.options import checked
 from studies.statistics.repeated.design import refuse_dependent
 
 # The estimates and errors (m,) of the completed data sets under a delta for the reference and the treated arm.
@@ -67,6 +68,7 @@ class TippingMap:
     method: str
 
 
+@checked
 def tipping_continuous(
     outcome: npt.ArrayLike,
     arm: Sequence[Hashable] | npt.ArrayLike,
@@ -85,6 +87,7 @@ def tipping_continuous(
     (Bayesian normal, within each arm) and in the analysis. Each delta list has to contain 0. Raises
     `CannotEstimate` for nothing missing, an arm without observed outcomes, other than two arms, bad columns.
     """
+    _check_numbers(m, conf_level)
     y, seen, groups, base, x = _prepare(outcome, arm, reference, covariates)
     deltas = (
         checked_deltas(delta_reference, "delta_reference", 0.0),
@@ -117,6 +120,7 @@ def tipping_continuous(
     )  # fmt: skip
 
 
+@checked
 def tipping_binary(
     outcome: npt.ArrayLike,
     arm: Sequence[Hashable] | npt.ArrayLike,
@@ -137,6 +141,7 @@ def tipping_binary(
     proportions; where all of an arm are alike its variance uses (events + 0.5)/(n + 1). Each delta list has to
     contain 0. Raises as `tipping_continuous`.
     """
+    _check_numbers(m, conf_level)
     y, seen, groups, base, x = _prepare(outcome, arm, reference, covariates)
     if not np.isin(y[seen], (0.0, 1.0)).all():
         raise CannotEstimate(BAD_ARGUMENT, argument="outcome", allowed="0, 1, missing")
@@ -185,6 +190,7 @@ class CountMap:
     method: str
 
 
+@checked
 def count_map(
     outcome: npt.ArrayLike,
     arm: Sequence[Hashable] | npt.ArrayLike,
@@ -200,6 +206,7 @@ def count_map(
     """
     from scipy.special import ndtr, ndtri
 
+    _check_numbers(2, conf_level)
     y, seen, groups, base, _ = _prepare(outcome, arm, reference, None)
     if not np.isin(y[seen], (0.0, 1.0)).all():
         raise CannotEstimate(BAD_ARGUMENT, argument="outcome", allowed="0, 1, missing")
@@ -220,6 +227,13 @@ def count_map(
         upper=difference + half, p=p, significant=p < 1.0 - conf_level, conf_level=conf_level,
         method="All possible numbers of events among the missing; risk difference, Wald",
     )  # fmt: skip
+
+
+def _check_numbers(m: int, conf_level: float) -> None:
+    if m < 2:
+        raise CannotEstimate(TOO_FEW_IMPUTATIONS)
+    if not 0.0 < conf_level < 1.0:
+        raise CannotEstimate(BAD_ARGUMENT, argument="conf_level", allowed="0 < conf_level < 1")
 
 
 def _prepare(

@@ -21,9 +21,11 @@ from studies.statistics.missing.tipping_point import (
     fill_map,
     two_arms,
 )
+from studies.statistics.options import checked
 from studies.statistics.survival.cox import fit_cox
 
 
+@checked
 def tipping_time_to_event(
     time: npt.ArrayLike,
     event: npt.ArrayLike,

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from studies.reasons import BAD_ARGUMENT, CONSTANT, DEPENDENT, LENGTHS_DIFFER, CannotEstimate
 from studies.statistics import Floats
 from studies.statistics.inputs import matrix
+from studies.statistics.options import checked
 from studies.statistics.repeated.likelihood import Basis, CovarianceModel, Maximum
 
 DfMethod = Literal["satterthwaite", "kenward_roger", "normal"]
@@ -58,6 +59,7 @@ class FixedEffects:
     theta_covariance: Floats
     df_method: DfMethod
 
+    @checked
     def contrast(self, weights: npt.ArrayLike, conf_level: float = 0.95) -> Contrast:
         """One linear combination: weights (p,). Raises `CannotEstimate` for all zero or another length."""
         from scipy.special import stdtr, stdtrit

@@ -18,12 +18,13 @@ import numpy.typing as npt
 from studies.reasons import BAD_ARGUMENT, NOT_A_NUMBER, TOO_MANY_TERMS, CannotEstimate, Reason
 from studies.statistics import Floats, Ints
 from studies.statistics.inputs import case_weights, labels, numbers
+from studies.statistics.options import checked
 from studies.statistics.probability import normal_quantile, two_sided_p
 from studies.statistics.repeated.design import design
 from studies.statistics.repeated.families import Family, FamilyName, Link, check_outcome, family_of, glm
+from studies.statistics.repeated.mixed import PERFECT_FIT
 from studies.statistics.repeated.working_correlation import (
     CORRELATIONS,
-    NOT_A_CORRELATION,
     PAIR_NEVER_SEEN,
     Block,
     Correlation,
@@ -110,6 +111,7 @@ class GeeFit:
     method: str
 
 
+@checked
 def fit_gee(
     y: npt.ArrayLike,
     x: npt.ArrayLike | None,
@@ -339,7 +341,7 @@ def _step(information: Floats, score: Floats) -> Floats:
 
 def _positive(scale: float) -> None:
     if not scale > 1e-20:  # a perfect fit leaves nothing to estimate the scale from
-        raise CannotEstimate(NOT_A_CORRELATION)
+        raise CannotEstimate(PERFECT_FIT)
 
 
 def _waves(cluster: Ints, wave: npt.ArrayLike | None, n: int) -> Ints:

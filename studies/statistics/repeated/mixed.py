@@ -17,6 +17,7 @@ import numpy.typing as npt
 from studies.reasons import BAD_ARGUMENT, CannotEstimate, Reason
 from studies.statistics import Floats, Ints
 from studies.statistics.inputs import labels, matrix, numbers
+from studies.statistics.options import checked
 from studies.statistics.repeated.contrasts import Contrast, DfMethod, FixedEffects, FTest, fixed_effects
 from studies.statistics.repeated.design import design, refuse_dependent
 from studies.statistics.repeated.likelihood import (
@@ -86,6 +87,7 @@ class MixedFit:
         return self.effects.f_test(weights)
 
 
+@checked
 def fit_mixed(
     y: npt.ArrayLike,
     x: npt.ArrayLike | None,

@@ -25,6 +25,7 @@ from studies.reasons import (
 )
 from studies.statistics import Bools, Floats
 from studies.statistics.inputs import Labels, labels, matrix
+from studies.statistics.options import checked
 from studies.statistics.repeated.contrasts import Contrast, DfMethod, FixedEffects, FTest, fixed_effects
 from studies.statistics.repeated.design import Design, design, refuse_dependent
 from studies.statistics.repeated.gee import REPEATED_VISIT
@@ -85,6 +86,7 @@ class MmrmFit:
         return self.effects.f_test(weights)
 
 
+@checked
 def fit_mmrm(
     y: npt.ArrayLike,
     x: npt.ArrayLike | None,
@@ -156,6 +158,7 @@ class VisitAnalysis:
     overall: FTest | None
 
 
+@checked
 def analyse_visits(
     y: npt.ArrayLike,
     subject: Sequence[Hashable] | npt.ArrayLike,

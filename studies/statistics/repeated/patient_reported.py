@@ -16,6 +16,7 @@ import numpy.typing as npt
 from studies.reasons import BAD_ARGUMENT, LENGTHS_DIFFER, NO_SUBJECTS, NOT_A_NUMBER, CannotEstimate
 from studies.statistics import Bools, Floats
 from studies.statistics.inputs import Labels, labels, numbers
+from studies.statistics.options import checked
 
 Better = Literal["higher", "lower"]
 Definition = Literal["first", "confirmed", "definitive"]
@@ -35,6 +36,7 @@ class Responders:
     method: str
 
 
+@checked
 def responders(
     baseline: npt.ArrayLike,
     value: npt.ArrayLike,
@@ -79,6 +81,7 @@ class Deterioration:
     method: str
 
 
+@checked
 def time_to_deterioration(
     subject: Sequence[Hashable] | npt.ArrayLike,
     time: npt.ArrayLike,

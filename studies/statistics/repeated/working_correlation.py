@@ -23,6 +23,7 @@ NOT_A_CORRELATION = Reason(
     "估计的工作相关矩阵不是正定的，广义估计方程无法求解；请换用更简单的相关结构。",
     "The estimated working correlation is not positive definite: choose a simpler structure.",
 )
+_SINGULAR = 1e-12  # the smallest eigenvalue of a correlation matrix that counts as above 0
 PAIR_NEVER_SEEN = Reason(
     "pair_never_seen",
     "有的两次访视从未在同一受试者身上同时观察到，无法估计它们的相关。",
@@ -98,10 +99,9 @@ def check_matrix(block: Block, correlation: Correlation, alpha: Floats) -> None:
         if not -1.0 / (s - 1) < alpha[0] < 1.0:
             raise CannotEstimate(NOT_A_CORRELATION)
         return
-    try:
-        np.linalg.cholesky(matrix_of(block, correlation, alpha))
-    except np.linalg.LinAlgError as indefinite:
-        raise CannotEstimate(NOT_A_CORRELATION) from indefinite
+    # Correlations of 1 up to rounding: what a factorisation would still accept is no information.
+    if np.linalg.eigvalsh(matrix_of(block, correlation, alpha))[0] <= _SINGULAR:
+        raise CannotEstimate(NOT_A_CORRELATION)
 
 
 def matrix_of(block: Block, correlation: Correlation, alpha: Floats) -> Floats:

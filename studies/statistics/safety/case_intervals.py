@@ -15,6 +15,7 @@ import numpy.typing as npt
 from studies.reasons import BAD_ARGUMENT, NO_EVENTS, CannotEstimate, Reason
 from studies.statistics import Floats, Ints
 from studies.statistics.inputs import numbers
+from studies.statistics.options import checked
 from studies.statistics.safety.checks import counts
 
 OUTSIDE_OBSERVATION = Reason(
@@ -59,6 +60,7 @@ class _Windows:
     turn: Ints  # rows of one turn never share a case
 
 
+@checked
 def case_intervals(
     start: npt.ArrayLike,
     end: npt.ArrayLike,

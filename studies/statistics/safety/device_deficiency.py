@@ -16,6 +16,7 @@ from studies.reasons import NO_EVENTS, ONE_ARM, CannotEstimate
 from studies.statistics import Floats
 from studies.statistics.counts.proportions import Proportion, proportion
 from studies.statistics.inputs import Labels, labels
+from studies.statistics.options import checked
 from studies.statistics.probability import CI_LEVEL
 from studies.statistics.safety.checks import amounts, between, counts, whole
 from studies.statistics.safety.rates import (
@@ -73,6 +74,7 @@ class Funnel:
     method: str
 
 
+@checked
 def deficiency_rates(
     deficiencies: npt.ArrayLike,
     years: npt.ArrayLike,
@@ -108,6 +110,7 @@ def deficiency_rates(
     return tuple(lines)
 
 
+@checked
 def lot_funnel(
     deficiencies: npt.ArrayLike,
     years: npt.ArrayLike,
@@ -161,6 +164,7 @@ def lot_funnel(
     return Funnel(points, rate, "observed / expected at the rate of all lots; exact Poisson funnel; Holm")
 
 
+@checked
 def funnel_limit(expected: npt.ArrayLike, probability: float) -> Floats:
     """The Poisson quantile at `probability` for means expected (k,) > 0, interpolated between whole counts.
 

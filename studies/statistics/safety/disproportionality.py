@@ -16,6 +16,7 @@ from studies.reasons import LENGTHS_DIFFER, NO_SUBJECTS, CannotEstimate, Reason
 from studies.statistics import Bools, Floats
 from studies.statistics.estimate import Estimate, wald
 from studies.statistics.inputs import labels
+from studies.statistics.options import checked
 from studies.statistics.probability import CI_LEVEL, chi_square_p
 from studies.statistics.safety.checks import amounts, between, counts, one_of, whole
 
@@ -78,6 +79,7 @@ class ReportCounts:
     expected: Floats
 
 
+@checked
 def proportional_reporting_ratio(
     a: int, b: int, c: int, d: int, *, yates: bool = True, conf_level: float = CI_LEVEL
 ) -> ReportingRatio:
@@ -106,6 +108,7 @@ def proportional_reporting_ratio(
     )
 
 
+@checked
 def reporting_odds_ratio(
     a: int, b: int, c: int, d: int, *, yates: bool = True, conf_level: float = CI_LEVEL
 ) -> ReportingRatio:
@@ -129,6 +132,7 @@ def reporting_odds_ratio(
     )
 
 
+@checked
 def information_component(
     observed: npt.ArrayLike,
     expected: npt.ArrayLike,

@@ -15,6 +15,7 @@ from studies.statistics.counts.proportions import Proportion, proportion
 from studies.statistics.counts.two_by_two import DifferenceMethod, risk_difference
 from studies.statistics.estimate import Estimate
 from studies.statistics.inputs import Labels, labels, numbers
+from studies.statistics.options import checked
 from studies.statistics.probability import CI_LEVEL
 from studies.statistics.safety.checks import amounts
 from studies.statistics.safety.rates import (
@@ -87,6 +88,7 @@ class _Events:
     time: Floats
 
 
+@checked
 def adverse_event_table(
     subject: Sequence[Hashable] | npt.ArrayLike,
     time: npt.ArrayLike,

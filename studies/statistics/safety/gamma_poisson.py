@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from studies.reasons import BAD_ARGUMENT, TOO_MANY_TERMS, CannotEstimate, Reason
 from studies.statistics import Floats
+from studies.statistics.options import checked
 from studies.statistics.safety.checks import amounts, between, counts, one_of, whole
 
 NO_PRIOR = Reason(
@@ -59,6 +60,7 @@ class Shrunk:
     prior: GammaPoissonPrior
 
 
+@checked
 def fit_gamma_poisson_prior(
     observed: npt.ArrayLike,
     expected: npt.ArrayLike,

@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from studies.reasons import BAD_ARGUMENT, CannotEstimate, Reason
 from studies.statistics import Floats, Ints
+from studies.statistics.options import checked
 from studies.statistics.safety.checks import amounts, between, counts, whole
 
 NO_BOUNDARY = Reason(
@@ -77,6 +78,7 @@ def poisson_llr(events: npt.ArrayLike, expected: npt.ArrayLike) -> Floats:
     return np.where(above, mu - n + n * np.log(np.where(above, n, 1.0) / mu), 0.0)
 
 
+@checked
 def binomial_llr(cases: npt.ArrayLike, events: npt.ArrayLike, *, matching_ratio: float) -> Floats:
     """LLR of `cases` (k,) in the risk time among `events` (k,), against the share 1/(1 + matching_ratio).
 
@@ -93,6 +95,7 @@ def binomial_llr(cases: npt.ArrayLike, events: npt.ArrayLike, *, matching_ratio:
     return np.where(observed > share, gain + rest, 0.0)
 
 
+@checked
 def poisson_critical_value(
     limit: float,
     *,
@@ -134,6 +137,7 @@ def poisson_critical_value(
     return CriticalValue(high, reached, limit, minimum, how)
 
 
+@checked
 def poisson_performance(
     limit: float,
     *,
@@ -157,6 +161,7 @@ def poisson_performance(
     return _poisson_continuous(cv, limit, minimum, first_look, relative_risk)
 
 
+@checked
 def binomial_critical_value(
     limit: int, *, matching_ratio: float, alpha: float = 0.05, minimum_cases: int = 1
 ) -> CriticalValue:
@@ -178,6 +183,7 @@ def binomial_critical_value(
     return CriticalValue(cv, chance, float(n), minimum, how)
 
 
+@checked
 def binomial_performance(
     limit: int, *, cv: float, matching_ratio: float, relative_risk: float = 1.0, minimum_cases: int = 1
 ) -> Performance:

@@ -21,6 +21,7 @@ from studies.statistics import Floats
 from studies.statistics.economics.quantiles import Quantile, quantiles
 from studies.statistics.estimate import Estimate, wald
 from studies.statistics.inputs import numbers
+from studies.statistics.options import checked
 from studies.statistics.probability import CI_LEVEL
 from studies.statistics.safety.checks import amounts, between, one_of
 
@@ -62,6 +63,7 @@ class WeibullShape:
     method: str
 
 
+@checked
 def time_to_onset(days: npt.ArrayLike, *, conf_level: float = CI_LEVEL) -> Onset:
     """Quartiles (type 7) with exact limits of the times to onset days (n,), each >= 0.
 
@@ -77,6 +79,7 @@ def time_to_onset(days: npt.ArrayLike, *, conf_level: float = CI_LEVEL) -> Onset
     )
 
 
+@checked
 def weibull_shape(
     days: npt.ArrayLike,
     *,

@@ -19,6 +19,7 @@ from studies.reasons import BAD_ARGUMENT, CannotEstimate, Reason
 from studies.statistics import Floats
 from studies.statistics.estimate import Estimate
 from studies.statistics.inputs import follow_up, numbers
+from studies.statistics.options import checked
 from studies.statistics.probability import CI_LEVEL, normal_quantile, poisson_interval
 from studies.statistics.safety.checks import amounts, between, counts, whole
 
@@ -53,6 +54,7 @@ class ExposureAdjustedRate:
     method: str
 
 
+@checked
 def incidence_rate(
     time: npt.ArrayLike,
     event: npt.ArrayLike,
@@ -73,6 +75,7 @@ def incidence_rate(
     )
 
 
+@checked
 def event_rate(
     events: npt.ArrayLike, time: npt.ArrayLike, *, per: float = PER, conf_level: float = CI_LEVEL
 ) -> ExposureAdjustedRate:
@@ -102,6 +105,7 @@ def event_rate(
     )
 
 
+@checked
 def exact_rate(
     events: int, person_time: float, *, n: int = 0, per: float = PER, conf_level: float = CI_LEVEL
 ) -> ExposureAdjustedRate:
@@ -133,6 +137,7 @@ def exact_rate(
     )
 
 
+@checked
 def rate_difference(
     rate: ExposureAdjustedRate, reference: ExposureAdjustedRate, *, conf_level: float = CI_LEVEL
 ) -> Estimate:

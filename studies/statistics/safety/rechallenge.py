@@ -18,6 +18,7 @@ import numpy.typing as npt
 from studies.reasons import BAD_ARGUMENT, LENGTHS_DIFFER, NO_SUBJECTS, NOT_A_NUMBER, CannotEstimate
 from studies.statistics import Bools, Floats, Ints
 from studies.statistics.inputs import numbers, yes_no
+from studies.statistics.options import checked
 from studies.statistics.safety.checks import between
 
 Answer = Literal["positive", "negative", "not_assessable", "not_done"]
@@ -49,6 +50,7 @@ def rules() -> dict[str, Any]:
     return tomllib.loads(Path(__file__).with_name("rechallenge.toml").read_text(encoding="utf-8"))
 
 
+@checked
 def challenges(
     onset: npt.ArrayLike,
     *,

@@ -22,6 +22,7 @@ from rwd_platform.core.text import Bilingual
 from studies.reasons import CannotEstimate, Reason
 from studies.statistics import Bools, Floats, Ints
 from studies.statistics.estimate import Estimate, wald
+from studies.statistics.options import checked
 from studies.statistics.probability import CI_LEVEL, normal_quantile
 from studies.statistics.safety.case_intervals import BASELINE, PRE_EXPOSURE, CaseIntervals
 from studies.statistics.safety.checks import between, one_of
@@ -126,6 +127,7 @@ class _Likelihood:
         return value, self.design * (self.events - expected)[:, None], information
 
 
+@checked
 def sccs(
     intervals: CaseIntervals,
     *,
@@ -187,6 +189,7 @@ def sccs(
     )
 
 
+@checked
 def upper_bound(intervals: CaseIntervals, window: str, *, conf_level: float = CI_LEVEL) -> float:
     """The one-sided upper limit of a window's relative incidence, by the profile likelihood.
 

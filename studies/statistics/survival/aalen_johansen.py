@@ -19,6 +19,7 @@ import numpy.typing as npt
 from studies.reasons import BAD_ARGUMENT, NO_EVENTS, CannotEstimate, Reason
 from studies.statistics import Bools, Floats, Ints
 from studies.statistics.inputs import FollowUp, causes, cluster_labels, follow_up, labels, numbers
+from studies.statistics.options import checked
 from studies.statistics.probability import CI_LEVEL
 from studies.statistics.survival.curve_limits import ConfType, check_choice, check_conf, limits
 from studies.statistics.survival.event_table import EventTable, event_table, runs_empty
@@ -75,6 +76,7 @@ class CumulativeIncidence:
     method: str
     warnings: tuple[Reason, ...] = ()
 
+    @checked
     def at(self, times: npt.ArrayLike, *, extend: bool = False) -> IncidencePoints:
         """Read all causes at m times; with `extend` the last value is carried on beyond the last time."""
         asked = numbers(np.atleast_1d(np.asarray(times, dtype=object)), "times")
@@ -100,6 +102,7 @@ class CumulativeIncidence:
         )
 
 
+@checked
 def aalen_johansen(
     time: npt.ArrayLike,
     status: npt.ArrayLike,
@@ -164,6 +167,7 @@ def aalen_johansen(
     )
 
 
+@checked
 def aalen_johansen_by(
     group: Sequence[Hashable] | npt.ArrayLike,
     time: npt.ArrayLike,
@@ -220,7 +224,8 @@ def _steps(table: EventTable, kinds: Ints, found: Ints) -> _Steps:
     events = np.column_stack([table.leaving(table.weights * (kinds == kind)) for kind in found])
     counted = table.leaving((kinds > 0).astype(float))
     every: Floats = events.sum(axis=1)
-    ends = (counted > 0) & (counted == table.counted)
+    # All at risk have their event: by number, or by weight where the others' is lost in the rounding of the sum.
+    ends = (counted > 0) & ((counted == table.counted) | (every >= table.n_risk))
     at_risk = np.where(counted > 0, table.n_risk, 1.0)
     after = np.asarray(np.cumprod(np.where(ends, 0.0, 1.0 - every / at_risk)), dtype=np.float64)
     before = np.concatenate([[1.0], after[:-1]])

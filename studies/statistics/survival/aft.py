@@ -28,6 +28,7 @@ from studies.reasons import (
 from studies.statistics import Floats, Ints
 from studies.statistics.estimate import Estimate, wald
 from studies.statistics.inputs import FollowUp, cluster_labels, follow_up, matrix, numbers
+from studies.statistics.options import checked
 from studies.statistics.probability import CI_LEVEL, normal_quantile
 from studies.statistics.survival.chi_squares import ChiSquare, chi_square
 from studies.statistics.survival.curve_limits import check_conf
@@ -78,11 +79,13 @@ class AftFit:
         """(r,) standard errors: of coef, and last of log scale."""
         return np.sqrt(np.diag(self.covariance))
 
+    @checked
     def time_ratio(self, column: int, conf_level: float = CI_LEVEL) -> Estimate:
         """exp(coef) of a column (0 is the intercept) with Wald limits and p."""
         check_conf("log", conf_level)
         return wald(float(self.coef[column]), float(self.se[column]), conf_level, scale="log")
 
+    @checked
     def quantile(
         self, x: npt.ArrayLike, p: float = 0.5, conf_level: float = CI_LEVEL
     ) -> tuple[Estimate, ...]:
@@ -104,6 +107,7 @@ class AftFit:
             wald(float(m), float(s), conf_level, scale="log") for m, s in zip(middle, se, strict=True)
         )
 
+    @checked
     def survival(
         self, x: npt.ArrayLike, times: npt.ArrayLike, conf_level: float = CI_LEVEL
     ) -> tuple[Floats, Floats, Floats]:
@@ -146,6 +150,7 @@ class _Error:
     quantile: Callable[[float], float]
 
 
+@checked
 def fit_aft(
     x: npt.ArrayLike | None,
     time: npt.ArrayLike,

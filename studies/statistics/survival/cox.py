@@ -30,6 +30,7 @@ from studies.reasons import (
 from studies.statistics import Floats
 from studies.statistics.estimate import Estimate, wald
 from studies.statistics.inputs import Labels, cluster_labels, follow_up, labels, matrix, numbers
+from studies.statistics.options import checked
 from studies.statistics.probability import CI_LEVEL
 from studies.statistics.survival.chi_squares import ChiSquare, chi_square, wald_test
 from studies.statistics.survival.column_checks import check_constant, check_information
@@ -125,6 +126,7 @@ class CoxFit:
             return name % len(self.names)
         raise CannotEstimate(BAD_ARGUMENT, argument="column", allowed=", ".join(self.names))
 
+    @checked
     def hazard_ratio(self, column: str | int, conf_level: float = CI_LEVEL) -> Estimate:
         """exp(coef) with Wald limits and p; `se` is that of the log hazard ratio."""
         check_conf("log", conf_level)
@@ -155,6 +157,7 @@ class CoxFit:
         )
 
 
+@checked
 def fit_cox(
     x: npt.ArrayLike,
     time: npt.ArrayLike,
@@ -244,8 +247,12 @@ def maximise(
 
     `at` evaluates the likelihood at a beta, `null` is that of the start. Raises `CannotEstimate(MONOTONE)` naming
     the columns whose next step is not small, where a further step does not shrink; `NOT_CONVERGED` where the steps
-    ran out for another reason.
+    ran out for another reason; `BAD_ARGUMENT` for a tolerance that is not above 0, or no step at all.
     """
+    if tolerance <= 0.0:
+        raise CannotEstimate(BAD_ARGUMENT, argument="tolerance", allowed="> 0")
+    if max_iterations < 1:
+        raise CannotEstimate(BAD_ARGUMENT, argument="max_iterations", allowed="1, 2, ...")
     if not null.finite:
         raise CannotEstimate(NOT_CONVERGED)
     best, halved = null, 0

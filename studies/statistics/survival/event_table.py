@@ -70,6 +70,8 @@ def _at_risk(times: int, exits: Ints, entries: Ints, weights: Floats) -> Floats:
     if entries.any():
         late = sums(entries, weights, times + 1)[1:]
         at_risk = at_risk - np.cumsum(late[::-1])[::-1]
+        # Those who leave now are at risk: so much is left of a difference of very unequal weights.
+        at_risk = np.maximum(at_risk, leaving)
     return at_risk
 
 

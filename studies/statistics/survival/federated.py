@@ -35,6 +35,7 @@ from studies.reasons import BAD_ARGUMENT, NOT_A_NUMBER, CannotEstimate, Reason
 from studies.statistics import Floats
 from studies.statistics.estimate import Estimate, wald
 from studies.statistics.inputs import Labels, follow_up, labels, matrix
+from studies.statistics.options import checked
 from studies.statistics.probability import CI_LEVEL
 from studies.statistics.survival.chi_squares import ChiSquare, chi_square, wald_test
 from studies.statistics.survival.cox import (
@@ -289,6 +290,7 @@ class FederatedFit:
         """(p,) standard errors: of `covariance`."""
         return np.sqrt(np.diag(self.covariance))
 
+    @checked
     def hazard_ratio(self, column: int, conf_level: float = CI_LEVEL) -> Estimate:
         """exp(coef) with Wald limits and p."""
         check_conf("log", conf_level)

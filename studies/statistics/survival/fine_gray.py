@@ -23,6 +23,7 @@ from studies.reasons import BAD_ARGUMENT, NO_EVENTS, TOO_MANY_TERMS, CannotEstim
 from studies.statistics import Floats
 from studies.statistics.estimate import Estimate, wald
 from studies.statistics.inputs import causes, cluster_labels, follow_up, labels, matrix, numbers
+from studies.statistics.options import checked
 from studies.statistics.probability import CI_LEVEL
 from studies.statistics.survival.cox import column_names, fit_cox
 from studies.statistics.survival.curve_limits import check_choice
@@ -62,6 +63,7 @@ class FineGrayFit:
         """(p,) standard errors: of `covariance`."""
         return np.sqrt(np.diag(self.covariance))
 
+    @checked
     def hazard_ratio(self, column: int, conf_level: float = CI_LEVEL) -> Estimate:
         """The subdistribution hazard ratio of a covariate with Wald limits and p."""
         if not -len(self.coef) <= column < len(self.coef):
@@ -85,6 +87,7 @@ class FineGrayFit:
         return np.asarray(-np.expm1(-np.outer(reached, np.exp(rows @ self.coef))))
 
 
+@checked
 def fit_fine_gray(
     x: npt.ArrayLike,
     time: npt.ArrayLike,

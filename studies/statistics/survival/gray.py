@@ -15,6 +15,7 @@ import numpy.typing as npt
 from studies.reasons import BAD_ARGUMENT, NO_EVENTS, ONE_ARM, CannotEstimate
 from studies.statistics import Floats, Ints
 from studies.statistics.inputs import causes, follow_up, labels
+from studies.statistics.options import checked
 from studies.statistics.probability import chi_square_p
 from studies.statistics.survival.log_rank import quadratic_form
 from studies.statistics.survival.risk_sets import tied_times
@@ -37,6 +38,7 @@ class GrayTest:
     method: str
 
 
+@checked
 def gray_test(
     time: npt.ArrayLike,
     status: npt.ArrayLike,
@@ -114,7 +116,10 @@ def _stratum(time: Floats, outcome: Ints, group: Ints, groups: int, rho: float) 
     subrisk = scaled * (1.0 - incidence_before)
     pooled: Floats = np.cumsum(events / scaled.sum(axis=1))
     pooled_before = np.concatenate([[0.0], pooled[:-1]])
-    weight = np.maximum(1.0 - pooled_before, 0.0) ** rho
+    with np.errstate(over="ignore", divide="ignore"):
+        weight = np.maximum(1.0 - pooled_before, 0.0) ** rho
+    if not np.isfinite(weight).all():
+        raise CannotEstimate(BAD_ARGUMENT, argument="rho", allowed="(1 - F)^rho finite")
     total = subrisk.sum(axis=1)
     excess = own - (events / np.where(total > 0, total, 1.0))[:, None] * subrisk
     score = (weight[:, None] * np.where(present, excess, 0.0)).sum(axis=0)[:-1]

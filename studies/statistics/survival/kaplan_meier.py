@@ -16,6 +16,7 @@ import numpy.typing as npt
 from studies.reasons import BAD_ARGUMENT, CannotEstimate, Reason
 from studies.statistics import Bools, Floats, Ints
 from studies.statistics.inputs import FollowUp, cluster_labels, follow_up, labels, numbers
+from studies.statistics.options import checked
 from studies.statistics.probability import CI_LEVEL
 from studies.statistics.survival.curve_limits import ConfLower, ConfType, check_choice, check_conf, limits
 from studies.statistics.survival.event_table import EventTable, event_table, runs_empty, sums
@@ -84,6 +85,7 @@ class Curve:
     method: str
     warnings: tuple[Reason, ...] = ()
 
+    @checked
     def at(self, times: npt.ArrayLike, *, extend: bool = False) -> CurvePoints:
         """Read the curve at m times. With `extend` the last value is carried on beyond the last time."""
         asked = numbers(np.atleast_1d(np.asarray(times, dtype=object)), "times")
@@ -124,6 +126,7 @@ class Curve:
         return np.concatenate([self.n_risk, [0.0]])[np.searchsorted(self.time, asked, side="left")]
 
 
+@checked
 def kaplan_meier(
     time: npt.ArrayLike,
     event: npt.ArrayLike,
@@ -192,6 +195,7 @@ def kaplan_meier(
     )
 
 
+@checked
 def kaplan_meier_by(
     group: Sequence[Hashable] | npt.ArrayLike,
     time: npt.ArrayLike,
@@ -284,8 +288,9 @@ def _product_limit(table: EventTable, event: Bools, deaths: Floats) -> Floats:
 
 
 def _all_die(table: EventTable, event: Bools) -> Bools:
-    dying = table.leaving(event.astype(float))
-    return np.asarray((dying > 0) & (dying == table.counted))
+    """(k,) all at risk die: by number, or by weight where the others' is lost in the rounding of the sum."""
+    dying, weight = table.leaving(event.astype(float)), table.leaving(table.weights * event)
+    return np.asarray((dying > 0) & ((dying == table.counted) | (weight >= table.n_risk)))
 
 
 def _errors(

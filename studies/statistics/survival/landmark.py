@@ -17,6 +17,7 @@ import numpy.typing as npt
 from studies.reasons import BAD_ARGUMENT, LENGTHS_DIFFER, CannotEstimate, Reason
 from studies.statistics import Bools, Floats, Ints
 from studies.statistics.inputs import causes, follow_up, labels, numbers
+from studies.statistics.options import checked
 
 NOBODY_AT_LANDMARK = Reason(
     "nobody_at_landmark",
@@ -47,6 +48,7 @@ class Landmark:
     method: str
 
 
+@checked
 def landmark_subjects(
     time: npt.ArrayLike,
     status: npt.ArrayLike,
@@ -93,6 +95,7 @@ def landmark_subjects(
     )
 
 
+@checked
 def known_at(
     subjects: Sequence[Hashable] | npt.ArrayLike,
     id: Sequence[Hashable] | npt.ArrayLike,

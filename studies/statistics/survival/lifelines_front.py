@@ -22,6 +22,7 @@ from rwd_platform.core.text import Bilingual
 from studies.reasons import BAD_ARGUMENT, NO_EVENTS, NOT_CONVERGED, CannotEstimate, Reason
 from studies.statistics import Floats
 from studies.statistics.inputs import follow_up, labels, matrix
+from studies.statistics.options import checked
 from studies.statistics.survival.aft import AftFit
 from studies.statistics.survival.cox import CoxFit, column_names
 
@@ -115,6 +116,7 @@ class LifelinesDifference:
     why: Bilingual | None
 
 
+@checked
 def check_inference(
     inference: str,
     *,
@@ -142,6 +144,7 @@ def check_inference(
         raise CannotEstimate(reason)
 
 
+@checked
 def fit_by_lifelines(
     x: npt.ArrayLike,
     time: npt.ArrayLike,
@@ -184,6 +187,7 @@ def fit_by_lifelines(
     return LifelinesFit(columns, found, engine())
 
 
+@checked
 def lifelines_difference(
     fit: CoxFit | AftFit, *, aft_rows: Any = None, max_rows: int = MOST_ROWS
 ) -> LifelinesDifference:

@@ -20,6 +20,7 @@ import numpy.typing as npt
 from studies.reasons import BAD_ARGUMENT, NO_EVENTS, NOT_ESTIMABLE, ONE_ARM, CannotEstimate
 from studies.statistics import Floats
 from studies.statistics.inputs import FollowUp, Labels, follow_up, labels, numbers
+from studies.statistics.options import checked
 from studies.statistics.probability import chi_square_p, two_sided_p
 from studies.statistics.survival.curve_limits import check_choice
 from studies.statistics.survival.event_table import sums
@@ -65,6 +66,7 @@ class LogRank:
     method: str
 
 
+@checked
 def log_rank(
     time: npt.ArrayLike,
     event: npt.ArrayLike,

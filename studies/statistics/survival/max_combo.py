@@ -18,6 +18,7 @@ import numpy.typing as npt
 from studies.reasons import BAD_ARGUMENT, NOT_ESTIMABLE, CannotEstimate
 from studies.statistics import Floats
 from studies.statistics.inputs import follow_up, labels
+from studies.statistics.options import checked
 from studies.statistics.survival.curve_limits import check_choice
 from studies.statistics.survival.log_rank import contributions, event_weights, pooled_risk_sets
 from studies.statistics.survival.rmst import TWO_GROUPS
@@ -49,6 +50,7 @@ class MaxCombo:
     method: str
 
 
+@checked
 def max_combo(
     time: npt.ArrayLike,
     event: npt.ArrayLike,

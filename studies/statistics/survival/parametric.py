@@ -26,6 +26,7 @@ import numpy.typing as npt
 from studies.reasons import BAD_ARGUMENT, NEGATIVE_TIME, NO_EVENTS, TOO_MANY_TERMS, CannotEstimate, Reason
 from studies.statistics import Floats
 from studies.statistics.inputs import FollowUp, follow_up, numbers
+from studies.statistics.options import checked
 from studies.statistics.probability import CI_LEVEL, normal_quantile
 from studies.statistics.survival.aft import AFT_NOT_CONVERGED, NO_TIME
 from studies.statistics.survival.curve_limits import check_conf
@@ -34,7 +35,7 @@ from studies.statistics.survival.distributions import Distribution
 
 NO_MEAN = Reason(
     "no_finite_mean",
-    "按拟合的 {distribution} 分布，平均生存时间不是有限值；请给出时间上限（受限平均）。",
+    "按拟合的 {distribution} 分布，平均生存时间不是有限值；请给出时间上限（限制平均生存时间）。",
     "The fitted {distribution} distribution has no finite mean: ask for a mean restricted to a horizon.",
 )
 
@@ -92,6 +93,7 @@ class ParametricFit:
         log_f = DISTRIBUTIONS[self.distribution].log_density(scaled, self.theta)
         return np.asarray(np.exp(log_f - self._log_survival(t, self.theta)) / self.time_unit)
 
+    @checked
     def survival_limits(self, times: npt.ArrayLike, conf_level: float = CI_LEVEL) -> SurvivalLimits:
         """S at times (t,) above 0 with limits. The slopes by theta are central differences."""
         check_conf("log", conf_level)
@@ -112,6 +114,7 @@ class ParametricFit:
         surv = self.survival(t)
         return SurvivalLimits(t, surv, se, surv ** np.exp(width), surv ** np.exp(-width))
 
+    @checked
     def quantile(self, p: float = 0.5) -> float:
         """The time by which a share p has had the event, by bisection. Raises `CannotEstimate(NO_MEAN)` where that
         share is never reached, BAD_ARGUMENT for p outside (0, 1)."""
@@ -171,6 +174,7 @@ class ParametricFit:
         return np.where(t > 0, inside, 0.0)
 
 
+@checked
 def fit_distribution(
     time: npt.ArrayLike,
     event: npt.ArrayLike,

@@ -16,6 +16,7 @@ import numpy as np
 
 from studies.reasons import BAD_ARGUMENT, NOT_A_NUMBER, PH_NOT_TESTED, CannotEstimate
 from studies.statistics import Floats, Ints
+from studies.statistics.options import checked
 from studies.statistics.probability import chi_square_p
 from studies.statistics.survival.cox import CoxFit
 from studies.statistics.survival.residuals import schoenfeld
@@ -55,6 +56,7 @@ class PhTest:
     var: Floats
     method: str
 
+    @checked
     def line(self, term: str) -> PhLine:
         """The line of a term or of GLOBAL. Raises `CannotEstimate(BAD_ARGUMENT)` for another name."""
         for one in self.lines:
@@ -76,6 +78,7 @@ class Smooth:
     method: str
 
 
+@checked
 def ph_test(
     fit: CoxFit,
     transform: Transform = "km",
@@ -134,6 +137,7 @@ def ph_test(
     )
 
 
+@checked
 def smooth(test: PhTest, term: int = 0, *, df: int = 4, points: int = 40) -> Smooth:
     """A natural cubic spline with `df` coefficients through one term's y by least squares, knots at quantiles of the
     grid and x together.

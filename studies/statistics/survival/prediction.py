@@ -20,6 +20,7 @@ import numpy.typing as npt
 from studies.reasons import BAD_ARGUMENT, BAD_LABELS, NEGATIVE_TIME, NOT_ESTIMABLE, CannotEstimate
 from studies.statistics import Floats, Ints
 from studies.statistics.inputs import matrix, numbers
+from studies.statistics.options import checked
 from studies.statistics.probability import CI_LEVEL
 from studies.statistics.survival.cox import CoxFit
 from studies.statistics.survival.curve_limits import ConfType, check_conf, limits
@@ -70,6 +71,7 @@ class Predicted:
     se: Floats
 
 
+@checked
 def baseline_hazard(fit: CoxFit, *, centered: bool = False, ctype: int | None = None) -> BaselineHazard:
     """The cumulative baseline hazard of each stratum at its event times (R's `basehaz`)."""
     parts = Increments(fit, baseline_ties(fit, ctype))
@@ -81,6 +83,7 @@ def baseline_hazard(fit: CoxFit, *, centered: bool = False, ctype: int | None = 
     return BaselineHazard(sets.times, sets.stratum_of_time, total[1:] - total[start], centered, parts.ctype)
 
 
+@checked
 def predict_survival(
     fit: CoxFit,
     x: npt.ArrayLike,
@@ -136,6 +139,7 @@ def _limits(surv: Floats, se: Floats, conf_type: str, conf_level: float) -> tupl
     return np.where(surv >= 1.0, surv, lower), np.where(surv >= 1.0, surv, upper)
 
 
+@checked
 def predict(
     fit: CoxFit,
     kind: str = "lp",

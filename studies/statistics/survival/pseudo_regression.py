@@ -18,6 +18,7 @@ from studies.reasons import NOT_CONVERGED, TOO_MANY_TERMS, CannotEstimate
 from studies.statistics import Floats
 from studies.statistics.estimate import Estimate, Scale, wald
 from studies.statistics.inputs import labels, matrix
+from studies.statistics.options import checked
 from studies.statistics.probability import CI_LEVEL
 from studies.statistics.survival.columns import check_columns
 from studies.statistics.survival.cox import column_names
@@ -48,12 +49,14 @@ class PseudoFit:
         """(m + p,) robust standard errors."""
         return np.sqrt(np.diag(self.covariance))
 
+    @checked
     def effect(self, column: int, conf_level: float = CI_LEVEL) -> Estimate:
         """One coefficient with Wald limits and p, exponentiated for the links on a log scale."""
         scale: Scale = "identity" if self.link == "identity" else "log"
         return wald(float(self.coef[column]), float(self.se[column]), conf_level, scale)
 
 
+@checked
 def fit_pseudo_regression(
     pseudo: PseudoValues,
     x: npt.ArrayLike,

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from studies.reasons import BAD_ARGUMENT, NO_EVENTS, NOT_ESTIMABLE, CannotEstimate, Reason
 from studies.statistics import Bools, Floats
 from studies.statistics.inputs import causes, follow_up, numbers
+from studies.statistics.options import checked
 from studies.statistics.survival.curve_limits import check_choice
 from studies.statistics.survival.event_table import EventTable, event_table
 from studies.statistics.survival.influence import row_influence
@@ -51,6 +52,7 @@ class PseudoValues:
         )
 
 
+@checked
 def pseudo_survival(
     time: npt.ArrayLike, event: npt.ArrayLike, times: npt.ArrayLike, *, method: Method = "jackknife"
 ) -> PseudoValues:
@@ -69,6 +71,7 @@ def pseudo_survival(
     return _left_out("S(t)", asked, estimate, whole.survival_without(asked))
 
 
+@checked
 def pseudo_rmst(
     time: npt.ArrayLike, event: npt.ArrayLike, tau: npt.ArrayLike, *, method: Method = "jackknife"
 ) -> PseudoValues:
@@ -86,6 +89,7 @@ def pseudo_rmst(
     return _left_out("RMST", asked, estimate, without)
 
 
+@checked
 def pseudo_incidence(
     time: npt.ArrayLike,
     status: npt.ArrayLike,

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from studies.reasons import BAD_ARGUMENT, CannotEstimate
 from studies.statistics import Floats
 from studies.statistics.inputs import follow_up, numbers
+from studies.statistics.options import checked
 from studies.statistics.probability import CI_LEVEL
 from studies.statistics.survival.curve_limits import ConfType
 from studies.statistics.survival.kaplan_meier import Curve, kaplan_meier
@@ -32,6 +33,7 @@ class Quantile:
     conf_level: float
 
 
+@checked
 def quantiles(
     curve: Curve, probs: npt.ArrayLike = (0.25, 0.5, 0.75), *, tolerance: float = TOLERANCE
 ) -> tuple[Quantile, ...]:
@@ -64,6 +66,7 @@ def median(curve: Curve) -> Quantile:
     return quantiles(curve, 0.5)[0]
 
 
+@checked
 def median_follow_up(
     time: npt.ArrayLike,
     event: npt.ArrayLike,

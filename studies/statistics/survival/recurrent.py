@@ -21,7 +21,8 @@ import numpy.typing as npt
 from studies.reasons import BAD_ARGUMENT, NO_EVENTS, CannotEstimate, Reason
 from studies.statistics import Bools, Floats, Ints
 from studies.statistics.estimate import Estimate, wald
-from studies.statistics.inputs import FollowUp, follow_up, labels, matrix, numbers
+from studies.statistics.inputs import FollowUp, follow_up, labels, matrix, weight_column
+from studies.statistics.options import checked
 from studies.statistics.probability import CI_LEVEL, normal_quantile
 from studies.statistics.survival.cox import CoxFit, fit_cox
 from studies.statistics.survival.curve_limits import check_choice, check_conf
@@ -63,6 +64,7 @@ class MeanCumulative:
     conf_level: float
     method: str
 
+    @checked
     def at(self, time: float) -> Estimate:
         """The mean up to `time` with its error and limits. Raises `CannotEstimate` beyond follow-up.
 
@@ -110,6 +112,7 @@ class RecurrentRows:
     subject: Ints
 
 
+@checked
 def mean_cumulative_function(
     id: Sequence[Hashable] | npt.ArrayLike,
     stop: npt.ArrayLike,
@@ -163,6 +166,7 @@ def mean_cumulative_function(
     )
 
 
+@checked
 def mcf_difference(
     id: Sequence[Hashable] | npt.ArrayLike,
     stop: npt.ArrayLike,
@@ -220,6 +224,7 @@ def mcf_difference(
     )
 
 
+@checked
 def recurrent_rows(
     id: Sequence[Hashable] | npt.ArrayLike,
     stop: npt.ArrayLike,
@@ -271,6 +276,7 @@ def recurrent_rows(
     )
 
 
+@checked
 def fit_recurrent(
     x: npt.ArrayLike,
     id: Sequence[Hashable] | npt.ArrayLike,
@@ -291,7 +297,7 @@ def fit_recurrent(
     """
     shaped = recurrent_rows(id, stop, event, start=start, model=model, max_events=max_events)
     table = matrix(x, len(np.asarray(stop)))
-    factor = None if weights is None else numbers(weights, "weights", len(table))[shaped.row]
+    factor = None if weights is None else weight_column(weights, len(table))[shaped.row]
     return fit_cox(
         table[shaped.row],
         shaped.time,

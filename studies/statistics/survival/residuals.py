@@ -16,6 +16,7 @@ import numpy.typing as npt
 from studies.reasons import BAD_ARGUMENT, CannotEstimate
 from studies.statistics import Floats, Ints
 from studies.statistics.inputs import labels
+from studies.statistics.options import checked
 from studies.statistics.survival.cox import CoxFit
 from studies.statistics.survival.risk_sets import sums_by
 
@@ -33,6 +34,7 @@ class Schoenfeld:
     row: Ints
 
 
+@checked
 def residuals(
     fit: CoxFit,
     type: str = "martingale",
@@ -73,6 +75,7 @@ def residuals(
     return lines[0] if type in ("martingale", "deviance") else np.ascontiguousarray(lines.T)
 
 
+@checked
 def schoenfeld(fit: CoxFit, *, scaled: bool = False, weighted: bool = False) -> Schoenfeld:
     """The covariates of each person with an event, less the mean of those at risk then.
 

@@ -17,6 +17,7 @@ from studies.reasons import BAD_ARGUMENT, NOT_ESTIMABLE, CannotEstimate, Reason
 from studies.statistics import Bools, Floats, Ints
 from studies.statistics.estimate import Estimate, wald
 from studies.statistics.inputs import FollowUp, cluster_labels, follow_up, labels
+from studies.statistics.options import checked
 from studies.statistics.probability import CI_LEVEL
 from studies.statistics.survival.curve_limits import check_conf
 from studies.statistics.survival.event_table import event_table, sums
@@ -60,6 +61,7 @@ class RmstComparison:
     method: str
 
 
+@checked
 def rmst(
     time: npt.ArrayLike,
     event: npt.ArrayLike,
@@ -87,6 +89,7 @@ def rmst(
     return _restricted(arm, limit, conf_level)
 
 
+@checked
 def rmst_difference(
     time: npt.ArrayLike,
     event: npt.ArrayLike,

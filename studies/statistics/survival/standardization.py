@@ -17,7 +17,8 @@ import numpy.typing as npt
 from studies.reasons import BAD_ARGUMENT, CannotEstimate
 from studies.statistics import Floats
 from studies.statistics.estimate import Estimate, wald
-from studies.statistics.inputs import numbers
+from studies.statistics.inputs import weight_column
+from studies.statistics.options import checked
 from studies.statistics.probability import CI_LEVEL, normal_quantile
 from studies.statistics.survival.cox import CoxFit
 from studies.statistics.survival.curve_limits import check_conf
@@ -44,6 +45,7 @@ class StandardizedDifference:
     difference: tuple[Estimate, ...]
 
 
+@checked
 def standardized_survival(
     fit: CoxFit,
     x: npt.ArrayLike,
@@ -63,6 +65,7 @@ def standardized_survival(
     return _standardized(fit, _gradients(fit, x, times, weights, strata, ctype), conf_level)
 
 
+@checked
 def standardized_difference(
     fit: CoxFit,
     first: npt.ArrayLike,
@@ -120,7 +123,7 @@ def _gradients(
 ) -> _Gradients:
     at = checked_times(times)
     rows, risk, stratum = new_people(fit, x, strata, None)
-    share = np.ones(len(rows)) if weights is None else numbers(weights, "weights", len(rows))
+    share = np.ones(len(rows)) if weights is None else weight_column(weights, len(rows))
     if (share < 0).any() or share.sum() <= 0:
         raise CannotEstimate(BAD_ARGUMENT, argument="weights", allowed=">= 0")
     share = share / share.sum()

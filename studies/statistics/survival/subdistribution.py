@@ -11,12 +11,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from studies.reasons import NOT_CONVERGED, CannotEstimate
+from studies.reasons import NOT_CONVERGED, CannotEstimate, Reason
 from studies.statistics import Bools, Floats, Ints
 from studies.statistics.survival.columns import check_columns
 from studies.statistics.survival.cox import MONOTONE, inverse
 from studies.statistics.survival.event_table import sums
 
+TOO_MANY_ROWS = Reason(
+    "too_many_rows",
+    '“{variable}”需展开为 {rows} 行（竞争事件的受试者数 × 其后的时间点数），超过上限 {most}；请改用 variant="crr"，'
+    "其内存只与受试者数成正比。",
+    "'{variable}' would be expanded into {rows} rows (people with a competing event x the times after it), more than "
+    '{most}: use variant="crr", whose memory grows with the subjects only.',
+)
+MOST_ROWS = 5_000_000  # of finegray's table; Cox's model keeps some fifteen columns of them
 _FAR = 0.1  # a step that is still as long as this, in standard deviations, after convergence: no maximum
 
 
@@ -246,22 +254,24 @@ def expand(time: Floats, outcome: Ints, entry: Floats | None, group: Ints) -> Ex
 
     Events come before censorings of the same time here (crr puts them together), and with delayed entry the
     weight is G H, H the product limit of entry in reversed time (Geskus 2011). Weights change only where an event
-    of the cause lies ahead, which leaves the fit as it is and the table short.
+    of the cause lies ahead, which leaves the fit as it is and the table short. Raises TOO_MANY_ROWS, before the rows
+    are made, for more than `MOST_ROWS` of them.
     """
     # As finegray does: follow-up starts at 0, or at -1 where somebody leaves at 0.
     start = np.full(len(time), 0.0 if time.min() > 0 else -1.0) if entry is None else entry
     delayed = entry is not None and bool((entry > time.min()).any())
-    parts = []
+    parts, room = [], MOST_ROWS
     for one in np.unique(group):
         mine = np.flatnonzero(group == one)
         if (outcome[mine] == 1).any():
-            parts.append(_expand_group(mine, start[mine], time[mine], outcome[mine], delayed))
+            parts.append(_expand_group(mine, start[mine], time[mine], outcome[mine], delayed, room))
+            room -= len(parts[-1][0])
     row, begin, end, weight, first = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     return Expanded(row, begin, end, weight, (outcome[row] == 1) & first)
 
 
 def _expand_group(
-    mine: Ints, start: Floats, time: Floats, outcome: Ints, delayed: bool
+    mine: Ints, start: Floats, time: Floats, outcome: Ints, delayed: bool, room: int
 ) -> tuple[Ints, Floats, Floats, Floats, Bools]:
     ends, chance = _weight_steps(start, time, outcome, delayed)
     ahead = np.unique(time[outcome == 1])
@@ -274,6 +284,9 @@ def _expand_group(
     # Each staying subject takes the kept steps after its own.
     after = np.searchsorted(kept, lies_in[stays], side="right")
     count = len(kept) - after
+    needed = len(mine) + int(count.sum())
+    if needed > room:
+        raise CannotEstimate(TOO_MANY_ROWS, variable="finegray", rows=f"{needed:,}", most=f"{MOST_ROWS:,}")
     who = np.repeat(np.flatnonzero(stays), count)
     offset = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
     step = kept[np.repeat(after, count) + offset]

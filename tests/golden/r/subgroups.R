@@ -34,6 +34,10 @@ inst <- lung[!is.na(lung$inst) & lung$inst %in% c(1, 3, 12, 13, 22), ]
 out$lung_sites <- list(call = "coxph(Surv(time, status) ~ sex + age, lung without one of inst 1, 3, 12, 13, 22)",
   sites = c(1, 3, 12, 13, 22), estimate = sapply(c(1, 3, 12, 13, 22), function(i) num(coef(coxph(Surv(time, status) ~ sex + age, inst[inst$inst != i, ]))[1])),
   se = sapply(c(1, 3, 12, 13, 22), function(i) sqrt(vcov(coxph(Surv(time, status) ~ sex + age, inst[inst$inst != i, ]))[1, 1])))
+strat <- lung[!is.na(lung$ph.karno), ]; strat$t <- strat$sex - 1; strat$k <- as.integer(strat$ph.karno >= 90)
+full <- coxph(Surv(time, status) ~ I(t * (1 - k)) + I(t * k) + age + strata(k), strat); red <- coxph(Surv(time, status) ~ t + age + strata(k), strat)
+out$lung_stratified <- list(call = "coxph(Surv(time, status) ~ I(t * (1 - k)) + I(t * k) + age + strata(k), lung), t = sex - 1, k = ph.karno >= 90",
+  levels = c("0", "1"), estimate = unname(coef(full)[1:2]), se = sqrt(diag(vcov(full)))[1:2], lr = num(2 * (logLik(full) - logLik(red))))
 p <- c(0.01, 0.04, 0.03, 0.005, 0.8, 0.04)
 out$adjust <- list(p = p, holm = p.adjust(p, "holm"), hochberg = p.adjust(p, "hochberg"))
 out$meta <- list(R = R.version.string, survival = as.character(packageVersion("survival")), script = "subgroups.R")

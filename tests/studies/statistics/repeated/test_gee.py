@@ -135,7 +135,7 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     ("many terms", {"x": _rng.normal(size=(160, 60))}, "few_clusters"),
     ("separated", {"y": (X[:, 0] > 0) * 1.0, "family": "binomial"}, "glm_not_converged"),
     ("all alike", {"y": np.ones(160), "family": "binomial"}, "glm_not_converged"),
-    ("all alike, continuous", {"y": np.ones(160)}, "not_a_correlation"),
+    ("all alike, continuous", {"y": np.ones(160)}, "perfect_fit"),
     ("no counts", {"y": np.zeros(160), "family": "poisson"}, "glm_not_converged"),
     ("negative count", {"y": -COUNT - 1, "family": "poisson"}, "outcome_out_of_range"),
     ("yes is 2", {"y": YES + 1, "family": "binomial"}, "outcome_out_of_range"),

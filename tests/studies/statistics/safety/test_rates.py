@@ -81,7 +81,7 @@ def test_what_cannot_be_a_rate_is_refused_with_a_reason():
     refused("entry_after_exit", incidence_rate, [1.0], [1], entry=[1.0])
     refused("no_time_at_risk", incidence_rate, [0.0], [0])
     refused("no_time_at_risk", event_rate, [0], [0.0])
-    refused("no_time_at_risk", exact_rate, 1, math.inf)
+    refused("not_a_number", exact_rate, 1, math.inf)
     refused("bad_argument", exact_rate, 1, 2.0, conf_level=1.0)
     refused("bad_argument", exact_rate, 1, 2.0, conf_level=math.nan)
     refused("bad_argument", exact_rate, -1, 2.0)
