@@ -172,10 +172,9 @@ def hazards(judged: Judged) -> Finding:
 
 def _same_comparison(one: PlannedAnalysis, other: PlannedAnalysis) -> bool:
     """The same control of confounding, planned as a result of its own (there can be one primary analysis only)."""
-    controlled = all(getattr(one, name) == getattr(other, name) for name in ("weights", "strata")) and set(
-        one.covariates
-    ) == set(other.covariates)
-    return controlled and one.role in ("primary", "secondary")
+    covariates = set(one.covariates) == set(other.covariates)
+    rest = one.weights == other.weights and one.strata == other.strata
+    return covariates and rest and one.role in ("primary", "secondary")
 
 
 def detectable(judged: Judged) -> Finding:

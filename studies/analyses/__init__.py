@@ -49,7 +49,8 @@ follow_up
     A.G.subjects, .events, .person_years, .rate_per_100_person_years (limits), .median_follow_up (limits)
 safety                      L: any, serious, related, fatal, deficiency, serious_unknown, related_unknown; T: a code
     A.G.subjects, .person_years, .silent_subjects; A.codes
-    A.K.G.reports              K: before_time_zero, after_observation, undated, almost_happened, repeated_reports, taken_back
+    A.K.G.reports              K: before_time_zero, after_observation, undated, almost_happened, repeated_reports,
+                                  taken_back
     A.L.G.affected, .affected_percent (limits), .adverse_events, .person_years (to the first event),
     .rate_per_100_person_years (limits), .median_onset (limits, days), and with nobody .upper_limit (one-sided)
     A.term.T.G. the same

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from studies.analyses.context import Context, Counts, Done, Pen, Subset
-from studies.analyses.models import fit_model, part_of
+from studies.analyses.models import effect_of, fit_model, part_of
+from studies.analyses.small_samples import LeftOut
 from studies.analyses.strata import strata_of
 from studies.dataset import SITE
 from studies.design import design
@@ -14,7 +15,6 @@ from studies.planned import PlannedAnalysis
 from studies.reasons import ONE_ARM, CannotEstimate, Reason, joined
 from studies.statistics.counts.performance_criterion import ONE_SITE
 from studies.statistics.estimate import Estimate
-from studies.statistics.probability import CI_LEVEL
 from studies.statistics.subgroups import CoxOutcome, leave_one_site_out
 
 SITES_ARE_ARMS = Reason(
@@ -56,9 +56,17 @@ def run(analysis: PlannedAnalysis, context: Context) -> Done:
         if isinstance(effect, CannotEstimate):
             not_done.append((f"{analysis.id}.{place}", joined(effect.text)))
             continue
-        limits = (effect.lower, effect.upper)
-        pen.write("hazard_ratio", effect.value, section=place, variable=exposure, limits=limits, **counts)
-    found = [one.value for one in effects.values() if isinstance(one, Estimate)]
+        ratio = effect.estimate
+        pen.write(
+            "hazard_ratio",
+            ratio.value,
+            section=place,
+            variable=exposure,
+            limits=(ratio.lower, ratio.upper),
+            method="; ".join(one for one in (METHOD.format(of=model.id), effect.method) if one),
+            **counts,
+        )
+    found = [one.estimate.value for one in effects.values() if isinstance(one, LeftOut)]
     pen.write("smallest_hazard_ratio", min(found), variable=exposure, n=len(subset.days))
     pen.write("largest_hazard_ratio", max(found), variable=exposure, n=len(subset.days))
     return Done(tuple(pen.rows), not_done=tuple(not_done))
@@ -66,7 +74,7 @@ def run(analysis: PlannedAnalysis, context: Context) -> Done:
 
 def _effects(
     model: PlannedAnalysis, context: Context, subset: Subset, sites: list[str]
-) -> Iterator[tuple[str, Estimate | CannotEstimate]]:
+) -> Iterator[tuple[str, LeftOut | CannotEstimate]]:
     """In the order of the sites. Weights are made anew without the hospital."""
     if model.weights == "none":
         x = design(subset.frame, context.protocol, model.covariates, exposure=False).x
@@ -79,13 +87,13 @@ def _effects(
         for site in sites:
             effect = found[str(site)]
             assert effect is not None  # noqa: S101 - the kernel gives one of the two
-            yield site, effect
+            yield site, LeftOut(effect, "") if isinstance(effect, Estimate) else effect
         return
     for number, site in enumerate(sites, start=1):
         kept = subset.frame[SITE].to_numpy() != site
         part = part_of(subset, kept, f"{subset.population}/without_{number}")
         try:
-            yield site, fit_model(model, context, part).fit.hazard_ratio(context.dataset.exposure, CI_LEVEL)
+            yield site, effect_of(model, context, part, fit_model(model, context, part))
         except CannotEstimate as reason:
             yield site, reason
 

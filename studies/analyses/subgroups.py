@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from studies.analyses.context import Context, Counts, Done, Pen, Subset
-from studies.analyses.models import fit_model, part_of, require_events
+from studies.analyses.models import effect_of, fit_model, part_of, require_events
+from studies.analyses.small_samples import LeftOut
 from studies.analyses.strata import strata_of
 from studies.design import design, indicator_columns
 from studies.outcome import EVENT, TIME
@@ -21,8 +22,7 @@ from studies.planned import PlannedAnalysis
 from studies.protocol import ARMS, Covariate
 from studies.reasons import NOT_ESTIMABLE, CannotEstimate, Reason, joined
 from studies.statistics import Bools, Floats
-from studies.statistics.estimate import Estimate
-from studies.statistics.probability import CI_LEVEL, chi_square_p
+from studies.statistics.probability import chi_square_p
 from studies.statistics.subgroups import CoxOutcome, subgroup_effects
 
 TOO_FEW_LEVELS = Reason(
@@ -48,7 +48,7 @@ class _Test:
 class _Found:
     """By level: its effect, or why it has none; and the test, or why there is none."""
 
-    effects: dict[str, Estimate | CannotEstimate]
+    effects: dict[str, LeftOut | CannotEstimate]
     method: str
     test: _Test | CannotEstimate
 
@@ -99,12 +99,13 @@ def _joint(
         label[chosen] = column
     outcome = CoxOutcome(subset.days, subset.event, strata=strata_of(model, subset))
     (found,) = subgroup_effects(outcome, subset.exposed, {covariate.name: label}, covariates=x)
-    effects: dict[str, Estimate | CannotEstimate] = {}
+    effects: dict[str, LeftOut | CannotEstimate] = {}
     for column, chosen in levels.items():
         one = next((level for level in found.levels if level.level == column), None)
         effect = one.effect if one is not None else None
         why = one.not_estimated if one is not None else None
-        effects[column] = effect if effect is not None else _why(context, subset, column, chosen, why)
+        known = None if effect is None else LeftOut(effect, "")
+        effects[column] = known or _why(context, subset, column, chosen, why)
     if found.interaction is None:
         return _Found(effects, ALONE.format(of=model.id), _no_test(covariate, effects, found.no_interaction))
     test = TEST.format(name=covariate.name, of=model.id)
@@ -129,9 +130,9 @@ def _why(
 
 
 def _no_test(
-    covariate: Covariate, effects: dict[str, Estimate | CannotEstimate], given: CannotEstimate | None
+    covariate: Covariate, effects: dict[str, LeftOut | CannotEstimate], given: CannotEstimate | None
 ) -> CannotEstimate:
-    estimated = sum(isinstance(one, Estimate) for one in effects.values())
+    estimated = sum(isinstance(one, LeftOut) for one in effects.values())
     if estimated < 2 or given is None:
         return CannotEstimate(TOO_FEW_LEVELS, variable=covariate.title)
     return given
@@ -141,13 +142,13 @@ def _weighted(
     model: PlannedAnalysis, context: Context, subset: Subset, covariate: Covariate, levels: dict[str, Bools]
 ) -> _Found:
     """Weights are made anew within each level, without the covariate that is constant there."""
-    effects: dict[str, Estimate | CannotEstimate] = {}
+    effects: dict[str, LeftOut | CannotEstimate] = {}
     for column, chosen in levels.items():
         # The score is fitted again within the level, so it is kept under the level's own name.
         part = part_of(subset, chosen, f"{subset.population}/{column}")
         try:
-            fit = fit_model(model, context, part, without=covariate.name).fit
-            effects[column] = fit.hazard_ratio(context.dataset.exposure, CI_LEVEL)
+            fitted = fit_model(model, context, part, without=covariate.name)
+            effects[column] = effect_of(model, context, part, fitted, without=covariate.name)
         except CannotEstimate as reason:
             effects[column] = reason
     try:
@@ -181,16 +182,17 @@ def _write_arms(pen: Pen, subset: Subset, chosen: Bools, column: str) -> None:
 
 
 def _write_level(
-    pen: Pen, subset: Subset, column: str, chosen: Bools, effect: Estimate | CannotEstimate, method: str
+    pen: Pen, subset: Subset, column: str, chosen: Bools, effect: LeftOut | CannotEstimate, method: str
 ) -> None:
     counts: Counts = {"n": int(chosen.sum()), "events": int(subset.event[chosen].sum())}
     pen.write("subjects", counts["n"], variable=column, method=COUNT, **counts)
     _write_arms(pen, subset, chosen, column)
     if isinstance(effect, CannotEstimate):
         return
-    limits = (effect.lower, effect.upper)
-    pen.write("hazard_ratio", effect.value, variable=column, limits=limits, method=method, **counts)
-    pen.write("standard_error", effect.se, variable=column, method=method, **counts)
+    ratio, how = effect.estimate, "; ".join(one for one in (method, effect.method) if one)
+    limits = (ratio.lower, ratio.upper)
+    pen.write("hazard_ratio", ratio.value, variable=column, limits=limits, method=how, **counts)
+    pen.write("standard_error", ratio.se, variable=column, method=how, **counts)
 
 
 def _write_test(pen: Pen, subset: Subset, name: str, test: _Test) -> None:

@@ -149,9 +149,7 @@ class PackageInputs:
     audience: Audience = "authority"
     demo: bool = False
     labels: Labelling | None = None
-    unsealing: Unsealing | None = (
-        None  # None: a run of before there were seals, or one of which nothing was sealed
-    )
+    unsealing: Unsealing | None = None  # None: nothing was sealed, or a run of before there were seals
     platform: Bilingual = field(
         default=Bilingual("乐城真实世界数据研究平台", "Boao Lecheng real-world-data research platform")
     )

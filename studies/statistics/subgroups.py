@@ -19,6 +19,7 @@ from studies.reasons import BAD_ARGUMENT, NO_EVENTS_IN_ARM, ONE_ARM, CannotEstim
 from studies.statistics import Bools, Floats
 from studies.statistics.estimate import Estimate, wald
 from studies.statistics.inputs import Labels, labels, matrix, numbers, yes_no
+from studies.statistics.options import checked
 from studies.statistics.probability import chi_square_p
 from studies.statistics.subgroup_outcomes import CoxOutcome, LinearOutcome, LogisticOutcome, Outcome
 
@@ -102,6 +103,7 @@ class LeftOut:
     not_estimated: CannotEstimate | None
 
 
+@checked
 def subgroup_effects(
     outcome: Outcome,
     treated: npt.ArrayLike,
@@ -139,6 +141,7 @@ def subgroup_effects(
     )
 
 
+@checked
 def leave_one_site_out(
     outcome: Outcome,
     treated: npt.ArrayLike,
@@ -168,6 +171,7 @@ def leave_one_site_out(
     return tuple(found)
 
 
+@checked
 def adjust_p(p: Sequence[float], method: Adjustment) -> list[float]:
     """p values adjusted for their number, in the order given, as R's `p.adjust`.
 

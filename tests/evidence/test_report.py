@@ -134,7 +134,17 @@ def test_tables_print_the_published_reference_values(rotterdam):
 
 def test_no_number_of_a_result_is_typed_by_hand(rotterdam):
     """Digits in sentences come from the register: a text of the template holds none but names and levels."""
-    allowed = {"95%", "09_audit", "07_code", "00_index", "01_protocol", "04_quality", "10_signoff", "8.", "256"}
+    allowed = {
+        "95%",
+        "09_audit",
+        "07_code",
+        "00_index",
+        "01_protocol",
+        "04_quality",
+        "10_signoff",
+        "8.",
+        "256",
+    }
     import re
 
     for key, pair in TEXTS["texts"].items():

@@ -204,7 +204,10 @@ def test_a_package_is_told_who_unsealed_when_and_what_they_knew(platform: Platfo
     assert (told.asked.role, told.asked.account) == ("researcher", FIRST.id)
     assert (told.agreed.role, told.agreed.account) == ("privacy", OFFICER.id)
     decided = platform.records.get(UnsealingRequest, asked.id).decided_at
-    assert told.agreed.at == entries(platform, "results.unsealed")[-1]["ts"] and told.agreed.at[:16] == decided[:16]
+    assert (
+        told.agreed.at == entries(platform, "results.unsealed")[-1]["ts"]
+        and told.agreed.at[:16] == decided[:16]
+    )
 
 
 def test_of_a_run_that_was_never_sealed_nobody_is_told(platform: Platform, study: Study) -> None:

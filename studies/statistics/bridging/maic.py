@@ -27,6 +27,7 @@ from studies.statistics.bridging.arguments import Anchored, anchoring, choice, n
 from studies.statistics.bridging.factors import BiasBound, Factors, bias_bound, declared_factors
 from studies.statistics.bridging.indirect import UNANCHORED_REFUSED, Contrast, check_contrast
 from studies.statistics.bridging.maic_weights import MaicWeights, maic_weights, solve_moments, weights_at
+from studies.statistics.causal.bootstrap import TOO_MANY_FAILED
 from studies.statistics.doubt.e_value import Measure as EMeasure
 from studies.statistics.estimate import Estimate, Scale, wald
 from studies.statistics.inputs import numbers, yes_no
@@ -193,8 +194,6 @@ def maic_hazard_ratio(
     "fixed_weights" is the robust variance that takes the weights as given; the bootstrap resamples our patients
     and weighs them anew (the comparator's patients are resampled too).
     """
-    from studies.statistics.survival.cox import fit_cox
-
     kind, how = anchoring(anchored), choice(variance, "variance", ("fixed_weights", "bootstrap"))
     level = share(conf_level, "conf_level")
     until = numbers(time, "time")
@@ -208,39 +207,18 @@ def maic_hazard_ratio(
         arm = _arms(kind, treatment, comparator, len(until))
         assert arm is not None and isinstance(comparator, Contrast)  # noqa: S101  # _arms refused the rest
         theirs, their_error, _ = _theirs(comparator, "hazard_ratio")
-        group, other_time, other_event = arm.astype(float), np.empty(0), np.empty(0)
+        model = _WeightedCox(until, happened, arm.astype(float), 0, ties)
     else:
         if treatment is not None or comparator is not None:
             raise CannotEstimate(UNANCHORED_REFUSED)
-        arm, group = None, np.ones(len(until))
-        other_time = numbers([] if comparator_time is None else comparator_time, "comparator_time")
-        other_event = yes_no(
-            [] if comparator_event is None else comparator_event, "comparator_event", len(other_time)
-        ).astype(float)
-    all_time, all_event = np.concatenate([until, other_time]), np.concatenate([happened, other_event])
-    all_group = np.concatenate([group, np.zeros(len(other_time))])[:, None]
-
-    def fitted(w: Floats, other: Floats) -> tuple[float, float]:
-        both = np.concatenate([w, other])
-        kept = both > 0  # a weight that underflowed to 0 carries nothing
-        fit = fit_cox(
-            all_group[kept], all_time[kept], all_event[kept], weights=both[kept], robust=True, ties=ties,
-            names=("treatment",),
-        )  # fmt: skip
-        return float(fit.coef[0]), math.sqrt(float(fit.covariance[0, 0]))
-
-    ones = np.ones(len(other_time))
-    ours, error = fitted(made.weights, ones)
+        arm = None
+        model = _with_their_patients(until, happened, comparator_time, comparator_event, ties)
+    ours, error = model.fitted(made.weights)
     failed = 0
     if how == "bootstrap":
         draws = np.random.default_rng(_seed(seed))
-
-        def again(w: Floats) -> float:
-            drawn = draws.multinomial(len(ones), ones / len(ones)).astype(float) if len(ones) else ones
-            return fitted(w, drawn)[0]
-
-        error, failed = bootstrap_error(again, made, arm, samples, seed)
-    plain, plain_error = fitted(np.ones(made.n), ones)
+        error, failed = bootstrap_error(lambda w: model.resampled(w, draws), made, arm, samples, seed)
+    plain, plain_error = model.fitted(np.ones(made.n))
     effect = wald(ours - theirs, math.hypot(error, their_error), level, "log")
     return MaicResult(
         anchored=kind,
@@ -257,13 +235,63 @@ def maic_hazard_ratio(
     )
 
 
+@dataclass(frozen=True)
+class _WeightedCox:
+    """Our patients and, after them, `theirs` of the comparator's with weight 1: time, event, treatment of all (n,)."""
+
+    time: Floats
+    event: Floats
+    treatment: Floats
+    theirs: int
+    ties: str
+
+    def fitted(self, weights: Floats, drawn: Floats | None = None) -> tuple[float, float]:
+        """The log hazard ratio and its robust error under weights of ours, theirs counted as `drawn`."""
+        from studies.statistics.survival.cox import fit_cox
+
+        both = np.concatenate([weights, np.ones(self.theirs) if drawn is None else drawn])
+        kept = both > 0  # a weight that underflowed to 0 carries nothing
+        fit = fit_cox(
+            self.treatment[kept, None], self.time[kept], self.event[kept], weights=both[kept], robust=True,
+            ties=self.ties, names=("treatment",),
+        )  # fmt: skip
+        return float(fit.coef[0]), math.sqrt(float(fit.covariance[0, 0]))
+
+    def resampled(self, weights: Floats, draws: np.random.Generator) -> float:
+        """The log hazard ratio with the comparator's patients drawn anew."""
+        if not self.theirs:
+            return self.fitted(weights)[0]
+        drawn = draws.multinomial(self.theirs, np.full(self.theirs, 1.0 / self.theirs)).astype(float)
+        return self.fitted(weights, drawn)[0]
+
+
+def _with_their_patients(
+    time: Floats,
+    event: Floats,
+    their_time: npt.ArrayLike | None,
+    their_event: npt.ArrayLike | None,
+    ties: str,
+) -> _WeightedCox:
+    until = numbers([] if their_time is None else their_time, "comparator_time")
+    happened = yes_no([] if their_event is None else their_event, "comparator_event", len(until)).astype(
+        float
+    )
+    return _WeightedCox(
+        time=np.concatenate([time, until]),
+        event=np.concatenate([event, happened]),
+        treatment=np.repeat([1.0, 0.0], [len(time), len(until)]),
+        theirs=len(until),
+        ties=ties,
+    )
+
+
 def bootstrap_error(
     statistic: Callable[[Floats], float], made: MaicWeights, arm: Bools | None, samples: int, seed: int | None
 ) -> tuple[float, int]:
     """The standard deviation of `statistic(weights)` over resamplings of the patients, weighed anew each time.
 
     Patients are drawn with replacement within each arm. Samples for which no weights or no estimate exist are
-    counted (second value); more than a twentieth of them and there is no honest error: `CannotEstimate`.
+    counted (second value); more than a twentieth of them and there is no honest error: TOO_MANY_FAILED.
     """
     rounds, rng = whole(samples, "samples", LEAST_SAMPLES), np.random.default_rng(_seed(seed))
     groups = [np.arange(made.n)] if arm is None else [np.flatnonzero(arm), np.flatnonzero(~arm)]
@@ -278,11 +306,14 @@ def bootstrap_error(
         try:
             if alpha is None:
                 raise CannotEstimate(NOT_ESTIMABLE, statistic="weights")
-            values.append(statistic(weights_at(alpha, z, counts)))
+            value = statistic(weights_at(alpha, z, counts))
+            if not math.isfinite(value):
+                raise CannotEstimate(NOT_ESTIMABLE, statistic="comparison")
+            values.append(value)
         except CannotEstimate:
             failed += 1
     if failed > rounds / 20 or len(values) < 2:
-        raise CannotEstimate(NOT_ESTIMABLE, statistic="bootstrap standard error")
+        raise CannotEstimate(TOO_MANY_FAILED, groups=str(rounds), failed=str(failed))
     return float(np.std(values, ddof=1)), failed
 
 

@@ -80,7 +80,9 @@ def fisher_test(table: npt.ArrayLike, *, null: float = 1.0, alternative: str = "
         chosen(way, ("two-sided",), "alternative")
     if not by_two and tested != 1.0:
         raise CannotEstimate(BAD_ARGUMENT, argument="null", allowed="1")
-    name = f"Fisher's exact test, {way}" if by_two else "Fisher's exact test of an r x c table (Freeman-Halton)"
+    name = (
+        f"Fisher's exact test, {way}" if by_two else "Fisher's exact test of an r x c table (Freeman-Halton)"
+    )
     filled = counts[counts.sum(axis=1) > 0][:, counts.sum(axis=0) > 0]
     if min(filled.shape) < 2:
         return ExactTest(1.0, way, name)

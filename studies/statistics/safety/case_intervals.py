@@ -103,21 +103,13 @@ def case_intervals(
     cuts = np.unique(numbers(age_cuts, "age_cuts")) if len(age_cuts) else np.zeros(0)
     windows = _windows(who, when, risk_windows, pre_exposure, begin, stop + 1.0)
     case, first, last = _pieces(begin, stop + 1.0, windows, cuts)
-    risk = np.zeros(len(case), dtype=np.intp)
-    for turn in np.unique(windows.turn):
-        mine = windows.turn == turn
-        low, high, level = np.full(m, np.inf), np.full(m, -np.inf), np.zeros(m, dtype=np.intp)
-        low[windows.case[mine]], high[windows.case[mine]] = windows.start[mine], windows.stop[mine]
-        level[windows.case[mine]] = windows.level[mine]
-        inside = (first >= low[case]) & (first < high[case])
-        risk[inside] = level[case[inside]]
     groups = ("all ages",) if not len(cuts) else (f"<{cuts[0]:g}", *(f"{a:g}-" for a in cuts))
     return CaseIntervals(
         case=case,
         first_day=first,
         days=last - first,
         events=_events_in(case, first, of, day, begin),
-        risk=risk,
+        risk=_level_of(windows, case, first, m),
         age=np.searchsorted(cuts, first, side="right").astype(np.intp),
         risk_names=names,
         age_names=groups,
@@ -126,6 +118,19 @@ def case_intervals(
         event_case=of,
         event_day=day,
     )
+
+
+def _level_of(windows: _Windows, case: Ints, first: Floats, m: int) -> Ints:
+    """(k,) the window in which each piece begins, 0 for none; windows of a later turn overrule earlier ones."""
+    risk = np.zeros(len(case), dtype=np.intp)
+    for turn in np.unique(windows.turn):
+        mine = windows.turn == turn
+        low, high, level = np.full(m, np.inf), np.full(m, -np.inf), np.zeros(m, dtype=np.intp)
+        low[windows.case[mine]], high[windows.case[mine]] = windows.start[mine], windows.stop[mine]
+        level[windows.case[mine]] = windows.level[mine]
+        inside = (first >= low[case]) & (first < high[case])
+        risk[inside] = level[case[inside]]
+    return risk
 
 
 def _checked_windows(risk_windows: Mapping[str, tuple[int, int]], pre_exposure: int) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from studies.reasons import NOT_ESTIMABLE, CannotEstimate
+from studies.statistics.bridging.maic import ArmSummary, maic
 from studies.statistics.causal.bootstrap import bootstrap, jackknife
 from studies.statistics.causal.logistic import fit_logistic
 from studies.statistics.causal.weighted_means import ipw_means, jackknife_ipw_means, weighted_means
@@ -181,6 +182,19 @@ def test_a_resampled_statistic_that_is_no_number_counts_as_failed() -> None:
         jackknife(statistic, 10)
     with pytest.raises(CannotEstimate, match="of 200 resamples") as refused:
         bootstrap(statistic, 10, replications=200, seed=1)
+    assert refused.value.reason.code == "too_many_failed"
+
+
+def test_a_matched_comparison_says_how_many_of_its_resamples_failed() -> None:
+    """Neither of the two people with an event drawn, and the log odds have no value: more than 5 % of resamples."""
+    outcome = np.zeros(N)
+    outcome[:2] = 1.0
+    with pytest.raises(CannotEstimate, match="of 200 resamples") as refused:
+        maic(
+            outcome, X, anchored="unanchored", measure="odds_ratio", comparator=ArmSummary(0.3, 0.05, 100),
+            names=["a", "b"], target_mean=[0.1, 0.1], prognostic_factors=["a", "b"], effect_modifiers=[],
+            variance="bootstrap", samples=200, seed=1,
+        )  # fmt: skip
     assert refused.value.reason.code == "too_many_failed"
 
 

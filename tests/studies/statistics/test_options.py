@@ -28,8 +28,6 @@ STEPS = {
     "survival.columns", "survival.curve_limits", "survival.event_table", "survival.influence",
     "survival.risk_sets", "survival.subdistribution",
 }  # fmt: skip
-# Walked past: its functions look at the words of their options themselves, not at what is no word or number.
-APART = {"subgroups"}
 # The same, function by function, in modules that have public ones too.
 STEP_FUNCTIONS = {
     "bridging.maic.bootstrap_error", "bridging.maic.transformed", "bridging.regression.mean_and_slope",
@@ -45,7 +43,7 @@ STEP_FUNCTIONS = {
 def _public() -> Iterator[tuple[str, Callable[..., Any]]]:
     for found in pkgutil.walk_packages(studies.statistics.__path__, "studies.statistics."):
         short = found.name.removeprefix("studies.statistics.")
-        if found.ispkg or short in STEPS | APART:
+        if found.ispkg or short in STEPS:
             continue
         module = importlib.import_module(found.name)
         for name, function in vars(module).items():
