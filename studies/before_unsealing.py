@@ -99,7 +99,7 @@ def missing_diagnostics(whole: ResultSet, protocol: Protocol) -> tuple[Missing, 
 
 
 def unplanned_diagnostics(protocol: Protocol) -> tuple[Missing, ...]:
-    """What a plan lacks: to be looked at before the freeze, since a frozen plan without it is never unsealed."""
+    """What a plan lacks: it is not frozen without, since nobody could look before unsealing."""
     nothing = ResultSet(protocol.id, protocol.sha256, "", ())
     return tuple(one for one in missing_diagnostics(nothing, protocol) if not one.planned)
 

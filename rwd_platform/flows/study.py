@@ -55,6 +55,17 @@ OUTCOMES_SEALED = Problem(
     http=409,
     exit=Exit.REFUSED,
 )
+DIAGNOSTICS_UNPLANNED = Problem(
+    code="study.diagnostics_unplanned",
+    zh="研究 {study} 的方案没有计划揭盲之前必须核对的诊断：{missing_zh}。未冻结。",
+    en="The protocol of study {study} does not plan the diagnostics that come before unsealing: {missing}. "
+    "It was not frozen.",
+    next_zh="请在方案的 analyses 中补上这些诊断（同一人群、协变量与权重），以新的项目编号重新登记。",
+    next_en="Add them to the protocol's analyses (same population, covariates, weights), and register it under a "
+    "new project id.",
+    http=409,
+    exit=Exit.REFUSED,
+)
 PROTOCOL_CHANGED = Problem(
     code="study.protocol_changed",
     zh="研究 {study} 的方案与冻结时的哈希不一致，已停止。",
@@ -114,12 +125,23 @@ def register_study(platform: Platform, actor: Actor, protocol_text: str) -> Stud
 
 def freeze_protocol(platform: Platform, actor: Actor, study_id: str, reason: str) -> Study:
     """Hash and fix the protocol, with the code lists that it names. From now on outcomes may be read for this study,
-    and neither the text nor a list may change.
+    and neither the text nor a list may change. Raises `study.diagnostics_unplanned` for a plan whose results could
+    never be unsealed.
     """
+    from studies.before_unsealing import unplanned_diagnostics
     from studies.protocol import load_protocol
 
     study = _study(platform, actor, "study.freeze", study_id)
-    said = {CODE_LISTS: code_lists_of(load_protocol(study.protocol))}
+    protocol = load_protocol(study.protocol)
+    with refusals_recorded(platform.records, actor, "study.freeze", "study", study_id):
+        lacking = unplanned_diagnostics(protocol)
+        if lacking:
+            raise DIAGNOSTICS_UNPLANNED.error(
+                study=study_id,
+                missing="; ".join(one.text.en for one in lacking),
+                missing_zh="；".join(one.text.zh for one in lacking),
+            )
+    said = {CODE_LISTS: code_lists_of(protocol)}
     frozen = Object("study", study_id, study.protocol_sha256)
     act = Act(actor, "study.frozen", frozen, reason=reason, decision=said)
     with platform.records.transaction(audit=act) as session:

@@ -13,6 +13,7 @@ import pytest
 
 from rwd_platform.core.errors import PlatformError
 from rwd_platform.signing.ed25519 import verify as ed25519_verify
+from studies.evidence.ard_parquet import ARD_PARQUET
 from studies.evidence.documents import json_bytes
 from studies.evidence.templates import verify as standalone
 from studies.evidence.verify import read_public_key, verify_package
@@ -219,7 +220,10 @@ def test_signed_nonsense_fails_and_does_not_crash(folder, name, content):
 
 
 def test_the_travelling_verifier_says_the_same_alone(package, folder):
-    """`verify.py` from inside the package, in a bare interpreter: exit 0, then 1 with the file's name."""
+    """`verify.py` from inside the package, in a bare interpreter: exit 0, then 1 with the file's name.
+
+    It cannot read Parquet, and names that table among the files of which it checked the hash alone.
+    """
     script = package.folder / "data/09_audit/verify.py"
     key = package_signer().public_key.hex()
 
@@ -230,11 +234,10 @@ def test_the_travelling_verifier_says_the_same_alone(package, folder):
 
     good = run(str(package.path), "--key", key, "--json")
     assert good.returncode == 0, good.stdout + good.stderr
-    assert json.loads(good.stdout) == {
-        name: value
-        for name, value in verify_package(package.path, bytes.fromhex(key)).as_dict().items()
-        if name != "rerun"
-    }
+    ours = verify_package(package.path, bytes.fromhex(key)).as_dict()
+    del ours["rerun"]
+    ours["hash_only"] = sorted([*ours["hash_only"], ARD_PARQUET])
+    assert json.loads(good.stdout) == ours
     spoilt = folder / "data/04_quality/quality.json"
     spoilt.write_bytes(spoilt.read_bytes().replace(b"9", b"8", 1))
     bad = run(str(folder))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from sqlmodel import select
 
 from rwd_platform.core.errors import PlatformError
@@ -115,6 +116,18 @@ def test_a_frozen_protocol_is_not_frozen_twice(platform: Platform) -> None:
         == "lifecycle.not_allowed"
     )
     assert study.frozen_by == RESEARCHER.id and study.frozen_at
+
+
+def test_a_plan_that_could_never_be_unsealed_is_not_frozen(platform: Platform) -> None:
+    """Without its overlap nobody could look before unsealing: it is said while the plan can still be mended."""
+    plan = yaml.safe_load(PROTOCOL)
+    plan["analyses"] = [one for one in plan["analyses"] if one["method"] != "overlap"]
+    study = register_study(platform, RESEARCHER, yaml.safe_dump(plan, allow_unicode=True))
+    error = refusal(lambda: freeze_protocol(platform, RESEARCHER, study.id, "approved"))
+    assert error.code == "study.diagnostics_unplanned"
+    assert "overlap" in error.en and "方案没有为其计划" in error.zh
+    assert platform.records.get(Study, study.id).state == "registered"
+    assert actions(platform)[-1] == "access.refused"
 
 
 # -- the gates of a lock ---------------------------------------------------------------------------
