@@ -32,7 +32,8 @@ _LEFT_OUT: Mapping[str, Any] = {one.name: one.default for one in fields(ArdRow) 
 @dataclass(frozen=True)
 class Rule:
     """
-    statistics -- those that are open; None: everything of the method is
+    statistics -- those that are open; None: everything of the method is, but for
+    closed     -- statistics that wait all the same
     diagnostic -- has to be there before anybody can ask for unsealing
     why        -- one sentence
     needs      -- methods that the same population needs before this one's results are unsealed, and
@@ -44,9 +45,11 @@ class Rule:
     why: Bilingual
     needs: tuple[str, ...] = ()
     controlled: tuple[str, ...] = ()
+    closed: frozenset[str] = frozenset()
 
     @property
     def opens_all(self) -> bool:
+        """Its series and its reasons too."""
         return self.statistics is None
 
 
@@ -59,9 +62,11 @@ class Policy:
     always: Mapping[str, Rule]
 
     def of_method(self, method: str) -> Rule:
-        """A method that nobody decided about is sealed."""
+        """A method that nobody decided about is sealed. Its own line goes before its family's."""
+        if method in self.methods:
+            return self.methods[method]
         family = next((one for one in self.families if method == one or method.startswith(f"{one}_")), "")
-        return self.families[family] if family else self.methods.get(method, _SEALED)
+        return self.families[family] if family else _SEALED
 
 
 _SEALED = Rule(
@@ -83,6 +88,7 @@ def _rules(read: Mapping[str, Any]) -> Mapping[str, Rule]:
             Bilingual(one["zh"], one["en"]),
             tuple(one.get("needs", ())),
             tuple(one.get("needs_controlled", ())),
+            frozenset(one.get("closed", ())),
         )
         for name, one in read.items()
     }
@@ -135,6 +141,8 @@ def _rule_of(analysis: str, planned: Mapping[str, str]) -> Rule:
 
 def _open_row(row: ArdRow, planned: Mapping[str, str]) -> ArdRow | None:
     rule = _rule_of(row.analysis, planned)
+    if row.statistic in rule.closed:
+        return None
     if rule.statistics is None:
         return row
     return replace(row, **_LEFT_OUT) if row.statistic in rule.statistics else None

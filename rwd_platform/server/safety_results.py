@@ -1,4 +1,4 @@
-"""Adverse events of a run as the study's page shows them: the overview and the terms, arm by arm. Never sealed."""
+"""Adverse events of a run as the study's page shows them: the overview and the terms, arm by arm. Never sealed but for rates."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ _LINES: Mapping[str, Bilingual] = {
     "fatal": Bilingual("导致死亡", "Leading to death"),
     "deficiency": Bilingual("器械缺陷", "Device deficiency"),
 }
+_SEALED: Mapping[str, Any] = {"value": None}
 _UNCODED = Bilingual("未编码", "Not coded")
 
 
 @dataclass(frozen=True)
 class SafetyCell:
-    """One arm's numbers of one event; percent and rate with their limits. A rate of None: no time at risk."""
+    """One arm's numbers of one event; percent and rate with their limits. A rate of None: no time at risk, or sealed."""
 
     subjects: int
     percent: tuple[float, float, float]
@@ -84,7 +85,7 @@ def _cell(stem: str, rows: Mapping[str, Any]) -> SafetyCell:
         subjects=int(rows[f"{stem}.affected"]["value"]),
         percent=next(_with_limits(rows[f"{stem}.affected_percent"])),
         events=int(rows[f"{stem}.adverse_events"]["value"]),
-        rate=next(_with_limits(rows[f"{stem}.rate_per_100_person_years"]), None),
+        rate=next(_with_limits(rows.get(f"{stem}.rate_per_100_person_years", _SEALED)), None),
     )
 
 

@@ -23,6 +23,7 @@ from studies.evidence.aggregate_curves import (
     is_small,
     number,
 )
+from studies.evidence.aggregate_nested import inner_rows
 from studies.evidence.aggregate_safety import SafetyLines
 from studies.evidence.inputs import PackageInputs
 from studies.reasons import WITHHELD, joined
@@ -71,11 +72,13 @@ def coarsened(inputs: PackageInputs) -> Coarsened:
     steps = merged_steps(inputs.attrition, cell)
     parts = [one.id for one in inputs.protocol.analyses if one.method in _BY_DIFFERENCE]
     safety = {one.id: one.population for one in inputs.protocol.analyses if one.method == "safety"}
-    lines = SafetyLines(inputs.results, safety, cell)
+    methods = {one.id: one.method for one in inputs.protocol.analyses}
+    nested = list(inner_rows(inputs.results, methods, cell))
+    lines = SafetyLines(inputs.results, safety, cell, nested)
     made_of = {
         one.id: (one.of, *one.compares) for one in inputs.protocol.analyses if one.method in _MADE_OF_OTHERS
     }
-    results = _Results(inputs.results, cell, parts, lines, made_of).released()
+    results = _Results(inputs.results, cell, parts, lines, made_of, nested).released()
     kept = set(results.rows)
     changed = dataclasses.replace(
         inputs,
@@ -139,8 +142,11 @@ class _Results:
         by_difference: Sequence[str],
         safety: SafetyLines,
         made_of: Mapping[str, Sequence[str]],
+        nested: Sequence[ArdRow],
     ) -> None:
+        """`nested`: counts of a part of a population that differ by a few from those of the whole."""
         self.results = results
+        self.nested = nested
         self.made_of = made_of
         self.safety = safety
         self.cell = cell
@@ -151,7 +157,7 @@ class _Results:
         self.small_variables = {
             (row.analysis, _first(row.variable))
             for row in results.rows
-            if row.variable and row.statistic == "subjects" and self._reveals(row)
+            if row.variable and row.statistic == "subjects" and (self._reveals(row) or row in nested)
         }
 
     def released(self) -> ResultSet:
@@ -190,6 +196,11 @@ class _Results:
                 row.row_set.partition(".")[0] in populations
                 or (row.analysis not in self.safety.analyses and self._closes(row))
             )
+        ]
+        closed += [
+            row.analysis
+            for row in self.nested
+            if row.analysis not in self.safety.analyses and row.statistic != "subjects"
         ]
         first = {*closed, *self.by_difference}
         with_them = [id for id, of in self.made_of.items() if first.intersection(of)]

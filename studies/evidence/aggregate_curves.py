@@ -2,12 +2,14 @@
 
 Curves of the same people are one account of the same events: what a Kaplan-Meier curve does not tell of a day, a
 cumulative incidence beside it does not tell either. The two kinds of event of a cumulative incidence are told on the
-same days, each of them none or enough between two of them: beside the curve of both, one would tell the other.
+same days, each of them none or enough between two of them: beside the curve of both, one would tell the other. The
+number of all events is told elsewhere, so the end of follow-up counts as a day that is told.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 from collections.abc import Collection, Sequence
 
@@ -81,9 +83,10 @@ class ToldDays:
         days = self._planned(statistic).get(arm, {})
         enough = [day for day in days if number(at_risk.get(day)) >= self._cell]
         among = self._kept.get(behind.row_set) if kind == "incidence" else None
-        kept = frozenset(kept_days(behind, self._cell, enough, among))
-        self.shares[arm] = [day for day in enough if day in kept]
+        shares = set(enough).intersection(kept_days(behind, self._cell, enough, among))
+        self.shares[arm] = [day for day in enough if day in shares]
         self._among[arm] = among
+        kept = frozenset(kept_days(behind, self._cell, self.shares[arm], among))  # what is drawn, day by day
         self._kept[behind.row_set] = kept & self._kept.get(behind.row_set, kept)
 
     def _planned(self, statistic: str) -> dict[Arm, dict[int, Value]]:
@@ -142,6 +145,7 @@ def kept_days(
 
     Days of the grid and planned days are one row of days, since their difference tells the events between
     them. A day of the grid gives way to a planned day; of two planned days the later one does. `among`: no other day.
+    The end of follow-up is one day more, since the number of all events is told: the last day gives way to it.
     """
     grid, day = [], GRID_DAYS
     # Those at risk at the next step: never more than those at risk on the day of the grid.
@@ -156,6 +160,8 @@ def kept_days(
             kept.pop()
         else:
             kept.append(day)
+    while len(kept) > 1 and _few_between(steps, kept[-1], math.inf, cell):
+        kept.pop()
     return kept[1:]
 
 
@@ -164,7 +170,7 @@ def _reached(steps: Series, day: int) -> int:
     return sum(number(step[0]) <= day for step in steps.points)
 
 
-def _few_between(steps: Series, before: int, day: int, cell: int) -> bool:
+def _few_between(steps: Series, before: int, day: float, cell: int) -> bool:
     """A few events of any kind on the days (before, day]."""
     inside = [step for step in steps.points if before < number(step[0]) <= day]
     kinds = range(_FIRST_COUNT, len(steps.columns))

@@ -1,14 +1,14 @@
 """Which adverse events a reader abroad may see: no line of a few people, nor one that leads to a few.
 
 A line is an event, or a kind of it, in one arm. It is withheld where a few had it, all but a few, or everybody;
-where a few of those with any event did not have it; where another plan on the same people gives a slightly different
-count; and where what is left of "any", once two exclusive lines are taken off, is few. Numbers of events are withheld
-throughout: events of lines add up, so one hidden line would be the difference of the others.
+where a few of those with any event did not have it; where another plan on the same people, or on people of whom they are
+a part, gives a slightly different count; and where what is left of "any", once two exclusive lines are taken off, is few. Numbers of events are withheld
+throughout: events of lines add up, so one hidden line would be the difference of the others. So are deaths.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -16,6 +16,8 @@ from studies.results import ArdRow, ResultSet, Series, Value
 
 TERM, TERMS = "term", "terms"
 _PARTS = (("serious", "serious_unknown"), ("related", "related_unknown"))
+# Deaths are reconciled over the whole lock and both arms: fatal lines up to a day, subtracted, would tell of a few.
+_NEVER = frozenset({"adverse_events", "codes", "deaths"})
 # A deficiency that came to no harm is no event: it is not a part of "any".
 _NOT_OF_ANY = frozenset({"any", "deficiency"})
 
@@ -33,24 +35,29 @@ class Line(NamedTuple):
 class SafetyLines:
     """The rows of the planned safety analyses, and which of them are withheld."""
 
-    def __init__(self, results: ResultSet, analyses: Mapping[str, str], cell: int) -> None:
-        """`analyses`: planned safety analysis -> its population."""
+    def __init__(
+        self,
+        results: ResultSet,
+        analyses: Mapping[str, str],
+        cell: int,
+        nested: Iterable[ArdRow] = (),
+    ) -> None:
+        """`analyses`: planned safety analysis -> its population. `nested`: aggregate_nested.inner_rows."""
         self.analyses = analyses
         self._cell = cell
         self._rows = [row for row in results.rows if row.analysis in analyses]
         counts = [row for row in self._rows if row.statistic == "affected"]
         self._subjects = {_line(row): int(row.value) for row in counts if isinstance(row.value, int)}
         self._people = {_line(row): row.n or 0 for row in counts}
+        inner = [row for row in nested if row.analysis in analyses]
+        self._inner = {row.id for row in inner}
         few = {line for line in self._subjects if self._tells_of_few(line)}
+        few |= {_line(row) for row in inner if row.statistic == "affected"}
         self._lines = few | {line for line in self._subjects if self._is_silent_term(line, few)}
-        deaths = [row for row in self._rows if row.statistic == "deaths"]
-        self._deaths = {row.analysis for row in deaths if self._is_few(row.value, row.n)}
 
     def is_open(self, row: ArdRow) -> bool:
-        if row.statistic in ("adverse_events", "codes") or _line(row) in self._lines:
+        if row.statistic in _NEVER or _line(row) in self._lines or row.id in self._inner:
             return False
-        if row.statistic == "deaths":
-            return row.analysis not in self._deaths
         return row.statistic not in ("reports", "silent_subjects") or not self._is_few(row.value, row.n)
 
     def named(self, row: ArdRow) -> str:

@@ -16,6 +16,7 @@ from studies.evidence.report.context import Context
 from studies.evidence.tables import Fact, Part, Result, TableMaker
 from studies.planned import PlannedAnalysis
 from studies.protocol import ARMS, COMPARATOR, EXPOSED, Covariate
+from studies.reasons import in_language
 
 
 def cohort(context: Context, documents: Mapping[str, Any]) -> list[Block]:
@@ -72,8 +73,22 @@ def baseline(context: Context) -> list[Block]:
     return [context.heading("baseline.title"), *blocks] if blocks else []
 
 
+def _is_weighted(context: Context, plan: PlannedAnalysis) -> bool:
+    """Planned weights may not exist, of separated arms for instance: who the arms are is told without them."""
+    return plan.weights != "none" and context.row(f"{plan.id}.{EXPOSED}.effective_sample_size") is not None
+
+
+def _why_no_weights(context: Context, plan: PlannedAnalysis) -> list[Text]:
+    why = context.inputs.results.not_done.get(f"{plan.id}.weights")
+    if why is None:
+        return []
+    reason = Bilingual(in_language(why, "zh"), in_language(why, "en"))
+    kind = context.label(f"weights.{plan.weights}")
+    return [context.text("baseline.no_weights", kind=kind, reason=reason)]
+
+
 def _table_one(context: Context, plan: PlannedAnalysis) -> Table:
-    weighted = plan.weights != "none"
+    weighted = _is_weighted(context, plan)
     maker = _table_one_head(context, plan, weighted=weighted)
     for name in plan.covariates:
         covariate = context.protocol.covariate(name)
@@ -94,6 +109,7 @@ def _table_one(context: Context, plan: PlannedAnalysis) -> Table:
         notes.append(context.text("baseline.ess", sizes))
     population = context.population(plan)
     if not weighted:
+        notes += _why_no_weights(context, plan)
         return maker.table(context.text("baseline.caption", population=population), *notes)
     kind = context.label(f"weights.{plan.weights}")
     return maker.table(context.text("baseline.caption_weighted", population=population, kind=kind), *notes)
@@ -159,7 +175,7 @@ def _cells(plan: PlannedAnalysis, column: str, covariate: Covariate, *, weighted
 
 def _love(context: Context, plan: PlannedAnalysis) -> list[Block]:
     series = context.series(f"{plan.id}.love")
-    if series is None or plan.weights == "none":
+    if series is None or not _is_weighted(context, plan):
         return []
     lines = []
     for variable, level, before, after in series.points:
