@@ -28,6 +28,12 @@ def check_analyses(protocol: Protocol) -> None:
             check(protocol, analysis, path)
         if analysis.weights != "none" and not analysis.covariates:
             raise refused(f"{path}.covariates", "加权需要协变量", "weights need covariates")
+        if analysis.weights == "matched" and analysis.strata:
+            raise refused(
+                f"{path}.strata",
+                "匹配不按层进行：一对可能分在两层，不能再分层",
+                "pairs are not matched within strata: they cannot be split by them",
+            )
     primary = [one.id for one in protocol.analyses if one.role == "primary"]
     if len(primary) > 1:
         raise refused(
@@ -249,8 +255,15 @@ def _describes_safety(protocol: Protocol, analysis: PlannedAnalysis, path: str) 
             "安全性分析只作描述，不能作为主要分析",
             "safety is described; it cannot be the primary analysis",
         )
-    if analysis.deaths and analysis.deaths not in {one.name for one in protocol.outcome.sources}:
+    sources = {one.name: one for one in protocol.outcome.sources}
+    if analysis.deaths and analysis.deaths not in sources:
         raise unknown(f"{path}.deaths", analysis.deaths)
+    if analysis.deaths and not sources[analysis.deaths].final:
+        raise refused(
+            f"{path}.deaths",
+            f"“{analysis.deaths}”不是终末事件（final: true），不能当作死亡核对",
+            f"'{analysis.deaths}' is no final event (final: true): it is not a source of deaths",
+        )
     check_unique((f"{path}.terms", f"{one.code_system} {one.code}") for one in analysis.terms)
 
 

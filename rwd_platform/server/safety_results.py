@@ -1,4 +1,4 @@
-"""Adverse events of a run as the study's page shows them: the overview and the terms, arm by arm. Never sealed but for rates."""
+"""Adverse events of a run as the study's page shows them: the overview and the terms by arm. Only rates are sealed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _UNCODED = Bilingual("未编码", "Not coded")
 
 @dataclass(frozen=True)
 class SafetyCell:
-    """One arm's numbers of one event; percent and rate with their limits. A rate of None: no time at risk, or sealed."""
+    """One arm's numbers of one event, percent and rate with limits. A rate of None: no time at risk, or sealed."""
 
     subjects: int
     percent: tuple[float, float, float]

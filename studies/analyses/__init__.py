@@ -54,7 +54,7 @@ safety                      L: any, serious, related, fatal, deficiency, serious
     A.L.G.affected, .affected_percent (limits), .adverse_events, .person_years (to the first event),
     .rate_per_100_person_years (limits), .median_onset (limits, days), and with nobody .upper_limit (one-sided)
     A.term.T.G. the same
-    A.deaths_both.deaths, A.deaths_only_outcome.deaths, A.deaths_only_events.deaths     over both arms
+    A.deaths_both.reconciled, A.deaths_only_outcome.reconciled, A.deaths_only_events.reconciled      over both arms
     series A.terms: variable, code_system, code, title_zh, title_en; most frequent first
     `events` of a row are the subjects with the event; not_done: A.G
 forest

@@ -17,7 +17,10 @@ from studies.statistics import Floats
 from studies.statistics.causal.smd_limit import smd_limit
 
 METHOD = "descriptive; standardised mean difference by the pooled SD of the unweighted arms"
-LIMIT_METHOD = "the protocol's limit, or what the largest difference of randomised arms stays below with 95 %, at most {widest}"
+LIMIT_METHOD = (
+    "the protocol's limit, or what the largest difference of randomised arms stays below with 95 %, "
+    "at most {widest}"
+)
 _LARGEST_DECIMALS = 12  # after overlap weighting a difference is 0 up to rounding: show it as 0
 
 

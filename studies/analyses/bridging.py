@@ -18,7 +18,7 @@ from studies.design import design
 from studies.outcome import EVENT, TIME
 from studies.planned import Aggregate, PlannedAnalysis
 from studies.protocol import EXPOSED
-from studies.reasons import NO_SUBJECTS, CannotEstimate
+from studies.reasons import NO_SUBJECTS, CannotEstimate, Reason, joined
 from studies.results import Series, Value
 from studies.statistics import Bools, Floats
 from studies.statistics.bridging.maic import MaicResult, arm_of_events, maic
@@ -38,6 +38,8 @@ def run(analysis: PlannedAnalysis, context: Context) -> Done:
         raise CannotEstimate(NO_SUBJECTS)
     problem = _problem(analysis, context, subset, series, kept)
     success = seen.followed[kept]
+    if success.all() or not success.any():
+        raise CannotEstimate(ALL_ALIKE)
     found = _compare(problem, success)
     made = _of_few(problem, success) if few(len(success)) else None
     method = f"{found.method}; {made[0].method}" if made else found.method
@@ -47,6 +49,19 @@ def run(analysis: PlannedAnalysis, context: Context) -> Done:
     effect, ours = (made[0].estimate, made[1].estimate) if made else (found.effect, found.ours)
     _write(pen, found, effect, ours, series, analysis, len(success), int(success.sum()))
     return Done(tuple(pen.rows), (_matched(analysis, subset, found),))
+
+
+FEW_FAILURES = 5
+ALL_ALIKE = Reason(
+    "all_alike",
+    "本研究的受试者全部成功或全部失败：其误差无法估计，不能与境外系列比较。",
+    "All or none of our subjects succeeded: the error cannot be told, and nothing be compared with the series.",
+)
+FEW_OF_ONE_KIND = Reason(
+    "few_of_one_kind",
+    f"成功或失败不足 {FEW_FAILURES} 例：置信区间可能过窄（模拟覆盖率约 87%）",
+    f"fewer than {FEW_FAILURES} succeeded or failed: the limits may be too narrow (about 87 % coverage in simulation)",
+)
 
 
 @dataclass(frozen=True)
@@ -119,7 +134,9 @@ def _write(
 ) -> None:
     counts: Counts = {"n": n, "events": successes}
     plain = found.unadjusted
-    pen.write("difference", effect.value, limits=(effect.lower, effect.upper), **counts)
+    short = min(successes, n - successes) < FEW_FAILURES
+    warnings = [joined(FEW_OF_ONE_KIND.about())] if short else []
+    pen.write("difference", effect.value, limits=(effect.lower, effect.upper), warnings=warnings, **counts)
     pen.write("standard_error", effect.se, **counts)
     pen.write("p_value", effect.p, **counts)
     pen.write("proportion", ours.value, section="matched", limits=_within_1(ours), **counts)

@@ -39,6 +39,7 @@ class Subset:
     exposed: Bools
     days: Floats
     event: Bools
+    is_kept: bool = True  # whether its scores are asked for again
 
     def arm(self, arm: str) -> Bools:
         return self.exposed if arm == EXPOSED else ~self.exposed
@@ -97,12 +98,13 @@ class Context:
     def score(self, subset: Subset, covariates: tuple[str, ...]) -> Floats:
         """The propensity score of everybody in the subset."""
         key = (subset.population, covariates)
-        if key not in self._scores:
-            model = design(subset.frame, self.protocol, covariates, exposure=False)
-            self._scores[key] = propensity_score(
-                subset.exposed, model.x, names=model.columns, epsilon=EXACT
-            ).score
-        return self._scores[key]
+        if subset.is_kept and key in self._scores:
+            return self._scores[key]
+        model = design(subset.frame, self.protocol, covariates, exposure=False)
+        score = propensity_score(subset.exposed, model.x, names=model.columns, epsilon=EXACT).score
+        if subset.is_kept:
+            self._scores[key] = score
+        return score
 
     def weights(self, subset: Subset, analysis: PlannedAnalysis) -> Floats | None:
         """The weights that the analysis plans, or None."""
@@ -118,7 +120,7 @@ class Context:
             analysis.weights,
             subset.exposed,
             lambda: self.score(subset, covariates),
-            lambda: design(subset.frame, self.protocol, covariates, exposure=False).x,
+            lambda: design(subset.frame, self.protocol, covariates, exposure=False),
         )
 
     def data_hash(self, row_set: str, variables: tuple[str, ...]) -> str:

@@ -7,8 +7,8 @@ from functools import partial
 import numpy as np
 
 from studies.analyses.context import Context, Counts, Done, Pen, Subset, points
-from studies.analyses.models import Model, effect_of, fit_model
-from studies.analyses.small_samples import FEW, TOO_MANY_TO_LEAVE_OUT, LeftOut, few
+from studies.analyses.models import Model, effect_of, fit_model, warnings_of
+from studies.analyses.small_samples import LeftOut
 from studies.analyses.weighting import ABOUT
 from studies.design import Design
 from studies.outcome import EVENT, TIME
@@ -16,7 +16,6 @@ from studies.planned import PlannedAnalysis
 from studies.protocol import ARMS, EXPOSED
 from studies.reasons import (
     ENGINES_DIFFER,
-    FEW_EVENTS,
     LOW_ESS,
     PH_NOT_TESTED,
     PH_REJECTED,
@@ -33,7 +32,6 @@ from studies.statistics.survival.cox import CoxFit
 from studies.statistics.survival.lifelines_front import lifelines_difference
 from studies.statistics.survival.ph_test import GLOBAL, PhLine, Smooth, ph_test, smooth
 
-_EVENTS_FOR_EACH_TERM = 10
 ROBUST = "robust (sandwich) SE"
 PH_METHOD = "Grambsch-Therneau score test, exact (R cox.zph from 3.0), time transformed by Kaplan-Meier"
 ESS_METHOD = "Kish: (sum of weights)^2 / sum of squared weights"
@@ -68,7 +66,7 @@ def _model_rows(
     analysis: PlannedAnalysis, context: Context, subset: Subset, made: Model, effect: LeftOut
 ) -> Done:
     fit, model = made.fit, made.design
-    warnings = _warnings(fit, subset, context.weights(subset, analysis), context)
+    warnings = [*warnings_of(made, context), *effect.warnings]
     tests, curve, not_done = _test_hazards(analysis, model, fit)
     limit = context.protocol.diagnostics.ph_alpha
     if not_done:
@@ -128,29 +126,10 @@ def _method(analysis: PlannedAnalysis, left_out: str = "") -> str:
     return f"Cox, {kind}, {ties}; model-based SE; Wald limits {CI_LEVEL:.0%}"
 
 
-def _warnings(fit: CoxFit, subset: Subset, weights: Floats | None, context: Context) -> list[str]:
-    warnings = []
-    if fit.events < _EVENTS_FOR_EACH_TERM * len(fit.coef):
-        warnings.append(joined(FEW_EVENTS.about()))
-    if weights is None:
-        return warnings
-    if min(subset.sizes) < FEW and not few(*subset.sizes):
-        warnings.append(joined(TOO_MANY_TO_LEAVE_OUT.about()))
-    for arm in ARMS:
-        size = effective_sample_size(weights[subset.arm(arm)])
-        if size < context.protocol.diagnostics.smallest_effective_sample:
-            title = context.protocol.exposure.arm_title(arm)
-            warnings.append(joined(LOW_ESS.about(arm=title)))
-    return warnings
-
-
 def _test_hazards(
     analysis: PlannedAnalysis, model: Design, fit: CoxFit
 ) -> tuple[tuple[PhLine, ...], Smooth | None, tuple[tuple[str, str], ...]]:
-    """The tests and the exposure's effect over time, or why there are none; the hazard ratio stands without them,
-
-    with a warning.
-    """
+    """The tests and the exposure's effect over time, or why there are none: the ratio stands, with a warning."""
     if not analysis.proportional_hazards:
         return (), None, ()
     try:

@@ -21,6 +21,7 @@ from studies.analyses.competing import (
     status_of,
 )
 from studies.analyses.context import Context, Counts, Done, Pen, Subset, points
+from studies.analyses.models import EVENTS_FOR_EACH_TERM
 from studies.analyses.strata import strata_of
 from studies.design import Design, design
 from studies.outcome import STATUS, TIME
@@ -43,7 +44,6 @@ COLUMNS = (
     "cumulative_incidence", "ci_low", "ci_high",
     "competing_incidence", "competing_ci_low", "competing_ci_high",
 )  # fmt: skip
-_EVENTS_FOR_EACH_TERM = 10
 
 
 @dataclass(frozen=True)
@@ -313,7 +313,7 @@ def _write_ratios(
     coefficients: list[tuple[str, float, Estimate]],
 ) -> None:
     counts = _counts(models, kind)
-    few = counts["events"] < _EVENTS_FOR_EACH_TERM * len(coefficients)
+    few = counts["events"] < EVENTS_FOR_EACH_TERM * len(coefficients)
     warnings = [joined(FEW_EVENTS.about())] if few else []
     for name, coef, ratio in coefficients:
         values: tuple[tuple[str, Value, tuple[float | None, float | None] | None], ...] = (

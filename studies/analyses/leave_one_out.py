@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from studies.analyses.context import Context, Counts, Done, Pen, Subset
-from studies.analyses.models import effect_of, fit_model, part_of
+from studies.analyses.models import effect_of, fit_model, part_of, warnings_of
 from studies.analyses.small_samples import LeftOut
 from studies.analyses.strata import strata_of
 from studies.dataset import SITE
@@ -63,6 +64,7 @@ def run(analysis: PlannedAnalysis, context: Context) -> Done:
             section=place,
             variable=exposure,
             limits=(ratio.lower, ratio.upper),
+            warnings=effect.warnings,
             method="; ".join(one for one in (METHOD.format(of=model.id), effect.method) if one),
             **counts,
         )
@@ -93,7 +95,9 @@ def _effects(
         kept = subset.frame[SITE].to_numpy() != site
         part = part_of(subset, kept, f"{subset.population}/without_{number}")
         try:
-            yield site, effect_of(model, context, part, fit_model(model, context, part))
+            fitted = fit_model(model, context, part)
+            made = effect_of(model, context, part, fitted)
+            yield site, replace(made, warnings=(*warnings_of(fitted, context), *made.warnings))
         except CannotEstimate as reason:
             yield site, reason
 

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from studies.analyses.context import Context, Subset
-from studies.analyses.small_samples import LeftOut, by_leaving_out, few
+from studies.analyses.small_samples import (
+    FEW,
+    ONE_CARRIES,
+    TOO_MANY_TO_LEAVE_OUT,
+    LeftOut,
+    by_leaving_out,
+    few,
+)
 from studies.analyses.strata import strata_of
 from studies.design import Design, design
 from studies.planned import PlannedAnalysis
 from studies.protocol import ARMS
-from studies.reasons import NO_EVENTS, NO_EVENTS_IN_ARM, CannotEstimate
+from studies.reasons import FEW_EVENTS, LOW_ESS, NO_EVENTS, NO_EVENTS_IN_ARM, CannotEstimate, joined
 from studies.statistics import Bools, Floats, Ints
+from studies.statistics.causal.weights import effective_sample_size
 from studies.statistics.probability import CI_LEVEL
 from studies.statistics.survival.cox import CoxFit, fit_cox
+
+EVENTS_FOR_EACH_TERM = 10
 
 
 @dataclass(frozen=True)
@@ -107,19 +118,39 @@ def effect_of(
             fit = fit_cox(x[kept], rows.days[kept], rows.event[kept], weights=weights[kept], strata=labels)
             return float(fit.coef[0])
 
-        return by_leaving_out(of_pairs, len(x), scale="log", cluster=model.pair)
+        return _or_robust(
+            model, exposure, lambda: by_leaving_out(of_pairs, len(x), scale="log", cluster=model.pair)
+        )
 
     def of_people(kept: Bools) -> float:
-        # The score is kept under the part's name: one for each who is left out.
-        name = (
-            f"{subset.population}/all"
-            if kept.all()
-            else f"{subset.population}/all_but_{int(np.argmin(kept))}"
-        )
-        fit = fit_model(analysis, context, part_of(subset, kept, name), without=without).fit
+        fit = fit_model(analysis, context, without_some(subset, kept), without=without).fit
         return float(fit.coef[fit.column(exposure)])
 
-    return by_leaving_out(of_people, len(subset.days), scale="log")
+    return _or_robust(model, exposure, lambda: by_leaving_out(of_people, len(subset.days), scale="log"))
+
+
+def _or_robust(model: Model, exposure: str, leave_out: Callable[[], LeftOut]) -> LeftOut:
+    """Where somebody cannot be left out the model's own limits stand, with a warning."""
+    try:
+        return leave_out()
+    except CannotEstimate:
+        return LeftOut(model.fit.hazard_ratio(exposure, CI_LEVEL), "", (joined(ONE_CARRIES.about()),))
+
+
+def warnings_of(model: Model, context: Context) -> list[str]:
+    """Few events for the terms; of weights also a small effective sample, and errors that are too short."""
+    warnings = []
+    if model.fit.events < EVENTS_FOR_EACH_TERM * len(model.fit.coef):
+        warnings.append(joined(FEW_EVENTS.about()))
+    if model.weights is None:
+        return warnings
+    if min(model.rows.sizes) < FEW and not few(*model.rows.sizes):
+        warnings.append(joined(TOO_MANY_TO_LEAVE_OUT.about()))
+    for arm in ARMS:
+        size = effective_sample_size(model.weights[model.rows.arm(arm)])
+        if size < context.protocol.diagnostics.smallest_effective_sample:
+            warnings.append(joined(LOW_ESS.about(arm=context.protocol.exposure.arm_title(arm))))
+    return warnings
 
 
 def part_of(subset: Subset, chosen: Bools, name: str) -> Subset:
@@ -127,3 +158,8 @@ def part_of(subset: Subset, chosen: Bools, name: str) -> Subset:
     return Subset(
         name, subset.frame[chosen], subset.exposed[chosen], subset.days[chosen], subset.event[chosen]
     )
+
+
+def without_some(subset: Subset, kept: Bools) -> Subset:
+    """Those kept, whose scores nobody asks for again."""
+    return replace(part_of(subset, kept, f"{subset.population}/part"), is_kept=False)

@@ -242,4 +242,4 @@ def _write_deaths(
         ("only_outcome", of_outcome - of_events),
         ("only_events", of_events - of_outcome),
     ):
-        pen.write("deaths", len(who), section=f"deaths_{name}", n=n)
+        pen.write("reconciled", len(who), section=f"deaths_{name}", n=n)

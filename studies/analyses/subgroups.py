@@ -8,13 +8,20 @@ and the test is Wald's. A level without an estimate is reported with the reason.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from studies.analyses.context import Context, Counts, Done, Pen, Subset
-from studies.analyses.models import effect_of, fit_model, part_of, require_events
-from studies.analyses.small_samples import LeftOut
+from studies.analyses.models import (
+    effect_of,
+    fit_model,
+    part_of,
+    require_events,
+    warnings_of,
+    without_some,
+)
+from studies.analyses.small_samples import LeftOut, few, hotelling
 from studies.analyses.strata import strata_of
 from studies.design import design, indicator_columns
 from studies.outcome import EVENT, TIME
@@ -34,14 +41,21 @@ METHOD = "the model of {of} with an effect at each level of {name}"
 ALONE = "the model of {of} in the level alone"
 COUNT = "count"
 TEST = "likelihood ratio test of exposure x {name} in the model of {of}"
-WALD = "robust Wald test of exposure x {name} in the model of {of}"
+WALD = "robust Wald test of exposure x {name} in the model of {of}, weights of all levels together"
+HOTELLING = (
+    "T^2 of exposure x {name} in the model of {of}, weights of all levels together; jackknife covariance, each subject "
+    "left out in turn; p by Hotelling's distribution"
+)
 
 
 @dataclass(frozen=True)
 class _Test:
+    """`p` is None where the statistic is held against chi-square."""
+
     chi_square: float
     degrees: int
     method: str
+    p: float | None = None
 
 
 @dataclass(frozen=True)
@@ -148,7 +162,8 @@ def _weighted(
         part = part_of(subset, chosen, f"{subset.population}/{column}")
         try:
             fitted = fit_model(model, context, part, without=covariate.name)
-            effects[column] = effect_of(model, context, part, fitted, without=covariate.name)
+            effect = effect_of(model, context, part, fitted, without=covariate.name)
+            effects[column] = replace(effect, warnings=(*warnings_of(fitted, context), *effect.warnings))
         except CannotEstimate as reason:
             effects[column] = reason
     try:
@@ -161,13 +176,26 @@ def _weighted(
 def _robust_test(
     model: PlannedAnalysis, context: Context, subset: Subset, covariate: Covariate, levels: dict[str, Bools]
 ) -> _Test:
-    """Wald's, of the difference between levels: q = number of levels less one degrees of freedom."""
+    """Wald's, of the difference between levels: q = number of levels less one degrees of freedom.
+
+    The weights are those of all levels together. With few subjects, whose robust covariance is too small, the
+    covariance comes from leaving each out, and p from Hotelling's T^2. Matched pairs keep the robust one.
+    """
     further: Floats = np.column_stack([one.astype(float) for one in list(levels.values())[1:]])
     products = subset.exposed.astype(float)[:, None] * further
     by_strata = covariate.name in model.strata  # which tell the levels apart already
     columns = products if by_strata else np.column_stack([further, products])
-    fit = fit_model(model, context, subset, interaction=columns).fit
-    q = products.shape[1]
+    whole = fit_model(model, context, subset, interaction=columns)
+    fit, q = whole.fit, products.shape[1]
+    if few(*whole.rows.sizes) and whole.pair is None:
+
+        def of_products(kept: Bools) -> Floats:
+            return fit_model(model, context, without_some(subset, kept), interaction=columns[kept]).fit.coef[
+                -q:
+            ]
+
+        square, q, p = hotelling(of_products, len(subset.days))
+        return _Test(square, q, HOTELLING.format(name=covariate.name, of=model.id), p)
     last = np.eye(len(fit.coef))[-q:]
     return _Test(fit.contrast(last).test.chisq, q, WALD.format(name=covariate.name, of=model.id))
 
@@ -191,12 +219,15 @@ def _write_level(
         return
     ratio, how = effect.estimate, "; ".join(one for one in (method, effect.method) if one)
     limits = (ratio.lower, ratio.upper)
-    pen.write("hazard_ratio", ratio.value, variable=column, limits=limits, method=how, **counts)
+    said = effect.warnings
+    pen.write(
+        "hazard_ratio", ratio.value, variable=column, limits=limits, method=how, warnings=said, **counts
+    )
     pen.write("standard_error", ratio.se, variable=column, method=how, **counts)
 
 
 def _write_test(pen: Pen, subset: Subset, name: str, test: _Test) -> None:
     counts: Counts = {"n": len(subset.days), "events": int(subset.event.sum())}
-    p = chi_square_p(test.chi_square, test.degrees)
+    p = chi_square_p(test.chi_square, test.degrees) if test.p is None else test.p
     for statistic, value in (("chi_square", test.chi_square), ("degrees", test.degrees), ("p_value", p)):
         pen.write(statistic, value, section="interaction", variable=name, method=test.method, **counts)

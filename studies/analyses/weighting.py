@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from studies.design import Design
 from studies.planned import Weights
 from studies.statistics import Bools, Floats, Ints
 from studies.statistics.causal.entropy_balancing import entropy_balance
@@ -37,19 +38,20 @@ class Weighting:
 
 
 def weighting(
-    kind: Weights, exposed: Bools, score: Callable[[], Floats], x: Callable[[], Floats]
+    kind: Weights, exposed: Bools, score: Callable[[], Floats], covariates: Callable[[], Design]
 ) -> Weighting:
     """The weights of `kind`, which is not "none". Those for the ATE are stabilised: they average 1.
 
-    `score` gives the propensity scores (n,) and `x` the covariates (n, p): only what the kind needs is computed.
+    `score` gives the propensity scores (n,), `covariates` their design: only what the kind needs is computed.
     Raises `CannotEstimate`: a score that separates the arms, means that no weights reach, nobody who can be matched.
     """
     if kind == "entropy":
-        return Weighting(entropy_balance(exposed, x(), estimand="ATT").weights)
+        made = covariates()
+        return Weighting(entropy_balance(exposed, made.x, estimand="ATT", names=made.columns).weights)
     if kind == "matched":
         p = score()
         matched = match_nearest(exposed, np.log(p / (1.0 - p)), caliper=CALIPER)
         return Weighting(matched.weights, matched.subclass)
     estimand = ESTIMANDS[kind]
-    made = weights_of(score(), exposed, estimand=estimand, stabilised=estimand == "ATE")
-    return Weighting(made.weights)
+    found = weights_of(score(), exposed, estimand=estimand, stabilised=estimand == "ATE")
+    return Weighting(found.weights)

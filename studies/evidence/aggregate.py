@@ -10,7 +10,7 @@ another one by a few people.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,7 @@ from studies.evidence.aggregate_curves import (
 from studies.evidence.aggregate_nested import inner_rows
 from studies.evidence.aggregate_safety import SafetyLines
 from studies.evidence.inputs import PackageInputs
+from studies.planned import PlannedAnalysis
 from studies.reasons import WITHHELD, joined
 from studies.results import ArdRow, ResultSet, Series, Value
 
@@ -70,15 +71,8 @@ def coarsened(inputs: PackageInputs) -> Coarsened:
         return Coarsened(inputs, {})
     cell = cell_of(inputs)
     steps = merged_steps(inputs.attrition, cell)
-    parts = [one.id for one in inputs.protocol.analyses if one.method in _BY_DIFFERENCE]
-    safety = {one.id: one.population for one in inputs.protocol.analyses if one.method == "safety"}
-    methods = {one.id: one.method for one in inputs.protocol.analyses}
-    nested = list(inner_rows(inputs.results, methods, cell))
-    lines = SafetyLines(inputs.results, safety, cell, nested)
-    made_of = {
-        one.id: (one.of, *one.compares) for one in inputs.protocol.analyses if one.method in _MADE_OF_OTHERS
-    }
-    results = _Results(inputs.results, cell, parts, lines, made_of, nested).released()
+    releasing = _Results(inputs.results, inputs.protocol.analyses, cell)
+    results = releasing.released()
     kept = set(results.rows)
     changed = dataclasses.replace(
         inputs,
@@ -93,7 +87,7 @@ def coarsened(inputs: PackageInputs) -> Coarsened:
         "days_rounded_to": ROUNDED_DAYS,
         # As computed; those told in rounded days are in the results, rounded.
         "withheld_results": list(
-            dict.fromkeys(lines.named(row) for row in inputs.results.rows if row not in kept)
+            dict.fromkeys(releasing.safety.named(row) for row in inputs.results.rows if row not in kept)
         ),
         "withheld_analyses": [name for name in results.not_done if name not in inputs.results.not_done],
         "attrition_steps_merged": len(inputs.attrition) - len(steps),
@@ -135,29 +129,23 @@ def _both(one: Bilingual, other: Bilingual) -> Bilingual:
 class _Results:
     """A run's results, and which of them a reader abroad may see."""
 
-    def __init__(
-        self,
-        results: ResultSet,
-        cell: int,
-        by_difference: Sequence[str],
-        safety: SafetyLines,
-        made_of: Mapping[str, Sequence[str]],
-        nested: Sequence[ArdRow],
-    ) -> None:
-        """`nested`: counts of a part of a population that differ by a few from those of the whole."""
+    def __init__(self, results: ResultSet, analyses: Sequence[PlannedAnalysis], cell: int) -> None:
         self.results = results
-        self.nested = nested
-        self.made_of = made_of
-        self.safety = safety
+        self.by_difference = [one.id for one in analyses if one.method in _BY_DIFFERENCE]
+        self.made_of = {one.id: (one.of, *one.compares) for one in analyses if one.method in _MADE_OF_OTHERS}
+        # Counts of a part of a population that differ by a few from those of the whole.
+        self.nested = list(inner_rows(results, {one.id: one.method for one in analyses}, cell))
+        safety = {one.id: one.population for one in analyses if one.method == "safety"}
+        self.safety = SafetyLines(results, safety, cell, self.nested)
         self.cell = cell
-        self.by_difference = by_difference
         self.told = ToldDays(results, cell)
         self.small_sets = self._small_sets()
         self.closed = self._closed()
+        of_a_part = {row.id for row in self.nested}
         self.small_variables = {
             (row.analysis, _first(row.variable))
             for row in results.rows
-            if row.variable and row.statistic == "subjects" and (self._reveals(row) or row in nested)
+            if row.variable and row.statistic == "subjects" and (self._reveals(row) or row.id in of_a_part)
         }
 
     def released(self) -> ResultSet:

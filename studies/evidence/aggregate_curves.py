@@ -128,8 +128,10 @@ def coarse_curve(curve: Series, steps: Series, cell: int, planned: Sequence[int]
 
     `steps` holds who stands behind each point of `curve` after day 0: time_days, at_risk, events. `planned`
     are the days whose survival is told in a row beside the curve: a point that lies too near to one is left out.
+    Where no point of the grid is left, those days are drawn, so that the figure is not empty.
     """
-    return points_at(curve, steps, [day for day in kept_days(steps, cell, planned) if day % GRID_DAYS == 0])
+    days = kept_days(steps, cell, planned)
+    return points_at(curve, steps, [day for day in days if day % GRID_DAYS == 0] or days)
 
 
 def points_at(curve: Series, steps: Series, days: Sequence[int]) -> Series:

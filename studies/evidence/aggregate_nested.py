@@ -12,9 +12,7 @@ from collections.abc import Iterator, Mapping
 from studies.results import ArdRow, ResultSet
 
 # Values that count people; `subjects` where they are those of a level. `events` of a row is held against `events`.
-_PEOPLE = frozenset(
-    {"affected", "observed", "subjects", "failed", "followed", "lost", "silent_subjects"}
-)
+_PEOPLE = frozenset({"affected", "observed", "subjects", "failed", "followed", "lost", "silent_subjects"})
 # Of these all but a few tell as well, as where the count stands alone.
 _OR_ALL_BUT_A_FEW = frozenset({"affected", "subjects", "silent_subjects"})
 

@@ -1,9 +1,10 @@
 """Which adverse events a reader abroad may see: no line of a few people, nor one that leads to a few.
 
 A line is an event, or a kind of it, in one arm. It is withheld where a few had it, all but a few, or everybody;
-where a few of those with any event did not have it; where another plan on the same people, or on people of whom they are
-a part, gives a slightly different count; and where what is left of "any", once two exclusive lines are taken off, is few. Numbers of events are withheld
-throughout: events of lines add up, so one hidden line would be the difference of the others. So are deaths.
+where a few of those with any event did not have it; where another plan on the same people, or on people of whom they
+are a part, gives a slightly different count; and where what is left of "any", once two exclusive lines are taken off,
+is few. Numbers of events are withheld throughout: events of lines add up, so one hidden line would be the difference
+of the others. So are deaths.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from studies.results import ArdRow, ResultSet, Series, Value
 TERM, TERMS = "term", "terms"
 _PARTS = (("serious", "serious_unknown"), ("related", "related_unknown"))
 # Deaths are reconciled over the whole lock and both arms: fatal lines up to a day, subtracted, would tell of a few.
-_NEVER = frozenset({"adverse_events", "codes", "deaths"})
+_NEVER = frozenset({"adverse_events", "codes", "reconciled"})
 # A deficiency that came to no harm is no event: it is not a part of "any".
 _NOT_OF_ANY = frozenset({"any", "deficiency"})
 

@@ -86,7 +86,8 @@ def test_no_file_of_an_aggregate_package_holds_event_times_or_small_counts(aggre
         for one in document.get("series", ()) if isinstance(document, dict) else ():
             assert ".steps." not in one["id"]
             if one["columns"][0] == "time_days" and ".curve." in one["id"]:
-                assert all(point[0] % GRID_DAYS == 0 for point in one["points"])
+                days_told = {0.0, *map(float, inputs.protocol.analysis(one["analysis"]).days)}
+                assert all(point[0] % GRID_DAYS == 0 or point[0] in days_told for point in one["points"])
             names = ("exposed", "comparator", "n", "events")
             counts = [place for place, column in enumerate(one["columns"]) if column in names]
             assert not any(0 < (point[place] or 0) < 10 for point in one["points"] for place in counts)
@@ -148,8 +149,9 @@ CURVE = Series("a.curve.x", "a", ("time_days", "survival", "ci_low", "ci_high"),
     ("steps", "days"),
     [
         ([(30, 100, 10), (100, 90, 10), (200, 80, 10), (900, 5, 5)], [0, 90, 180]),
-        ([(30, 100, 9), (100, 91, 1), (200, 90, 10), (900, 50, 5)],
+        ([(30, 100, 9), (100, 91, 1), (200, 90, 10), (900, 50, 15)],
          [0, 180, 270, 360, 450, 540, 630, 720, 810]),
+        ([(30, 100, 9), (100, 91, 1), (200, 90, 10), (900, 50, 5)], [0, 180]),
         ([(30, 9, 9), (100, 8, 8), (200, 7, 7), (900, 5, 5)], [0]),
         ([(30, 100, 9), (100, 91, 9), (200, 82, 9), (900, 9, 9)], [0, 180]),
     ],
@@ -171,6 +173,8 @@ BESIDE_365 = [(85, 100, 10), (88, 90, 10), (350, 80, 20), (362, 60, 3), (500, 50
         (BESIDE_365, [365, 366], [90, 180, 270, 365, 366, 450]),
         ([(30, 100, 9), (500, 90, 10)], [30, 60], []),
         ([(30, 100, 20), (40, 80, 2), (500, 70, 10)], [35, 45], [35]),
+        ([(30, 100, 20), (380, 80, 3)], [365], []),
+        ([(30, 100, 20), (200, 80, 10), (380, 70, 3)], [100, 365], [90, 100, 180]),
     ],
 )  # fmt: skip
 def test_two_days_that_are_told_have_enough_events_between_them_or_none(steps, planned, days):

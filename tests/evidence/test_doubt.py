@@ -280,23 +280,59 @@ def test_no_bound_looks_as_if_it_lay_on_the_other_side_of_the_criterion():
 
 
 @pytest.mark.parametrize(
-    ("better", "worse", "shown_better", "shown_worse", "said"),
+    ("planned", "done", "better", "worse", "shown_better", "shown_worse", "said"),
     [
-        (3, 0, 3, 0, "agree"),
-        (0, 3, 0, 3, "agree"),
-        (3, 0, 1, 0, "some"),
-        (3, 0, 0, 0, "none"),
-        (2, 1, 1, 0, "mixed"),
-        (2, 1, 1, 1, "contradict"),
-        (0, 0, 0, 0, "unclear"),
+        (3, 3, 3, 0, 3, 0, "agree"),
+        (3, 3, 0, 3, 0, 3, "agree"),
+        (3, 3, 3, 0, 1, 0, "some"),
+        (3, 3, 3, 0, 0, 0, "none"),
+        (3, 3, 2, 1, 1, 0, "mixed"),
+        (3, 3, 2, 1, 1, 1, "contradict"),
+        (3, 3, 0, 0, 0, 0, "unclear"),
+        (3, 3, 2, 0, 0, 0, "partly"),
+        (3, 3, 2, 0, 2, 0, "partly"),
+        (4, 3, 3, 0, 3, 0, "agree_of_done"),
+        (4, 3, 3, 0, 1, 0, "some_of_done"),
+        (4, 3, 3, 0, 0, 0, "none_of_done"),
+        (4, 1, 1, 0, 1, 0, "too_few"),
+        (4, 1, 0, 0, 0, 0, "too_few"),
+        (1, 1, 1, 0, 1, 0, "too_few"),
     ],
 )
-def test_the_word_for_agreement_follows_from_the_counts(better, worse, shown_better, shown_worse, said):
+def test_the_word_for_agreement_follows_from_the_counts(
+    planned, done, better, worse, shown_better, shown_worse, said
+):
+    """ "All" is said of all that were planned, and one result agrees with nothing."""
     counts = {
-        "done": 3,
+        "planned": planned,
+        "done": done,
         "better": better,
         "worse": worse,
         "shown_better": shown_better,
         "shown_worse": shown_worse,
     }
     assert _said(counts) == said
+
+
+def test_one_of_two_ways_done_is_not_called_agreement():
+    late = dataclasses.replace(protocol().analysis("all.rmst"), id="all.late", tau=5000)
+    ways = PlannedAnalysis("all.ways", "specification", TITLE, of="all.crude", compares=("all.late",))
+    report = made(*plans("all.crude"), late, ways)[0]
+    said = {language: spoken(report, language) for language in ("zh", "en")}
+    assert "Fewer than two gave a result, so there is no agreement to tell." in said["en"]
+    assert "无从比较是否一致" in said["zh"]
+    assert "They all say the same" not in said["en"] and "point the same way" not in said["en"]
+
+
+def test_handlings_of_nobody_lost_are_one_number_and_no_agreement():
+    """Three ways as planned and three results, but the same one."""
+    frame = DATASET.frame.assign(time_days=DATASET.frame["time_days"].where(DATASET.frame["event"] == 1, 400))
+    ways = PlannedAnalysis("all.ways", "specification", TITLE, of="all.criterion")
+    report = made(*plans("all.criterion"), ways, frame=frame)[0]
+    english, chinese = spoken(report, "en"), spoken(report, "zh")
+    assert "These results are one number, so there is no agreement to tell." in english
+    assert "Nobody was lost, so the three handlings of those lost give one number" in english
+    assert "这些结果是同一个数" in chinese and "无人失访" in chinese
+    assert "They all say the same" not in english
+    some_lost = spoken(made(*plans("all.criterion"), ways)[0], "en")
+    assert "Nobody was lost, so the three" not in some_lost

@@ -97,7 +97,7 @@ def test_a_silent_hospital_is_said_and_the_zeros_are_not_believed(report):
 def test_what_was_counted_apart_and_deaths_that_differ_are_said(report, inputs):
     rows = {row[0]: row[1:] for row in cells(table(report, "safety_apart_all_safety"))}
     assert rows["almost happened (a deficiency still counts as one)"] == ["1", "0"]
-    alone = inputs.results.row("all.safety.deaths_only_outcome.deaths").value
+    alone = inputs.results.row("all.safety.deaths_only_outcome.reconciled").value
     assert f"in the outcome's source alone, {alone}" in spoken(report, "en")
     assert "The two do not agree" in spoken(report, "en") and "两处记录不一致" in spoken(report, "zh")
 
@@ -149,7 +149,7 @@ def test_abroad_lines_of_a_few_and_their_complements_are_gone(inputs):
     assert "all.safety.any.exposed.affected" in left
     for line in ("serious", "fatal", "deficiency", "term.T81_0"):
         assert not any(id.startswith(f"all.safety.{line}.exposed") for id in left), line
-    assert not any(row.statistic in ("adverse_events", "codes", "deaths") for row in results.rows)
+    assert not any(row.statistic in ("adverse_events", "codes", "reconciled") for row in results.rows)
     assert "all.safety" not in results.not_done, "of safety single lines are withheld, not everything"
     for row in results.rows:
         if row.analysis == "all.safety" and row.statistic in ("affected", "reports"):

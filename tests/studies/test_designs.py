@@ -185,6 +185,26 @@ def test_a_plan_without_its_size_has_no_characteristics_and_says_so():
 # -- bridging and borrowing --------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("failed", [0, 1])
+def test_an_arm_of_successes_alone_is_not_bridged_by_an_error_of_nothing(failed: int):
+    """As an overseas series of that kind is refused: nobody knows the error of 60 of 60."""
+    frame = DATASET.frame.copy()
+    ours = frame["valve_v"] == 1
+    frame.loc[ours, ["event", "time_days"]] = [failed, 400 - 390 * failed]
+    found = run_one(protocol().analysis("all.bridging"), dataset=dataclasses.replace(DATASET, frame=frame))
+    assert "All or none of our subjects succeeded" in found.not_done["all.bridging"]
+
+
+def test_few_failures_are_said_beside_the_bridged_difference():
+    frame = DATASET.frame.copy()
+    ours = frame["valve_v"] == 1
+    frame.loc[ours, ["event", "time_days"]] = [0, 400]
+    frame.loc[frame.index[ours][:3], ["event", "time_days"]] = [1, 10]
+    found = run_one(protocol().analysis("all.bridging"), dataset=dataclasses.replace(DATASET, frame=frame))
+    row = found.row("all.bridging.difference")
+    assert any("fewer than 5 succeeded or failed" in one for one in row.warnings)
+
+
 def test_matching_reaches_the_published_means_exactly(results):
     matched = next(one for one in results.series if one.id == "all.bridging.matched")
     assert [point[0] for point in matched.points] == ["age", "ejection", "diabetes", "age^2", "ejection^2"]

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from rwd_platform.core.text import Bilingual
-from studies.analyses.small_samples import FEW, MOST, by_leaving_out, few
+from studies.analyses.small_samples import FEW, MOST, by_leaving_out, few, hotelling
 from studies.dataset import StudyDataset
 from studies.planned import PlannedAnalysis
 from studies.reasons import NO_EVENTS, CannotEstimate, in_language
@@ -69,6 +70,8 @@ def test_restricted_means_are_made_anew_without_each_subject():
     assert row.value == pytest.approx(wanted["difference"], rel=ESTIMATE)
     assert results.row("all.it.standard_error").value == pytest.approx(wanted["jackknife"], rel=ERROR)
     assert [row.ci_low, row.ci_high] == pytest.approx(wanted["limits"], rel=ERROR)
+    ratio = results.row("all.it.ratio")
+    assert [ratio.value, ratio.ci_low, ratio.ci_high] == pytest.approx(wanted["ratio"], rel=ERROR)
     mean = results.row("all.it.exposed.mean")
     assert mean.value == pytest.approx(wanted["exposed"], rel=ESTIMATE)
     assert results.row("all.it.exposed.standard_error").value == pytest.approx(
@@ -109,14 +112,15 @@ def test_matched_pairs_are_left_out_as_pairs():
 # -- what cannot be left out ------------------------------------------------------------------------------------
 
 
-def test_an_arm_whose_only_event_is_left_out_has_a_reason_and_no_limits():
+def test_where_one_subject_carries_the_estimate_the_robust_limits_stand_with_a_warning():
     event = np.ones(60, dtype=int)
     exposed = PEOPLE.frame["stent"].to_numpy() == 1
     event[exposed] = 0
     event[np.flatnonzero(exposed)[0]] = 1
     results = run(weighted("overlap"), dataset(60, seed=11, event=event))
-    assert "Without one of the subjects" in in_language(results.not_done["all.it"], "en")
-    assert not [row for row in results.rows if row.statistic == "hazard_ratio"]
+    row = results.row("all.it.stent.hazard_ratio")
+    assert "robust (sandwich) SE" in row.method
+    assert any("single people carry the result" in in_language(one, "en") for one in row.warnings)
 
 
 def test_the_one_who_was_followed_longest_can_be_left_out_of_a_restricted_mean():
@@ -131,6 +135,52 @@ def test_the_one_who_was_followed_longest_can_be_left_out_of_a_restricted_mean()
     results = run(restricted(250), dataset(60, seed=11, time_days=days, event=event))
     assert results.not_done == {}
     assert results.row("all.it.difference").ci_low is not None
+
+
+def test_an_arm_without_an_event_before_tau_is_compared_with_nobody():
+    """Its curve is level at 1: the error is not 0, it is unknown."""
+    event = PEOPLE.frame["event"].to_numpy().copy()
+    event[PEOPLE.frame["stent"].to_numpy() == 1] = 0
+    days = np.maximum(PEOPLE.frame["time_days"].to_numpy(), 300)
+    for people in (dataset(60, seed=11, event=event, time_days=days), dataset(60, seed=11, event=event * 0)):
+        results = run(restricted(50), people)
+        assert "had no event before tau" in in_language(results.not_done["all.it.difference"], "en")
+        assert not [row for row in results.rows if row.statistic in ("difference", "ratio", "p_value")]
+        mean = results.row("all.it.exposed.mean")
+        assert (mean.value, mean.ci_low) == (50, None) and mean.warnings
+
+
+def test_few_events_in_an_arm_are_said_beside_the_difference():
+    event = PEOPLE.frame["event"].to_numpy().copy()
+    exposed = np.flatnonzero(PEOPLE.frame["stent"].to_numpy() == 1)
+    event[exposed[4:]] = 0
+    row = run(restricted(100), dataset(60, seed=11, event=event)).row("all.it.difference")
+    assert any("fewer than 10 events" in in_language(one, "en") for one in row.warnings)
+
+
+def test_the_joint_test_of_one_number_is_the_square_of_its_t():
+    """T^2 with one degree is t^2 on n - 1, for the mean of numbers."""
+    x = np.random.default_rng(8).normal(0.3, 1.0, 20)
+    square, q, p = hotelling(lambda kept: np.array([x[kept].mean()]), 20)
+    t = stats.ttest_1samp(x, 0.0)
+    assert (square, q) == (pytest.approx(t.statistic**2, rel=1e-9), 1)
+    assert p == pytest.approx(t.pvalue, rel=1e-9)
+
+
+def test_the_joint_test_of_two_means_is_hotellings():
+    """Against the textbook: T^2 = n m' S^-1 m, F = T^2 (n - q)/(q (n - 1))."""
+    x = np.random.default_rng(9).normal([0.2, -0.4], 1.0, (25, 2))
+    square, q, p = hotelling(lambda kept: x[kept].mean(axis=0), 25)
+    mean, spread = x.mean(axis=0), np.cov(x.T)
+    wanted = 25 * mean @ np.linalg.solve(spread, mean)
+    assert (square, q) == (pytest.approx(wanted, rel=1e-9), 2)
+    assert p == pytest.approx(stats.f.sf(wanted * 23 / (2 * 24), 2, 23), rel=1e-9)
+
+
+def test_a_joint_test_without_an_inverse_has_a_reason():
+    x = np.random.default_rng(9).normal(size=25)
+    with pytest.raises(CannotEstimate, match="Hotelling"):
+        hotelling(lambda kept: np.repeat(x[kept].mean(), 2), 25)
 
 
 def test_two_subjects_are_too_few_to_leave_one_out():

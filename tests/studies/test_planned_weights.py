@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from rwd_platform.core.errors import PlatformError
 from rwd_platform.core.text import Bilingual
 from studies.planned import PlannedAnalysis, Weights
+from studies.protocol import load_protocol
 from studies.reasons import in_language
 from studies.results import ResultSet
 from studies.run import run_analyses
-from tests.studies.small import dataset, small_protocol
+from tests.studies.small import dataset, small_protocol, small_text
 
 R = json.loads((Path(__file__).parents[1] / "golden/r/planned_weights.json").read_text("utf-8"))
 ESTIMATE, ERROR = 1e-7, 1e-6  # relative tolerances
@@ -106,3 +108,13 @@ def test_the_order_of_rows_does_not_choose_the_pairs():
         again.row("all.it.stent.coefficient").value
         == run(plan("matched")).row("all.it.stent.coefficient").value
     )
+
+
+def test_pairs_are_not_split_by_strata():
+    text = small_text().replace(
+        "covariates: [age, frailty], weights: overlap}",
+        "covariates: [age], weights: matched, strata: [frailty]}",
+        1,
+    )
+    with pytest.raises(PlatformError, match="not matched within strata"):
+        load_protocol(text)

@@ -214,11 +214,11 @@ def test_deaths_of_the_outcome_are_held_against_fatal_events():
     events = "subject | code | day | outcome\nA | X | 10 | fatal\nD | Y | 30 | fatal"
     results = analysed(people, events, deaths="life")
     found = {
-        name: value(results, f"deaths_{name}.deaths") for name in ("both", "only_outcome", "only_events")
+        name: value(results, f"deaths_{name}.reconciled") for name in ("both", "only_outcome", "only_events")
     }
     assert found == {"both": 1, "only_outcome": 1, "only_events": 1}
-    assert {row.group for row in results.rows if row.statistic == "deaths"} == {""}
-    assert not any(row.statistic == "deaths" for row in analysed(people, events).rows)
+    assert {row.group for row in results.rows if row.statistic == "reconciled"} == {""}
+    assert not any(row.statistic == "reconciled" for row in analysed(people, events).rows)
 
 
 def test_a_hundred_thousand_events_of_many_codes_are_counted_at_once():
@@ -284,6 +284,13 @@ def test_a_plan_that_cannot_be_carried_out_is_refused_with_its_place(more: str, 
     assert refused.value.code == "protocol.refused" and path in refused.value.en
 
 
+def test_a_source_after_which_life_goes_on_is_no_source_of_deaths():
+    text = with_plan(", deaths: life")
+    assert load_protocol(text).analyses
+    with pytest.raises(PlatformError, match="no final event"):
+        load_protocol(text.replace("final: true", "final: false"))
+
+
 def test_columns_that_safety_reads_cannot_be_generalised():
     text = with_plan("") + "lock: {generalise: {adverse_event.code: drop}}\n"
     with pytest.raises(PlatformError) as refused:
@@ -313,7 +320,7 @@ def test_safety_is_there_before_unsealing_and_the_effect_is_not(demonstration):
     plan, results = demonstration
     seen = open_part(results, planned_methods(plan))
     mine = [row for row in results.rows if row.analysis == "all.safety"]
-    waits = {"deaths", "person_years", "rate_per_100_person_years"}
+    waits = {"reconciled", "person_years", "rate_per_100_person_years"}
     assert len(mine) > 100
     assert [row for row in seen.rows if row.analysis == "all.safety"] == [
         row for row in mine if row.statistic not in waits
@@ -336,8 +343,8 @@ def test_nothing_that_is_open_leads_to_an_arms_deaths_or_to_its_time(demonstrati
     """An arm whose hospital reports nothing has all the deaths that only the outcome knows."""
     plan, results = demonstration
     seen = open_part(results, planned_methods(plan))
-    assert [row for row in results.rows if row.statistic == "deaths"]
-    assert not [row for row in seen.rows if row.statistic == "deaths"]
+    assert [row for row in results.rows if row.statistic == "reconciled"]
+    assert not [row for row in seen.rows if row.statistic == "reconciled"]
 
 
 def test_no_number_of_a_sealed_result_stands_in_what_is_open():
@@ -370,4 +377,4 @@ def test_the_demonstration_has_the_events_of_its_model_and_says_that_its_control
         share = rows[f"term.{risk.code.replace('.', '_')}.exposed.affected_percent"]
         assert share.ci_low < 100 * risk.chance < share.ci_high, "the truth lies within the limits"
     assert rows["comparator.silent_subjects"].value == 140
-    assert rows["deaths_only_events.deaths"].value == 0 < rows["deaths_only_outcome.deaths"].value
+    assert rows["deaths_only_events.reconciled"].value == 0 < rows["deaths_only_outcome.reconciled"].value

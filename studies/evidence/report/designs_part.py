@@ -16,6 +16,7 @@ from studies.evidence.tables import Fact, Result, interval
 from studies.evidence.templates.verify import ARD_JSON
 from studies.planned import PlannedAnalysis
 from studies.protocol import COMPARATOR, EXPOSED
+from studies.reasons import in_language
 from studies.rounding import decimals_apart
 
 _AROUND = 0.2  # of the criterion: the true shares that a reader asks about
@@ -320,6 +321,9 @@ def _characteristics(context: Context, plan: PlannedAnalysis, criterion: float) 
 
 
 def _rmst(context: Context, plan: PlannedAnalysis) -> list[Block]:
+    reason = context.inputs.results.not_done.get(f"{plan.id}.difference")
+    if reason is not None:
+        return [context.spoken(Bilingual(in_language(reason, "zh"), in_language(reason, "en")), "caution")]
     place = f"text:{plan.id}"
     numbers = {
         "tau": context.result(place, f"{plan.id}.tau", "int"),

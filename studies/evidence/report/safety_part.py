@@ -145,7 +145,7 @@ def _apart(context: Context, plan: PlannedAnalysis, arms: list[str]) -> list[Blo
 def _deaths(context: Context, plan: PlannedAnalysis) -> list[Block]:
     if not plan.deaths:
         return [context.paragraph("safety.deaths_not_asked")]
-    ids = {name: f"{plan.id}.deaths_{name}.deaths" for name in ("both", "only_outcome", "only_events")}
+    ids = {name: f"{plan.id}.deaths_{name}.reconciled" for name in ("both", "only_outcome", "only_events")}
     counts = {name: row.value for name, id in ids.items() if (row := context.row(id)) is not None}
     if len(counts) < len(ids):
         return []  # withheld from a reader abroad

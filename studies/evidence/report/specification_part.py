@@ -28,6 +28,7 @@ class _Way:
     section: str
     scale: str
     null: float
+    n: Value
     value: float | None
     ci_low: float | None
     ci_high: float | None
@@ -50,7 +51,7 @@ def _ways(context: Context, plan: PlannedAnalysis) -> list[_Way]:
     series = context.series(f"{plan.id}.specifications")
     found = []
     for point in series.points if series else ():
-        result, analysis, section, scale, null, _, _, value, low, high, zh, en = point
+        result, analysis, section, scale, null, n, _, value, low, high, zh, en = point
         found.append(
             _Way(
                 result=str(result),
@@ -58,6 +59,7 @@ def _ways(context: Context, plan: PlannedAnalysis) -> list[_Way]:
                 section=str(section),
                 scale=str(scale),
                 null=float(str(null)),
+                n=n,
                 value=_float(value),
                 ci_low=_float(low),
                 ci_high=_float(high),
@@ -84,9 +86,12 @@ def _agreement(context: Context, plan: PlannedAnalysis, ways: Sequence[_Way]) ->
     }
     numbers = {name: context.result(place, f"{plan.id}.{row}", "int") for name, row in names.items()}
     counts = {name: int(str(context.book.row(f"{plan.id}.{row}").value)) for name, row in names.items()}
-    said = context.label(f"specification.said.{_said(counts)}")
+    same = _same_handlings(ways)
+    said = context.label(f"specification.said.{_said(counts, same)}")
     key = "specification.criterion" if ways[0].scale == "proportion" else "specification.arms"
     found = [context.paragraph(key, "plain", numbers, said=said)]
+    if same:
+        found.append(context.paragraph("specification.nobody_lost"))
     stem = f"{plan.id}.hazard_ratio"
     if context.row(f"{stem}.smallest") is not None:
         spread_over = {
@@ -98,17 +103,32 @@ def _agreement(context: Context, plan: PlannedAnalysis, ways: Sequence[_Way]) ->
     return found
 
 
-def _said(counts: dict[str, int]) -> str:
+def _same_handlings(ways: Sequence[_Way]) -> int:
+    """How many ways say again what another handling of those lost says: nobody of that analysis was lost."""
+    handled = [way for way in ways if way.section and way.result]
+    numbers: dict[str, set[tuple[Value, ...]]] = {}
+    for way in handled:
+        numbers.setdefault(way.plan.id, set()).add((way.n, way.value, way.ci_low, way.ci_high))
+    once = [id for id, found in numbers.items() if len(found) == 1]
+    return sum(way.plan.id in once for way in handled) - len(once)
+
+
+def _said(counts: dict[str, int], same: int = 0) -> str:
+    """`same`: of those done, handlings that say what another one says."""
+    if counts["done"] < 2:
+        return "too_few"
+    if counts["done"] - same < 2:
+        return "one_number"
     if counts["shown_better"] and counts["shown_worse"]:
         return "contradict"
     if counts["better"] and counts["worse"]:
         return "mixed"
-    if not counts["better"] and not counts["worse"]:
-        return "unclear"
+    pointing = counts["better"] + counts["worse"]
+    if pointing < counts["done"]:
+        return "partly" if pointing else "unclear"
     shown = counts["shown_better"] + counts["shown_worse"]
-    if shown == counts["done"]:
-        return "agree"
-    return "some" if shown else "none"
+    word = ("some" if shown else "none") if shown < counts["done"] else "agree"
+    return word if counts["done"] == counts["planned"] else f"{word}_of_done"
 
 
 def _title(context: Context, way: _Way) -> Bilingual:

@@ -22,10 +22,16 @@ for (kind in c("overlap", "ate", "att")) {
                       p = 2 * pt(-abs(b / se), nrow(d) - 1))
 }
 area <- function(d) { s <- summary(survfit(Surv(time_days, event) ~ 1, d), rmean = 300)$table; unname(s[["rmean"]]) }
-difference <- function(d) area(d[d$stent == 1, ]) - area(d[d$stent == 0, ])
-se <- jackknife(difference); reach <- qt(0.975, nrow(d) - 1) * se
-one <- d[d$stent == 1, ]; k <- nrow(one); left <- sapply(seq_len(k), function(i) area(one[-i, ]))
-out$rmst <- list(difference = difference(d), jackknife = se, limits = difference(d) + c(-reach, reach), exposed = area(one),
-                 exposed_se = sqrt((k - 1) / k * sum((left - mean(left))^2)))
+# Each arm by itself; of the difference, Welch's degrees of freedom.
+arm <- function(d) {
+  k <- nrow(d); left <- sapply(seq_len(k), function(i) area(d[-i, ]))
+  list(mean = area(d), v = (k - 1) / k * sum((left - mean(left))^2), k = k)
+}
+one <- arm(d[d$stent == 1, ]); zero <- arm(d[d$stent == 0, ])
+welch <- function(a, b) (a + b)^2 / (a^2 / (one$k - 1) + b^2 / (zero$k - 1))
+gap <- one$mean - zero$mean; reach <- qt(0.975, welch(one$v, zero$v)) * sqrt(one$v + zero$v)
+va <- one$v / one$mean^2; vb <- zero$v / zero$mean^2; wide <- qt(0.975, welch(va, vb)) * sqrt(va + vb)
+out$rmst <- list(difference = gap, jackknife = sqrt(one$v + zero$v), limits = gap + c(-reach, reach), exposed = one$mean,
+                 exposed_se = sqrt(one$v), ratio = exp(log(one$mean / zero$mean) + c(0, -wide, wide)))
 out$meta <- list(R = R.version.string, script = "tests/golden/r/few_subjects.R", packages = as.character(packageVersion("survival")))
 cat(toJSON(out, auto_unbox = TRUE, digits = 14))
