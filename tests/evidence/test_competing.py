@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import zipfile
 from io import BytesIO
-import math
 from itertools import pairwise
 
 import pytest
