@@ -50,8 +50,8 @@ OUTCOMES_SEALED = Problem(
     code="study.outcomes_sealed",
     zh="研究 {study} 的方案尚未冻结，结局数据处于封存状态。",
     en="The protocol of study {study} is not frozen, so outcomes are sealed.",
-    next_zh="请先冻结方案（`rwd study freeze {study}`），再锁定数据。",
-    next_en="Freeze the protocol first (`rwd study freeze {study}`), then lock the data.",
+    next_zh="请先冻结方案（`rwd study freeze {study} --reason 缘由`），再锁定数据。",
+    next_en="Freeze the protocol first (`rwd study freeze {study} --reason TEXT`), then lock the data.",
     http=409,
     exit=Exit.REFUSED,
 )
