@@ -122,6 +122,7 @@ def test_without_pyspark_spark_says_what_to_install(monkeypatch: pytest.MonkeyPa
             raise ImportError(name)
         return imported(name, *rest, **more)
 
+    monkeypatch.setattr(spark, "_opened", [])  # another module's tests may hold a session in this process
     monkeypatch.setattr(builtins, "__import__", without)
     with (
         pytest.raises(PlatformError, match=r"engine\.pyspark_missing"),
