@@ -64,7 +64,7 @@ class Missing:
         named = ", ".join(self.analyses)
         how = _NOT_COMPUTED if self.planned else _NOT_PLANNED
         return Bilingual(
-            f"{self.population}：{self.what}（{named}；{how.zh}）",
+            f"{self.population}：{_IN_CHINESE.get(self.what, self.what)}（{named}；{how.zh}）",
             f"{self.population}: {self.what} ({named}; {how.en})",
         )
 
@@ -72,6 +72,13 @@ class Missing:
 _NOT_COMPUTED = Bilingual("已计划，本次分析中没有", "planned, and not in this run")
 _NOT_PLANNED = Bilingual("方案没有为其计划", "not planned for it")
 _HAZARDS = "ph"
+# What a protocol calls by an English word, as a Chinese reader knows it; the word itself is what has to be written.
+_IN_CHINESE = {
+    "balance": "组间均衡 balance",
+    "overlap": "倾向评分重叠 overlap",
+    "follow_up": "随访完整性 follow_up",
+    _HAZARDS: "比例风险检验 proportional_hazards",
+}
 
 
 def missing_diagnostics(whole: ResultSet, protocol: Protocol) -> tuple[Missing, ...]:

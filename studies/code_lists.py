@@ -21,7 +21,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -30,6 +30,7 @@ from rwd_platform.core.canonical import sha256_of
 from rwd_platform.core.errors import PlatformError, Problem
 from rwd_platform.core.text import Bilingual
 from studies.cohorts.definition import Codes
+from studies.yaml_reader import among
 
 HERE = Path(__file__).parent / "codelists"
 MOST_BYTES = 20_000_000
@@ -39,8 +40,8 @@ _REFERENCE = re.compile(r"([a-z0-9][a-z0-9-]{0,79})@([A-Za-z0-9][A-Za-z0-9.-]{0,
 
 UNKNOWN = Problem(
     code="code_list.unknown",
-    zh="没有代码表 {reference}。",
-    en="There is no code list {reference}.",
+    zh="没有代码表 {reference}{known_zh}。",
+    en="There is no code list {reference}{known_en}.",
     next_zh="请写成“名称@版本”；现有代码表见 `rwd cohort codes list`。",
     next_en="Write name@version; `rwd cohort codes list` shows those there are.",
     http=404,
@@ -136,13 +137,19 @@ def load(reference: str, folder: Path = HERE) -> CodeList:
         raise REFERENCE_MALFORMED.error()
     path = folder / f"{reference}.csv"
     if not path.is_file():
-        raise UNKNOWN.error(reference=reference)
+        raise unknown_list(reference, sorted(one.stem for one in folder.glob("*.csv")))
     read = read_code_list(path.read_bytes(), path.name)
     if read.reference != reference:
         raise _malformed(
             path.name, 1, "名称与版本须与文件名一致", "name and version must be those of the file's name"
         )
     return read
+
+
+def unknown_list(reference: str, known: Collection[str]) -> PlatformError:
+    """`code_list.unknown`, with the nearest of the lists that there are, and the lists."""
+    zh, en = among(reference, known)
+    return UNKNOWN.error(reference=reference, known_zh=zh, known_en=en)
 
 
 def codes_of(reference: str) -> Codes:

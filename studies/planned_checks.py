@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from rwd_platform.core.errors import PlatformError
 from studies.planned import Aggregate, PlannedAnalysis
 from studies.protocol import Protocol
-from studies.yaml_reader import refused
+from studies.yaml_reader import among, printed, refused
 
 # First parts of result ids that are not analyses.
 _NOT_AS_ANALYSIS = frozenset({"cohort", "attrition", "overseas"})
@@ -46,13 +46,15 @@ def check_analyses(protocol: Protocol) -> None:
 def _check_names(protocol: Protocol, analysis: PlannedAnalysis, path: str) -> None:
     """Every population, covariate and stratum that is named is defined, and named once."""
     covariates = {covariate.name: covariate for covariate in protocol.covariates}
-    if analysis.population and analysis.population not in {one.id for one in protocol.populations}:
-        raise unknown(f"{path}.population", analysis.population)
+    populations = [one.id for one in protocol.populations]
+    if analysis.population and analysis.population not in populations:
+        raise unknown(f"{path}.population", analysis.population, populations)
     for field in ("covariates", "strata", "by"):
         names = getattr(analysis, field)
         for name in names:
             if name not in covariates and not (field == "strata" and name == SITE_STRATUM):
-                raise unknown(f"{path}.{field}", name)
+                more = [SITE_STRATUM] if field == "strata" else []
+                raise unknown(f"{path}.{field}", name, [*covariates, *more])
         check_unique((f"{path}.{field}", name) for name in names)
     for name in set(analysis.strata) & set(analysis.covariates):
         raise refused(
@@ -74,7 +76,7 @@ def _check_series(protocol: Protocol) -> None:
         check_unique((path, one.name) for one in series.covariates)
         for one in series.covariates:
             if one.name not in _columns(protocol):
-                raise unknown(path, one.name)
+                raise unknown(path, one.name, _columns(protocol))
             is_number = "." not in one.name and protocol.covariate(one.name).type == "number"
             if not is_number and (one.sd is not None or not 0 < one.mean < 1):
                 raise refused(
@@ -84,10 +86,10 @@ def _check_series(protocol: Protocol) -> None:
                 )
 
 
-def _columns(protocol: Protocol) -> set[str]:
+def _columns(protocol: Protocol) -> list[str]:
     """What a mean can be told of: numbers, records, and levels by `covariate.level`."""
-    plain = {one.name for one in protocol.covariates if not one.levels}
-    return plain | {f"{one.name}.{level.id}" for one in protocol.covariates for level in one.levels}
+    plain = [one.name for one in protocol.covariates if not one.levels]
+    return plain + [f"{one.name}.{level.id}" for one in protocol.covariates for level in one.levels]
 
 
 def _balance_needs_covariates(protocol: Protocol, analysis: PlannedAnalysis, path: str) -> None:
@@ -109,6 +111,18 @@ def _names_what_competes(protocol: Protocol, analysis: PlannedAnalysis, path: st
     if not any(day > 0 for day in analysis.days):
         raise refused(
             f"{path}.days", "需要至少一个起始日之后的时点", "at least one day after the index date is needed"
+        )
+
+
+def _success_is_without_the_event(protocol: Protocol, analysis: PlannedAnalysis, path: str) -> None:
+    """Success, and the failure that is assumed of those lost, would both be the wrong way round."""
+    if protocol.outcome.wanted:
+        raise refused(
+            f"{path}.method",
+            f"“{analysis.method}”以未发生结局事件为成功，而本方案的结局是期望发生的（outcome.wanted）；"
+            "请把未能达到期望的情形定义为结局",
+            f"'{analysis.method}' counts who is free of the event as a success, and this outcome is wanted "
+            "(outcome.wanted): define failing to reach it as the outcome",
         )
 
 
@@ -134,11 +148,11 @@ def _hazards_of_plain_models(protocol: Protocol, analysis: PlannedAnalysis, path
 
 
 def _compares_models(protocol: Protocol, analysis: PlannedAnalysis, path: str) -> None:
-    models = {one.id for one in protocol.analyses if one.method == "cox"}
+    models = [one.id for one in protocol.analyses if one.method == "cox"]
     for field, names in (("compares", analysis.compares), ("of", (analysis.of,) if analysis.of else ())):
         for name in names:
             if name not in models:
-                raise refused(f"{path}.{field}", f"“{name}”不是 Cox 分析", f"'{name}' is not a Cox analysis")
+                raise _not_one_of(f"{path}.{field}", name, " Cox 分析", "a Cox analysis", models)
 
 
 def _comes_after_its_model(protocol: Protocol, analysis: PlannedAnalysis, path: str) -> None:
@@ -157,11 +171,9 @@ def _tips_an_arm_or_two(protocol: Protocol, analysis: PlannedAnalysis, path: str
             "应给出 of（一项目标值分析），或给出 population 与 horizon（两组比较），二者择一",
             "it needs either 'of' (a performance criterion), or 'population' and 'horizon' (two arms)",
         )
-    criteria = {one.id for one in protocol.analyses if one.method == "performance_criterion"}
+    criteria = [one.id for one in protocol.analyses if one.method == "performance_criterion"]
     if analysis.of and analysis.of not in criteria:
-        raise refused(
-            f"{path}.of", f"“{analysis.of}”不是目标值分析", f"'{analysis.of}' is not a performance criterion"
-        )
+        raise _not_one_of(f"{path}.of", analysis.of, "目标值分析", "a performance criterion", criteria)
 
 
 _COMPARISONS = frozenset({"cox", "rmst"})
@@ -172,14 +184,12 @@ def _specifies_one_question(protocol: Protocol, analysis: PlannedAnalysis, path:
     by_id = {one.id: one for one in protocol.analyses}
     names = (analysis.of, *analysis.compares)
     check_unique((f"{path}.compares", name) for name in names)
+    fit = [id for id, one in by_id.items() if one.method in (*_COMPARISONS, "performance_criterion")]
     for name in names:
-        one = by_id.get(name)
-        if one is None or one.method not in (*_COMPARISONS, "performance_criterion"):
-            raise refused(
-                f"{path}.compares",
-                f"“{name}”不是 Cox、RMST 或目标值分析",
-                f"'{name}' is not a Cox, restricted mean or criterion analysis",
-            )
+        if name not in fit:
+            field, zh = "of" if name == analysis.of else "compares", " Cox、RMST 或目标值分析"
+            en = "a Cox, restricted mean or criterion analysis"
+            raise _not_one_of(f"{path}.{field}", name, zh, en, fit)
         if list(by_id).index(name) > list(by_id).index(analysis.id):
             raise refused(
                 f"{path}.compares", "所列的分析应排在它之前", f"'{name}' has to stand before what compares it"
@@ -257,7 +267,7 @@ def _describes_safety(protocol: Protocol, analysis: PlannedAnalysis, path: str) 
         )
     sources = {one.name: one for one in protocol.outcome.sources}
     if analysis.deaths and analysis.deaths not in sources:
-        raise unknown(f"{path}.deaths", analysis.deaths)
+        raise unknown(f"{path}.deaths", analysis.deaths, sources)
     if analysis.deaths and not sources[analysis.deaths].final:
         raise refused(
             f"{path}.deaths",
@@ -279,7 +289,7 @@ def _same_horizon(series: Aggregate, analysis: PlannedAnalysis, path: str) -> No
 def _series(protocol: Protocol, name: str, path: str) -> Aggregate:
     found = [one for one in protocol.overseas_series if one.id == name]
     if not found:
-        raise unknown(path, name)
+        raise unknown(path, name, [one.id for one in protocol.overseas_series])
     return found[0]
 
 
@@ -290,14 +300,14 @@ _CHECKS: dict[str, tuple[Check, ...]] = {
     "cox": (_hazards_of_plain_models,),
     "kaplan_meier": (_each_day_once,),
     "cumulative_incidence": (_each_day_once, _names_what_competes),
-    "performance_criterion": (_assumes_better,),
+    "performance_criterion": (_success_is_without_the_event, _assumes_better),
     "forest": (_compares_models,),
     "e_value": (_compares_models, _comes_after_its_model),
     "subgroups": (_compares_models, _comes_after_its_model),
     "leave_one_out": (_compares_models, _comes_after_its_model),
-    "bridging": (_balance_needs_covariates, _bridges_to_a_series),
-    "borrowing": (_counts_successes, _assumes_better, _borrows_from_a_series),
-    "tipping_point": (_tips_an_arm_or_two,),
+    "bridging": (_success_is_without_the_event, _balance_needs_covariates, _bridges_to_a_series),
+    "borrowing": (_success_is_without_the_event, _counts_successes, _assumes_better, _borrows_from_a_series),
+    "tipping_point": (_success_is_without_the_event, _tips_an_arm_or_two),
     "specification": (_specifies_one_question,),
     "safety": (_describes_safety,),
 }
@@ -307,9 +317,17 @@ def check_unique(names: Iterable[tuple[str, str]]) -> None:
     seen: set[str] = set()
     for path, name in names:
         if name in seen:
-            raise refused(path, f"“{name}”重复", f"'{name}' is used twice")
+            raise refused(path, f"“{printed(name)}”重复", f"'{printed(name)}' is used twice")
         seen.add(name)
 
 
-def unknown(path: str, name: str) -> PlatformError:
-    return refused(path, f"没有定义“{name}”", f"'{name}' is not defined")
+def unknown(path: str, name: str, known: Collection[str]) -> PlatformError:
+    """A name that nothing has: with the nearest that there is, and what there is."""
+    zh, en = among(name, known)
+    return refused(path, f"没有定义“{printed(name)}”{zh}", f"'{printed(name)}' is not defined{en}")
+
+
+def _not_one_of(path: str, name: str, zh: str, en: str, known: Collection[str]) -> PlatformError:
+    """A name of something of another kind; `zh`, `en` say what is expected."""
+    known_zh, known_en = among(name, known)
+    return refused(path, f"“{printed(name)}”不是{zh}{known_zh}", f"'{printed(name)}' is not {en}{known_en}")

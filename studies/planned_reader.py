@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import cast
 
 from rwd_platform.core.text import Bilingual
@@ -19,7 +20,7 @@ from studies.planned import (
     Role,
     Weights,
 )
-from studies.yaml_reader import Node, refused
+from studies.yaml_reader import Node
 
 ROLES = ("primary", "secondary", "sensitivity", "descriptive")
 WEIGHTS = ("none", "overlap", "ate", "att", "entropy", "matched")
@@ -57,10 +58,8 @@ def read_analysis(node: Node) -> PlannedAnalysis:
     required, optional = FIELDS[method]
     node.keys(("id", "method", "title", *required), (*optional, "role"))
     id_parts = node.at("id").text().split(".")
-    if len(id_parts) != 2 or not all(Node(part, f"{node.path}.id").word() for part in id_parts):
-        raise refused(
-            f"{node.path}.id", "编号应为“人群.分析”", "an id is population.analysis, e.g. all.crude"
-        )
+    if len(id_parts) != 2 or not all(replace(node.at("id"), value=part).word() for part in id_parts):
+        raise node.at("id").wrong("编号应为“人群.分析”", "an id is population.analysis, e.g. all.crude")
     return PlannedAnalysis(
         id=node.at("id").text(),
         method=cast(Method, method),
@@ -69,11 +68,11 @@ def read_analysis(node: Node) -> PlannedAnalysis:
         covariates=_texts(node, "covariates"),
         weights=cast(Weights, _choice(node, "weights", WEIGHTS, "none")),
         proportional_hazards=_truth(node, "proportional_hazards"),
-        days=tuple(not_negative(item) for item in node.at("days").items()) if node.has("days") else (),
+        days=tuple(item.days(least=0) for item in node.at("days").items()) if node.has("days") else (),
         compares=node.at("compares").texts(least=1) if node.has("compares") else (),
         role=cast(Role, _choice(node, "role", ROLES, "secondary")),
         strata=_texts(node, "strata"),
-        tau=_positive(node.at("tau")) if node.has("tau") else 0,
+        tau=node.at("tau").days() if node.has("tau") else 0,
         of=node.at("of").text() if node.has("of") else "",
         by=node.at("by").texts(least=1) if node.has("by") else (),
         criterion=_criterion(node.at("criterion")) if node.has("criterion") else None,
@@ -83,7 +82,7 @@ def read_analysis(node: Node) -> PlannedAnalysis:
         missing_factors=_bilinguals(node, "missing_factors"),
         borrowing=_borrowing(node.at("borrowing")) if node.has("borrowing") else None,
         subjects=_positive(node.at("subjects")) if node.has("subjects") else 0,
-        until=_positive(node.at("until")) if node.has("until") else 0,
+        until=node.at("until").days() if node.has("until") else 0,
         deaths=node.at("deaths").word() if node.has("deaths") else "",
         terms=tuple(_term(item) for item in node.at("terms").items()) if node.has("terms") else (),
     )
@@ -110,7 +109,7 @@ def read_aggregate(node: Node) -> Aggregate:
         source=node.at("source").bilingual(),
         subjects=subjects,
         successes=successes,
-        horizon_day=_positive(node.at("horizon_day")),
+        horizon_day=node.at("horizon_day").days(),
         covariates=tuple(covariates),
     )
 
@@ -118,7 +117,7 @@ def read_aggregate(node: Node) -> Aggregate:
 def not_negative(node: Node) -> int:
     value = node.integer()
     if value < 0:
-        raise refused(node.path, "不能为负数", "it cannot be negative")
+        raise node.wrong("不能为负数", "it cannot be negative")
     return value
 
 
@@ -147,8 +146,8 @@ def _criterion(node: Node) -> Criterion:
 
 def _horizon(node: Node) -> Horizon:
     node.keys(("day",), ("window",))
-    day = _positive(node.at("day"))
-    window = not_negative(node.at("window")) if node.has("window") else 0
+    day = node.at("day").days()
+    window = node.at("window").days(least=0) if node.has("window") else 0
     if window > day * WIDEST_WINDOW:
         raise node.at("window").wrong(
             "时间窗不得超过随访时点的四分之一", "the window may not be wider than a quarter of the horizon"

@@ -150,13 +150,17 @@ CENSORED, EVENT_OF_INTEREST, COMPETING_EVENT = 0, 1, 2  # `status` of the analys
 
 @dataclass(frozen=True)
 class Outcome:
-    """Time and event by the decision table; with `competing` also which kind of event it was."""
+    """Time and event by the decision table; with `competing` also which kind of event it was.
+
+    wanted -- the event is what the treatment is for (remission, healing): more of it, and sooner, is better
+    """
 
     name: str
     title: Bilingual
     sources: tuple[OutcomeSource, ...]
     rules: tuple[OutcomeRule, ...]
     competing: Competing | None = None
+    wanted: bool = False
 
     def competes(self, rule: OutcomeRule) -> bool:
         """Whether the rule ends with an event of a competing source, composite outcome or not."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
+from rwd_platform.core.errors import PlatformError
 from studies.planned_checks import check_analyses, check_unique, unknown
 from studies.protocol import EVENT_OF_INTEREST, Cohort, Competing, Outcome, OutcomeRule, Protocol
 from studies.protocol_lock import check_lock_plan
-from studies.yaml_reader import refused
+from studies.yaml_reader import among, printed, refused
 
 # Columns of the analysis table and words of result ids that a covariate's name must not take.
 RESERVED = frozenset(
@@ -52,7 +55,7 @@ def _check_names(protocol: Protocol) -> None:
 
 def _check_outcome(protocol: Protocol) -> None:
     outcome = protocol.outcome
-    sources = {source.name for source in outcome.sources}
+    sources = [source.name for source in outcome.sources]
     for at, source in enumerate(outcome.sources):
         if set(source.event_values) & set(source.free_values):
             path = f"outcome.sources[{at}].free_values"
@@ -65,10 +68,16 @@ def _check_outcome(protocol: Protocol) -> None:
         used = [*known, rule.time_of, *(rule.earlier or ())]
         for name in used:
             if name not in sources:
-                raise refused(path, f"没有名为“{name}”的来源", f"there is no source named '{name}'")
+                raise _no_source(path, name, sources)
         for name in (rule.time_of, *(rule.earlier or ())):
             if name not in known:
                 raise refused(f"{path}.when", f"须说明“{name}”的状态", f"the state of '{name}' must be given")
+
+
+def _no_source(path: str, name: str, sources: Collection[str]) -> PlatformError:
+    zh, en = among(name, sources)
+    named = printed(name)
+    return refused(path, f"没有名为“{named}”的来源{zh}", f"there is no source named '{named}'{en}")
 
 
 def _check_competing(protocol: Protocol) -> None:
@@ -78,8 +87,9 @@ def _check_competing(protocol: Protocol) -> None:
         return
     _check_competing_words(outcome.competing, path)
     for name in outcome.competing.sources:
-        if name not in {source.name for source in outcome.sources}:
-            raise refused(f"{path}.sources", f"没有名为“{name}”的来源", f"there is no source named '{name}'")
+        sources = [source.name for source in outcome.sources]
+        if name not in sources:
+            raise _no_source(f"{path}.sources", name, sources)
         if not any(rule.time_of == name and outcome.competes(rule) for rule in outcome.rules):
             raise refused(
                 f"{path}.sources",
@@ -123,13 +133,13 @@ def _check_populations(protocol: Protocol) -> None:
         for number, restriction in enumerate(population.restrictions):
             path = f"populations[{at}].restrictions[{number}]"
             if restriction.covariate not in kinds:
-                raise unknown(f"{path}.covariate", restriction.covariate)
+                raise unknown(f"{path}.covariate", restriction.covariate, kinds)
             covariate = kinds[restriction.covariate]
             if bool(restriction.one_of) != (covariate.type == "levels"):
                 raise refused(
                     path, "限制条件与协变量类型不符", "the condition does not fit the covariate's type"
                 )
-            levels = {level.id for level in covariate.levels}
+            levels = [level.id for level in covariate.levels]
             for level_id in restriction.one_of:
                 if level_id not in levels:
-                    raise unknown(f"{path}.one_of", level_id)
+                    raise unknown(f"{path}.one_of", level_id, levels)

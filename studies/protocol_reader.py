@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import cast
 
 from rwd_platform.core.canonical import sha256_hex
-from rwd_platform.core.errors import Problem
+from rwd_platform.core.errors import PlatformError, Problem
 from studies.planned_reader import not_negative, read_aggregate, read_analysis, share
 from studies.protocol import (
     FORMAT_VERSION,
@@ -35,7 +35,7 @@ from studies.protocol_checks import check_references
 from studies.protocol_definition import check_defined, read_defined
 from studies.protocol_lock import BASELINE_TABLES, EXPOSURE_TABLES, read_lock_plan, read_records
 from studies.tables import OUTCOME_TABLE
-from studies.yaml_reader import Node, read_yaml, refused
+from studies.yaml_reader import Node, located, read_yaml, refused
 
 _TEXTS = ("title", "question", "why_real_world_data", "prior_knowledge")
 _KEYS = (
@@ -60,6 +60,13 @@ def read_protocol(text: str) -> Protocol:
     root = read_yaml(text)
     if isinstance(root.value, dict) and "entry" in root.value and "format_version" not in root.value:
         raise COHORT_ALONE.error()
+    try:
+        return _protocol(root, text)
+    except PlatformError as error:
+        raise located(error, root) from error
+
+
+def _protocol(root: Node, text: str) -> Protocol:
     root.keys(_KEYS, ("overseas_result", "overseas_series", "outcomes_known", "lock"))
     if root.at("format_version").integer() != FORMAT_VERSION:
         raise refused(
@@ -182,19 +189,20 @@ def _exposure(node: Node) -> Exposure:
         contradicting_statuses=(
             node.at("contradicting_statuses").texts() if node.has("contradicting_statuses") else ()
         ),
-        washout_days=not_negative(node.at("washout_days")) if node.has("washout_days") else None,
+        washout_days=node.at("washout_days").days(least=0) if node.has("washout_days") else None,
         comparator=read_records(node.at("comparator"), *EXPOSURE_TABLES) if node.has("comparator") else None,
     )
 
 
 def _outcome(node: Node) -> Outcome:
-    node.keys(("name", "title", "sources", "rules"), ("competing",))
+    node.keys(("name", "title", "sources", "rules"), ("competing", "wanted"))
     return Outcome(
         name=node.at("name").word(),
         title=node.at("title").bilingual(),
         sources=tuple(_source(item) for item in node.at("sources").items(least=1)),
         rules=tuple(_rule(item) for item in node.at("rules").items(least=1)),
         competing=_competing(node.at("competing")) if node.has("competing") else None,
+        wanted=node.at("wanted").truth() if node.has("wanted") else False,
     )
 
 

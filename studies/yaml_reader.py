@@ -1,7 +1,8 @@
 """Strict YAML for documents that are evidence: every problem names the place in the document.
 
 Accepted is what a person can check by eye: no duplicate keys, no anchors and aliases, no tags, no
-unknown keys. A `Node` is a value that knows its path (`exposure.window_days[1]`).
+unknown keys. A `Node` is a value that knows its path (`exposure.window_days[1]`, counted from 0 as programs do). People
+read places by the ids that the document gives, `analyses[all.crude].days`, or counted from 1, `days[item 2]`.
 """
 
 from __future__ import annotations
@@ -21,7 +22,13 @@ from rwd_platform.core.text import Bilingual
 LARGEST_CHARACTERS = 1_000_000
 DEEPEST = 32
 LARGEST_NUMBER = 1e12
+FARTHEST_DAYS = 36_525  # a hundred years: nothing that is known of a patient lies farther from anything else
+_LEAST_DAYS = {1: ("大于 0", "above 0"), 0: ("不为负数", "not negative")}
+_LISTED = 10  # of what is known, in a refusal
+_LONGEST_NAME = 60
 _MERGE = "tag:yaml.org,2002:merge"
+_ITEM = re.compile(r"\[(\d{1,9})\]")
+_NAME = re.compile(r"[\w.-]{1,60}")
 _PLAIN_INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
 
 PROTOCOL_REFUSED = Problem(
@@ -34,14 +41,56 @@ PROTOCOL_REFUSED = Problem(
 )
 
 
-def refused(path: str, zh: str, en: str, line: int = 0) -> PlatformError:
-    """The error that names a place; `path` "" for the document itself, `line` 0 where it is not known."""
+def refused(
+    path: str, zh: str, en: str, line: int = 0, names: Mapping[str, str] | None = None
+) -> PlatformError:
+    """The error that names a place; `path` "" for the document itself, `line` 0 where it is not known.
+
+    names -- path of an item of a list -> its id in the document
+    """
     if path:
-        place_zh = f"{path} 处" + (f"（第 {line} 行）" if line else "")
-        place_en = f"at {path}" + (f" (line {line})" if line else "")
+        shown_zh, shown_en = (_shown(path, names or {}, word) for word in ("第 {} 项", "item {}"))
+        place_zh = f"{shown_zh} 处" + (f"（第 {line} 行）" if line else "")
+        place_en = f"at {shown_en}" + (f" (line {line})" if line else "")
     else:
         place_zh, place_en = (f"第 {line} 行", f"at line {line}") if line else ("整个文件", "as a whole")
-    return PROTOCOL_REFUSED.error(path=path, place_zh=place_zh, place_en=place_en, zh=zh, en=en)
+    return PROTOCOL_REFUSED.error(path=path, line=line, place_zh=place_zh, place_en=place_en, zh=zh, en=en)
+
+
+def _shown(path: str, names: Mapping[str, str], item: str) -> str:
+    def one(found: re.Match[str]) -> str:
+        return f"[{names.get(path[: found.end()]) or item.format(int(found[1]) + 1)}]"
+
+    return _ITEM.sub(one, path)
+
+
+def located(error: PlatformError, root: Node) -> PlatformError:
+    """The same refusal with its line and the ids around it: checks of parts against each other know a path alone."""
+    if error.problem is not PROTOCOL_REFUSED or error.details["line"] or not error.details["path"]:
+        return error
+    place = Node(None, error.details["path"], root.lines, root.names)
+    return place.wrong(error.details["zh"], error.details["en"])
+
+
+def printed(written: object) -> str:
+    """What somebody wrote, as it can stand in a sentence: one line, not too long, nothing that does not print."""
+    text = str(written)
+    text = "".join(letter if letter.isprintable() else "?" for letter in text[: _LONGEST_NAME + 1])
+    return text if len(text) <= _LONGEST_NAME else f"{text[:_LONGEST_NAME]}…"
+
+
+def among(written: str, known: Collection[str]) -> tuple[str, str]:
+    """To put behind a refusal in zh and en: what was probably meant, and what there is (ten, and how many more)."""
+    if not known:
+        return "（没有任何已定义的）", " (none is defined)"
+    near = get_close_matches(written[: 2 * _LONGEST_NAME], list(known), n=1, cutoff=0.6)
+    listed, more = list(known)[:_LISTED], len(known) - _LISTED
+    zh, en = "、".join(listed), ", ".join(listed)
+    if more > 0:
+        zh, en = f"{zh} 等 {len(known)} 个", f"{en} and {more} more"
+    if near:
+        return f"（是否想写 {near[0]}？已定义：{zh}）", f" (did you mean {near[0]}? Defined: {en})"
+    return f"（已定义：{zh}）", f" (defined: {en})"
 
 
 def nearest(written: str, known: Collection[str]) -> tuple[str, str]:
@@ -62,6 +111,9 @@ class Node:
     value: Any
     path: str = ""
     lines: Mapping[str, int] = field(default_factory=dict, repr=False, compare=False)  # path -> line, from 1
+    names: Mapping[str, str] = field(
+        default_factory=dict, repr=False, compare=False
+    )  # path of item -> its id
 
     @property
     def line(self) -> int:
@@ -84,7 +136,7 @@ class Node:
         return self
 
     def at(self, key: str) -> Node:
-        return Node(self._mapping()[key], self._below(key), self.lines)
+        return Node(self._mapping()[key], self._below(key), self.lines, self.names)
 
     def has(self, key: str) -> bool:
         return key in self._mapping()
@@ -99,7 +151,8 @@ class Node:
         if len(self.value) < least:
             raise self.wrong(f"至少需要 {least} 项", f"at least {least} are needed")
         return tuple(
-            Node(item, f"{self.path}[{number}]", self.lines) for number, item in enumerate(self.value)
+            Node(item, f"{self.path}[{number}]", self.lines, self.names)
+            for number, item in enumerate(self.value)
         )
 
     def text(self) -> str:
@@ -147,6 +200,17 @@ class Node:
             raise self.wrong("数字过大", "the number is too large")
         return self.value
 
+    def days(self, *, least: int = 1) -> int:
+        """A number of days: `least` or more, and no more than a hundred years."""
+        value = self.integer()
+        if not least <= value <= FARTHEST_DAYS:
+            zh, en = _LEAST_DAYS.get(least, (f"不小于 {least}", f"at least {least}"))
+            raise self.wrong(
+                f"天数应{zh}，且不超过 {FARTHEST_DAYS}（一百年）",
+                f"a number of days is {en} and at most {FARTHEST_DAYS} (a hundred years)",
+            )
+        return value
+
     def number(self) -> float:
         if isinstance(self.value, bool) or not isinstance(self.value, int | float):
             raise self.wrong("应为数字", "a number is expected")
@@ -172,7 +236,7 @@ class Node:
         items = self.items()
         if len(items) != 2:
             raise self.wrong("应为两个整数 [起, 止]", "two integers [from, to] are expected")
-        first, last = items[0].integer(), items[1].integer()
+        first, last = (item.days(least=-FARTHEST_DAYS) for item in items)
         if first > last:
             raise self.wrong("起始日晚于结束日", "the first day is after the last")
         return first, last
@@ -187,10 +251,10 @@ class Node:
 
     def wrong(self, zh: str, en: str) -> PlatformError:
         """The error that says what is wrong with this value, and where it stands."""
-        return refused(self.path, zh, en, self.line)
+        return refused(self.path, zh, en, self.line, self.names)
 
     def _at(self, path: str, zh: str, en: str) -> PlatformError:
-        return refused(path, zh, en, Node(None, path, self.lines).line)
+        return Node(None, path, self.lines, self.names).wrong(zh, en)
 
 
 def read_yaml(text: str) -> Node:
@@ -198,8 +262,8 @@ def read_yaml(text: str) -> Node:
     if len(text) > LARGEST_CHARACTERS:
         raise refused("", "文件过大", f"the file has more than {LARGEST_CHARACTERS} characters")
     try:
-        value, lines = _load(text)
-        return Node(value, "", lines)
+        value, lines, names = _load(text)
+        return Node(value, "", lines, names)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
@@ -209,30 +273,44 @@ def read_yaml(text: str) -> Node:
         raise refused("", "不是有效的 YAML", "not valid YAML") from error
 
 
-def _load(text: str) -> tuple[Any, dict[str, int]]:
-    """The document's value, and the line that each of its places begins on."""
+def _load(text: str) -> tuple[Any, dict[str, int], dict[str, str]]:
+    """The document's value, the line that each of its places begins on, and the ids of the items of its lists."""
     loader = _Strict(text)
     try:
         node = loader.get_single_node()
         if node is None:
-            return None, {}
+            return None, {}, {}
         lines: dict[str, int] = {}
-        _note_lines(node, "", lines)
-        return loader.construct_document(node), lines
+        names: dict[str, str] = {}
+        _note_places(node, "", lines, names)
+        return loader.construct_document(node), lines, names
     finally:
         loader.dispose()
 
 
-def _note_lines(node: yaml.Node, path: str, lines: dict[str, int]) -> None:
+def _note_places(node: yaml.Node, path: str, lines: dict[str, int], names: dict[str, str]) -> None:
     lines[path] = node.start_mark.line + 1
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             below = f"{path}.{key.value}" if path else str(key.value)
-            _note_lines(value, below, lines)
+            _note_places(value, below, lines, names)
             lines[below] = key.start_mark.line + 1
     elif isinstance(node, yaml.SequenceNode):
+        ids = [_id_of(value) for value in node.value]
         for number, value in enumerate(node.value):
-            _note_lines(value, f"{path}[{number}]", lines)
+            below = f"{path}[{number}]"
+            _note_places(value, below, lines, names)
+            # An id that stands twice names neither place.
+            if ids[number] and ids.count(ids[number]) == 1:
+                names[below] = ids[number]
+
+
+def _id_of(node: yaml.Node) -> str:
+    """What an item of a list calls itself; "" where it does not, or not in a way that can stand in a path."""
+    pairs = node.value if isinstance(node, yaml.MappingNode) else ()
+    found = {key.value: value.value for key, value in pairs if isinstance(value, yaml.ScalarNode)}
+    name = found.get("id", found.get("name", ""))
+    return name if _NAME.fullmatch(name) and not name.isdigit() else ""
 
 
 class _Unclear(yaml.MarkedYAMLError):
@@ -265,9 +343,10 @@ class _Strict(yaml.SafeLoader):
         """Whole numbers as people write them: `010` is 8 to YAML and `12:30` is 750, which nobody means."""
         text = str(self.construct_scalar(node))
         if not _PLAIN_INTEGER.fullmatch(text):
+            written = printed(text)
             raise _Unclear(
-                f"{text[:30]!r} 请写成普通整数；如为文本请加引号",
-                f"write {text[:30]!r} as a plain whole number, or in quotes if it is text",
+                f"'{written}' 请写成普通整数；如为文本请加引号",
+                f"write '{written}' as a plain whole number, or in quotes if it is text",
                 node.start_mark,
             )
         return int(text)
@@ -278,7 +357,7 @@ class _Strict(yaml.SafeLoader):
             if not isinstance(key, yaml.ScalarNode) or key.tag == _MERGE:
                 raise _Unclear("键须为普通名称", "a key is a plain name", key.start_mark)
             if key.value in seen:
-                named = f"{str(key.value)[:60]!r}"
+                named = f"'{printed(key.value)}'"
                 raise _Unclear(f"键 {named} 重复出现", f"the key {named} stands twice", key.start_mark)
             seen.add(str(key.value))
         return super().construct_mapping(node, deep)

@@ -15,8 +15,13 @@ from rwd_platform.cli.output import answer, note, say, sum_up
 from rwd_platform.core.errors import Exit
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from rwd_platform.core.text import Bilingual
     from rwd_platform.flows.platform import Platform
     from rwd_platform.log.entry import Actor
+    from rwd_platform.records.tables import AnalysisRun
+    from studies.protocol import Protocol
 
 Study = Annotated[str, typer.Argument(help="研究编号 · study id")]
 
@@ -89,22 +94,64 @@ def lock(study_id: Study, as_json: Json = False) -> int:
 
 
 def run(study_id: Study, as_json: Json = False) -> int:
+    """Which analyses were computed, which are sealed, and which gave no result and why."""
     from rwd_platform.flows.study import run_study
+    from rwd_platform.records.tables import Study as StudyRow
+    from studies.protocol import load_protocol
 
     with deployment() as platform:
         made = run_study(platform, _researcher(platform), study_id)
+        protocol = load_protocol(platform.records.get(StudyRow, made.study_id).protocol)
+    if as_json:
+        answer(
+            {
+                "id": made.id,
+                "results_sha256": made.results_sha256,
+                "not_done": made.results["not_done"],
+                "sealed": made.sealed_analyses,
+            }
+        )
+    _tell_run(made, protocol)
+    return Exit.YES
+
+
+def _tell_run(made: AnalysisRun, protocol: Protocol) -> None:
+    """Each planned analysis once: computed, sealed or without a result, with the reason."""
+    titles = {one.id: one.title for one in protocol.analyses}
+    without: Mapping[str, str] = made.results["not_done"]
+    computed = {row["analysis"] for row in made.results["rows"]} - set(made.sealed_analyses)
+    say(f"运行 · run  {made.id}")
+    say(f"结果 · results  SHA-256 {made.results_sha256}")
+    _list("已算完，可以查看 · computed, to be read", [id for id in titles if id in computed], titles)
+    _list("已封存，揭盲后可见 · sealed until unsealed", made.sealed_analyses, titles)
+    _list("没有得出结果 · without a result", list(without), titles, without)
     if made.sealed_analyses:
+        say(
+            "封存的分析是否得出结果，揭盲后才能知道 · whether a sealed one gave a result is told after unsealing"
+        )
         note(
             f"估计值已封存；核对诊断后申请揭盲 · estimates are sealed; look at the diagnostics, then: "
-            f"rwd study unseal {study_id}"
+            f"rwd study unseal {made.study_id}"
         )
-    return _done(
-        as_json,
-        id=made.id,
-        results_sha256=made.results_sha256,
-        not_done=made.results["not_done"],
-        sealed=made.sealed_analyses,
-    )
+
+
+def _list(
+    heading: str,
+    ids: Sequence[str],
+    titles: Mapping[str, Bilingual],
+    reasons: Mapping[str, str] | None = None,
+) -> None:
+    """Analyses, or parts of one (`all.adjusted.ph`), by id and title; nothing is said of none."""
+    from studies.reasons import in_language
+
+    if ids:
+        say(f"{heading} ({len(ids)})")
+    for id in ids:
+        title = next((words for one, words in titles.items() if id == one or id.startswith(f"{one}.")), None)
+        say(f"  {id}  {title.zh} · {title.en}" if title else f"  {id}")
+        if reasons:
+            say(f"    {in_language(reasons[id], 'zh')}")
+            say(f"    {in_language(reasons[id], 'en')}")
 
 
 def lock_difference(

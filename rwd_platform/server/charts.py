@@ -104,18 +104,22 @@ def forest(intervals: Sequence[Interval], title: str) -> Markup:
     return _svg(900, bottom + 28, title, body, "forest")
 
 
-def love(points: Sequence[tuple[str, float, float | None]], title: str) -> Markup:
-    """Absolute standardised mean differences: hollow before weighting, filled after; the rule of 0.1 dashed."""
+def love(points: Sequence[tuple[str, float, float | None]], title: str, limit: float | None = None) -> Markup:
+    """Absolute standardised mean differences: hollow before weighting, filled after; the limit, if any, dashed."""
     if not points:
         return Markup()
     left, right, row, top = 270.0, 860.0, 26.0, 10.0
-    most = max(0.2, *(max(abs(before), abs(after or 0.0)) for _, before, after in points)) * 1.05
+    most = (
+        max(0.2, limit or 0.0, *(max(abs(before), abs(after or 0.0)) for _, before, after in points)) * 1.05
+    )
 
     def x(value: float) -> float:
         return left + (right - left) * abs(value) / most
 
     bottom = top + row * len(points)
-    body = f'<line class="rule" x1="{x(0.1):.1f}" x2="{x(0.1):.1f}" y1="{top:g}" y2="{bottom:g}"/>'
+    body = ""
+    if limit is not None:
+        body += f'<line class="rule" x1="{x(limit):.1f}" x2="{x(limit):.1f}" y1="{top:g}" y2="{bottom:g}"/>'
     for index, (label, before, after) in enumerate(points):
         y = top + row * (index + 0.5)
         body += (

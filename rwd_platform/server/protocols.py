@@ -47,6 +47,10 @@ class Outline:
     criteria: Mapping[str, Mapping[str, Any]] = field(
         default_factory=dict
     )  # planned analysis -> its criterion
+    planned: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # planned analysis -> its fields
+    exposure: str = ""  # its name, as results write it
+    ph_alpha: float | None = None
+    largest_smd: float | None = None
 
 
 def outline(text: str) -> Outline:
@@ -65,6 +69,10 @@ def outline(text: str) -> Outline:
         prior_knowledge=_pair(protocol.get("prior_knowledge")),
         kinds=_kinds(_at(protocol, "outcome.competing")),
         criteria=_criteria(protocol.get("analyses")),
+        planned=_planned(protocol.get("analyses")),
+        exposure=str(_at(protocol, "exposure.name") or ""),
+        ph_alpha=_number(_at(protocol, "diagnostics.ph_alpha")),
+        largest_smd=_number(_at(protocol, "diagnostics.largest_smd")),
         names={**_titles(protocol.get("analyses"), "id"), **_covariate_names(protocol.get("covariates"))},
     )
 
@@ -132,12 +140,21 @@ def _titles(items: Any, key: str) -> dict[str, Bilingual]:
 
 
 def _criteria(analyses: Any) -> dict[str, Mapping[str, Any]]:
-    planned = [one for one in analyses if isinstance(one, Mapping)] if isinstance(analyses, list) else []
     return {
-        str(one["id"]): one["criterion"]
-        for one in planned
-        if "id" in one and isinstance(one.get("criterion"), Mapping)
+        id: one["criterion"]
+        for id, one in _planned(analyses).items()
+        if isinstance(one.get("criterion"), Mapping)
     }
+
+
+def _planned(analyses: Any) -> dict[str, Mapping[str, Any]]:
+    """The planned analyses as the protocol writes them, by id."""
+    listed = analyses if isinstance(analyses, list) else []
+    return {str(one["id"]): one for one in listed if isinstance(one, Mapping) and "id" in one}
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _covariate_names(items: Any) -> dict[str, Bilingual]:

@@ -87,10 +87,14 @@ class RatioRow:
 
 @dataclass(frozen=True)
 class Balance:
-    """One balance table: (variable, difference before, after weighting or None)."""
+    """One balance table: (variable, difference before, after weighting or None).
+
+    limit -- the one that the run judged by, as the report draws it; None where neither run nor protocol gives one
+    """
 
     analysis: str
     points: tuple[tuple[str, float, float | None], ...]
+    limit: float | None
 
 
 @dataclass(frozen=True)
@@ -129,7 +133,8 @@ def _reason(step: Mapping[str, Any]) -> Bilingual:
     return Bilingual(str(found["zh"]), str(found["en"]))
 
 
-def read(results: Mapping[str, Any]) -> Shown:
+def read(results: Mapping[str, Any], *, largest_smd: float | None = None) -> Shown:
+    """`largest_smd`: the protocol's limit, for a run from before limits were results."""
     rows = {row["id"]: row for row in results["rows"]}
     series = results.get("series", ())
     return Shown(
@@ -137,7 +142,7 @@ def read(results: Mapping[str, Any]) -> Shown:
         curves=tuple(_curves(series)),
         incidences=tuple(_incidences(series)),
         competing=tuple(_competing(results["rows"], series)),
-        balances=tuple(_balances(series)),
+        balances=tuple(_balances(series, rows, largest_smd)),
         overlaps=tuple(
             Overlap(one["analysis"], tuple(tuple(point) for point in one["points"]))
             for one in _with_columns(series, _OVERLAP)
@@ -179,10 +184,23 @@ def _ratios(series: Sequence[Mapping[str, Any]], rows: Mapping[str, Any]) -> lis
                     high=high,
                     overseas=id.startswith(_OVERSEAS),
                     method=row.get("method", ""),
-                    warnings=tuple(in_both(one) for one in row.get("warnings", ())),
+                    warnings=tuple(in_both(one) for one in _of_the_exposure(row, rows)),
                 )
             )
     return found
+
+
+def _of_the_exposure(row: Mapping[str, Any], rows: Mapping[str, Any]) -> list[str]:
+    """The warnings of a ratio. That hazards are not proportional is said of it by the exposure's own test, and not by
+    that of all terms together, which a covariate's effect can fail; what the latter says stands beneath.
+    """
+    if not row:
+        return []
+    own, overall = (
+        rows.get(f"{row['analysis']}.ph.{term}.chi_square", {}).get("warnings", ())
+        for term in (row["variable"], "global")
+    )
+    return [*(one for one in row.get("warnings", ()) if one not in overall), *own]
 
 
 def _curves(series: Sequence[Mapping[str, Any]]) -> list[Curves]:
@@ -249,7 +267,9 @@ def _competing(rows: Sequence[Mapping[str, Any]], series: Sequence[Mapping[str, 
     return tuple(found.values())
 
 
-def _balances(series: Sequence[Mapping[str, Any]]) -> list[Balance]:
+def _balances(
+    series: Sequence[Mapping[str, Any]], rows: Mapping[str, Any], largest_smd: float | None
+) -> list[Balance]:
     found = []
     for one in _with_columns(series, _LOVE):
         points = tuple(
@@ -257,7 +277,8 @@ def _balances(series: Sequence[Mapping[str, Any]]) -> list[Balance]:
             for variable, level, before, after in one["points"]
             if before is not None
         )
-        found.append(Balance(one["analysis"], points))
+        row = rows.get(f"{one['analysis']}.smd_limit")
+        found.append(Balance(one["analysis"], points, largest_smd if row is None else row["value"]))
     return found
 
 

@@ -176,6 +176,27 @@ STATISTICS: Mapping[str, Bilingual] = {
     "lost": Bilingual("失访人数", "lost to follow-up"),
     "lost_share": Bilingual("失访占比", "share lost to follow-up"),
 }
+# What a protocol calls its planned methods; the method's options stand in the result row, in English.
+METHODS: Mapping[str, Bilingual] = {
+    "cox": Bilingual("Cox 模型", "Cox model"),
+    "balance": Bilingual("组间均衡", "balance of the arms"),
+    "overlap": Bilingual("倾向评分重叠", "overlap of the propensity score"),
+    "kaplan_meier": Bilingual("Kaplan-Meier 法", "Kaplan-Meier"),
+    "log_rank": Bilingual("对数秩检验", "log-rank test"),
+    "cumulative_incidence": Bilingual("累积发生函数", "cumulative incidence"),
+    "follow_up": Bilingual("随访完整性", "completeness of follow-up"),
+    "safety": Bilingual("不良事件", "adverse events"),
+    "forest": Bilingual("森林图", "forest plot"),
+    "rmst": Bilingual("限制平均生存时间", "restricted mean survival time"),
+    "performance_criterion": Bilingual("目标值（OPC）", "performance criterion"),
+    "bridging": Bilingual("桥接", "bridging"),
+    "borrowing": Bilingual("借用", "borrowing"),
+    "e_value": Bilingual("E 值", "E-value"),
+    "leave_one_out": Bilingual("逐一剔除", "leave one out"),
+    "tipping_point": Bilingual("临界点", "tipping point"),
+    "specification": Bilingual("分析方案", "specifications"),
+    "subgroups": Bilingual("亚组", "subgroups"),
+}
 UNITS: Mapping[str, Bilingual] = {"days": Bilingual("天", "days")}
 
 # The widest form of sharing that a risk report lets pass.

@@ -44,7 +44,7 @@ def run(analysis: PlannedAnalysis, context: Context) -> Done:
         raise CannotEstimate(NO_SUBJECTS)
     prior = prior_of(borrowing, series)
     variables = context.variables(analysis, TIME, EVENT)
-    pen = Pen(context, analysis.id, subset.population, variables, _method(borrowing, series))
+    pen = Pen(context, analysis.id, subset.population, variables, _method(borrowing, series), arm=EXPOSED)
     write_follow_up(pen, seen)
     _write(pen, prior, informative_of(borrowing, series), criterion, borrowing, n, successes)
     try:

@@ -44,7 +44,7 @@ def run(analysis: PlannedAnalysis, context: Context) -> Done:
     made = _of_few(problem, success) if few(len(success)) else None
     method = f"{found.method}; {made[0].method}" if made else found.method
     variables = context.variables(analysis, TIME, EVENT)
-    pen = Pen(context, analysis.id, subset.population, variables, method)
+    pen = Pen(context, analysis.id, subset.population, variables, method, arm=EXPOSED)
     write_follow_up(pen, seen)
     effect, ours = (made[0].estimate, made[1].estimate) if made else (found.effect, found.ours)
     _write(pen, found, effect, ours, series, analysis, len(success), int(success.sum()))

@@ -158,7 +158,8 @@ class Counts(TypedDict):
 class Pen:
     """Writes the rows of one analysis. What is common to them is said once.
 
-    The id of a row is its analysis, section, variable, arm, statistic and key, joined by dots.
+    The id of a row is its analysis, section, variable, arm, statistic and key, joined by dots. With `arm`
+    every row rests on that arm's subjects alone, also where its id does not name it.
     """
 
     def __init__(
@@ -170,8 +171,9 @@ class Pen:
         method: str,
         engine: str = ENGINE,
         engine_version: str = ENGINE_VERSION,
+        arm: str = "",
     ) -> None:
-        self._context = context
+        self._context, self._arm = context, arm
         self.analysis = analysis
         self._row_set, self._variables = row_set, variables
         self._method, self._engine, self._engine_version = method, engine, engine_version
@@ -200,7 +202,8 @@ class Pen:
         `group` is an arm: the row then describes that arm's subjects. `key` follows the statistic in
         the id (`day_365`). `decimals` rounds a number whose true value may be 0.
         """
-        row_set = f"{self._row_set}.{group}" if group in ARMS else self._row_set
+        arm = group if group in ARMS else self._arm
+        row_set = f"{self._row_set}.{arm}" if arm else self._row_set
         low, high = limits if limits is not None else (None, None)
         parts = [self.analysis, section, variable, group, statistic, key]
         row = ArdRow(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import NamedTuple
 
 from studies.analyses.context import Context, Counts, Done, Pen, Subset
 from studies.analyses.models import effect_of, fit_model, part_of, warnings_of
@@ -44,15 +45,14 @@ def run(analysis: PlannedAnalysis, context: Context) -> Done:
     exposure = context.dataset.exposure
     variables = context.variables(model, TIME, EVENT, SITE)
     pen = Pen(context, analysis.id, subset.population, variables, METHOD.format(of=model.id))
-    effects = dict(_effects(model, context, subset, sites))
-    reasons = [one for one in effects.values() if isinstance(one, CannotEstimate)]
+    found = list(_effects(model, context, subset, sites))
+    reasons = [one.effect for one in found if isinstance(one.effect, CannotEstimate)]
     if len(reasons) == len(sites):
         raise _of_all(reasons)
     not_done: list[tuple[str, str]] = []
-    for number, (site, effect) in enumerate(effects.items(), start=1):
+    for number, (site, people, effect) in enumerate(found, start=1):
         place = f"without_{number}"
-        kept = subset.frame[SITE].to_numpy() != site
-        counts: Counts = {"n": int(kept.sum()), "events": int(subset.event[kept].sum())}
+        counts: Counts = {"n": len(people.days), "events": int(people.event.sum())}
         pen.write("site", str(site), section=place, **counts)
         if isinstance(effect, CannotEstimate):
             not_done.append((f"{analysis.id}.{place}", joined(effect.text)))
@@ -68,16 +68,28 @@ def run(analysis: PlannedAnalysis, context: Context) -> Done:
             method="; ".join(one for one in (METHOD.format(of=model.id), effect.method) if one),
             **counts,
         )
-    found = [one.estimate.value for one in effects.values() if isinstance(one, LeftOut)]
-    pen.write("smallest_hazard_ratio", min(found), variable=exposure, n=len(subset.days))
-    pen.write("largest_hazard_ratio", max(found), variable=exposure, n=len(subset.days))
+    ratios = [one.effect.estimate.value for one in found if isinstance(one.effect, LeftOut)]
+    pen.write("smallest_hazard_ratio", min(ratios), variable=exposure, n=len(subset.days))
+    pen.write("largest_hazard_ratio", max(ratios), variable=exposure, n=len(subset.days))
     return Done(tuple(pen.rows), not_done=tuple(not_done))
+
+
+class _Without(NamedTuple):
+    """A hospital left out. `people` are those of the model, or everybody left where there is none."""
+
+    site: str
+    people: Subset
+    effect: LeftOut | CannotEstimate
 
 
 def _effects(
     model: PlannedAnalysis, context: Context, subset: Subset, sites: list[str]
-) -> Iterator[tuple[str, LeftOut | CannotEstimate]]:
+) -> Iterator[_Without]:
     """In the order of the sites. Weights are made anew without the hospital."""
+    parts = [
+        part_of(subset, subset.frame[SITE].to_numpy() != site, f"{subset.population}/without_{number}")
+        for number, site in enumerate(sites, start=1)
+    ]
     if model.weights == "none":
         x = design(subset.frame, context.protocol, model.covariates, exposure=False).x
         outcome = CoxOutcome(subset.days, subset.event, strata=strata_of(model, subset))
@@ -86,20 +98,20 @@ def _effects(
             str(one.site): one.effect or one.not_estimated
             for one in leave_one_site_out(outcome, subset.exposed, by_site, covariates=x)
         }
-        for site in sites:
+        for site, part in zip(sites, parts, strict=True):
             effect = found[str(site)]
             assert effect is not None  # noqa: S101 - the kernel gives one of the two
-            yield site, LeftOut(effect, "") if isinstance(effect, Estimate) else effect
+            yield _Without(site, part, LeftOut(effect, "") if isinstance(effect, Estimate) else effect)
         return
-    for number, site in enumerate(sites, start=1):
-        kept = subset.frame[SITE].to_numpy() != site
-        part = part_of(subset, kept, f"{subset.population}/without_{number}")
+    for site, part in zip(sites, parts, strict=True):
         try:
             fitted = fit_model(model, context, part)
             made = effect_of(model, context, part, fitted)
-            yield site, replace(made, warnings=(*warnings_of(fitted, context), *made.warnings))
         except CannotEstimate as reason:
-            yield site, reason
+            yield _Without(site, part, reason)
+            continue
+        warned = replace(made, warnings=(*warnings_of(fitted, context), *made.warnings))
+        yield _Without(site, fitted.rows, warned)
 
 
 def _of_all(reasons: list[CannotEstimate]) -> CannotEstimate:

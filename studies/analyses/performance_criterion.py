@@ -43,7 +43,7 @@ def run(analysis: PlannedAnalysis, context: Context) -> Done:
     criterion, horizon = planned(analysis)
     seen = of_exposed(subset, horizon)
     variables = context.variables(analysis, TIME, EVENT)
-    pen = Pen(context, analysis.id, subset.population, variables, METHOD)
+    pen = Pen(context, analysis.id, subset.population, variables, METHOD, arm=EXPOSED)
     n = len(seen.lost)
     write_follow_up(pen, seen)
     pen.write("criterion", criterion.value, n=n)

@@ -98,10 +98,12 @@ def _known(way: Way, name: str) -> int:
 def _ways(name: str, context: Context) -> Iterator[Way]:
     """The ways that one planned analysis gives: one, or one for each handling of those lost."""
     plan = context.protocol.analysis(name)
+    # Whether it is better to be free of the event for longer.
+    longer = -1 if context.protocol.outcome.wanted else 1
     if plan.method == "cox":
-        yield _way(context, plan, "", "hazard_ratio", NULLS["hazard_ratio"], -1)
+        yield _way(context, plan, "", "hazard_ratio", NULLS["hazard_ratio"], -longer)
     elif plan.method == "rmst":
-        yield _way(context, plan, "", "difference", NULLS["difference"], 1)
+        yield _way(context, plan, "", "difference", NULLS["difference"], longer)
     elif plan.criterion is not None:
         better = 1 if plan.criterion.direction == "at_least" else -1
         for section in HANDLINGS:

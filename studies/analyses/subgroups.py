@@ -3,7 +3,8 @@
 An effect that is "significant" in one subgroup and not in another is no sign of a difference. Effects and test are
 those of `studies.statistics.subgroups`: one model with an effect at each level, and its likelihood ratio against the
 model with one effect for all. Where weights make the variance robust each level is weighted and fitted by itself,
-and the test is Wald's. A level without an estimate is reported with the reason.
+and the test is Wald's. A level without an estimate is reported with the reason. Of a matched model those are counted
+who found a match; a level without a model counts everybody in it.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ TOO_FEW_LEVELS = Reason(
 METHOD = "the model of {of} with an effect at each level of {name}"
 ALONE = "the model of {of} in the level alone"
 COUNT = "count"
+COUNT_MATCHED = "count of those matched"
 TEST = "likelihood ratio test of exposure x {name} in the model of {of}"
 WALD = "robust Wald test of exposure x {name} in the model of {of}, weights of all levels together"
 HOTELLING = (
@@ -50,19 +52,21 @@ HOTELLING = (
 
 @dataclass(frozen=True)
 class _Test:
-    """`p` is None where the statistic is held against chi-square."""
+    """`p` is None where the statistic is held against chi-square. `people` are those of the model."""
 
     chi_square: float
     degrees: int
     method: str
+    people: Subset
     p: float | None = None
 
 
 @dataclass(frozen=True)
 class _Found:
-    """By level: its effect, or why it has none; and the test, or why there is none."""
+    """By level: its effect, or why it has none, and whose it is; and the test, or why there is none."""
 
     effects: dict[str, LeftOut | CannotEstimate]
+    people: dict[str, Subset]
     method: str
     test: _Test | CannotEstimate
 
@@ -74,23 +78,34 @@ def run(analysis: PlannedAnalysis, context: Context) -> Done:
     subset.require_both_arms()
     variables = context.variables(model, TIME, EVENT, *analysis.by)
     pen = Pen(context, analysis.id, subset.population, variables, METHOD.format(of=model.id, name="subgroup"))
-    _write_arms(pen, subset, np.ones(len(subset.days), dtype=bool), "")
+    _write_arms(pen, *_analysed(model, context, subset), "")
     not_done: list[tuple[str, str]] = []
     for name in analysis.by:
         covariate = context.protocol.covariate(name)
         levels = _levels(subset, covariate)
         plain = model.weights == "none"
         found = (_joint if plain else _weighted)(model, context, subset, covariate, levels)
-        for column, chosen in levels.items():
-            effect = found.effects[column]
-            _write_level(pen, subset, column, chosen, effect, found.method)
+        for column, effect in found.effects.items():
+            estimated = isinstance(effect, LeftOut)
+            counted = COUNT_MATCHED if model.weights == "matched" and estimated else COUNT
+            _write_level(pen, found.people[column], counted, column, effect, found.method)
             if isinstance(effect, CannotEstimate):
                 not_done.append((f"{analysis.id}.{column}", joined(effect.text)))
         if isinstance(found.test, CannotEstimate):
             not_done.append((f"{analysis.id}.{name}.interaction", joined(found.test.text)))
         else:
-            _write_test(pen, subset, name, found.test)
+            _write_test(pen, name, found.test)
     return Done(tuple(pen.rows), not_done=tuple(not_done))
+
+
+def _analysed(model: PlannedAnalysis, context: Context, subset: Subset) -> tuple[Subset, str]:
+    """The people of the model, and how they are counted: with matching they are those who found a match."""
+    if model.weights != "matched":
+        return subset, COUNT
+    try:
+        return fit_model(model, context, subset).rows, COUNT_MATCHED
+    except CannotEstimate:
+        return subset, COUNT
 
 
 def _levels(subset: Subset, covariate: Covariate) -> dict[str, Bools]:
@@ -114,6 +129,7 @@ def _joint(
     outcome = CoxOutcome(subset.days, subset.event, strata=strata_of(model, subset))
     (found,) = subgroup_effects(outcome, subset.exposed, {covariate.name: label}, covariates=x)
     effects: dict[str, LeftOut | CannotEstimate] = {}
+    people = {column: part_of(subset, chosen, subset.population) for column, chosen in levels.items()}
     for column, chosen in levels.items():
         one = next((level for level in found.levels if level.level == column), None)
         effect = one.effect if one is not None else None
@@ -121,12 +137,14 @@ def _joint(
         known = None if effect is None else LeftOut(effect, "")
         effects[column] = known or _why(context, subset, column, chosen, why)
     if found.interaction is None:
-        return _Found(effects, ALONE.format(of=model.id), _no_test(covariate, effects, found.no_interaction))
+        why_not = _no_test(covariate, effects, found.no_interaction)
+        return _Found(effects, people, ALONE.format(of=model.id), why_not)
     test = TEST.format(name=covariate.name, of=model.id)
     return _Found(
         effects,
+        people,
         METHOD.format(of=model.id, name=covariate.name),
-        _Test(found.interaction.statistic, found.interaction.df, test),
+        _Test(found.interaction.statistic, found.interaction.df, test, subset),
     )
 
 
@@ -157,20 +175,22 @@ def _weighted(
 ) -> _Found:
     """Weights are made anew within each level, without the covariate that is constant there."""
     effects: dict[str, LeftOut | CannotEstimate] = {}
+    people: dict[str, Subset] = {}
     for column, chosen in levels.items():
         # The score is fitted again within the level, so it is kept under the level's own name.
-        part = part_of(subset, chosen, f"{subset.population}/{column}")
+        people[column] = part = part_of(subset, chosen, f"{subset.population}/{column}")
         try:
             fitted = fit_model(model, context, part, without=covariate.name)
             effect = effect_of(model, context, part, fitted, without=covariate.name)
             effects[column] = replace(effect, warnings=(*warnings_of(fitted, context), *effect.warnings))
+            people[column] = fitted.rows
         except CannotEstimate as reason:
             effects[column] = reason
     try:
         test: _Test | CannotEstimate = _robust_test(model, context, subset, covariate, levels)
     except CannotEstimate as reason:
         test = _no_test(covariate, effects, reason)
-    return _Found(effects, ALONE.format(of=model.id), test)
+    return _Found(effects, people, ALONE.format(of=model.id), test)
 
 
 def _robust_test(
@@ -195,26 +215,27 @@ def _robust_test(
             ]
 
         square, q, p = hotelling(of_products, len(subset.days))
-        return _Test(square, q, HOTELLING.format(name=covariate.name, of=model.id), p)
+        return _Test(square, q, HOTELLING.format(name=covariate.name, of=model.id), whole.rows, p)
     last = np.eye(len(fit.coef))[-q:]
-    return _Test(fit.contrast(last).test.chisq, q, WALD.format(name=covariate.name, of=model.id))
+    method = WALD.format(name=covariate.name, of=model.id)
+    return _Test(fit.contrast(last).test.chisq, q, method, whole.rows)
 
 
-def _write_arms(pen: Pen, subset: Subset, chosen: Bools, column: str) -> None:
+def _write_arms(pen: Pen, people: Subset, counted: str, column: str) -> None:
     """Subjects and events of each arm, in a level or (without a column) of all."""
     for arm in ARMS:
-        mine = chosen & subset.arm(arm)
-        n, events = int(mine.sum()), int(subset.event[mine].sum())
+        mine = people.arm(arm)
+        n, events = int(mine.sum()), int(people.event[mine].sum())
         for statistic, value in (("subjects", n), ("events", events)):
-            pen.write(statistic, value, variable=column, group=arm, n=n, events=events, method=COUNT)
+            pen.write(statistic, value, variable=column, group=arm, n=n, events=events, method=counted)
 
 
 def _write_level(
-    pen: Pen, subset: Subset, column: str, chosen: Bools, effect: LeftOut | CannotEstimate, method: str
+    pen: Pen, people: Subset, counted: str, column: str, effect: LeftOut | CannotEstimate, method: str
 ) -> None:
-    counts: Counts = {"n": int(chosen.sum()), "events": int(subset.event[chosen].sum())}
-    pen.write("subjects", counts["n"], variable=column, method=COUNT, **counts)
-    _write_arms(pen, subset, chosen, column)
+    counts = _counts(people)
+    pen.write("subjects", counts["n"], variable=column, method=counted, **counts)
+    _write_arms(pen, people, counted, column)
     if isinstance(effect, CannotEstimate):
         return
     ratio, how = effect.estimate, "; ".join(one for one in (method, effect.method) if one)
@@ -226,8 +247,12 @@ def _write_level(
     pen.write("standard_error", ratio.se, variable=column, method=how, **counts)
 
 
-def _write_test(pen: Pen, subset: Subset, name: str, test: _Test) -> None:
-    counts: Counts = {"n": len(subset.days), "events": int(subset.event.sum())}
+def _write_test(pen: Pen, name: str, test: _Test) -> None:
+    counts = _counts(test.people)
     p = chi_square_p(test.chi_square, test.degrees) if test.p is None else test.p
     for statistic, value in (("chi_square", test.chi_square), ("degrees", test.degrees), ("p_value", p)):
         pen.write(statistic, value, section="interaction", variable=name, method=test.method, **counts)
+
+
+def _counts(people: Subset) -> Counts:
+    return {"n": len(people.days), "events": int(people.event.sum())}

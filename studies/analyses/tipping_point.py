@@ -55,7 +55,8 @@ def _single_arm(analysis: PlannedAnalysis, context: Context) -> Done:
     counted = int((seen.followed if goal.direction == "at least" else seen.failed).sum())
     found = loss_to_follow_up(counted, known, lost, goal, alpha=criterion.alpha)
     turns = {verdict: _turn(found, verdict) for verdict in ("not shown", "not met")}
-    pen = Pen(context, analysis.id, subset.population, context.variables(of, TIME, EVENT), METHOD)
+    variables = context.variables(of, TIME, EVENT)
+    pen = Pen(context, analysis.id, subset.population, variables, METHOD, arm=EXPOSED)
     n = known + lost
     pen.write("subjects", n, group=EXPOSED, n=n)
     pen.write("lost", lost, group=EXPOSED, n=n)

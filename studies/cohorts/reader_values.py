@@ -7,9 +7,8 @@ from typing import Literal, cast
 
 from studies.cohorts.definition import Bound, Count, DateShift, Operator, Pick, Side, Test, Value
 from studies.cohorts.tables import PATIENT, EventTable, Model, known_columns
-from studies.yaml_reader import Node, nearest
+from studies.yaml_reader import FARTHEST_DAYS, Node, nearest
 
-FARTHEST_DAYS = 60_000  # 164 years: no patient's day lies farther from another
 _SIDES = ("start", "end")
 _COMPARISONS: Mapping[str, Operator] = {
     "is": "eq", "is_not": "ne", "at_least": "ge", "more_than": "gt", "at_most": "le", "less_than": "lt",

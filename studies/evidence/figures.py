@@ -15,12 +15,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from rwd_platform.core.text import LANGUAGES, Bilingual, Language
+from studies.evidence.curve_labels import Named, name_curves
 from studies.evidence.fonts import SANS, sans_file
 from studies.evidence.numbers import Number
 
 TEAL, GREY, INK, SOFT, SHADE = "#0b6470", "#7b868a", "#1c2326", "#5a666b", "#dfeceb"
 WIDTH = 6.4  # inches: the text width of an A4 page
 _DPI = 200
+_SIDE = (
+    (7.5, 20),
+    (6.8, 24),
+)  # a type size, and how many half-width letters it leaves beside the numbers at risk
 _BIN = 0.05  # the width of a histogram bin that was not merged
 _WEB_FONTS = (
     "'Noto Sans SC', 'PingFang SC', 'Microsoft YaHei', 'Hiragino Sans GB', 'WenQuanYi Micro Hei', sans-serif"
@@ -149,9 +154,9 @@ def survival(curves: Sequence[Curve], days: Sequence[int], labels: SurvivalLabel
         end = max(days) if days else max(point[0] for curve in curves for point in curve.points)
         for curve in curves:
             _step(axes, curve, end)
-        _label_curves(axes, curves, language, end)
         axes.set_xlim(0, end * 1.01)
         axes.set_ylim(0, 1.005)
+        _label_curves(axes, curves, language, end)
         axes.set_yticks([0, 0.25, 0.5, 0.75, 1.0])
         axes.set_yticklabels(["0", "25%", "50%", "75%", "100%"])
         axes.axhline(0.5, color=SOFT, lw=0.4, ls=(0, (2, 3)), zorder=0)
@@ -195,25 +200,16 @@ def _step(axes: Any, curve: Curve, end: float) -> None:
 
 
 def _label_curves(axes: Any, curves: Sequence[Curve], language: Language, end: float) -> None:
-    """Each curve's name beside it: above the higher one, below the lower one, where they are apart."""
-    at = 0.5 * end
-    heights = [
-        max((point for point in curve.points if point[0] <= at), default=(0, 1.0, 1.0, 1.0))[1]
-        for curve in curves
-    ]
-    order = sorted(range(len(curves)), key=lambda index: heights[index])
-    for rank, index in enumerate(order):
-        lowest = rank == 0 and len(curves) > 1
-        axes.annotate(
-            curves[index].title.in_language(language),
-            (at, heights[index]),
-            color=curves[index].colour,
-            xytext=(-4 if lowest else 4, -15 if lowest else 15),
-            textcoords="offset points",
-            ha="right" if lowest else "left",
-            va="center",
-            fontsize=8.5,
-        )
+    """After the limits of the axes are set: where a name finds room depends on them."""
+    named = []
+    for curve in curves:
+        inside = [(0.0, 1.0, 1.0, 1.0), *(point for point in curve.points if 0 < point[0] <= end)]
+        low = [point[1] if point[2] is None else point[2] for point in inside]
+        high = [point[1] if point[3] is None else point[3] for point in inside]
+        title = curve.title.in_language(language)
+        x, y = [point[0] for point in inside], [point[1] for point in inside]
+        named.append(Named(title, curve.colour, x, y, low, high))
+    name_curves(axes, named, rules=(0.5,))
 
 
 def _at_risk(
@@ -234,23 +230,31 @@ def _at_risk(
     )
     for row, curve in enumerate(curves):
         down = ScaledTranslation(0, -0.70 - 0.19 * row, inches)
+        name, size = beside(curve.title.in_language(language))
         axes.text(
             0.012,
             0,
-            _short(curve.title.in_language(language)),
+            name,
             transform=side + down,
-            fontsize=7.5,
+            fontsize=size,
             color=curve.colour,
+            va="center",
+            linespacing=0.95,
         )
         for day, number in zip(days, curve.at_risk, strict=True):
             shown = number.in_language(language) if number else "–"
-            text = axes.text(day, 0, shown, transform=base + down, ha="center", fontsize=7.5)
+            text = axes.text(day, 0, shown, transform=base + down, ha="center", va="center", fontsize=7.5)
             if number:
                 mark(text, number)
 
 
-def _short(title: str) -> str:
-    return title if len(title) <= 17 else title[:16] + "…"
+def beside(title: str) -> tuple[str, float]:
+    """An arm's name in the column left of the numbers at risk, whole, with the type size at which it fits."""
+    wide = sum(2 if ord(letter) > 0x2E7F else 1 for letter in title)
+    for size, fits in _SIDE:
+        if wide <= fits:
+            return title, size
+    return folded(title, 0), 6.3
 
 
 @dataclass(frozen=True)

@@ -71,9 +71,15 @@ class Panel:
         return _HEAD + _LINE * len(self.shown) + _FOOT
 
 
-def forest(lines: Sequence[ForestLine], overseas: ForestLine | None, labels: ForestLabels) -> Painter:
+def forest(
+    lines: Sequence[ForestLine],
+    overseas: ForestLine | None,
+    labels: ForestLabels,
+    *,
+    low_is_better: bool = True,
+) -> Painter:
     """The estimates one below the other; the overseas result is the dashed line, its interval the shade."""
-    return panels([Panel(lines, labels, overseas)])
+    return panels([Panel(lines, labels, overseas, low_is_better=low_is_better)])
 
 
 def panels(each: Sequence[Panel]) -> Painter:

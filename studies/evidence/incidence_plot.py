@@ -7,15 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from rwd_platform.core.text import Bilingual, Language
-from studies.evidence.figures import SHORT_DAYS, SOFT, Painter, canvas, mark
+from studies.evidence.curve_labels import Named, name_curves
+from studies.evidence.figures import SHORT_DAYS, SOFT, Painter, beside, canvas, mark
 from studies.evidence.numbers import Number
 
 _LEFT, _RIGHT = 0.205, 0.97  # of the figure's width, as of the survival curves
 _PANEL, _GAP = 2.05, 0.52  # inches: a panel, and between two of them, where the lower one's name stands
 _TOP, _AXIS, _RISK = 0.34, 0.72, 0.19  # inches: above the panels, below them, and a line of numbers at risk
 _HEADROOM = 1.12  # over the highest curve, so that its name finds place
-_ABOVE, _BELOW = range(7, 20), range(2, 13)  # twentieths of the axis at which a name may stand
-_NAME_HEIGHT = 0.12  # of a panel: a name, and air
 _STEPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.25)  # between the ticks of the share
 
 Point = tuple[float, float, float | None, float | None]
@@ -61,7 +60,7 @@ def incidence(curves: Sequence[IncidenceCurve], days: Sequence[int], labels: Inc
             for curve, points in drawn:
                 (_dots if curve.is_sparse else _draw)(axes, points, curve.colour)
             _scale(axes, [points for _, points in drawn], days, end)
-            _name(axes, drawn, language, end)
+            _name(axes, drawn, language)
             axes.set_title(kind.in_language(language), loc="left", fontsize=9, pad=7)
             axes.set_ylabel(labels.share.in_language(language), fontsize=8)
         axes.set_xlabel(labels.time.in_language(language), fontsize=8)
@@ -128,62 +127,17 @@ def _time(day: int, end: float) -> str:
     return f"{round(years)}" if abs(years - round(years)) < 0.02 else f"{years:.1f}"
 
 
-def _name(
-    axes: Any, drawn: Sequence[tuple[IncidenceCurve, list[Point]]], language: Language, end: float
-) -> None:
-    """Each arm's name where the curves are far apart: the higher one's above all bands, the other's below them.
-
-    Curves rise, so that the name above ends at its place and the one below begins there.
-    """
-    shown = [(curve, points) for curve, points in drawn if len(points) > 1]
-    if not shown:
-        return
-    above = max((0.05 * end * step for step in _ABOVE), key=lambda at: _gap(shown, at))
-    highest = max(shown, key=lambda one: _read(one[1], above)[0])
-    _write(axes, highest[0], language, above, max(_read(points, above)[2] for _, points in shown), 1)
-    for one in shown:
-        if one is highest:
+def _name(axes: Any, drawn: Sequence[tuple[IncidenceCurve, list[Point]]], language: Language) -> None:
+    """A share without limits stands for them."""
+    named = []
+    for curve, points in drawn:
+        if len(points) < 2:
             continue
-        below = max((0.05 * end * step for step in _BELOW), key=lambda at: _room_below(axes, shown, one, at))
-        lowest = min(_read(points, below)[1] for _, points in shown)
-        # Where no place is free the name stands in the bands, never on the axis.
-        _write(axes, one[0], language, below, max(lowest, _NAME_HEIGHT * axes.get_ylim()[1]), -1)
-
-
-def _write(axes: Any, curve: IncidenceCurve, language: Language, at: float, height: float, side: int) -> None:
-    axes.annotate(
-        curve.title.in_language(language),
-        (at, height),
-        color=curve.colour,
-        xytext=(-4 * side, 4 * side),
-        textcoords="offset points",
-        ha="right" if side > 0 else "left",
-        va="bottom" if side > 0 else "top",
-        fontsize=8.5,
-    )
-
-
-def _gap(shown: Sequence[tuple[IncidenceCurve, list[Point]]], at: float) -> float:
-    shares = [_read(points, at)[0] for _, points in shown]
-    return max(shares) - min(shares)
-
-
-def _room_below(
-    axes: Any,
-    shown: Sequence[tuple[IncidenceCurve, list[Point]]],
-    one: tuple[IncidenceCurve, list[Point]],
-    at: float,
-) -> tuple[bool, bool, float]:
-    """Whether a name fits between the bands and the axis, whether the curve is the lowest there, and how far apart."""
-    room = min(_read(points, at)[1] for _, points in shown) >= _NAME_HEIGHT * axes.get_ylim()[1]
-    is_lowest = _read(one[1], at)[0] == min(_read(points, at)[0] for _, points in shown)
-    return room, is_lowest, _gap(shown, at)
-
-
-def _read(points: Sequence[Point], at: float) -> tuple[float, float, float]:
-    """Share and limits at a day; where there are no limits the share stands for them."""
-    _, share, low, high = max((point for point in points if point[0] <= at), key=lambda point: point[0])
-    return share, share if low is None else low, share if high is None else high
+        x, y = [point[0] for point in points], [point[1] for point in points]
+        low = [point[1] if point[2] is None else point[2] for point in points]
+        high = [point[1] if point[3] is None else point[3] for point in points]
+        named.append(Named(curve.title.in_language(language), curve.colour, x, y, low, high))
+    name_curves(axes, named)
 
 
 def _numbers(
@@ -203,11 +157,19 @@ def _numbers(
     axes.text(0.012, 0, title, transform=above, fontsize=7.5, color=SOFT)
     for row, curve in enumerate(curves):
         down = ScaledTranslation(0, -0.70 - _RISK * row, inches)
-        name = curve.title.in_language(language)
-        shown = name if len(name) <= 17 else name[:16] + "…"
-        axes.text(0.012, 0, shown, transform=side + down, fontsize=7.5, color=curve.colour)
+        name, size = beside(curve.title.in_language(language))
+        axes.text(
+            0.012,
+            0,
+            name,
+            transform=side + down,
+            fontsize=size,
+            color=curve.colour,
+            va="center",
+            linespacing=0.95,
+        )
         for day, number in zip(days, curve.at_risk, strict=True):
             count = number.in_language(language) if number else "–"
-            text = axes.text(day, 0, count, transform=base + down, ha="center", fontsize=7.5)
+            text = axes.text(day, 0, count, transform=base + down, ha="center", va="center", fontsize=7.5)
             if number:
                 mark(text, number)

@@ -43,8 +43,8 @@ class SubgroupLabels:
     comparator: Bilingual
     estimate: Bilingual
     p: Bilingual
-    better: Bilingual
-    worse: Bilingual
+    below_1: Bilingual
+    above_1: Bilingual
     axis: Bilingual
 
 
@@ -179,8 +179,8 @@ def _frame(
         )
     below = {"va": "center", "fontsize": 7, "color": SOFT}
     at = lines - 0.5 + 0.30 / _ROW
-    axes.text(0.94, at, "← " + labels.better.in_language(language), ha="right", **below)
-    axes.text(1.06, at, labels.worse.in_language(language) + " →", ha="left", **below)
+    axes.text(0.94, at, "← " + labels.below_1.in_language(language), ha="right", **below)
+    axes.text(1.06, at, labels.above_1.in_language(language) + " →", ha="left", **below)
 
 
 def _wrapped(text: str, width: int) -> str:

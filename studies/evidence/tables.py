@@ -11,6 +11,9 @@ from studies.evidence.numbers import NumberBook
 from studies.evidence.report.blocks import Align, Report, Span, Table, Text, words
 
 NONE = "—"  # a result that does not exist for this row
+_TIMES = frozenset(
+    {"median", "median_follow_up", "median_onset"}
+)  # of a curve: each limit may not be reached
 
 
 @dataclass(frozen=True)
@@ -76,8 +79,11 @@ class TableMaker:
         if not self.book.has(part.ard_id):
             return True
         row = self.book.row(part.ard_id)
-        reached = any("not reached" in warning for warning in row.warnings)
-        return getattr(row, part.field) is None and row.statistic != "median" and not reached
+        if getattr(row, part.field) is not None:
+            return False
+        if row.statistic in _TIMES and row.value is not None:
+            return False
+        return row.statistic != "median" and not any("not reached" in warning for warning in row.warnings)
 
     def _part(self, part: Part, place: str) -> Text:
         if isinstance(part, Text):

@@ -103,5 +103,35 @@ def test_a_sealed_run_prints_what_waits_and_no_estimate(
     assert answer.document["results_sha256"] == run.results_sha256
     assert f"rwd study unseal {study}" in answer.stderr
     assert not [one for one in MARKERS if one in answer.stdout.decode() + answer.stderr]
+    assert set(answer.document) == {"id", "results_sha256", "not_done", "sealed"}
     packaged = rwd("evidence", "assemble", study, "--json")
     assert (packaged.code, packaged.document["error"]["code"]) == (3, "study.results_sealed")
+
+
+def test_for_a_person_a_run_says_in_words_what_was_done_what_waits_and_what_was_not(
+    rwd: Rwd, study: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every planned analysis by its title, a missing result with its reason; nothing as a program would write it."""
+    platform = open_platform(Settings())
+    run = newest_run(platform, platform.records.get(Study, study))
+    platform.records.engine.dispose()
+    monkeypatch.setattr("rwd_platform.flows.study.run_study", lambda *_: run)
+    told = rwd("study", "run", study)
+    said = told.stdout.decode()
+    assert told.code == 0 and f"rwd study unseal {study}" in told.stderr
+    assert "{" not in said and "[" not in said and "not_done" not in said and "None" not in said
+    assert f"封存，揭盲后可见 · sealed until unsealed ({len(run.sealed_analyses)})" in said
+    assert "  restricted.crude  " in said and "  restricted.balance  " in said
+    assert "没有得出结果" not in said, "whether a sealed analysis was done is sealed too"
+    assert not [one for one in MARKERS if one in said + told.stderr]
+    reasons = {
+        "restricted.balance": "两组之一没有受试者 / one of the arms has no subjects",
+        "restricted.overlap.weights": "协变量完全共线 / covariates are collinear",
+    }
+    run.results = {**run.results, "not_done": reasons}
+    said = rwd("study", "run", study).stdout.decode()
+    lines = said.splitlines()
+    at = lines.index("没有得出结果 · without a result (2)")
+    assert lines[at + 1].startswith("  restricted.balance  ") and " · " in lines[at + 1]
+    assert lines[at + 2 : at + 4] == ["    两组之一没有受试者", "    one of the arms has no subjects"]
+    assert lines[at + 4].startswith("  restricted.overlap.weights  ")

@@ -97,7 +97,7 @@ def test_the_figure_names_both_kinds_both_arms_and_those_at_risk(report, languag
 @pytest.mark.parametrize(
     ("language", "note"),
     [
-        ("zh", "1\u00a0−\u00a0Kaplan-Meier 是两种事件合计的发生率"),
+        ("zh", "以 1 减该曲线得到两种事件合计的发生率"),
         ("en", "the share with either, not with the first kind"),
     ],
 )

@@ -5,13 +5,17 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 
+from studies.claims import claim_rules
 from studies.evidence.documents import json_documents, signoff, unsealing
 from studies.evidence.inputs import PackageInputs, SignedBy, Unsealing
 from studies.evidence.package import build
+from studies.evidence.report import claims_part
 from studies.evidence.report.blocks import Facts, Figure, Paragraph, Points, Table, Text
 from studies.evidence.report.content import make_report
 from studies.evidence.templates import verify as standalone
@@ -96,21 +100,53 @@ def test_borrowing_says_its_price(report):
     assert shown == ["65%", "70%", "75%", "80%", "85%", "90%", "95%"]
 
 
-def test_each_judged_result_has_its_level_and_what_kept_it_there(report):
+def conditions(report, language: str = "en") -> dict[str, list[list[str]]]:
+    """The lines of the table of conditions by analysis, which is named in the first of its lines."""
+    found: dict[str, list[list[str]]] = {}
+    name = ""
+    for row in table(report, "conditions").rows:
+        first, *rest = [cell.plain(language).replace("\u00a0", " ") for cell in row]
+        name = first or name
+        found.setdefault(name, []).append(rest)
+    return found
+
+
+def test_each_judged_result_has_its_level_and_its_conditions(report):
     rows = {cells(row)[0]: cells(row)[1:] for row in table(report, "claims").rows}
-    main = rows["One-year success against the performance criterion"]
-    assert main[:2] == ["primary", "descriptive"] and "Loss to follow-up 0.100 / 0.050" in main[2]
-    crude = rows["Against the external control, crude"]
-    assert "Control of confounding" in crude[2] and crude[3] == "Calibration by negative controls"
+    main = "One-year success against the performance criterion"
+    assert rows[main] == ["primary", "descriptive"]
+    assert ["Share lost before the horizon ≤ 5.0%", "10.0%", "not met"] in conditions(report)[main]
+    crude = conditions(report)["Against the external control, crude"]
+    assert ["Control of confounding: must be adjusted, weighted or matched", "—", "not met"] in crude
+    assert ["Systematic error by negative controls: must be estimated", "—", "not evaluated"] in crude
+
+
+def test_a_condition_is_a_neutral_subject_with_its_limit_and_what_was_found(report):
+    """'Balance after weighting' under 'not met' would read as if it were there."""
+    every = [line for lines in conditions(report, "zh").values() for line in lines]
+    balance = next(line for line in every if line[0].startswith("加权后标准化均数差的最大绝对值 ≤ "))
+    limit, found = float(balance[0].rpartition(" ")[2]), float(balance[1])
+    assert balance[2] == ("满足" if found <= limit else "未满足")
+    assert {line[-1] for line in every} <= {
+        "满足", "未满足", "未评价", "不适用",
+    }  # fmt: skip
+
+
+def test_every_gate_has_its_condition_in_words():
+    told = yaml.safe_load(
+        (Path(claims_part.__file__).parents[1] / "templates/claims.yaml").read_text("utf-8")
+    )
+    named = {key.removeprefix("condition.") for key in told["texts"] if key.startswith("condition.")}
+    assert named == {*claim_rules().gates, "unsealing"} - {"role"}
 
 
 def test_the_role_stands_apart_from_what_failed_and_a_gate_without_meaning_says_why(report):
     found = table(report, "claims")
     assert cells(found.rows[0])[1] == "primary"
     assert {cells(row)[1] for row in found.rows[1:]} <= {"secondary", "sensitivity", "descriptive"}
-    assert not any("Role in the protocol" in cells(row)[3] for row in found.rows)
-    notes = [note.plain("zh") for note in found.notes]
-    assert any("最坏情形”不适用：主要分析已将全部失访者计为失败" in note for note in notes)
+    asked = table(report, "conditions")
+    assert not any("Role" in cells(row)[1] for row in asked.rows)
+    assert any("不适用：主要分析已将全部失访者计为失败" in note.plain("zh") for note in asked.notes)
 
 
 def test_the_window_is_part_of_the_answer(report):
@@ -152,8 +188,11 @@ def test_outcomes_seen_before_unsealing_lower_every_level_and_the_report_says_so
     seen = dataclasses.replace(DECLARED, knowledge="seen", seen="Interim counts at a meeting")
     report, rows = claims_of(inputs, seen)
     assert {row[2] for row in rows} == {"supportive"}
-    gated = [row for row in rows if row[0].startswith(("One-year success", "Against the external control"))]
-    assert len(gated) >= 4 and all("Outcomes not seen before unsealing" in row[3] for row in gated)
+    gated = list(conditions(report).values())
+    assert len(gated) >= 4
+    assert all(
+        lines[-1] == ["Outcomes seen before unsealing: must be none", "—", "not met"] for lines in gated
+    )
     said = signed(report, "Outcomes known at unsealing")
     assert "outcomes had been seen (Interim counts at a meeting)" in said and "more than supportive" in said
     lead = next(one for one in report.summary if isinstance(one, Paragraph) and one.tone == "lead")
@@ -211,8 +250,8 @@ def test_a_p_value_never_prints_as_if_the_verdict_were_another(inputs):
     printed = {cells(row)[0]: cells(row)[-1] for row in table(report, "ph_all_adjusted").rows}
     assert printed["Global"] == "0.04996" and printed["Demo valve V"] == "0.0501"
     assert "P = 0.04996" in spoken(report, "en")
-    main = cells(table(report, "claims").rows[0])
-    assert "Planned size 0.79996 / 0.80000" in main[3]
+    main = conditions(report)["One-year success against the performance criterion"]
+    assert ["Power at the true share that the protocol assumed ≥ 80.000%", "79.996%", "not met"] in main
 
 
 def test_a_weighted_curve_says_how_its_band_was_made_and_what_its_weights_are_worth():
@@ -227,8 +266,9 @@ def test_a_weighted_curve_says_how_its_band_was_made_and_what_its_weights_are_wo
     assert "robust variance, weights taken as known" in notes and "Greenwood" not in notes
     size = made.results.row("all.kaplan_meier.comparator.effective_sample_size").value
     assert f"Demo valve S (external control) {size:.1f}" in notes or f"{size:.1f}" in notes
-    assert "Log-rank test (unweighted)" in notes and "after weighting to the treated" in figure.caption.plain(
-        "en"
+    assert (
+        "Log-rank test (unweighted)" in notes
+        and "after weighting to the exposed arm" in figure.caption.plain("en")
     )
 
 

@@ -169,7 +169,7 @@ def test_the_matrix_has_a_row_an_estimator_and_a_column_an_assumption(report):
     found = table(report, "specification_all_specification")
     assert [one.plain("en") for one in found.head] == [
         "Estimator",
-        "weighting to the treated (ATT)",
+        "weighting to the exposed arm (ATT)",
         "no control of confounding",
         "adjusted for covariates",
     ]

@@ -73,7 +73,7 @@ def test_a_text_that_loses_a_number_in_one_language_is_refused():
         phrases.text("x")
 
 
-def test_the_summary_tells_how_confounding_made_it_look_harmful(rotterdam):
+def test_the_summary_tells_how_confounding_made_the_hazard_look_raised(rotterdam):
     """Crude 1.30, restricted 0.84, adjusted 0.67, weighted 0.66, the trial 0.69: in that order, in words."""
     report, _, _ = rotterdam
     lead, beside, *_ = [block for block in report.summary if isinstance(block, Paragraph)][1:]
@@ -85,7 +85,7 @@ def test_the_summary_tells_how_confounding_made_it_look_harmful(rotterdam):
     assert [next(one for one in ("1.30", "0.84", "0.67", "0.66") if one in text) for text in told[:4]] == [
         "1.30", "0.84", "0.67", "0.66",
     ]  # fmt: skip
-    assert "it looks harmful" in told[0] and "it looks protective" in told[2]
+    assert "the hazard looks raised" in told[0] and "the hazard looks lowered" in told[2]
     assert "rejects (global P < 0.001" in told[4] and "P = 0.105" in told[4]
 
 

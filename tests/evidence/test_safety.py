@@ -71,8 +71,8 @@ def numbers_of(results: ResultSet, stem: str) -> tuple[str, str, str]:
 def test_the_overview_prints_every_kind_of_both_arms_from_the_results(report, inputs):
     rows = cells(table(report, "safety_all_safety"))
     assert [row[0] for row in rows[::2]] == [
-        "Any adverse event", "Serious", "Related (possible or more)", "Leading to death", "Device deficiency",
-        "Seriousness not judged", "Relatedness not judged",
+        "Any adverse event", "Serious", "Related to what was used (possible or more)", "Leading to death",
+        "Device deficiency", "Seriousness not judged", "Relatedness not judged",
     ]  # fmt: skip
     assert [row[1] for row in rows[:2]] == ["Exposed", "Comparator"]
     assert tuple(rows[0][2:5]) == numbers_of(inputs.results, "all.safety.any.exposed")

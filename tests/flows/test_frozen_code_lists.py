@@ -14,7 +14,7 @@ from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.study import freeze_protocol, frozen_protocol, lock_data, register_study, run_study
 from rwd_platform.log.entry import Act, Object
 from rwd_platform.records.tables import AuditEntry, DataLockRecord, QualityRun, Study
-from studies.code_lists import UNKNOWN, CodeList
+from studies.code_lists import CodeList, unknown_list
 from tests.flows.sending import RESEARCHER, actions
 from tests.flows.test_lock_code_lists import SIGNED, text_with
 from tests.flows.test_study import PROTOCOL, refusal
@@ -69,7 +69,7 @@ def test_a_list_that_changed_under_its_version_stops_the_lock(
 
 
 def _missing(reference: str) -> CodeList:
-    raise UNKNOWN.error(reference=reference)
+    raise unknown_list(reference, ())
 
 
 def test_a_freeze_of_before_the_hashes_is_held_to_its_first_lock(

@@ -114,7 +114,7 @@ def test_before_the_freeze_the_page_names_diagnostics_without_which_nothing_is_u
     first, last = TEXT.index("  - id: all.overlap"), TEXT.index("  - id: all.follow_up")
     text = (TEXT[:first] + TEXT[last:]).replace("\nid: valve-v\n", "\nid: valve-w\n")
     said = page(as_user, register_study(platform, seed.SEED, text), "zh")
-    assert "结果将不能揭盲" in said and "all：overlap" in said
+    assert "结果将不能揭盲" in said and "all：倾向评分重叠 overlap" in said
 
 
 def unseal(platform: Platform, study: Study, knowledge: Knowledge) -> None:

@@ -118,8 +118,8 @@ REFUSALS = [
 def test_what_cannot_compete_is_refused_with_its_place_and_why(old, new, path, why):
     """In both languages, and before anything is locked or analysed."""
     error = refused(changed((old, new)))
-    assert path in error.en and why in error.en
-    assert path in error.zh and error.zh != error.en
+    assert path in error.details["path"] and why in error.en
+    assert "（第 " in error.zh and "(line " in error.en
 
 
 def test_a_covariate_may_be_called_status_where_nothing_competes():

@@ -205,6 +205,16 @@ def test_few_failures_are_said_beside_the_bridged_difference():
     assert any("fewer than 5 succeeded or failed" in one for one in row.warnings)
 
 
+def test_rows_of_a_single_arm_name_the_people_of_that_arm_alone(results):
+    single = ("performance_criterion", "bridging", "borrowing")
+    plans = {one.id for one in protocol().analyses if one.method in single}
+    rows = [row for row in results.rows if row.analysis in plans and ".overseas." not in row.id]
+    assert len({row.analysis for row in rows}) == 3
+    for row in rows:
+        assert row.row_set.endswith(".exposed") and len(results.row_sets[row.row_set]) == 60, row.id
+        assert row.n is None or row.n <= 60, row.id
+
+
 def test_matching_reaches_the_published_means_exactly(results):
     matched = next(one for one in results.series if one.id == "all.bridging.matched")
     assert [point[0] for point in matched.points] == ["age", "ejection", "diabetes", "age^2", "ejection^2"]

@@ -9,6 +9,7 @@ import pytest
 from rwd_platform.core.errors import PlatformError
 from studies.planned_reader import FIELDS
 from studies.protocol import load_protocol
+from studies.yaml_reader import among, printed
 from tests.studies.valve import TEXT
 
 
@@ -88,7 +89,7 @@ def test_a_field_of_another_method_is_refused(method):
     strange = next(name for name in ("tau", "days", "criterion", "of") if name not in (*required, *optional))
     block = f"analyses:\n  - {{id: x.y, method: {method}, title: {{zh: 一, en: One}}, {strange}: 1}}\n"
     error = refused(TEXT.replace("analyses:\n", block, 1))
-    assert "analyses[0]" in error.en
+    assert "analyses[x.y]" in error.en and "analyses[x.y]" in error.zh
 
 
 def test_strata_and_subgroups_are_levels_not_numbers():
@@ -108,3 +109,68 @@ def test_a_series_of_successes_is_not_borrowed_for_a_criterion_of_failures():
     at = TEXT.index("method: borrowing")
     turned = TEXT[:at] + TEXT[at:].replace("direction: at_least", "direction: at_most", 1)
     assert "the series publishes successes" in refused(turned).en
+
+
+@pytest.mark.parametrize(
+    "days", ["0.5", "true", "yes", ".inf", ".nan", "-1", "36526", "1" + "0" * 400, "[365]"]
+)
+@pytest.mark.parametrize(
+    ("old", "new", "place"),
+    [
+        ("    tau: 365\n", "    tau: {}\n", "tau"),
+        ("horizon: {day: 365, window: 14}", "horizon: {{day: {}, window: 14}}", "horizon.day"),
+        ("horizon: {day: 365, window: 14}", "horizon: {{day: 365, window: {}}}", "horizon.window"),
+        ("    horizon_day: 365\n", "    horizon_day: {}\n", "horizon_day"),
+        ("days: [30, 90, 180, 365]", "days: [30, {}]", "days[1]"),
+        ("    until: 365\n", "    until: {}\n", "until"),
+    ],
+)
+def test_every_count_of_days_is_a_whole_number_within_a_hundred_years(old, new, place, days):
+    """A count that no follow-up has would only fail later, in the middle of a run, or never."""
+    error = refused(changed(old, new.format(days)))
+    assert error.details["path"].endswith(place) and "（第 " in error.zh
+    assert not re.search(r"\b(True|inf|nan|None|object at)\b", error.en)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "near"),
+    [
+        ("    aggregate: trial_abroad\n", "    aggregate: trial_abrod\n", "trial_abroad"),
+        ("    of: all.weighted\n", "    of: all.weigted\n", "all.weighted"),
+        ("    of: all.criterion\n", "    of: all.criterium\n", "all.criterion"),
+        ("compares: [all.crude, all.adjusted, all.rmst]", "compares: [all.crude, all.rmts]", "all.rmst"),
+        ("{name: diabetes, mean: 0.3916666667}", "{name: diabtes, mean: 0.3916666667}", "diabetes"),
+    ],
+)
+def test_a_slip_of_the_finger_is_answered_with_the_name_that_was_meant(old, new, near):
+    error = refused(changed(old, new))
+    assert f"did you mean {near}? Defined: " in error.en and f"是否想写 {near}？已定义：" in error.zh
+
+
+def test_of_many_names_ten_are_listed_and_the_rest_counted():
+    known = [f"c{number}" for number in range(25)]
+    zh, en = among("zzz", known)
+    assert zh == f"（已定义：{'、'.join(known[:10])} 等 25 个）" and en.endswith("c9 and 15 more)")
+    assert (
+        among("c7", known)[1].startswith(" (did you mean c7?") and among("x", ())[1] == " (none is defined)"
+    )
+
+
+def test_what_was_written_is_repeated_in_one_short_line():
+    """A name of a thousand letters, or with line ends in it, does not fill the screen."""
+    assert printed("a\nb\x1b[0m") == "a?b?[0m" and len(printed("x" * 1000)) == 61
+    long = "x" * 5000
+    error = refused(changed("    population: all\n    tau", f"    population: {long}\n    tau"))
+    assert len(error.en) < 400
+
+
+def test_a_code_list_that_is_not_there_is_answered_with_the_lists_that_are():
+    error = refused(
+        TEXT.replace(
+            'codes: {system: "http://hl7.org/fhir/sid/icd-10", any_of: [I35.0]}',
+            "codes: {list: mastectmy@1}",
+            1,
+        )
+    )
+    assert "did you mean mastectomy@1?" in error.en and "是否想写 mastectomy@1？" in error.zh
+    assert "breast-cancer@1" in error.en

@@ -76,6 +76,43 @@ def test_entropy_balancing_makes_the_means_equal_and_says_what_it_cost():
     assert exposed.value == exposed.n
 
 
+def test_subgroups_of_matched_people_count_the_matched_as_the_model_does():
+    of = plan("matched")
+    looked = PlannedAnalysis(
+        "all.by", "subgroups", Bilingual("题", "Title"), population="all", of="all.it", by=("frailty",)
+    )
+    results = run(of, looked)
+    whole = [results.row(f"all.by.{arm}.subjects") for arm in ("exposed", "comparator")]
+    assert [row.value for row in whole] == R["matched"]["matched"]
+    assert {row.method for row in whole} == {"count of those matched"}
+    ratios = [row for row in results.rows if row.analysis == "all.by" and row.statistic == "hazard_ratio"]
+    assert ratios
+    for ratio in ratios:
+        level = ratio.id.removesuffix(".hazard_ratio")
+        assert (
+            sum(results.row(f"{level}.{arm}.subjects").value for arm in ("exposed", "comparator")) == ratio.n
+        )
+        assert (
+            sum(results.row(f"{level}.{arm}.events").value for arm in ("exposed", "comparator"))
+            == ratio.events
+        )
+        frame = PEOPLE.frame
+        assert ratio.n < (frame.frailty == level.rpartition(".")[2]).sum()
+
+
+def test_a_hospital_left_out_of_matched_people_counts_the_pairs_that_are_left():
+    looked = PlannedAnalysis(
+        "all.left", "leave_one_out", Bilingual("题", "Title"), population="all", of="all.it"
+    )
+    frame = PEOPLE.frame.assign(site_id=[f"site-{place % 3}" for place in range(len(PEOPLE.frame))])
+    results = run(plan("matched"), looked, people=dataclasses.replace(PEOPLE, frame=frame))
+    for number in (1, 2, 3):
+        told = results.row(f"all.left.without_{number}.site")
+        ratio = results.row(f"all.left.without_{number}.stent.hazard_ratio")
+        assert told.n == ratio.n and told.events == ratio.events
+        assert told.n % 2 == 0 and told.n < 200
+
+
 def test_a_curve_of_matched_people_follows_only_them():
     results = run(plan("matched", "kaplan_meier", days=(100,)))
     for arm, wanted in zip(("exposed", "comparator"), R["matched"]["matched"], strict=True):

@@ -135,10 +135,80 @@ def test_every_text_is_in_both_languages():
     ],
 )
 def test_what_is_wrong_is_named_by_its_place_in_both_languages(old, new, place):
-    """The path is that of the YAML, so that the writer finds it without knowing the program."""
+    """The path is that of the YAML, so that the writer finds it without knowing the program; with its line."""
     error = refusal(changed(old, new))
-    assert place in error.zh and place in error.en
+    assert error.details["path"].startswith(place)
+    shown = place.split("[")[0]
+    assert shown in error.zh and shown in error.en
+    assert "[0]" not in error.zh + error.en, "places are counted from 1, or have a name"
+    assert re.search(r"（第 [1-9]\d* 行）", error.zh) and re.search(r"\(line [1-9]\d*\)", error.en)
     assert error.next_zh and error.next_en
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "en", "zh"),
+    [
+        ("    unit: kg\n", "    unit: kg\n    units: kg\n", "covariates[weight_kg].units", "[weight_kg].units"),
+        ("grace_days: [0, 2]", "grace_days: [0, two]", "grace_days[item 2]", "grace_days[第 2 项]"),
+        ("when: {life: event}", "when: {life: dead}", "rules[item 1].when.life", "rules[第 1 项].when.life"),
+        ("covariate: age, at_least: 65", "covariate: age", "[item 1]", "[第 1 项]"),
+        ("weights: overlap}\n", "weights: overlap, proportional_hazards: true}\n", "analyses[all.", "analyses[all."),
+        ("final: true", "final: 1", "outcome.sources[life].final", "outcome.sources[life].final"),
+        ("id: all.crude", "id: all.follow_up", "analyses[item 8].id", "analyses[第 8 项].id"),
+    ],
+)  # fmt: skip
+def test_a_place_in_a_list_is_told_by_its_id_or_counted_from_one(old, new, en, zh):
+    """Two items with one id are told by their numbers: the id would name both."""
+    error = refusal(changed(old, new))
+    assert en in error.en and zh in error.zh
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "near", "known"),
+    [
+        ("title: {zh: 一, en: Crude}, population: all", "title: {zh: 一, en: C}, population: al", "all", "all"),
+        ("covariates: [age, frailty], weights", "covariates: [age, fraity], weights", "frailty", "weight"),
+        ("covariate: age, at_least: 65", "covariate: aged, at_least: 65", "age", "frailty"),
+        ("one_of: [fit]", "one_of: [fitt]", "fit", "frail"),
+        ("compares: [all.crude, ", "compares: [all.crud, ", "all.crude", "all.crude"),
+        ("when: {life: event}", "when: {lif: event}", "life", "life"),
+    ],
+)  # fmt: skip
+def test_a_name_that_nothing_has_is_answered_with_the_nearest_and_with_what_there_is(old, new, near, known):
+    error = refusal(changed(old, new))
+    assert f"did you mean {near}?" in error.en and f"是否想写 {near}？" in error.zh
+    assert known in error.en.split("Defined: ")[1] and known in error.zh.split("已定义：")[1]
+
+
+def test_a_name_that_is_near_nothing_is_answered_with_what_there_is_alone():
+    error = refusal(changed("covariate: age, at_least: 65", "covariate: zzzzz, at_least: 65"))
+    assert (
+        "did you mean" not in error.en
+        and "(defined: age, weight" in error.en
+        and "（已定义：age、" in error.zh
+    )
+
+
+@pytest.mark.parametrize(
+    "days", ["0.5", "true", ".inf", ".nan", "-36526", "36526", "1" + "0" * 300, "1.0e+300"]
+)
+def test_a_number_of_days_is_a_whole_one_within_a_hundred_years(days):
+    for old, new in (
+        ("grace_days: [0, 2]", f"grace_days: [-36525, {days}]"),
+        ("washout_days: 100", f"washout_days: {days}"),
+        ("days: [100, 9000]", f"days: [100, {days}]"),
+        ("days: [-365, -1]", f"days: [{days}, -1]"),
+    ):
+        error = refusal(changed(old, new))
+        assert "days" in error.details["path"] and "Traceback" not in error.en
+        assert any("\u4e00" <= letter <= "\u9fff" for letter in error.zh.split("：")[-1])
+        assert not re.search(
+            r"\b(None|True|False|inf|nan|Node|dict|list\()", error.en.replace("infinite", "")
+        )
+
+
+def test_a_hundred_years_are_read():
+    assert load_protocol(changed("washout_days: 100", "washout_days: 36525")).exposure.washout_days == 36525
 
 
 def test_an_overseas_result_must_lie_in_its_own_limits():
@@ -277,7 +347,7 @@ def test_a_broken_calendar_refuses_unless_the_protocol_says_otherwise():
 def test_what_is_wrong_in_the_section_is_named_by_its_place(section: str, place: str):
     """An unknown choice, a column that joins rows or that an analysis reads, a rule that sees outcomes."""
     error = refusal(with_lock(section))
-    assert re.search(rf"at {re.escape(place)}(?: \(line [0-9]+\))?:", error.en) and place in error.zh
+    assert error.details["path"] == place and re.search(r"\(line [0-9]+\):", error.en)
 
 
 def test_a_lock_by_month_is_refused_when_analyses_are_planned_and_says_why():

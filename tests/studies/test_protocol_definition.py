@@ -336,7 +336,9 @@ def test_a_list_of_the_house_that_nobody_signed_is_refused():
 
 def test_a_list_that_does_not_exist_is_refused_by_its_place():
     error = refusal(NEW.replace(IMPLANTS, "codes: {list: no-such@1}"))
-    assert "cohort.entry.events[0].codes.list" in error.en
+    assert error.details["path"] == "cohort.entry.events[0].codes.list"
+    assert "events[item 1].codes.list" in error.en and "现有" not in error.zh
+    assert "mastectomy@1" in error.en and "mastectomy@1" in error.zh
 
 
 # -- the lock ----------------------------------------------------------------------------------------

@@ -56,7 +56,7 @@ def test_the_line_is_the_one_that_an_editor_shows():
     assert [one.line for one in root.at("a").at("b").items()] == [3, 4]
     with pytest.raises(PlatformError) as refused:
         root.at("a").at("b").items()[1].keys(("c", "missing"))
-    assert "a.b[1].missing (line 4)" in refused.value.en
+    assert "a.b[item 2].missing (line 4)" in refused.value.en
 
 
 @pytest.mark.parametrize("key", ["x]", "[", "a..b", ".", "x[0"])

@@ -19,6 +19,7 @@ from rwd_platform.records.tables import AnalysisRun, Study
 from rwd_platform.server import (
     cohort_charts,
     conclusions,
+    doubt_results,
     free_texts,
     protocols,
     queries,
@@ -127,7 +128,8 @@ def _page(
         frozen_lock=queries.frozen_locks(records, [locks[0].id]).get(locks[0].id, "") if locks else "",
         attrition=results.attrition(locks[0].manifest) if locks and locks[0].id in readable else (),
         run=runs[0] if runs else None,
-        shown=results.read(runs[0].results) if runs else None,
+        shown=results.read(runs[0].results, largest_smd=outline.largest_smd) if runs else None,
+        doubts=doubt_results.doubts_of(runs[0].results, outline) if runs else None,
         concluded=_concluded(platform, runs[0], outline) if runs else (),
         packages=queries.packages(records, visitor, study_id) if visitor.may("package.read") else [],
         free_texts=free_texts.of_study(platform, visitor, study, locks[0]) if locks else None,

@@ -16,7 +16,7 @@ from studies.evidence.report.blocks import Report
 from studies.evidence.report.context import Context, inside
 from studies.evidence.report.phrases import Phrases
 
-TEXTS = ("texts.yaml", "designs.yaml", "doubt.yaml", "safety.yaml", "incidence.yaml")
+TEXTS = ("texts.yaml", "designs.yaml", "claims.yaml", "doubt.yaml", "safety.yaml", "incidence.yaml")
 
 
 def make_report(

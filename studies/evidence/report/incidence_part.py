@@ -9,7 +9,8 @@ from studies.evidence.incidence_plot import IncidenceCurve, IncidenceLabels, Poi
 from studies.evidence.numbers import Number
 from studies.evidence.report.blocks import Block, Figure, Points, Table, Text
 from studies.evidence.report.context import Context, inside
-from studies.evidence.tables import NONE, Cell, Part, Result, interval
+from studies.evidence.report.estimates import share
+from studies.evidence.tables import Result, interval
 from studies.planned import PlannedAnalysis
 from studies.protocol import ARMS, EXPOSED
 from studies.reasons import in_language
@@ -126,7 +127,7 @@ def _incidences(context: Context, plan: PlannedAnalysis, arms: list[str], kinds:
         counts = (Result(_observed(plan, kind, arm), "int", field) for kind, arm in columns)
         maker.add(context.label(label), *counts)
     for day in _days(plan):
-        shares = (_share(context, f"{plan.id}.{arm}.{kind.statistic}.day_{day}") for kind, arm in columns)
+        shares = (share(context, f"{plan.id}.{arm}.{kind.statistic}.day_{day}", 0.0) for kind, arm in columns)
         maker.add(_at(context, day, short=max(plan.days) <= SHORT_DAYS), *shares)
     return maker.table(
         context.text("incidence.table", population=context.population(plan)), context.text("incidence.limits")
@@ -136,15 +137,6 @@ def _incidences(context: Context, plan: PlannedAnalysis, arms: list[str], kinds:
 def _head(context: Context, kind: Kind, arm: str) -> Bilingual:
     title = context.protocol.exposure.arm_title(arm)
     return Bilingual(f"{kind.title.zh}：{title.zh}", f"{kind.title.en}: {inside(title).en}")
-
-
-def _share(context: Context, ard_id: str) -> Cell:
-    """`21.0% (16.8%–25.5%)`; before the first event of the kind a share of 0 without limits."""
-    row = context.row(ard_id)
-    if row is None or row.value is None:
-        return NONE
-    parts: list[Part] = interval(ard_id, "percent.1")
-    return parts if row.ci_low is not None else Result(ard_id, "percent.1")
 
 
 def _at(context: Context, day: int, *, short: bool) -> Text:

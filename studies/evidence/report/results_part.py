@@ -11,7 +11,9 @@ from studies.evidence.report.blocks import Block, Table, Text
 from studies.evidence.report.claims_part import claims
 from studies.evidence.report.context import Context, inside
 from studies.evidence.report.designs_part import designs
+from studies.evidence.report.estimates import quantile, share
 from studies.evidence.report.incidence_part import competing
+from studies.evidence.report.others_part import others
 from studies.evidence.report.safety_part import safety
 from studies.evidence.report.summary_part import OVERSEAS, compared
 from studies.evidence.tables import Result, interval
@@ -37,6 +39,7 @@ def results(context: Context) -> list[Block]:
         *([context.heading("cox.title", 2), *models] if models else []),
         *_sensitivity(context),
         *designs(context),
+        *others(context),
         *safety(context),
         *claims(context),
     ]
@@ -162,11 +165,11 @@ def _medians(context: Context, plan: PlannedAnalysis, arms: list[str]) -> Table:
     stems = [f"{plan.id}.{arm}" for arm in arms]
     maker.add(context.label("median.subjects"), *(Result(f"{one}.median", "int", "n") for one in stems))
     maker.add(context.label("median.events"), *(Result(f"{one}.median", "int", "events") for one in stems))
-    maker.add(context.label("median.median"), *(interval(f"{one}.median", "int") for one in stems))
+    maker.add(context.label("median.median"), *(quantile(context, f"{one}.median") for one in stems))
     note = "median.note" if plan.weights == "none" else "median.note_weighted"
     for day in plan.days:
         label = _at(context, day, short=max(plan.days) <= SHORT_DAYS)
-        maker.add(label, *(interval(f"{one}.survival.day_{day}", "percent.1") for one in stems))
+        maker.add(label, *(share(context, f"{one}.survival.day_{day}", 1.0) for one in stems))
     return maker.table(
         context.text("median.caption", population=_population(context, plan)), context.text(note)
     )
@@ -197,9 +200,11 @@ def _follow_up(context: Context, plan: PlannedAnalysis) -> Table:
             Result(f"{row}.events", "int"),
             Result(f"{row}.person_years", "fixed.1"),
             interval(f"{row}.rate_per_100_person_years", "fixed.2"),
-            interval(f"{row}.median_follow_up", "int"),
+            quantile(context, f"{row}.median_follow_up"),
         )
-    return maker.table(context.text("follow.caption", population=context.population(plan)))
+    return maker.table(
+        context.text("follow.caption", population=context.population(plan)), context.text("follow.note")
+    )
 
 
 def _terms(context: Context, plan: PlannedAnalysis) -> list[tuple[str, Bilingual, str]]:
@@ -318,10 +323,11 @@ def _sensitivity(context: Context) -> list[Block]:
             Result(f"{stem}p_value", "p"),
         )
     overseas = context.protocol.overseas
-    caption = context.text("sensitivity.caption")
     heading = context.heading("sensitivity.title", 2)
     if overseas is None or not context.row(OVERSEAS):
-        return [heading, maker.table(caption, context.text("sensitivity.without_overseas_note"))]
+        note = context.text("sensitivity.without_overseas_note")
+        return [heading, maker.table(context.text("sensitivity.caption"), note)]
     counts = (Result(OVERSEAS, "int", "n"), Result(OVERSEAS, "int", "events"))
     maker.add(overseas.title, *counts, interval(OVERSEAS, "fixed.3"), "—", "—")
+    caption = context.text("sensitivity.caption_overseas")
     return [heading, maker.table(caption, context.text("sensitivity.note", source=overseas.source))]

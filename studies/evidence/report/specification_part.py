@@ -175,6 +175,14 @@ def _line(context: Context, place: str, way: _Way) -> ForestLine:
     )
 
 
+def _low_is_better(context: Context, plan: PlannedAnalysis, scale: str) -> bool:
+    """A ratio of hazards, and unless the event is wanted; of a criterion as it says itself."""
+    criterion = context.protocol.analysis(plan.of).criterion
+    if criterion is not None:
+        return criterion.direction == "at_most"
+    return (scale == "hazard_ratio") != context.protocol.outcome.wanted
+
+
 def _panel(
     context: Context, plan: PlannedAnalysis, scale: str, null: float, lines: Sequence[ForestLine]
 ) -> Panel:
@@ -183,13 +191,12 @@ def _panel(
         keys |= {name: f"specification.{name}.{scale}" for name in ("estimate", "axis")}
     if scale == "proportion":
         keys |= {name: f"specification.{name}.{scale}" for name in ("better", "worse")}
-    criterion = context.protocol.analysis(plan.of).criterion
     return Panel(
         lines,
         ForestLabels(**{name: context.label(key) for name, key in keys.items()}),
         null=null,
         ratio=scale == "hazard_ratio",
-        low_is_better=scale == "hazard_ratio" or (criterion is not None and criterion.direction == "at_most"),
+        low_is_better=_low_is_better(context, plan, scale),
         between=between(context) if scale == "difference" else Bilingual("–", "–"),
         percent=scale == "proportion",
         marks_main=True,

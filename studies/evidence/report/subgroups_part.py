@@ -51,13 +51,14 @@ def _figure(context: Context, plan: PlannedAnalysis) -> Figure:
             lines.append(_line(context, key, "level", title, stem, f"{stem}.hazard_ratio"))
     counts = context.label("subgroups.counts")
     exposed, comparator = (context.protocol.exposure.arm_title(arm) for arm in ARMS)
+    sides = ("worse", "better") if context.protocol.outcome.wanted else ("better", "worse")
     labels = SubgroupLabels(
         context.label("subgroups.subgroup"),
         _headed(exposed, counts),
         _headed(comparator, counts),
         context.label("forest.estimate"),
         context.label("subgroups.p"),
-        *(context.label(f"forest.{name}") for name in ("better", "worse", "axis")),
+        *(context.label(f"forest.{name}") for name in (*sides, "axis")),
     )
     return context.figure(
         key,

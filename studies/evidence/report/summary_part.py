@@ -76,9 +76,9 @@ def lead(context: Context) -> list[Block]:
 
 def _look(row: ArdRow) -> str:
     if row.ci_low is not None and row.ci_low > 1:
-        return "look.harmful"
+        return "look.raised"
     if row.ci_high is not None and row.ci_high < 1:
-        return "look.protective"
+        return "look.lowered"
     return "look.unclear"
 
 
@@ -94,9 +94,9 @@ def forest_figure(context: Context) -> Figure | None:
     labels = ForestLabels(*(context.label(f"forest.{name}") for name in names))
     return context.figure(
         "forest",
-        forest(lines, overseas, labels),
+        forest(lines, overseas, labels, low_is_better=not context.protocol.outcome.wanted),
         context.text("forest.caption"),
-        context.text("forest.alt"),
+        context.text("forest.alt" if overseas else "forest.alt_alone"),
         context.text("forest.note" if overseas else "sensitivity.without_overseas_note"),
     )
 
