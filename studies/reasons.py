@@ -147,6 +147,11 @@ PH_REJECTED = Reason(
     "比例风险假定被拒绝（p{p}），风险比是随访期内的平均",
     "proportional hazards rejected (p{p}); the hazard ratio is an average over follow-up",
 )
+PH_OF_COVARIATES = Reason(
+    "ph_of_covariates",
+    "模型整体的比例风险假定被拒绝（p{p}），暴露项本身未被拒绝；协变量的调整可能不充分",
+    "proportional hazards rejected for the model as a whole (p{p}), not for the exposure; adjustment may be incomplete",
+)
 PH_NOT_TESTED = Reason("ph_not_tested", "无法检验比例风险假定", "proportional hazards could not be tested")
 FEW_EVENTS = Reason(
     "few_events",

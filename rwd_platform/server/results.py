@@ -184,23 +184,10 @@ def _ratios(series: Sequence[Mapping[str, Any]], rows: Mapping[str, Any]) -> lis
                     high=high,
                     overseas=id.startswith(_OVERSEAS),
                     method=row.get("method", ""),
-                    warnings=tuple(in_both(one) for one in _of_the_exposure(row, rows)),
+                    warnings=tuple(in_both(one) for one in row.get("warnings", ())),
                 )
             )
     return found
-
-
-def _of_the_exposure(row: Mapping[str, Any], rows: Mapping[str, Any]) -> list[str]:
-    """The warnings of a ratio. That hazards are not proportional is said of it by the exposure's own test, and not by
-    that of all terms together, which a covariate's effect can fail; what the latter says stands beneath.
-    """
-    if not row:
-        return []
-    own, overall = (
-        rows.get(f"{row['analysis']}.ph.{term}.chi_square", {}).get("warnings", ())
-        for term in (row["variable"], "global")
-    )
-    return [*(one for one in row.get("warnings", ()) if one not in overall), *own]
 
 
 def _curves(series: Sequence[Mapping[str, Any]]) -> list[Curves]:

@@ -18,6 +18,7 @@ from studies.reasons import (
     ENGINES_DIFFER,
     LOW_ESS,
     PH_NOT_TESTED,
+    PH_OF_COVARIATES,
     PH_REJECTED,
     SOME_UNMATCHED,
     CannotEstimate,
@@ -71,15 +72,14 @@ def _model_rows(
     limit = context.protocol.diagnostics.ph_alpha
     if not_done:
         warnings.append(joined(PH_NOT_TESTED.about()))
-    rejected = [test for test in tests if test.term == GLOBAL and test.p < limit]
-    warnings += [joined(PH_REJECTED.about(p=_p_text(test.p, limit))) for test in rejected]
+    warnings += _of_hazards(tests, model.columns[0], limit)
     variables = context.variables(analysis, TIME, EVENT, *analysis.strata)
     pen = Pen(context, analysis.id, subset.population, variables, _method(analysis, effect.method))
     if effect.method:
         _write_left_out(pen, model.columns[0], fit, effect, warnings)
     else:
         _write_terms(pen, model, fit, warnings)
-    _write_tests(pen, tests, fit, limit)
+    _write_tests(pen, tests, fit, model.columns[0], limit)
     _write_cross_check(pen, fit)
     return Done(tuple(pen.rows), _over_time(analysis, subset, curve), not_done)
 
@@ -142,6 +142,16 @@ def _test_hazards(
         return test.lines, None, ((f"{analysis.id}.over_time", joined(reason.text)),)
 
 
+def _of_hazards(tests: tuple[PhLine, ...], exposure: str, limit: float) -> list[str]:
+    """What the ratio of the exposure means is decided by its own test; that of all terms may reject for a covariate."""
+    p = {test.term: test.p for test in tests}
+    if p.get(exposure, 1.0) < limit:
+        return [joined(PH_REJECTED.about(p=_p_text(p[exposure], limit)))]
+    if p.get(GLOBAL, 1.0) < limit:
+        return [joined(PH_OF_COVARIATES.about(p=_p_text(p[GLOBAL], limit)))]
+    return []
+
+
 def _over_time(analysis: PlannedAnalysis, subset: Subset, curve: Smooth | None) -> tuple[Series, ...]:
     """The hazard ratio of the exposure, the design's first column, as time goes on. `place` is 1 - Kaplan-Meier."""
     if curve is None:
@@ -177,9 +187,12 @@ def _write_left_out(pen: Pen, exposure: str, fit: CoxFit, effect: LeftOut, warni
     pen.write("log_likelihood", fit.loglik, **counts)
 
 
-def _write_tests(pen: Pen, tests: tuple[PhLine, ...], fit: CoxFit, limit: float) -> None:
+def _write_tests(pen: Pen, tests: tuple[PhLine, ...], fit: CoxFit, exposure: str, limit: float) -> None:
     for test in tests:
-        warnings = [joined(PH_REJECTED.about(p=_p_text(test.p, limit)))] if test.p < limit else []
+        warnings: list[str] = []
+        if test.p < limit:
+            own = [joined(PH_REJECTED.about(p=_p_text(test.p, limit)))]
+            warnings = _of_hazards(tests, exposure, limit) if test.term == GLOBAL else own
         write = partial(
             pen.write, section="ph", variable=_term(test), method=PH_METHOD, n=fit.n, events=fit.events
         )

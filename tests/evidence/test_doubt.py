@@ -107,14 +107,14 @@ def test_nobody_lost_says_so_where_the_map_would_stand():
 def test_the_map_says_its_boundary_in_words(report):
     text = spoken(report, "en")
     assert "6 of 60 subjects with demo valve V (Lecheng) and 7 of 140 with demo valve S" in text
-    assert "differs by −7.3% (95% CI −17.4% to 5.6%): no difference shown" in text
+    assert "differs by −7.3 percentage points (95% CI −17.4 to 5.6): no difference shown" in text
     assert "Of the 56 ways in which those lost could have turned out, 1 would give another verdict." in text
     assert "it would be shown to fail less often from 7 failures among the 7 lost with" in text
     assert "more often" not in text  # that never happens here
     rows = {cells(row)[0]: cells(row)[1:] for row in table(report, "tipping_cases_all_tipping_arms").rows}
-    assert rows["left out (those followed alone)"] == ["−7.3% (−17.4% to 5.6%)", "no difference shown"]
+    assert rows["left out (those followed alone)"] == ["−7.3 (−17.4 to 5.6)", "no difference shown"]
     assert rows["none failed with demo valve V (Lecheng), all with demo valve S (external control)"] == [
-        "−12.6% (−22.3% to −0.3%)", "fewer failures shown",
+        "−12.6 (−22.3 to −0.3)", "fewer failures shown",
     ]  # fmt: skip
 
 
@@ -124,7 +124,7 @@ def test_every_cell_prints_its_number_and_shades_tell_verdicts_apart_in_grey():
     points = next(one for one in results.series if one.id == "all.tipping_arms.map").points
     assert svg.count('id="num.') == len(points) == 56
     drawn = letters(drawings["tipping_all_tipping_arms_en"])
-    assert all(standalone.number_text(point[2], "percent.0", "en") in drawn for point in points)
+    assert all(standalone.number_text(point[2], "points.0", "en") in drawn for point in points)
     greys = sorted(_luminance(one) for one in _SHADES.values())
     assert all(b - a > 0.2 for a, b in pairwise(greys))
 

@@ -199,10 +199,10 @@ def _bridging(context: Context, plan: PlannedAnalysis) -> list[Block]:
     numbers = {
         "matched": context.result(place, f"{plan.id}.matched.proportion", "percent.1"),
         "overseas": context.result(place, f"{plan.id}.overseas.proportion", "percent.1"),
-        "plain": context.result(place, f"{plan.id}.unadjusted.difference", "percent.1"),
+        "plain": context.result(place, f"{plan.id}.unadjusted.difference", "points.1"),
         "ess": context.result(place, f"{plan.id}.effective_sample_size", "fixed.1"),
         "n": context.result(place, f"{plan.id}.effective_sample_size", "int", "n"),
-        **_difference(context, place, f"{plan.id}.difference", "percent.1"),
+        **_difference(context, place, f"{plan.id}.difference", "points.1"),
     }
     names = plan.missing_factors
     factors = Bilingual("、".join(one.zh for one in names), ", ".join(inside(one).en for one in names))

@@ -15,7 +15,7 @@ from studies.evidence.report.estimates import quantile, share
 from studies.evidence.report.incidence_part import competing
 from studies.evidence.report.others_part import others
 from studies.evidence.report.safety_part import safety
-from studies.evidence.report.summary_part import OVERSEAS, compared
+from studies.evidence.report.summary_part import OVERSEAS, compared, hazards_of
 from studies.evidence.tables import Result, interval
 from studies.planned import PlannedAnalysis
 from studies.protocol import ARMS, EXPOSED
@@ -285,20 +285,17 @@ def _hazards(context: Context, plan: PlannedAnalysis) -> list[Block]:
             Result(f"{row}.degrees", "int"),
             Result(f"{row}.p_value", context.p_form(f"{row}.p_value", alpha)),
         )
-    row = f"{plan.id}.ph.global"
     numbers = {
-        name: context.result("text:ph", f"{row}.{statistic}", form)
+        f"{name}{at}": context.result(f"text:{_key('ph', plan)}", f"{plan.id}.ph.{term}.{statistic}", form)
+        for term, at in ((context.exposure, ""), ("global", "_all"))
         for name, statistic, form in (
             ("chi", "chi_square", "fixed.2"),
             ("df", "degrees", "int"),
-            ("p", "p_value", context.p_form(f"{row}.p_value", alpha, "p_is")),
+            ("p", "p_value", context.p_form(f"{plan.id}.ph.{term}.p_value", alpha, "p_is")),
         )
     }
-    p_value = context.book.row(f"{row}.p_value").value
-    rejected = isinstance(p_value, float) and p_value < alpha
-    verdict = context.paragraph(
-        "ph.rejected" if rejected else "ph.accepted", "caution" if rejected else "plain", numbers
-    )
+    found = hazards_of(context, plan) or "accepted"
+    verdict = context.paragraph(f"ph.{found}", "plain" if found == "accepted" else "caution", numbers)
     return [
         context.heading("ph.title", 2),
         verdict,

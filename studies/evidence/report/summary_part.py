@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from rwd_platform.core.text import Bilingual
 from studies.evidence.forest_plot import ForestLabels, ForestLine, forest
 from studies.evidence.report.blocks import Block, Facts, Figure, Paragraph, Points, Text, same, words
@@ -12,6 +14,7 @@ from studies.planned import PlannedAnalysis
 from studies.results import ArdRow
 
 OVERSEAS = "overseas.hazard_ratio"
+Hazards = Literal["rejected", "covariates", "accepted"]
 
 
 def summary(context: Context) -> tuple[Block, ...]:
@@ -139,13 +142,26 @@ def _story_key(plan: PlannedAnalysis, first: PlannedAnalysis) -> str:
     return "story.crude" if plan.population == first.population else "story.restricted"
 
 
-def tested(context: Context) -> tuple[PlannedAnalysis, bool] | None:
-    """The last analysis whose proportional hazards were tested, and whether the global test rejects."""
+def hazards_of(context: Context, plan: PlannedAnalysis) -> Hazards | None:
+    """What the tests of proportional hazards say; None where there are none. The exposure's own one decides whether
+    its effect changes over time: that of all terms together may reject for a covariate alone.
+    """
+    rows = (context.row(f"{plan.id}.ph.{term}.p_value") for term in (context.exposure, "global"))
+    alpha = context.protocol.diagnostics.ph_alpha
+    own, of_all = (row.value if row is not None else None for row in rows)
+    if not (isinstance(own, float) and isinstance(of_all, float)):
+        return None
+    if own < alpha:
+        return "rejected"
+    return "covariates" if of_all < alpha else "accepted"
+
+
+def tested(context: Context) -> tuple[PlannedAnalysis, Hazards] | None:
+    """The last analysis whose proportional hazards were tested, and what came of it."""
     found = None
     for plan in context.planned("cox"):
-        row = context.row(f"{plan.id}.ph.global.p_value")
-        if row is not None and isinstance(row.value, float):
-            found = plan, row.value < context.protocol.diagnostics.ph_alpha
+        if (hazards := hazards_of(context, plan)) is not None:
+            found = plan, hazards
     return found
 
 
@@ -153,7 +169,7 @@ def proportional_hazards(context: Context) -> Text | None:
     test = tested(context)
     if test is None:
         return None
-    plan, rejected = test
+    plan, found = test
     place = "text:story.ph"
     numbers = {
         name: context.result(place, id, context.p_form(id, context.protocol.diagnostics.ph_alpha, "p_is"))
@@ -162,14 +178,14 @@ def proportional_hazards(context: Context) -> Text | None:
             ("p", f"{plan.id}.ph.{context.exposure}.p_value"),
         )
     }
-    return context.text("story.ph_rejected" if rejected else "story.ph_accepted", numbers)
+    return context.text(f"story.ph_{found}", numbers)
 
 
 def not_shown(context: Context) -> Points:
     keys = ["not_shown.demo.data", "not_shown.demo.key"] if context.inputs.demo else []
     keys.append("not_shown.causal")
     test = tested(context)
-    if test and test[1]:
+    if test and test[1] == "rejected":
         keys.append("not_shown.ph")
     if context.protocol.overseas is not None:
         keys.append("not_shown.agreement")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Literal
 
 from rwd_platform.core.text import Bilingual
 from studies.evidence.numbers import Number
@@ -83,10 +84,10 @@ def _single_arm(context: Context, plan: PlannedAnalysis) -> list[Block]:
     return [*blocks, _bound_figure(context, plan, series), *table]
 
 
-def _apart(values: Iterable[object], limit: float) -> str:
+def _apart(values: Iterable[object], limit: float, kind: Literal["percent", "points"]) -> str:
     """As many decimals as it takes for none of the values to look as if it lay on the other side of the limit."""
     numbers = [float(one) for one in values if isinstance(one, int | float)]
-    return f"percent.{max((decimals_apart(one, limit) for one in numbers), default=3) - 2}"
+    return f"{kind}.{max((decimals_apart(one, limit) for one in numbers), default=3) - 2}"
 
 
 def _bound_form(context: Context, plan: PlannedAnalysis) -> str:
@@ -95,12 +96,12 @@ def _bound_form(context: Context, plan: PlannedAnalysis) -> str:
     series = context.series(f"{plan.id}.bounds")
     ends = [context.book.row(f"{plan.id}.{one}_failed.bound").value for one in ("none", "all")]
     drawn = [point[1] for point in series.points] if series else []
-    return _apart([*ends, *drawn], criterion.value)
+    return _apart([*ends, *drawn], criterion.value, "percent")
 
 
 def _difference_form(context: Context, plan: PlannedAnalysis) -> str:
     rows = [context.book.row(f"{plan.id}.{case}.difference") for case in _CASES]
-    return _apart([end for row in rows for end in (row.ci_low, row.ci_high)], 0.0)
+    return _apart([end for row in rows for end in (row.ci_low, row.ci_high)], 0.0, "points")
 
 
 def _turns(context: Context, plan: PlannedAnalysis) -> list[Paragraph]:
@@ -259,7 +260,7 @@ def _map(context: Context, plan: PlannedAnalysis, at: int) -> Figure:
 
 def _difference(context: Context, key: str, at: int, number: int) -> Number:
     pointer = f"/series/{at}/points/{number}/2"
-    return context.book.fact(f"figure:{key}:{number}", ARD_JSON, pointer, "percent.0")
+    return context.book.fact(f"figure:{key}:{number}", ARD_JSON, pointer, "points.0")
 
 
 def _expected(context: Context, plan: PlannedAnalysis) -> tuple[float, float]:
@@ -296,7 +297,7 @@ def _cases(context: Context, plan: PlannedAnalysis) -> Table:
 
 
 def spread(context: Context, ard_id: str, form: str) -> list[Part]:
-    """`−7.3% (−17.4% to 5.6%)`: limits that may be negative are not joined by a dash."""
+    """`−7.3 (−17.4 to 5.6)`: limits that may be negative are not joined by a dash."""
     low, high = Result(ard_id, form, "ci_low"), Result(ard_id, form, "ci_high")
     return [Result(ard_id, form), " (", low, between(context), high, ")"]
 

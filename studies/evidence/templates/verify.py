@@ -723,7 +723,7 @@ SMALLEST_P = 0.001
 
 
 def number_text(value: Any, form: str, language: str) -> str:
-    """A value as it is printed. Forms: int, fixed.K, percent.K (of a fraction), p or p.K, p_is or p_is.K, text."""
+    """A value as printed. Forms: int, fixed.K, percent.K or points.K (of a fraction), p, p.K, p_is, p_is.K, text."""
     kind, _, digits = form.partition(".")
     if value is None:
         return NOT_REACHED[language]
@@ -735,6 +735,8 @@ def number_text(value: Any, form: str, language: str) -> str:
         return minus("{:,.{}f}".format(value, int(digits)))
     if kind == "percent":
         return minus("{:.{}f}%".format(100 * value, int(digits)))
+    if kind == "points":  # percentage points: the words stand beside it
+        return minus("{:.{}f}".format(100 * value, int(digits)))
     if kind == "p":
         return "<%s" % SMALLEST_P if value < SMALLEST_P else "{:.{}f}".format(value, int(digits or 3))
     if kind == "p_is":
