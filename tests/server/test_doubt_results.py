@@ -44,7 +44,7 @@ def test_whether_effects_change_over_time_goes_by_the_exposures_own_test():
 
 
 def test_of_a_ratio_is_said_whose_hazards_are_not_proportional():
-    """The model's test rejects (P 0.030), the exposure's own does not (0.050002): the ratio is not called an average."""
+    """The model's test rejects (P 0.030), the exposure's own does not (0.050002): it is no average over time."""
     (adjusted,) = (one for one in read(stored()).ratios if one.id == "all.adjusted.valve_v.hazard_ratio")
     few, model = (one.en for one in adjusted.warnings)
     assert "10 events" in few
