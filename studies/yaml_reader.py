@@ -8,6 +8,7 @@ read places by the ids that the document gives, `analyses[all.crude].days`, or c
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -297,18 +298,19 @@ def _note_places(node: yaml.Node, path: str, lines: dict[str, int], names: dict[
             lines[below] = key.start_mark.line + 1
     elif isinstance(node, yaml.SequenceNode):
         ids = [_id_of(value) for value in node.value]
+        often = Counter(ids)
         for number, value in enumerate(node.value):
             below = f"{path}[{number}]"
             _note_places(value, below, lines, names)
             # An id that stands twice names neither place.
-            if ids[number] and ids.count(ids[number]) == 1:
+            if ids[number] and often[ids[number]] == 1:
                 names[below] = ids[number]
 
 
 def _id_of(node: yaml.Node) -> str:
     """What an item of a list calls itself; "" where it does not, or not in a way that can stand in a path."""
     pairs = node.value if isinstance(node, yaml.MappingNode) else ()
-    found = {key.value: value.value for key, value in pairs if isinstance(value, yaml.ScalarNode)}
+    found = {str(key.value): value.value for key, value in pairs if isinstance(value, yaml.ScalarNode)}
     name = found.get("id", found.get("name", ""))
     return name if _NAME.fullmatch(name) and not name.isdigit() else ""
 

@@ -104,3 +104,13 @@ def test_a_near_word_ends_in_one_full_stop():
     with pytest.raises(PlatformError) as caught:
         read_yaml("procedur: 1").keys((), ("procedure",))
     assert caught.value.zh.endswith("（是否想写 procedure？）。")
+
+
+def test_a_list_of_items_with_a_key_that_is_no_name_is_refused():
+    with pytest.raises(PlatformError, match="plain name"):
+        read_yaml("analyses:\n  - ? [a, b]\n    : text\n")
+
+
+def test_an_item_is_named_by_its_id_unless_the_id_stands_twice():
+    root = read_yaml("a:\n- {id: x}\n- {id: y}\n- {id: y}\n- {name: z}\n- {other: w}\n")
+    assert root.names == {"a[0]": "x", "a[3]": "z"}
