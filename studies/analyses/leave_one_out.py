@@ -69,8 +69,9 @@ def run(analysis: PlannedAnalysis, context: Context) -> Done:
             **counts,
         )
     ratios = [one.effect.estimate.value for one in found if isinstance(one.effect, LeftOut)]
-    pen.write("smallest_hazard_ratio", min(ratios), variable=exposure, n=len(subset.days))
-    pen.write("largest_hazard_ratio", max(ratios), variable=exposure, n=len(subset.days))
+    # Of several models, each of other people: how many stand behind which is told in its own line.
+    pen.write("smallest_hazard_ratio", min(ratios), variable=exposure)
+    pen.write("largest_hazard_ratio", max(ratios), variable=exposure)
     return Done(tuple(pen.rows), not_done=tuple(not_done))
 
 

@@ -38,6 +38,11 @@ TOO_FEW_LEVELS = Reason(
     "“{variable}”只有不足两个水平可以估计，无法检验交互作用。",
     "Fewer than two levels of '{variable}' have an estimate: no interaction can be tested.",
 )
+ONLY_COVARIATE = Reason(
+    "only_covariate",
+    "“{variable}”是该模型权重所用的唯一协变量，在其水平之内无从加权或匹配。",
+    "'{variable}' is all that the model's weights are made of: within one of its levels there is nothing to weight by.",
+)
 METHOD = "the model of {of} with an effect at each level of {name}"
 ALONE = "the model of {of} in the level alone"
 COUNT = "count"
@@ -179,6 +184,9 @@ def _weighted(
     for column, chosen in levels.items():
         # The score is fitted again within the level, so it is kept under the level's own name.
         people[column] = part = part_of(subset, chosen, f"{subset.population}/{column}")
+        if set(model.covariates) == {covariate.name}:
+            effects[column] = CannotEstimate(ONLY_COVARIATE, variable=covariate.title)
+            continue
         try:
             fitted = fit_model(model, context, part, without=covariate.name)
             effect = effect_of(model, context, part, fitted, without=covariate.name)

@@ -47,6 +47,8 @@ _OF_A_VARIABLE = frozenset({"subjects", "percent", "weighted_percent", "smd_unwe
 _COUNTED = frozenset(
     {"observed", "lost", "failed", "followed", "failures_to_overturn", "failures_to_miss", "turns_at"}
 )
+# Of matched people the effective size is their number: a few short of the arm's, it tells how many found no match.
+_MATCHED = frozenset({"matched", "effective_sample_size"})
 # What is told of other analyses is closed with any of them: a range has their values at its ends.
 _MADE_OF_OTHERS = frozenset({"specification", "tipping_point"})
 # Days on which single patients had their events. Means, differences and limits of the plan are nobody's days.
@@ -131,6 +133,7 @@ class _Results:
 
     def __init__(self, results: ResultSet, analyses: Sequence[PlannedAnalysis], cell: int) -> None:
         self.results = results
+        self.matched = {one.id for one in analyses if one.weights == "matched"}
         self.by_difference = [one.id for one in analyses if one.method in _BY_DIFFERENCE]
         self.made_of = {one.id: (one.of, *one.compares) for one in analyses if one.method in _MADE_OF_OTHERS}
         # Counts of a part of a population that differ by a few from those of the whole.
@@ -201,6 +204,7 @@ class _Results:
             or (is_small(row.n, self.cell) and not row.variable)
             or (row.statistic in _COUNTED and is_small(row.value, self.cell))
             or (row.statistic == "proportion" and self._all_but_a_few(row))
+            or (row.statistic in _MATCHED and row.analysis in self.matched and self._reveals(row))
         )
 
     def _is_part_of_closed(self, id: str) -> bool:

@@ -21,7 +21,9 @@ from studies.evidence.package import BuiltPackage, build
 from studies.evidence.templates import verify as standalone
 from studies.evidence.verify import verify_package
 from studies.results import Series
-from tests.evidence.fixtures import package_signer, small_inputs, with_changes
+from studies.run import run_analyses
+from tests.evidence.fixtures import package_signer, small_inputs, with_changes, with_results
+from tests.studies.valve import protocol, valve_dataset
 
 COUNTS = ("subjects", "at_risk", "events", "observed", "left", "remaining")
 
@@ -229,3 +231,17 @@ def test_an_authority_sees_everything():
     """Coarsening is for readers abroad only."""
     inputs = small_inputs()
     assert coarsened(inputs).inputs is inputs
+
+
+def test_how_many_found_no_match_is_not_told_where_they_are_few():
+    """58 of 60 matched: number matched, effective size, people of the model would each say that two were not."""
+    of = protocol()
+    matched = dataclasses.replace(
+        of.analysis("all.weighted"), id="all.m", weights="matched", covariates=("age", "diabetes")
+    )
+    of = dataclasses.replace(of, analyses=(matched,))
+    results = run_analyses(valve_dataset(), of, "lock-1")
+    assert results.row("all.m.exposed.matched").value == 58 and results.row("all.m.exposed.matched").n == 60
+    written = coarsened(dataclasses.replace(with_results(results, protocol=of), audience="aggregate")).inputs
+    assert not [row.id for row in written.results.rows if row.analysis == "all.m"]
+    assert "all.m" in written.results.not_done

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from studies.evidence.aggregate import coarsened
 from studies.evidence.documents import json_documents
 from studies.evidence.inputs import PackageInputs
 from studies.evidence.report.blocks import Figure, Paragraph, Points, Table
@@ -17,7 +18,7 @@ from studies.protocol import load_protocol
 from studies.reasons import in_language
 from studies.run import run_analyses
 from tests.evidence.fixtures import nothing_found, rotterdam_inputs, with_results
-from tests.studies.valve import TEXT, valve_dataset
+from tests.studies.valve import TEXT, protocol, valve_dataset
 
 LONELY: dict[str, Any] = {
     "id": "all.lonely",
@@ -150,12 +151,24 @@ FOLLOWED = {**LONELY, "id": "all.followed", "method": "follow_up", "title": {"zh
 def test_a_median_of_which_a_limit_is_not_reached_still_prints_its_estimate():
     """A dash for the whole cell hid a number that the run had."""
     inputs = inputs_of(FOLLOWED)
-    report, _, _ = reported(inputs)
-    row = inputs.results.row("all.followed.exposed.median_follow_up")
-    assert row.value is not None and row.ci_high is None
+    id = "all.followed.exposed.median_follow_up"
+    rows = tuple(
+        dataclasses.replace(row, ci_low=376.0) if row.id == id else row for row in inputs.results.rows
+    )
+    report, _, _ = reported(
+        dataclasses.replace(inputs, results=dataclasses.replace(inputs.results, rows=rows))
+    )
     found = table(report, "follow_all_followed").rows[0][-1]
-    assert found.plain("en").startswith(f"{row.value:,.0f} (") and found.plain("en").endswith("–not reached)")
-    assert found.plain("zh").startswith(f"{row.value:,.0f} (") and found.plain("zh").endswith("–未达到)")
+    assert (found.plain("en"), found.plain("zh")) == ("400 (376–not reached)", "400 (376–未达到)")
+
+
+def test_a_median_at_which_everybody_left_at_once_has_no_limits_and_is_not_called_not_reached():
+    """All are followed to day 400: the curve falls from 1 to 0 in one step, of which there is no error."""
+    inputs = inputs_of(FOLLOWED)
+    row = inputs.results.row("all.followed.exposed.median_follow_up")
+    assert (row.value, row.ci_low, row.ci_high) == (400.0, None, None)
+    found = table(reported(inputs)[0], "follow_all_followed").rows[0][-1]
+    assert (found.plain("en"), found.plain("zh")) == ("400 (no limits)", "400（无法给出区间）")
 
 
 def test_a_median_that_is_not_reached_says_so_once():
@@ -172,3 +185,14 @@ def test_survival_before_the_first_event_has_no_limits_and_says_why():
     assert [cell.plain("zh") for cell in first[1:]] == ["100.0%（此前无事件，无区间）"] * 2
     last = next(row for row in rows if row[0].plain("en").startswith("At day 365"))
     assert all("–" in cell.plain("en") for cell in last[1:])
+
+
+def test_what_is_withheld_from_a_reader_abroad_is_not_called_without_a_result():
+    """Few events stand behind the valve's log-rank test: it is closed in an aggregate package, and says so."""
+    of = dataclasses.replace(protocol(), analyses=(protocol().analysis("all.log_rank"),))
+    results = run_analyses(valve_dataset(), of, "lock-1")
+    written = coarsened(dataclasses.replace(with_results(results, protocol=of), audience="aggregate")).inputs
+    assert "all.log_rank" in written.results.not_done
+    report, _, _ = make_report(written, json_documents(written))
+    (line,) = next(one for one in report.tables if one.key == "others").rows
+    assert line[3].plain("en") == "—"

@@ -155,3 +155,15 @@ def test_pairs_are_not_split_by_strata():
     )
     with pytest.raises(PlatformError, match="not matched within strata"):
         load_protocol(text)
+
+
+def test_a_subgroup_by_all_that_the_weights_are_made_of_has_no_effect_of_its_own():
+    """Within a level nothing is left to match or weight by: a crude ratio would bear the model's name."""
+    of = dataclasses.replace(plan("matched"), covariates=("frailty",))
+    looked = PlannedAnalysis(
+        "all.by", "subgroups", Bilingual("题", "Title"), population="all", of="all.it", by=("frailty",)
+    )
+    results = run(of, looked)
+    assert not [row for row in results.rows if row.analysis == "all.by" and row.statistic == "hazard_ratio"]
+    reasons = [why for id, why in results.not_done.items() if id.startswith("all.by.frailty.")]
+    assert len(reasons) >= 2 and all("nothing to weight by" in why for why in reasons)

@@ -8,10 +8,16 @@ from studies.evidence.tables import NONE, Cell, Result, interval
 
 
 def quantile(context: Context, ard_id: str, form: str = "int") -> Cell:
-    """`411 (376–not reached)`: each limit says for itself that it is not reached; once where none of the three is."""
+    """`411 (376–not reached)`: the upper limit, or all three, may not be reached.
+
+    A lower limit that does not exist beside an estimate has no error to be made of: everybody left on one day.
+    """
     row = context.row(ard_id)
-    nothing = row is not None and row.value is None and row.ci_low is None and row.ci_high is None
-    return Result(ard_id, form) if nothing else interval(ard_id, form)
+    if row is None or row.ci_low is not None:
+        return interval(ard_id, form)
+    if row.value is None:
+        return Result(ard_id, form)
+    return [Result(ard_id, form), _said(context, "no_limits")]
 
 
 def share(context: Context, ard_id: str, start: float, form: str = "percent.1") -> Cell:

@@ -67,8 +67,8 @@ def _cells(context: Context, plan: PlannedAnalysis) -> tuple[Cell, ...]:
     row = context.row(id)
     effect = context.label(f"others.{_METHODS[plan.method]}")
     if row is None or row.value is None:
-        # Withheld from a reader abroad is not the same as without a result.
-        known = plan.id in context.inputs.results.not_done
+        # Withheld is not the same as without a result; in an aggregate package the remark beneath says which.
+        known = plan.id in context.inputs.results.not_done and not context.inputs.is_aggregate
         return effect, context.label("specification.not_done") if known else NONE, NONE, NONE
     form = _FORMS[row.statistic]
     limits = row.ci_low is not None and row.ci_high is not None

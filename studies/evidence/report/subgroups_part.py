@@ -40,7 +40,7 @@ def _overall(context: Context, plan: PlannedAnalysis) -> str:
 
 def _figure(context: Context, plan: PlannedAnalysis) -> Figure:
     key = _key("subgroups", plan)
-    lines = [_line(context, key, "all", context.label("subgroups.all"), plan.id, _overall(context, plan))]
+    lines = [_line(context, key, "all", _everybody(context, plan), plan.id, _overall(context, plan))]
     for name in plan.by:
         covariate = context.protocol.covariate(name)
         p = f"{plan.id}.interaction.{name}.p_value"
@@ -107,7 +107,7 @@ def _table(context: Context, plan: PlannedAnalysis) -> Table:
     )  # fmt: skip
     maker = context.maker(_key("subgroups", plan), heads, "lrrrrr")
     maker.add(
-        context.label("subgroups.all"), *_cells(plan.id), interval(_overall(context, plan), "fixed.2"), "", ""
+        _everybody(context, plan), *_cells(plan.id), interval(_overall(context, plan), "fixed.2"), "", ""
     )
     for name in plan.by:
         covariate = context.protocol.covariate(name)
@@ -120,7 +120,17 @@ def _table(context: Context, plan: PlannedAnalysis) -> Table:
             stem = f"{plan.id}.{column}"
             indented = Bilingual(_INDENT + title.zh, _INDENT + title.en)
             maker.add(indented, *_cells(stem), interval(f"{stem}.hazard_ratio", "fixed.2"), "", "")
-    return maker.table(context.text("subgroups.table", of=plan.title), context.text("subgroups.table_note"))
+    notes = [context.text("subgroups.matched_note")] if _is_matched(context, plan) else []
+    caption = context.text("subgroups.table", of=plan.title)
+    return maker.table(caption, context.text("subgroups.table_note"), *notes)
+
+
+def _is_matched(context: Context, plan: PlannedAnalysis) -> bool:
+    return context.protocol.analysis(plan.of).weights == "matched"
+
+
+def _everybody(context: Context, plan: PlannedAnalysis) -> Bilingual:
+    return context.label("subgroups.all_matched" if _is_matched(context, plan) else "subgroups.all")
 
 
 def _beside(arm: Bilingual, counts: Bilingual) -> Bilingual:

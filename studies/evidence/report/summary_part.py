@@ -157,12 +157,11 @@ def hazards_of(context: Context, plan: PlannedAnalysis) -> Hazards | None:
 
 
 def tested(context: Context) -> tuple[PlannedAnalysis, Hazards] | None:
-    """The last analysis whose proportional hazards were tested, and what came of it."""
-    found = None
-    for plan in context.planned("cox"):
-        if (hazards := hazards_of(context, plan)) is not None:
-            found = plan, hazards
-    return found
+    """Of the analyses whose proportional hazards were tested the one that fares worst, the last of those alike."""
+    order: tuple[Hazards, ...] = ("accepted", "covariates", "rejected")
+    each = [(plan, hazards_of(context, plan)) for plan in context.planned("cox")]
+    known = [(plan, found) for plan, found in each if found is not None]
+    return max(reversed(known), key=lambda one: order.index(one[1]), default=None)
 
 
 def proportional_hazards(context: Context) -> Text | None:
@@ -178,7 +177,7 @@ def proportional_hazards(context: Context) -> Text | None:
             ("p", f"{plan.id}.ph.{context.exposure}.p_value"),
         )
     }
-    return context.text(f"story.ph_{found}", numbers)
+    return context.text(f"story.ph_{found}", numbers, title=inside(plan.title))
 
 
 def not_shown(context: Context) -> Points:
