@@ -14,6 +14,7 @@ from studies.protocol import Outcome, OutcomeRule, OutcomeSource
 from studies.tables import lineage_of, lock_rows
 
 TIME, EVENT = "time_days", "event"
+DAYS_A_YEAR = 365.25  # the mean of the Julian calendar, by which person-years are counted
 STATUS = "status"  # a column only where the outcome names competing events
 
 _CONTRADICTION = Bilingual("结局记录互相矛盾", "The records of the outcome contradict each other")

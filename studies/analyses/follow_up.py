@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from studies.analyses.context import Context, Done, Pen
-from studies.outcome import EVENT, TIME
+from studies.outcome import DAYS_A_YEAR, EVENT, TIME
 from studies.planned import PlannedAnalysis
 from studies.protocol import ARMS
 from studies.reasons import NO_SUBJECTS, NOT_ESTIMABLE, NOT_REACHED, joined
 from studies.statistics.probability import poisson_interval
 from studies.statistics.survival.quantiles import median_follow_up
 
-DAYS_PER_YEAR = 365.25
 METHOD = "counts; rate with exact Poisson limits (Garwood); follow-up by reverse Kaplan-Meier, log-log limits"
 
 
@@ -25,7 +24,7 @@ def run(analysis: PlannedAnalysis, context: Context) -> Done:
             absent.append((f"{analysis.id}.{arm}", joined(NO_SUBJECTS.about())))
             continue
         n, events = int(chosen.sum()), int(subset.event[chosen].sum())
-        years = float(subset.days[chosen].sum()) / DAYS_PER_YEAR
+        years = float(subset.days[chosen].sum()) / DAYS_A_YEAR
         pen.write("subjects", n, group=arm, n=n, events=events)
         pen.write("events", events, group=arm, n=n, events=events)
         pen.write("person_years", years, group=arm, unit="years", n=n, events=events)

@@ -16,7 +16,7 @@ import pandas as pd
 from rwd_platform.core.columns import SUBJECT_ID
 from studies.adverse_events import DEATHS, EVENTS, AdverseEvents, codes_of
 from studies.analyses.context import Context, Done, Pen, Subset, points
-from studies.outcome import TIME
+from studies.outcome import DAYS_A_YEAR, TIME
 from studies.planned import PlannedAnalysis
 from studies.protocol import ARMS
 from studies.reasons import NO_SUBJECTS, CannotEstimate, Reason, joined
@@ -37,7 +37,6 @@ SILENT_SITES = Reason(
     "部分受试者所在机构没有报来任何不良事件：0 可能是没有发生，也可能是没有上报",
     "the sites of some subjects sent no adverse event at all: 0 may mean that none happened or that none was reported",
 )
-DAYS_PER_YEAR = 365.25
 METHOD = (
     "subjects with the event, exact limits (Clopper-Pearson); first events per 100 person-years up to them, "
     "exact Poisson limits (Garwood)"
@@ -114,7 +113,7 @@ def _write_arm(pen: Pen, subset: Subset, seen: _Observed, held: AdverseEvents, a
     chosen = subset.arm(arm)
     n = int(chosen.sum())
     pen.write("subjects", n, group=arm, n=n)
-    pen.write("person_years", float(seen.end[chosen].sum()) / DAYS_PER_YEAR, group=arm, unit="years", n=n)
+    pen.write("person_years", float(seen.end[chosen].sum()) / DAYS_A_YEAR, group=arm, unit="years", n=n)
     silent = int((~subset.frame["site_id"].astype(str).isin(held.reporting_sites).to_numpy()[chosen]).sum())
     warnings = [joined(SILENT_SITES.about())] if silent else []
     pen.write("silent_subjects", silent, group=arm, n=n, warnings=warnings)
@@ -201,7 +200,7 @@ def _write_line(
 ) -> None:
     arm = ARMS[cell[1]]
     n, affected, events = int(subset.arm(arm).sum()), int(counted.subjects[cell]), int(counted.events[cell])
-    years = float(counted.person_time[cell]) / DAYS_PER_YEAR
+    years = float(counted.person_time[cell]) / DAYS_A_YEAR
 
     def write(statistic: str, value: float | int | None, **more: object) -> None:
         about = {"section": section, "variable": variable, "group": arm, "n": n, "events": affected}

@@ -7,6 +7,7 @@ from typing import Any
 
 from rwd_platform.core.text import Bilingual, Language
 from studies.evidence.figures import SHORT_DAYS, SOFT, TEAL, Painter, canvas
+from studies.outcome import DAYS_A_YEAR
 
 _RATIOS = (0.05, 0.1, 0.2, 0.33, 0.5, 0.67, 0.8, 1.0, 1.25, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0)
 _MOST_TICKS = 7
@@ -63,7 +64,7 @@ def _days(axes: Any, points: Sequence[Point], time: tuple[Bilingual, Bilingual],
 
     places, days = [point[0] for point in points], [point[1] for point in points]
     last = days[-1]
-    unit, title = (1.0, time[0]) if last <= SHORT_DAYS else (365.25, time[1])
+    unit, title = (1.0, time[0]) if last <= SHORT_DAYS else (DAYS_A_YEAR, time[1])
     step = next(one for one in (1, 2, 5, 10, 20, 30, 60, 90, 180, 365, 730, 3650) if last / unit / one <= 9)
     wanted = [
         step * number for number in range(1, int(last / unit / step) + 1) if step * number * unit >= days[0]

@@ -12,12 +12,13 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from rwd_platform.core.text import LANGUAGES, Bilingual, Language
 from studies.evidence.curve_labels import Named, name_curves
 from studies.evidence.fonts import SANS, sans_file
 from studies.evidence.numbers import Number
+from studies.outcome import DAYS_A_YEAR
 
 TEAL, GREY, INK, SOFT, SHADE = "#0b6470", "#7b868a", "#1c2326", "#5a666b", "#dfeceb"
 WIDTH = 6.4  # inches: the text width of an A4 page
@@ -26,6 +27,7 @@ _SIDE = (
     (7.5, 20),
     (6.8, 24),
 )  # a type size, and how many half-width letters it leaves beside the numbers at risk
+RISK_LINE = 0.19  # inches: a line of numbers at risk
 _BIN = 0.05  # the width of a histogram bin that was not merged
 _WEB_FONTS = (
     "'Noto Sans SC', 'PingFang SC', 'Microsoft YaHei', 'Hiragino Sans GB', 'WenQuanYi Micro Hei', sans-serif"
@@ -161,10 +163,10 @@ def survival(curves: Sequence[Curve], days: Sequence[int], labels: SurvivalLabel
         axes.set_yticklabels(["0", "25%", "50%", "75%", "100%"])
         axes.axhline(0.5, color=SOFT, lw=0.4, ls=(0, (2, 3)), zorder=0)
         axes.set_xticks(list(days))
-        axes.set_xticklabels([_years(day) if end > SHORT_DAYS else f"{day}" for day in days])
+        axes.set_xticklabels([day_label(day, end) for day in days])
         axes.set_xlabel(labels.time.in_language(language), fontsize=8)
         axes.set_ylabel(labels.survival.in_language(language), fontsize=8)
-        _at_risk(axes, curves, days, labels, language)
+        numbers_at_risk(axes, curves, days, labels.at_risk, language)
         return figure
 
     return paint
@@ -173,8 +175,11 @@ def survival(curves: Sequence[Curve], days: Sequence[int], labels: SurvivalLabel
 SHORT_DAYS = 730  # a curve up to two years is told in days, a longer one in years
 
 
-def _years(day: int) -> str:
-    years = day / 365.25
+def day_label(day: int, end: float) -> str:
+    """A tick of the time axis that runs to `end`."""
+    if end <= SHORT_DAYS:
+        return f"{day}"
+    years = day / DAYS_A_YEAR
     return f"{round(years)}" if abs(years - round(years)) < 0.02 else f"{years:.1f}"
 
 
@@ -212,36 +217,42 @@ def _label_curves(axes: Any, curves: Sequence[Curve], language: Language, end: f
     name_curves(axes, named, rules=(0.5,))
 
 
-def _at_risk(
-    axes: Any, curves: Sequence[Curve], days: Sequence[int], labels: SurvivalLabels, language: Language
+class AtRisk(Protocol):
+    """An arm whose numbers stand under the axis, one a day, None where withheld."""
+
+    @property
+    def title(self) -> Bilingual: ...
+    @property
+    def colour(self) -> str: ...
+    @property
+    def at_risk(self) -> Sequence[Number | None]: ...
+
+
+def numbers_at_risk(
+    axes: Any, arms: Sequence[AtRisk], days: Sequence[int], heading: Bilingual, language: Language
 ) -> None:
+    """Under the axis: the heading, and a line for each arm with its name beside it."""
     from matplotlib.transforms import ScaledTranslation, blended_transform_factory
 
     inches = axes.figure.dpi_scale_trans
     base = blended_transform_factory(axes.transData, axes.transAxes)
     side = blended_transform_factory(axes.figure.transFigure, axes.transAxes)
-    axes.text(
-        0.012,
-        0,
-        labels.at_risk.in_language(language),
-        transform=side + ScaledTranslation(0, -0.50, inches),
-        fontsize=7.5,
-        color=SOFT,
-    )
-    for row, curve in enumerate(curves):
-        down = ScaledTranslation(0, -0.70 - 0.19 * row, inches)
-        name, size = beside(curve.title.in_language(language))
+    above = side + ScaledTranslation(0, -0.50, inches)
+    axes.text(0.012, 0, heading.in_language(language), transform=above, fontsize=7.5, color=SOFT)
+    for row, arm in enumerate(arms):
+        down = ScaledTranslation(0, -0.70 - RISK_LINE * row, inches)
+        name, size = beside(arm.title.in_language(language))
         axes.text(
             0.012,
             0,
             name,
             transform=side + down,
             fontsize=size,
-            color=curve.colour,
+            color=arm.colour,
             va="center",
             linespacing=0.95,
         )
-        for day, number in zip(days, curve.at_risk, strict=True):
+        for day, number in zip(days, arm.at_risk, strict=True):
             shown = number.in_language(language) if number else "–"
             text = axes.text(day, 0, shown, transform=base + down, ha="center", va="center", fontsize=7.5)
             if number:

@@ -8,12 +8,12 @@ from typing import Any
 
 from rwd_platform.core.text import Bilingual, Language
 from studies.evidence.curve_labels import Named, name_curves
-from studies.evidence.figures import SHORT_DAYS, SOFT, Painter, beside, canvas, mark
+from studies.evidence.figures import RISK_LINE, Painter, canvas, day_label, numbers_at_risk
 from studies.evidence.numbers import Number
 
 _LEFT, _RIGHT = 0.205, 0.97  # of the figure's width, as of the survival curves
 _PANEL, _GAP = 2.05, 0.52  # inches: a panel, and between two of them, where the lower one's name stands
-_TOP, _AXIS, _RISK = 0.34, 0.72, 0.19  # inches: above the panels, below them, and a line of numbers at risk
+_TOP, _AXIS = 0.34, 0.72  # inches: above the panels, and below them
 _HEADROOM = 1.12  # over the highest curve, so that its name finds place
 _STEPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.25)  # between the ticks of the share
 
@@ -50,7 +50,7 @@ def incidence(curves: Sequence[IncidenceCurve], days: Sequence[int], labels: Inc
 
     def paint(language: Language) -> Any:
         count = len(labels.kinds)
-        below = _AXIS + _RISK * len(curves)
+        below = _AXIS + RISK_LINE * len(curves)
         height = _TOP + count * _PANEL + (count - 1) * _GAP + below
         figure, end = canvas(height), max(days)
         for place, kind in enumerate(labels.kinds):
@@ -64,7 +64,7 @@ def incidence(curves: Sequence[IncidenceCurve], days: Sequence[int], labels: Inc
             axes.set_title(kind.in_language(language), loc="left", fontsize=9, pad=7)
             axes.set_ylabel(labels.share.in_language(language), fontsize=8)
         axes.set_xlabel(labels.time.in_language(language), fontsize=8)
-        _numbers(axes, curves, days, labels, language)
+        numbers_at_risk(axes, curves, days, labels.at_risk, language)
         return figure
 
     return paint
@@ -117,14 +117,7 @@ def _scale(axes: Any, drawn: Sequence[Sequence[Point]], days: Sequence[int], end
     axes.set_yticklabels(["0", *(f"{100 * tick:g}%" for tick in ticks[1:])])
     axes.set_xlim(0, end * 1.01)
     axes.set_xticks(list(days))
-    axes.set_xticklabels([_time(day, end) for day in days])
-
-
-def _time(day: int, end: float) -> str:
-    if end <= SHORT_DAYS:
-        return f"{day}"
-    years = day / 365.25
-    return f"{round(years)}" if abs(years - round(years)) < 0.02 else f"{years:.1f}"
+    axes.set_xticklabels([day_label(day, end) for day in days])
 
 
 def _name(axes: Any, drawn: Sequence[tuple[IncidenceCurve, list[Point]]], language: Language) -> None:
@@ -138,38 +131,3 @@ def _name(axes: Any, drawn: Sequence[tuple[IncidenceCurve, list[Point]]], langua
         high = [point[1] if point[3] is None else point[3] for point in points]
         named.append(Named(curve.title.in_language(language), curve.colour, x, y, low, high))
     name_curves(axes, named)
-
-
-def _numbers(
-    axes: Any,
-    curves: Sequence[IncidenceCurve],
-    days: Sequence[int],
-    labels: IncidenceLabels,
-    language: Language,
-) -> None:
-    from matplotlib.transforms import ScaledTranslation, blended_transform_factory
-
-    inches = axes.figure.dpi_scale_trans
-    base = blended_transform_factory(axes.transData, axes.transAxes)
-    side = blended_transform_factory(axes.figure.transFigure, axes.transAxes)
-    title = labels.at_risk.in_language(language)
-    above = side + ScaledTranslation(0, -0.50, inches)
-    axes.text(0.012, 0, title, transform=above, fontsize=7.5, color=SOFT)
-    for row, curve in enumerate(curves):
-        down = ScaledTranslation(0, -0.70 - _RISK * row, inches)
-        name, size = beside(curve.title.in_language(language))
-        axes.text(
-            0.012,
-            0,
-            name,
-            transform=side + down,
-            fontsize=size,
-            color=curve.colour,
-            va="center",
-            linespacing=0.95,
-        )
-        for day, number in zip(days, curve.at_risk, strict=True):
-            count = number.in_language(language) if number else "–"
-            text = axes.text(day, 0, count, transform=base + down, ha="center", va="center", fontsize=7.5)
-            if number:
-                mark(text, number)

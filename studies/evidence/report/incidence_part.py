@@ -11,12 +11,12 @@ from studies.evidence.report.blocks import Block, Figure, Points, Table, Text
 from studies.evidence.report.context import Context, inside
 from studies.evidence.report.estimates import share
 from studies.evidence.tables import Result, interval
+from studies.outcome import DAYS_A_YEAR
 from studies.planned import PlannedAnalysis
 from studies.protocol import ARMS, EXPOSED
 from studies.reasons import in_language
 from studies.results import Series, Value
 
-_DAYS_A_YEAR = 365.25
 _PARTS = ("gray", "cause_specific", "fine_gray")
 
 
@@ -142,7 +142,7 @@ def _head(context: Context, kind: Kind, arm: str) -> Bilingual:
 def _at(context: Context, day: int, *, short: bool) -> Text:
     if short:
         return context.text("incidence.at_day", day=Bilingual(str(day), str(day)))
-    years = f"{day / _DAYS_A_YEAR:.1f}".removesuffix(".0")
+    years = f"{day / DAYS_A_YEAR:.1f}".removesuffix(".0")
     return context.text("incidence.at", years=Bilingual(years, years))
 
 

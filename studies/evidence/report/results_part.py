@@ -17,10 +17,9 @@ from studies.evidence.report.others_part import others
 from studies.evidence.report.safety_part import safety
 from studies.evidence.report.summary_part import OVERSEAS, compared, hazards_of
 from studies.evidence.tables import Result, interval
+from studies.outcome import DAYS_A_YEAR
 from studies.planned import PlannedAnalysis
 from studies.protocol import ARMS, EXPOSED
-
-_DAYS_A_YEAR = 365.25
 
 
 def results(context: Context) -> list[Block]:
@@ -178,7 +177,7 @@ def _medians(context: Context, plan: PlannedAnalysis, arms: list[str]) -> Table:
 def _at(context: Context, day: int, *, short: bool) -> Text:
     if short:
         return context.text("median.at_day", day=Bilingual(str(day), str(day)))
-    years = f"{day / _DAYS_A_YEAR:.1f}".removesuffix(".0")
+    years = f"{day / DAYS_A_YEAR:.1f}".removesuffix(".0")
     return context.text("median.at", years=Bilingual(years, years))
 
 
