@@ -33,6 +33,7 @@ from studies.protocol import (
 )
 from studies.protocol_checks import check_references
 from studies.protocol_definition import check_defined, read_defined
+from studies.protocol_genetics import read_genetic_resources
 from studies.protocol_lock import BASELINE_TABLES, EXPOSURE_TABLES, read_lock_plan, read_records
 from studies.tables import OUTCOME_TABLE
 from studies.yaml_reader import Node, located, read_yaml, refused
@@ -67,7 +68,9 @@ def read_protocol(text: str) -> Protocol:
 
 
 def _protocol(root: Node, text: str) -> Protocol:
-    root.keys(_KEYS, ("overseas_result", "overseas_series", "outcomes_known", "lock"))
+    root.keys(
+        _KEYS, ("overseas_result", "overseas_series", "outcomes_known", "human_genetic_resources", "lock")
+    )
     if root.at("format_version").integer() != FORMAT_VERSION:
         raise refused(
             "format_version", f"只支持版本 {FORMAT_VERSION}", f"only version {FORMAT_VERSION} is read"
@@ -102,6 +105,11 @@ def _protocol(root: Node, text: str) -> Protocol:
         outcomes_known=(
             cast(OutcomesKnown, root.at("outcomes_known").choice("no", "aggregate", "yes"))
             if root.has("outcomes_known")
+            else None
+        ),
+        genetic_resources=(
+            read_genetic_resources(root.at("human_genetic_resources"))
+            if root.has("human_genetic_resources")
             else None
         ),
     )

@@ -6,12 +6,13 @@ words. Whoever may not do a thing at all learns that, whether the thing exists o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Any, TypeVar
 
 from sqlmodel import SQLModel
 
+from rwd_platform.access.projects import closed_projects, inspected_project
 from rwd_platform.access.refusals import record_refusal
 from rwd_platform.access.roles import ROLE_NAMES, Role
 from rwd_platform.core.errors import Exit, PlatformError, Problem
@@ -50,6 +51,7 @@ class Action(StrEnum):
     RESULTS_UNSEAL_APPROVE = "results.unseal_approve"
     PACKAGE_READ = "package.read"
     PACKAGE_DOWNLOAD = "package.download"
+    PACKAGE_VERIFY = "package.verify"
     PACKAGE_ASSEMBLE = "package.assemble"
     TRANSFER_READ = "transfer.read"
     TRANSFER_DECIDE = "transfer.decide"
@@ -85,16 +87,27 @@ class Action(StrEnum):
     FITNESS_ASSESS = "fitness.assess"
     LINKAGE_COUNT = "linkage.count"
     LINKAGE_READ = "linkage.read"
+    PARTY_RECORD = "party.record"
+    INSTRUMENT_RECORD = "instrument.record"
+    INSTRUMENT_READ = "instrument.read"
+    PROVISION_READ = "provision.read"
+    PROVISION_RECALL = "provision.recall"
+    PEOPLE_READ = "people.read"
+    PEOPLE_MANAGE = "people.manage"
+    CLIENT_MANAGE = "client.manage"
+    MEMBER_MANAGE = "member.manage"
+    INSPECTION_GRANT = "inspection.grant"
 
 
 class Scope(StrEnum):
-    """Whose things: those of one's own organisation, or anybody's."""
+    """Whose things: those of one's own organisation, anybody's, or of the one project that was granted."""
 
     OWN_ORGANISATION = "own_organisation"
     ANY = "any"
+    GRANTED = "granted"
 
 
-_OWN, _ANY = Scope.OWN_ORGANISATION, Scope.ANY
+_OWN, _ANY, _GRANTED = Scope.OWN_ORGANISATION, Scope.ANY, Scope.GRANTED
 
 PERMISSIONS: Mapping[Role, Mapping[Action, Scope]] = {
     # Sends files, learns what became of them, mends and sends again.
@@ -117,6 +130,9 @@ PERMISSIONS: Mapping[Role, Mapping[Action, Scope]] = {
         Action.ERASURE_REQUEST: _OWN,
         Action.QUESTION_READ: _OWN,
         Action.QUESTION_ANSWER: _OWN,
+        Action.INSTRUMENT_RECORD: _OWN,  # its contracts, consents and approvals are its own papers
+        Action.INSTRUMENT_READ: _OWN,
+        Action.PROVISION_READ: _OWN,  # what left of its patients, to whom
     },
     # Works on pseudonymised data of its own studies; never sees an upload.
     Role.RESEARCHER: {
@@ -132,6 +148,7 @@ PERMISSIONS: Mapping[Role, Mapping[Action, Scope]] = {
         Action.RESULTS_UNSEAL_APPROVE: _OWN,  # of what somebody else asked for
         Action.PACKAGE_READ: _OWN,
         Action.PACKAGE_DOWNLOAD: _OWN,
+        Action.PACKAGE_VERIFY: _OWN,
         Action.PACKAGE_ASSEMBLE: _OWN,
         Action.TRANSFER_READ: _OWN,
         Action.TRANSFER_DECIDE: _OWN,
@@ -148,7 +165,10 @@ PERMISSIONS: Mapping[Role, Mapping[Action, Scope]] = {
         Action.QUESTION_ASK: _ANY,
         Action.QUESTION_CLOSE: _ANY,
         Action.FITNESS_ASSESS: _OWN,
+        Action.MEMBER_MANAGE: _OWN,  # of a study that they registered themselves (flows/members.py)
         Action.LINKAGE_READ: _ANY,  # rounded counts of sources, no person
+        Action.INSTRUMENT_READ: _ANY,  # what a release still lacks, to ask for it
+        Action.PROVISION_READ: _ANY,  # counts and papers; which releases, their own lists say
     },
     # Reads and re-computes everything that evidence rests on; changes nothing.
     Role.REGULATOR: {
@@ -158,6 +178,7 @@ PERMISSIONS: Mapping[Role, Mapping[Action, Scope]] = {
         Action.RESULTS_READ: _ANY,
         Action.PACKAGE_READ: _ANY,
         Action.PACKAGE_DOWNLOAD: _ANY,
+        Action.PACKAGE_VERIFY: _ANY,
         Action.TRANSFER_READ: _ANY,
         Action.LOG_READ: _ANY,
         Action.TRACE_READ: _ANY,
@@ -172,6 +193,8 @@ PERMISSIONS: Mapping[Role, Mapping[Action, Scope]] = {
         Action.LINKAGE_READ: _ANY,
         Action.HOLD_PLACE: _ANY,  # evidence of an inspection must not be erased under it
         Action.HOLD_LIFT: _ANY,
+        Action.INSTRUMENT_READ: _ANY,
+        Action.PROVISION_READ: _ANY,
     },
     # Decides, with a second officer, what leaves and whose identity may be seen; uploads and analyses nothing.
     Role.PRIVACY: {
@@ -180,6 +203,7 @@ PERMISSIONS: Mapping[Role, Mapping[Action, Scope]] = {
         Action.STUDY_READ: _ANY,
         Action.RESULTS_UNSEAL_APPROVE: _ANY,  # sees the diagnostics of a request, and no result
         Action.PACKAGE_READ: _ANY,
+        Action.PACKAGE_VERIFY: _ANY,
         Action.TRANSFER_READ: _ANY,
         Action.LOG_READ: _ANY,
         Action.POLICY_READ: _ANY,
@@ -197,6 +221,12 @@ PERMISSIONS: Mapping[Role, Mapping[Action, Scope]] = {
         Action.LINKAGE_READ: _ANY,
         Action.HOLD_PLACE: _ANY,
         Action.HOLD_LIFT: _ANY,
+        Action.INSPECTION_GRANT: _ANY,
+        Action.PARTY_RECORD: _ANY,
+        Action.INSTRUMENT_RECORD: _ANY,
+        Action.INSTRUMENT_READ: _ANY,
+        Action.PROVISION_READ: _ANY,
+        Action.PROVISION_RECALL: _ANY,
     },
     # Keeps the machines running: sees states and counts, no results and no patient's line.
     Role.OPERATOR: {
@@ -214,6 +244,32 @@ PERMISSIONS: Mapping[Role, Mapping[Action, Scope]] = {
         Action.LINKAGE_COUNT: _ANY,
         Action.LINKAGE_READ: _ANY,
     },
+    # Keeps accounts, roles, second factors, systems' keys and members; reads no data at all, and not the log.
+    Role.SECURITY: {
+        Action.PEOPLE_READ: _ANY,
+        Action.PEOPLE_MANAGE: _ANY,
+        Action.CLIENT_MANAGE: _ANY,
+        Action.MEMBER_MANAGE: _ANY,
+    },
+    # Reads the whole log and answers for having read it; nothing else.
+    Role.AUDITOR: {
+        Action.LOG_READ: _ANY,
+    },
+    # Looks after what studies plan and whether people who left are out; no result, no chart.
+    Role.ETHICS: {
+        Action.STUDY_READ: _ANY,
+        Action.WITHDRAWAL_READ: _ANY,
+    },
+    # Reads one project for some days, by a privacy officer's leave. Every one of these is a door that only reads.
+    Role.INSPECTOR: {
+        Action.STUDY_READ: _GRANTED,
+        Action.RESULTS_READ: _GRANTED,
+        Action.PACKAGE_READ: _GRANTED,
+        Action.TRACE_READ: _GRANTED,
+        Action.RISK_READ: _GRANTED,
+        Action.RELEASE_READ: _GRANTED,
+        Action.TRANSFER_READ: _GRANTED,
+    },
 }
 
 
@@ -226,7 +282,7 @@ def scope_of(actor: Actor, action: Action | str) -> Scope | None:
 
 
 def can(actor: Actor, action: Action | str, organisation_id: str) -> bool:
-    """May the actor do this to something of that organisation?"""
+    """May the actor do this to something of that organisation? A row of a project is asked about with `can_see`."""
     scope = scope_of(actor, action)
     if scope is Scope.ANY:
         return True
@@ -259,13 +315,34 @@ def visible_organisation(actor: Actor, action: Action | str) -> str | None:
     return None if check_may(actor, action) is Scope.ANY else actor.organisation
 
 
+def can_see(records: Records, actor: Actor, action: Action | str, row: SQLModel) -> bool:
+    """May the actor do this to this row: by its organisation, and by its project where it belongs to one?"""
+    return bool(visible_rows(records, actor, action, [row]))
+
+
+def visible_rows(records: Records, actor: Actor, action: Action | str, rows: Iterable[Row]) -> list[Row]:
+    """Those of the rows that the actor may do this to. A role that may never do it sees none."""
+    scope, found = scope_of(actor, action), list(rows)
+    if scope is None or not found:
+        return []
+    if scope is Scope.GRANTED:
+        project = inspected_project(records, actor)
+        return [row for row in found if project and getattr(row, "project_id", "") == project]
+    mine = [row for row in found if can(actor, action, str(getattr(row, "organisation_id", "")))]
+    if scope is Scope.ANY or not any(getattr(row, "project_id", "") for row in mine):
+        return mine
+    closed = closed_projects(records, actor)
+    return [row for row in mine if getattr(row, "project_id", "") not in closed]
+
+
 def get_visible(records: Records, actor: Actor, action: Action | str, table: type[Row], id: Any) -> Row:
     """The row if the actor may do this to it; absent and hidden raise the same error, and leave the same entry."""
     kind = str(table.__tablename__)
     try:
         check_may(actor, action)
         row = records.get(table, id)
-        check_can(actor, action, str(getattr(row, "organisation_id", "")), kind=kind, id=str(id))
+        if not can_see(records, actor, action, row):
+            raise NOT_FOUND.error(kind=kind, id=str(id))
     except PlatformError as error:
         record_refusal(records, actor, str(action), kind, str(id), error)
         raise

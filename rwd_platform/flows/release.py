@@ -30,10 +30,19 @@ from deidentify.disclosure.recipients import (
 from rwd_platform.access.accounts import check_account
 from rwd_platform.access.permissions import get_visible
 from rwd_platform.access.refusals import refusals_recorded
+from rwd_platform.audit.checkpoints import make_checkpoint
 from rwd_platform.core.clock import as_text
 from rwd_platform.core.errors import Exit, Problem
 from rwd_platform.core.ids import new_id
 from rwd_platform.flows.platform import Platform
+from rwd_platform.flows.provide import (
+    cancel_provisions,
+    decide_provisions,
+    leaving,
+    logged,
+    post_provisions,
+    provision_held,
+)
 from rwd_platform.flows.release_circles import AUTHORITY, circle_of, holders_with
 from rwd_platform.flows.release_gate import (
     CONTENT_CHANGED,
@@ -55,10 +64,11 @@ from rwd_platform.flows.release_ledger import (
 from rwd_platform.flows.release_votes import VOTES_NEEDED, release_act, standing, vote, votes_in
 from rwd_platform.flows.withdraw_uses import check_package_usable
 from rwd_platform.log.entry import Act, Actor
-from rwd_platform.records.lifecycles import RELEASE, ReleaseState, check_transition
+from rwd_platform.records.lifecycles import RELEASE, ProvisionState, ReleaseState, check_transition
 from rwd_platform.records.tables import (
     EvidencePackage,
     OutputRelease,
+    Provision,
     Study,
 )
 
@@ -158,6 +168,8 @@ def _put_forward(
     with platform.records.transaction(audit=_act(actor, asked, "release.requested")) as session:
         check_account(session, actor)
         session.add(asked)
+    if asked.state == ReleaseState.REQUESTED:
+        decide_provisions(leaving(platform, actor, asked))
     return asked
 
 
@@ -188,10 +200,13 @@ def _request(
     )
 
 
-def _act(actor: Actor, asked: OutputRelease, done: str) -> Act:
+def _act(actor: Actor, asked: OutputRelease, done: str, provisions: Sequence[Provision] = ()) -> Act:
     """What the log says: the act that was meant, or that it was refused."""
     refused = asked.state == ReleaseState.REFUSED
-    return release_act(actor, "release.refused" if refused else done, asked, refused=refused)
+    action = "release.refused" if refused else done
+    return release_act(
+        actor, action, asked, refused=refused or done == "release.held", provisions=logged(provisions)
+    )
 
 
 def _check_conditions(policy: Recipient, stated: Mapping[str, Any]) -> None:
@@ -240,13 +255,19 @@ def _verdict(
 def release(platform: Platform, actor: Actor, release_id: str) -> OutputRelease:
     """Let approved results go. Between asking and now the circle may have received something: checked again.
 
-    Two releases to one circle cannot pass side by side: the check and the ledger's row are one transaction.
-    What the check finds and the officers did not see refuses it, as an approval that no longer stands stops it.
+    Disclosure check, standing approvals, the decision about each exporter's provision, the ledgers' rows and the
+    log's entry are one transaction: two releases cannot pass a threshold side by side, nor two tables one circle.
+    What the check finds and the officers did not see refuses it, as an approval that no longer stands stops it; a
+    provision that the rules do not allow today holds it (`release.held`), approved as it is, until the papers are
+    there.
     """
     with refusals_recorded(platform.records, actor, "release.request", "output_release", release_id):
-        done, unseen = _release(platform, actor, release_id)
-    if done.state != ReleaseState.REFUSED:
+        done, unseen, provisions = _release(platform, actor, release_id)
+    if done.state == ReleaseState.RELEASED:
+        make_checkpoint(platform.records, platform.log_signer, "release")
         return done
+    if done.state != ReleaseState.REFUSED:  # `release.held` is in the log
+        raise provision_held(release_id, provisions)
     if done.verdict["outcome"] == "fail":  # `release.refused` is in the log
         raise below_threshold(done)
     found = unseen[0]
@@ -255,8 +276,10 @@ def release(platform: Platform, actor: Actor, release_id: str) -> OutputRelease:
 
 def _release(
     platform: Platform, actor: Actor, release_id: str
-) -> tuple[OutputRelease, Sequence[Mapping[str, Any]]]:
-    """The release as it was decided, and what the check found that was not there when it was asked for."""
+) -> tuple[OutputRelease, Sequence[Mapping[str, Any]], Sequence[Provision]]:
+    """The release as it was decided, what the check found that was not there when it was asked for, and the
+    provisions as they were decided.
+    """
     asked = get_visible(platform.records, actor, "release.request", OutputRelease, release_id)
     package = platform.records.get(EvidencePackage, asked.package_id)
     check_audience(package, asked.recipient_kind)
@@ -264,11 +287,12 @@ def _release(
         raise CONTENT_CHANGED.error(package=package.id)
     check_content(platform, package)
     check_package_usable(platform, package)
-    now = as_text(platform.clock())
-    current, unseen = asked, list[Mapping[str, Any]]()
+    now, part = as_text(platform.clock()), leaving(platform, actor, asked)
+    current, unseen, provisions = asked, list[Mapping[str, Any]](), list[Provision]()
 
     def act() -> Act:
-        return _act(actor, current, "release.released")
+        done = "release.released" if current.state == ReleaseState.RELEASED else "release.held"
+        return _act(actor, current, done, provisions)
 
     with platform.records.transaction(audit=act) as session:
         check_account(session, actor)
@@ -280,12 +304,15 @@ def _release(
         unseen = [one for one in current.verdict["findings"] if _told(one) not in seen]
         if verdict.outcome == "fail" or unseen:
             current.state, current.decided_at = ReleaseState.REFUSED, now
+            provisions = cancel_provisions(session, platform, release_id, "release refused")
         else:
-            current.state = ReleaseState.RELEASED
-            results = results_in(platform, package)
-            people = people_behind(platform, package, current.product, results)
-            session.add(figures_row(platform, current, results, people, now))
-    return platform.records.get(OutputRelease, release_id), unseen
+            provisions = post_provisions(session, part)
+            if all(one.state == ProvisionState.POSTED for one in provisions):
+                current.state = ReleaseState.RELEASED
+                results = results_in(platform, package)
+                people = people_behind(platform, package, current.product, results)
+                session.add(figures_row(platform, current, results, people, now))
+    return platform.records.get(OutputRelease, release_id), unseen, provisions
 
 
 def _approved_by(session: Session, asked: OutputRelease) -> Sequence[str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from sqlmodel import Session, col, select
 
@@ -14,6 +15,7 @@ from rwd_platform.access.refusals import refusals_recorded
 from rwd_platform.core.clock import as_text
 from rwd_platform.core.errors import Exit, Problem
 from rwd_platform.flows.platform import Platform
+from rwd_platform.flows.provide import cancel_provisions
 from rwd_platform.log.entry import Act, Actor, Object
 from rwd_platform.records.lifecycles import RELEASE, ReleaseState, check_transition
 from rwd_platform.records.tables import AuditEntry, EvidencePackage, OutputRelease, ReleaseVote, User
@@ -98,6 +100,8 @@ def _vote(platform: Platform, actor: Actor, release_id: str, approved: bool, rea
             wanted = ReleaseState.APPROVED if approved else ReleaseState.REFUSED
             current.state = check_transition(RELEASE, "release", release_id, state, wanted)
             current.decided_at = now
+            if not approved:
+                cancel_provisions(session, platform, release_id, "release voted down")
         elif state != ReleaseState.REQUESTED:
             check_transition(RELEASE, "release", release_id, state, ReleaseState.APPROVED)
         session.add(
@@ -165,7 +169,13 @@ def standing(session: Session, asked: OutputRelease, votes: Sequence[ReleaseVote
 
 
 def release_act(
-    actor: Actor, action: str, asked: OutputRelease, *, refused: bool = False, reason: str = ""
+    actor: Actor,
+    action: str,
+    asked: OutputRelease,
+    *,
+    refused: bool = False,
+    reason: str = "",
+    provisions: Sequence[Mapping[str, Any]] = (),
 ) -> Act:
     """The log's entry: whom it is for and what the check said, by rule; never a number of the results."""
     findings = asked.verdict.get("findings", [])
@@ -181,5 +191,6 @@ def release_act(
             "outcome": asked.verdict.get("outcome", ""),
             "rules": sorted({one["rule"] for one in findings}),
             "findings": len(findings),
+            **({"provisions": list(provisions)} if provisions else {}),
         },
     )

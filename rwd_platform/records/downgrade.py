@@ -114,6 +114,71 @@ def check_seals_are_kept(connection: sa.Connection) -> None:
         raise SEALS_WOULD_BE_LOST.error()
 
 
+PROVISIONS_WOULD_BE_LOST = Problem(
+    code="database.downgrade_forgets_provisions",
+    zh="不能降级数据库：表 {tables} 中有记录，降级后将无法得知哪些人的数据提供给了谁、依据什么文件。",
+    en="The database cannot be downgraded: {tables} hold rows, and nobody could tell whose data were provided to whom, "
+    "and on which papers.",
+    next_zh="请继续使用当前版本；确需退回旧版本的，请恢复升级之前的数据库与数据目录备份。",
+    next_en="Stay on this version; to go back, restore the backup of database and home folder from before the "
+    "upgrade.",
+    http=409,
+    exit=Exit.REFUSED,
+)
+
+
+def check_provisions_are_kept(connection: sa.Connection) -> None:
+    """For migration 0009. Raises `database.downgrade_forgets_provisions` before anything is dropped."""
+    filled = [
+        name for name in ("legal_party", "instrument", "provision", "person_posting") if _has_rows(connection, name)
+    ]
+    if filled:
+        raise PROVISIONS_WOULD_BE_LOST.error(tables=", ".join(filled))
+
+
+GRANTS_WOULD_BE_LOST = Problem(
+    code="database.downgrade_forgets_grants",
+    zh="不能降级数据库：表 {tables} 中有记录，降级后账号将失去动态验证码保护，仅对成员开放的研究将对整个机构开放，核查与"
+    "系统接入的授权也将丢失。",
+    en="The database cannot be downgraded: {tables} hold rows. Logins would lose their second factor, studies that are"
+    " open to their members alone would open to their whole organisation, and it would be forgotten which inspections"
+    " and systems were granted access.",
+    next_zh="请继续使用当前版本；确需退回旧版本的，请恢复升级之前的数据库与数据目录备份。",
+    next_en="Stay on this version; to go back, restore the backup of database and home folder from before the "
+    "upgrade.",
+    http=409,
+    exit=Exit.REFUSED,
+)
+
+
+def check_grants_are_kept(connection: sa.Connection) -> None:
+    """For migration 0011. Raises `database.downgrade_forgets_grants` before anything is dropped."""
+    tables = ("second_factor", "machine_client", "project_grant", "inspection")
+    filled = [name for name in tables if _has_rows(connection, name)]
+    if filled:
+        raise GRANTS_WOULD_BE_LOST.error(tables=", ".join(filled))
+
+
+LOG_WOULD_BE_LOST = Problem(
+    code="database.downgrade_forgets_log",
+    zh="不能降级数据库：表 {tables} 中有记录，降级后日志的 SM3 哈希树、见证方的共同签名或日志审查的签字将会丢失。",
+    en="The database cannot be downgraded: {tables} hold rows. The log's tree with SM3, what witnesses cosigned or "
+    "signed reviews of the log would be lost.",
+    next_zh="请继续使用当前版本；确需退回旧版本的，请恢复升级之前的数据库与数据目录备份。",
+    next_en="Stay on this version; to go back, restore the backup of database and home folder from before the "
+    "upgrade.",
+    http=409,
+    exit=Exit.REFUSED,
+)
+
+
+def check_log_is_kept(connection: sa.Connection) -> None:
+    """For migration 0010. Raises `database.downgrade_forgets_log` before anything is dropped."""
+    filled = [name for name in ("audit_node_sm3", "audit_cosignature", "log_review") if _has_rows(connection, name)]
+    if filled:
+        raise LOG_WOULD_BE_LOST.error(tables=", ".join(filled))
+
+
 def check_circles_are_kept(connection: sa.Connection) -> None:
     """For migration 0003. Raises `database.downgrade_forgets_circles` before anything is dropped."""
     if _has_rows(connection, "release_circle"):

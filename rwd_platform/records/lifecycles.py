@@ -55,6 +55,16 @@ class ReleaseState(StrEnum):
     REFUSED = "refused"
 
 
+class ProvisionState(StrEnum):
+    HELD = "held"
+    BLOCKED = "blocked"
+    RESERVED = "reserved"
+    POSTED = "posted"
+    CANCELLED = "cancelled"
+    RECALLED = "recalled"
+    DELETED = "deleted"
+
+
 class UnsealingState(StrEnum):
     REQUESTED = "requested"
     UNSEALED = "unsealed"
@@ -124,6 +134,18 @@ RELEASE: Mapping[ReleaseState, frozenset[ReleaseState]] = {
     ReleaseState.APPROVED: frozenset({ReleaseState.RELEASED, ReleaseState.REFUSED}),
     ReleaseState.RELEASED: frozenset(),
     ReleaseState.REFUSED: frozenset(),
+}
+_DECIDED = frozenset({ProvisionState.HELD, ProvisionState.BLOCKED, ProvisionState.RESERVED})
+PROVISION: Mapping[ProvisionState, frozenset[ProvisionState]] = {
+    # Decided again whenever asked: papers arrive, run out, or are revoked, until the moment of release.
+    ProvisionState.HELD: _DECIDED | {ProvisionState.CANCELLED},
+    ProvisionState.BLOCKED: _DECIDED | {ProvisionState.CANCELLED},
+    ProvisionState.RESERVED: _DECIDED | {ProvisionState.POSTED, ProvisionState.CANCELLED},
+    # What has left is counted for good: a recall asks for it back and does not unsay it.
+    ProvisionState.POSTED: frozenset({ProvisionState.RECALLED}),
+    ProvisionState.RECALLED: frozenset({ProvisionState.DELETED}),
+    ProvisionState.DELETED: frozenset(),
+    ProvisionState.CANCELLED: frozenset(),
 }
 UNSEALING: Mapping[UnsealingState, frozenset[UnsealingState]] = {
     # Outdated: the analyses were run again before anybody decided, and that run's diagnostics are others.

@@ -24,14 +24,14 @@ from rwd_platform.core.errors import Problem
 from rwd_platform.log.entry import Act, Entry
 from rwd_platform.records import journal
 from rwd_platform.records.database import hold_log_lock, writing
-from rwd_platform.records.tables import AuditEntry, Job, LoginAttempt, WebSession
+from rwd_platform.records.tables import AuditEntry, HalfLogin, Job, LoginAttempt, WebSession
 from rwd_platform.signing.keys import KeyRing
 
 Row = TypeVar("Row", bound=SQLModel)
 
 _ENTRY = "rwd_entry"
 
-EXEMPT: frozenset[type[SQLModel]] = frozenset({Job, WebSession, LoginAttempt})
+EXEMPT: frozenset[type[SQLModel]] = frozenset({Job, WebSession, HalfLogin, LoginAttempt})
 
 NOT_FOUND = Problem(
     code="records.not_found",
@@ -46,12 +46,20 @@ NOT_FOUND = Problem(
 class Records:
     """The control plane of one deployment."""
 
-    def __init__(self, engine: Engine, *, log: str, keys: KeyRing, clock: Clock) -> None:
+    def __init__(
+        self, engine: Engine, *, log: str, keys: KeyRing, clock: Clock, profile: str = "sha256"
+    ) -> None:
         self.engine = engine
         self.log = log
+        self.book = journal.Book(log, keys, profile)  # profile: which trees the log has (log/hashes.py)
         self.keys = keys
         self.clock = clock
         self._writing = writing(engine)
+
+    def check_log(self) -> None:
+        """Raises `log.hash_fixed` when the log was begun with other trees than the setting says."""
+        with self.engine.connect() as connection:
+            self.book.check(connection)
 
     # -- reading -------------------------------------------------------------------------------
 
@@ -91,7 +99,13 @@ class Records:
 
     def record(self, audit: Act) -> Entry:
         """An act that changes no row but must be in the log: a read, a refusal, a download."""
-        return self.write(audit=audit)
+        return self.append_many([audit])[0]
+
+    def append_many(self, audits: Sequence[Act]) -> list[Entry]:
+        """Group commit: acts that change no row, in one transaction. All of them are durable on return, or none is in
+        the log."""
+        with self._writing.begin() as connection:
+            return journal.append(connection, [journal.Doing(act) for act in audits], self.book, self.clock())
 
     @contextmanager
     def transaction(self, *, audit: Act | Callable[[], Act]) -> Iterator[Session]:
@@ -104,15 +118,8 @@ class Records:
             session.flush()
             old, new = changes.hashes()
             act = audit() if callable(audit) else audit
-            session.info[_ENTRY] = journal.append(
-                session,
-                act,
-                log=self.log,
-                at=self.clock(),
-                keys=self.keys,
-                old_hash=old,
-                new_hash=new,
-            )
+            doing = journal.Doing(act, old, new)
+            session.info[_ENTRY] = journal.append(session.connection(), [doing], self.book, self.clock())[0]
             session.commit()
 
     @contextmanager

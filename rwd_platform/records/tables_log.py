@@ -1,4 +1,4 @@
-"""Jobs, and the log with its tree and checkpoints."""
+"""Jobs, and the log with its trees, checkpoints, witnesses and reviews."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class AuditEntry(SQLModel, table=True):
 
 
 class AuditNode(SQLModel, table=True):
-    """A complete perfect subtree of the log's Merkle tree. Level 0 are the leaves."""
+    """A complete perfect subtree of the log's Merkle tree with SHA-256. Level 0 are the leaves."""
 
     __tablename__ = "audit_node"
 
@@ -77,3 +77,93 @@ class AuditCheckpoint(SQLModel, table=True):
     note: str = Field(sa_column=Column(Text, nullable=False))
     at: str
     why: str
+
+
+class AuditNodeSm3(SQLModel, table=True):
+    """The same of the tree with SM3, in a log that has one."""
+
+    __tablename__ = "audit_node_sm3"
+
+    level: int = Field(primary_key=True)
+    position: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    hash: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
+class AuditCheckpointSm3(SQLModel, table=True):
+    """A signed head of the tree with SM3."""
+
+    __tablename__ = "audit_checkpoint_sm3"
+
+    size: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    note: str = Field(sa_column=Column(Text, nullable=False))
+    at: str
+    why: str
+
+
+class AuditWitness(SQLModel, table=True):
+    """Somebody else who keeps our heads and signs that each extends the one before."""
+
+    __tablename__ = "audit_witness"
+
+    name: str = Field(primary_key=True)
+    public_key: str  # 64 hex digits
+    added_by: str
+    added_at: str
+
+
+class AuditCosignature(SQLModel, table=True):
+    """A head that a witness cosigned: the note with our signature and the witness's."""
+
+    __tablename__ = "audit_cosignature"
+
+    origin: str = Field(primary_key=True)  # of the tree: the log's name, or that with /sm3
+    size: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    witness: str = Field(primary_key=True)
+    note: str = Field(sa_column=Column(Text, nullable=False))
+    cosigned_at: str
+    stored_at: str
+
+
+class LogReview(SQLModel, table=True):
+    """A review of the audit trail of a period. The period ends before the review began, so nothing can enter it."""
+
+    __tablename__ = "log_review"
+
+    id: str = Field(primary_key=True)
+    organisation_id: str = Field(index=True)
+    since: str
+    until: str  # exclusive
+    filter: dict[str, str] = Field(sa_column=Column(JSON, nullable=False))
+    entries: int  # how many match, all of which were looked at
+    first_sequence: int = Field(sa_column=Column(BigInteger, nullable=False))  # of those; -1: there is none
+    last_sequence: int = Field(sa_column=Column(BigInteger, nullable=False))
+    tree_size: int = Field(sa_column=Column(BigInteger, nullable=False))  # the head that the period ends in
+    root: str  # hex
+    leaves_sha256: str  # over the leaf hashes of the entries that match
+    opened_by: str
+    opened_at: str
+
+
+class LogReviewFinding(SQLModel, table=True):
+    """What a reviewer says of an entry, and why."""
+
+    __tablename__ = "log_review_finding"
+
+    id: str = Field(primary_key=True)
+    review_id: str = Field(foreign_key="log_review.id", index=True)
+    sequence: int = Field(sa_column=Column(BigInteger, nullable=False))
+    text: str = Field(sa_column=Column(Text, nullable=False))
+    reason: str = Field(sa_column=Column(Text, nullable=False))
+    found_by: str
+    found_at: str
+
+
+class LogReviewSignature(SQLModel, table=True):
+    """A person signs a review, once."""
+
+    __tablename__ = "log_review_signature"
+
+    review_id: str = Field(primary_key=True, foreign_key="log_review.id")
+    signer_id: str = Field(primary_key=True)
+    organisation_id: str
+    signed_at: str

@@ -21,6 +21,7 @@ from rwd_platform.records.tables import (
     Study,
     User,
 )
+from tests.flows.papers import put_papers
 
 ASSEMBLER = Actor("researcher", "researcher", "org-operator")
 OFFICER = Actor("privacy", "privacy", "org-operator")
@@ -96,6 +97,7 @@ def put_study(platform: Platform, project: str = "demo", organisation: str = "or
     circles = [] if platform.records.find(ReleaseCircle, "circle-sponsor") else CIRCLES
     for row in (quality, study, lock, *map(account, who), *(ReleaseCircle(**one) for one in circles)):
         _put(platform, row)
+    put_papers(platform, ("org-authority", *(one["id"] for one in CIRCLES)), organisation)
     return study.id
 
 

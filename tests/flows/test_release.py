@@ -413,6 +413,7 @@ def test_what_is_public_everybody_holds(platform: Platform):
     """A sponsor's table is compared with what was published before."""
     put_package(platform, {"all": people(1, 200)})
     put_package(platform, {"all": people(3, 200)}, id="EP-2")
+    assert review_anonymity(platform, OFFICER, "EP-1", "无小单元")
     sent(platform, "EP-1", kind="public", circle="")
     second = request_release(platform, ASSEMBLER, "EP-2", "sponsor", "Sponsor Ltd", SPONSOR)
     assert [one["rule"] for one in second.verdict["findings"]] == ["differencing"]

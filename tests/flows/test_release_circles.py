@@ -17,6 +17,7 @@ from rwd_platform.flows.release_ledger import is_one_product
 from rwd_platform.flows.release_votes import vote
 from rwd_platform.log.entry import Act, Actor, Object
 from rwd_platform.records.tables import AuditEntry, OutputRelease, ReleaseCircle, ReleasedFigures, Study
+from tests.flows.papers import put_papers
 from tests.flows.releasing import ASSEMBLER, OFFICER, OFFICER_2, people, put_package, put_study
 
 SPONSOR = {"purpose": "上市后研究"}
@@ -147,6 +148,7 @@ def test_what_went_to_a_name_from_before_the_register_counts_against_everybody(p
         legal_name="旧", registered_by="privacy", registered_at="2026-11-01T00:00:00.000000Z",
     )  # fmt: skip
     platform.records.write(circle, audit=Act(ASSEMBLER, "seed.written", Object("release_circle", circle.id)))
+    put_papers(platform, [circle.id])
     sent(platform, "EP-1", circle="Old name")
     with platform.records.transaction(
         audit=Act(ASSEMBLER, "seed.written", Object("release_circle", circle.id))

@@ -1,0 +1,292 @@
+"""Papers on file: recorded with scope, version and expiry, filed, replaced, revoked; never edited.
+
+A hospital records its own papers, the ethics committee its approvals, privacy officers anybody's. What a paper is
+worth for a provision is asked of rwd_platform.compliance.standing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from sqlmodel import Session, col, select
+
+from rwd_platform.access.accounts import check_account
+from rwd_platform.access.permissions import check_can, get_visible, visible_organisation
+from rwd_platform.access.refusals import refusals_recorded
+from rwd_platform.compliance.instruments import ANY, DIMENSIONS, Instrument, Kind, Scope, kinds
+from rwd_platform.compliance.standing import purposes
+from rwd_platform.core.canonical import sha256_of
+from rwd_platform.core.clock import as_text, shanghai_date
+from rwd_platform.core.errors import Exit, Problem
+from rwd_platform.core.ids import new_id
+from rwd_platform.flows.paper_texts import LONGEST_NOTE, day_or_blank, is_sha256, line
+from rwd_platform.flows.platform import Platform
+from rwd_platform.log.entry import Act, Actor, Object
+from rwd_platform.records.tables import InstrumentRecord, Organisation
+
+RECORD, READ = "instrument.record", "instrument.read"
+MOST_NAMED = 200  # entries of one dimension of a scope
+LARGEST_SCALE = 2_000_000_000
+
+INSTRUMENT_MALFORMED = Problem(
+    code="instrument.malformed",
+    zh="文件的 {field} 不可用：{allowed_zh}。",
+    en="The field {field} of the paper cannot be used: {allowed}.",
+    next_zh="请改正后重新提交；其余内容均已保留。",
+    next_en="Mend it and send it again; the rest was kept.",
+    http=422,
+)
+INSTRUMENT_ENDED = Problem(
+    code="instrument.ended",
+    zh="文件 {id} 已于 {day} 撤销或被新版本替换。",
+    en="The paper {id} was revoked or replaced on {day}.",
+    next_zh="请在其最新版本上操作，或登记新的文件。",
+    next_en="Work on its newest version, or record a new paper.",
+    http=409,
+    exit=Exit.REFUSED,
+)
+FILED_ALREADY = Problem(
+    code="instrument.filed_already",
+    zh="文件 {id} 已登记备案日期 {day}。",
+    en="The paper {id} has its day of filing on record: {day}.",
+    next_zh="备案日期不能改写；确有错误时，登记新版本并写明原因。",
+    next_en="It cannot be rewritten; if it is wrong, record a new version and say why.",
+    http=409,
+    exit=Exit.REFUSED,
+)
+
+
+@dataclass(frozen=True)
+class NewPaper:
+    """What is written down. Days are YYYY-MM-DD in Asia/Shanghai, "" where there is none.
+
+    exporter -- organisation id of the legal entity whose paper it is
+    scope    -- lists by dimension as the kind asks for them, `persons` a number; `["*"]` covers everything
+    replaces -- the version that this one takes the place of; revoked by the same act on `effective_from`
+    """
+
+    exporter: str
+    kind: str
+    number: str
+    effective_from: str
+    valid_until: str = ""
+    filed_on: str = ""
+    answer: str = ""
+    scope: Mapping[str, Any] = field(default_factory=dict)
+    evidence_sha256: str = ""
+    note: str = ""
+    replaces: str = ""
+
+
+def record_instrument(platform: Platform, actor: Actor, paper: NewPaper) -> InstrumentRecord:
+    """Put a paper on record. Raises `instrument.malformed` naming the field, `instrument.ended`, and what permissions
+    refuse.
+    """
+    with refusals_recorded(platform.records, actor, RECORD, "instrument", ""):
+        check_can(actor, RECORD, paper.exporter, kind="organisation", id=paper.exporter)
+        row = _row(platform, actor, paper)
+        act = Act(
+            actor,
+            "instrument.recorded",
+            Object("instrument", row.id, sha256_of(row.scope)),
+            purpose=row.kind,
+            decision=_in_the_log(row),
+        )
+        with platform.records.transaction(audit=act) as session:
+            check_account(session, actor)
+            if session.get(Organisation, row.organisation_id) is None:
+                raise _malformed("exporter", "an organisation on record", "应为登记在册的机构")
+            if row.replaces:
+                row.version = _replace(session, row)
+            session.add(row)
+    return row
+
+
+def file_instrument(platform: Platform, actor: Actor, id: str, filed_on: str) -> InstrumentRecord:
+    """The day on which the authority accepted the filing; once, never ahead."""
+    paper = get_visible(platform.records, actor, RECORD, InstrumentRecord, id)
+    day = day_or_blank(filed_on)
+    if not day or day > shanghai_date(platform.clock()).isoformat() or day < paper.effective_from:
+        allowed = "a day from its start to today"
+        raise _malformed("filed_on", allowed, "应为生效日至今天之间的日期")
+    act = Act(actor, "instrument.filed", Object("instrument", id), decision={"filed_on": day})
+    with platform.records.transaction(audit=act) as session:
+        check_account(session, actor)
+        row = _standing(session, id)
+        if row.filed_on:
+            raise FILED_ALREADY.error(id=id, day=row.filed_on)
+        row.filed_on = day
+    return row
+
+
+def revoke_instrument(platform: Platform, actor: Actor, id: str, reason: str) -> InstrumentRecord:
+    """From today on it serves nothing. What rested on it before keeps its decision."""
+    get_visible(platform.records, actor, RECORD, InstrumentRecord, id)
+    why = line(reason, LONGEST_NOTE)
+    if not why:
+        raise _malformed("reason", "a sentence that says why", "应写明原因")
+    act = Act(actor, "instrument.revoked", Object("instrument", id), reason=why)
+    with platform.records.transaction(audit=act) as session:
+        check_account(session, actor)
+        row = _standing(session, id)
+        row.revoked_on = shanghai_date(platform.clock()).isoformat()
+    return row
+
+
+def instruments(platform: Platform, actor: Actor) -> Sequence[InstrumentRecord]:
+    """The papers that the actor may see, the newest first."""
+    own = visible_organisation(actor, READ)
+    query = select(InstrumentRecord).order_by(
+        col(InstrumentRecord.recorded_at).desc(), col(InstrumentRecord.id)
+    )
+    if own is not None:
+        query = query.where(InstrumentRecord.organisation_id == own)
+    return platform.records.all(query)
+
+
+def papers_of(session: Session, exporter: str) -> list[Instrument]:
+    """The exporter's papers as the rules read them."""
+    query = select(InstrumentRecord).where(InstrumentRecord.organisation_id == exporter)
+    return [as_instrument(row) for row in session.exec(query.order_by(col(InstrumentRecord.id)))]
+
+
+def as_instrument(row: InstrumentRecord) -> Instrument:
+    def day(text: str) -> date | None:
+        return date.fromisoformat(text) if text else None
+
+    named = {name: frozenset(row.scope.get(name) or ()) for name in DIMENSIONS if name != "persons"}
+    return Instrument(
+        id=row.id,
+        kind=row.kind,
+        exporter=row.organisation_id,
+        number=row.number,
+        effective_from=date.fromisoformat(row.effective_from),
+        valid_until=day(row.valid_until),
+        scope=Scope(**named, persons=row.scope.get("persons")),
+        answer=row.answer,
+        filed_on=day(row.filed_on),
+        revoked_on=day(row.revoked_on),
+    )
+
+
+# -- what is written down, checked -------------------------------------------------------------------------------
+
+
+def _row(platform: Platform, actor: Actor, paper: NewPaper) -> InstrumentRecord:
+    kind = kinds().get(paper.kind)
+    if kind is None:
+        known = " | ".join(kinds())
+        raise _malformed("kind", known, f"应为 {known}")
+    number, note = line(paper.number), line(paper.note, LONGEST_NOTE)
+    if not number:
+        raise _malformed("number", "the paper's number, 200 characters at most", "应填写文号，不超过 200 字")
+    if note is None:
+        raise _malformed("note", "2,000 characters at most", "不超过 2000 字")
+    if paper.answer not in (kind.answers or ("",)):
+        allowed = " | ".join(kind.answers) or "empty"
+        raise _malformed("answer", allowed, f"应为 {allowed}")
+    if paper.evidence_sha256 and not is_sha256(paper.evidence_sha256):
+        raise _malformed("evidence_sha256", "64 hex digits, or empty", "应为 64 位十六进制，或留空")
+    now = platform.clock()
+    return InstrumentRecord(
+        id=new_id("paper", now),
+        organisation_id=paper.exporter,
+        kind=kind.id,
+        number=number,
+        version=1,
+        answer=paper.answer,
+        **_days(kind, paper, shanghai_date(now).isoformat()),
+        revoked_on="",
+        scope=_scope(kind, paper.scope),
+        evidence_sha256=paper.evidence_sha256,
+        note=note,
+        replaces=paper.replaces,
+        recorded_by=actor.id,
+        recorded_at=as_text(now),
+    )
+
+
+def _days(kind: Kind, paper: NewPaper, today: str) -> dict[str, str]:
+    start, end, filed = (
+        day_or_blank(one) for one in (paper.effective_from, paper.valid_until, paper.filed_on)
+    )
+    if not start:
+        raise _malformed("effective_from", "a day as YYYY-MM-DD", "应为 YYYY-MM-DD 格式的日期")
+    if (paper.valid_until and not end) or (kind.needs_end and not end) or (end and end < start):
+        allowed = "a day not before its start" + ("" if kind.needs_end else ", or empty")
+        raise _malformed(
+            "valid_until", allowed, "应为不早于生效日的日期" + ("" if kind.needs_end else "，或留空")
+        )
+    if paper.filed_on and (not filed or filed < start or filed > today):
+        raise _malformed(
+            "filed_on", "a day from its start to today, or empty", "应为生效日至今天之间的日期，或留空"
+        )
+    if filed and kind.file_within is None:
+        raise _malformed("filed_on", "empty: this kind is not filed", "应留空：此类文件无须备案")
+    return {"effective_from": start, "valid_until": end, "filed_on": filed}
+
+
+def _scope(kind: Kind, stated: Mapping[str, Any]) -> dict[str, Any]:
+    """Every dimension that the kind asks for is written down, and no other."""
+    unknown = sorted(set(stated) - set(kind.scope))
+    if unknown:
+        asked = ", ".join(kind.scope) or "nothing"
+        raise _malformed(
+            f"scope.{unknown[0][:40]}", f"this kind's scope has {asked}", f"此类文件的范围只含 {asked}"
+        )
+    return {name: _dimension(name, stated.get(name)) for name in kind.scope}
+
+
+def _dimension(name: str, value: Any) -> Any:
+    if name == "persons":
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= LARGEST_SCALE:
+            raise _malformed("scope.persons", "the most persons a year, from 1", "应为每年最多人数，不小于 1")
+        return value
+    entries = value if isinstance(value, list | tuple) else None
+    tidy = [line(one) if isinstance(one, str) else None for one in entries or ()]
+    if not tidy or len(tidy) > MOST_NAMED or not all(tidy) or (ANY in tidy and len(tidy) > 1):
+        raise _malformed(f"scope.{name}", f"a list of names, or {ANY} alone", f"应列出名称，或只填 {ANY}")
+    if name == "purposes":
+        known = {ANY, *purposes()}
+        if not known.issuperset(tidy):
+            words = " | ".join(sorted(known))
+            raise _malformed("scope.purposes", words, f"应为 {words}")
+    return sorted({str(one) for one in tidy})
+
+
+def _replace(session: Session, row: InstrumentRecord) -> int:
+    """End the version before on the day the new one begins; its number in the row of versions."""
+    before = session.get(InstrumentRecord, row.replaces)
+    same = before is not None and (before.kind, before.organisation_id) == (row.kind, row.organisation_id)
+    if before is None or not same:
+        raise _malformed("replaces", "a paper of this kind and exporter", "应为同一提供方的同类文件")
+    if before.revoked_on:
+        raise INSTRUMENT_ENDED.error(id=before.id, day=before.revoked_on)
+    before.revoked_on = max(row.effective_from, before.effective_from)
+    session.add(before)
+    return before.version + 1
+
+
+def _standing(session: Session, id: str) -> InstrumentRecord:
+    row = session.get_one(InstrumentRecord, id)
+    if row.revoked_on:
+        raise INSTRUMENT_ENDED.error(id=id, day=row.revoked_on)
+    return row
+
+
+def _in_the_log(row: InstrumentRecord) -> dict[str, Any]:
+    days = {name: getattr(row, name) for name in ("effective_from", "valid_until", "filed_on")}
+    return {
+        "kind": row.kind,
+        "exporter": row.organisation_id,
+        "answer": row.answer,
+        "replaces": row.replaces,
+        **days,
+    }
+
+
+def _malformed(name: str, allowed: str, allowed_zh: str) -> Exception:
+    return INSTRUMENT_MALFORMED.error(field=name, allowed=allowed, allowed_zh=allowed_zh)
