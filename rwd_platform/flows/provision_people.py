@@ -47,7 +47,8 @@ def shares_of(platform: Platform, package: EvidencePackage) -> list[Share]:
     for subject in _subjects(platform, package, run, persons):
         person = persons.get(subject)
         name = f"person|{person.ledger_id}" if person else f"subject|{package.project_id}|{subject}"
-        for site in {place[0] for place in person.places} if person else {package.organisation_id}:
+        own = {organisation for organisation, _ in person.places} if person else set()
+        for site in own or {package.organisation_id}:
             for exporter in _exporters(site, roles.get(site, frozenset()), platform.settings.operator):
                 keys[exporter].add(_key(platform, exporter, name))
                 sites[exporter].add(site)

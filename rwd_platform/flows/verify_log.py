@@ -1,25 +1,33 @@
-"""Verify the log of a deployment, of any database, or an extract in a file."""
+"""Verify the log of a deployment, of any database, or an extract in a file; and write the log out as files."""
 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
-from sqlalchemy import Engine, inspect
+from sqlalchemy import Engine, create_engine, event, inspect
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.pool import NullPool
 from sqlmodel import SQLModel
 
 from rwd_platform.audit.against_records import verify_deployment
-from rwd_platform.audit.verify import LogVerification
+from rwd_platform.audit.checkpoints import make_checkpoint
+from rwd_platform.audit.export import Exported, export_log
+from rwd_platform.audit.verify import LogVerification, verify_log
 from rwd_platform.audit.verify_extract import ExtractVerification, verify_extract
 from rwd_platform.core.clock import system_clock
 from rwd_platform.core.errors import Exit, Problem
+from rwd_platform.flows.platform import Platform
+from rwd_platform.log.entry import Act, Actor, Object
 from rwd_platform.records.database import DATABASE_UNREACHABLE, open_database
 from rwd_platform.records.records import Records
 from rwd_platform.settings import load_settings
 from rwd_platform.signing.ed25519 import signer
+
+_LOG_TABLES = {"audit_entry", "audit_node", "audit_checkpoint"}
 
 KEY_NEEDED = Problem(
     code="audit.key_needed",
@@ -40,22 +48,34 @@ NO_LOG_THERE = Problem(
 
 
 def verify_records(
-    records: Records, public_key: bytes, checkpoint_note: str | None = None
+    records: Records,
+    public_key: bytes,
+    checkpoint_note: str | None = None,
+    witnesses: Sequence[bytes] = (),
+    notes: Sequence[str] = (),
 ) -> LogVerification:
-    return verify_deployment(records, public_key=public_key, checkpoint_note=checkpoint_note)
+    return verify_deployment(
+        records, public_key=public_key, checkpoint_note=checkpoint_note, witnesses=witnesses, notes=notes
+    )
 
 
 def verify_log_of(
-    database: str | None, extract: Path | None, note: str | None, key: bytes | None
+    database: str | None,
+    extract: Path | None,
+    notes: Sequence[str],
+    key: bytes | None,
+    witnesses: Sequence[bytes] = (),
 ) -> LogVerification | ExtractVerification:
-    """This deployment's log with its own key, unless another database, an extract or another key is named."""
+    """This deployment's log with its own key, unless another database, an extract or another key is named.
+
+    Of a database whose tables are not ours of today - an old backup - the log alone is verified.
+    """
     if extract is not None:
         if key is None:
             raise KEY_NEEDED.error()
-        return verify_extract(extract, public_key=key, checkpoint_note=note)
+        return verify_extract(extract, public_key=key, checkpoint_note=next(iter(notes), None))
     settings = load_settings()
-    url = database or settings.database
-    engine = existing_database(url)
+    engine, tables = existing_database(database or settings.database, ours=database is None)
     if database is not None and key is None:
         raise KEY_NEEDED.error()
     keys = settings.key_ring() if key is None else None
@@ -64,21 +84,57 @@ def verify_log_of(
     from rwd_platform.signing.keys import demo_key_ring
 
     records = Records(engine, log=settings.log_origin, keys=keys or demo_key_ring(), clock=system_clock)
-    return verify_records(records, public_key, note)
+    check = verify_records if set(SQLModel.metadata.tables) <= tables else _verify_log_alone
+    try:
+        return check(records, public_key, witnesses=witnesses, notes=notes)
+    finally:
+        engine.dispose()
 
 
-def existing_database(url: str) -> Engine:
-    """The database at the address, with all our tables in it. Never makes one, nor changes another's."""
+def _verify_log_alone(
+    records: Records, public_key: bytes, *, witnesses: Sequence[bytes], notes: Sequence[str]
+) -> LogVerification:
+    return verify_log(records, public_key=public_key, witnesses=witnesses, notes=notes)
+
+
+def export_log_of(platform: Platform, actor: Actor, folder: Path) -> Exported:
+    """The log as files. Reading all of it is an act, and the last entry of what is exported; a head covers it."""
+    platform.records.record(Act(actor, "log.exported", Object("log", platform.records.log)))
+    make_checkpoint(platform.records, platform.log_signer, "export")
+    return export_log(platform.records, folder)
+
+
+def existing_database(url: str, *, ours: bool = True) -> tuple[Engine, set[str]]:
+    """The database at the address that holds a log, and its tables. Never makes one, nor changes another's.
+
+    ours -- the deployment's own, which has all the tables of today and is opened as it always is
+    """
     try:
         path = make_url(url).database or ""
         is_file = url.startswith("sqlite")
-        if not set(SQLModel.metadata.tables) <= (_tables_in_file(path) if is_file else _tables_at(url)):
+        tables = _tables_in_file(path) if is_file else _tables_at(url)
+        if not (set(SQLModel.metadata.tables) if ours else _LOG_TABLES) <= tables:
             raise NO_LOG_THERE.error()
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError, sqlite3.Error):
         raise NO_LOG_THERE.error() from None  # no address, of a kind we do not speak, or no database
     except DBAPIError as error:
         raise DATABASE_UNREACHABLE.error() from error
-    return open_database(url)
+    return (open_database(url) if ours or not is_file else _read_only(Path(path))), tables
+
+
+def _read_only(path: Path) -> Engine:
+    """A SQLite file that is evidence: not a byte of it changes, and what is no text in it stops nothing."""
+
+    def connect() -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            f"{path.resolve().as_uri()}?mode=ro", uri=True, check_same_thread=False, isolation_level=None
+        )
+        connection.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
+        return connection
+
+    engine = create_engine("sqlite://", creator=connect, poolclass=NullPool)
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
+    return engine
 
 
 def _tables_in_file(path: str) -> set[str]:

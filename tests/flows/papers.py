@@ -21,7 +21,11 @@ def party(id: str, **differs: str) -> LegalParty:
         "checked_on": "2026-01-05", "contact": "dpo@example.org", "group_name": "",
     } | differs  # fmt: skip
     return LegalParty(
-        id=id, organisation_id="org-operator", recorded_by="seeder", recorded_at="2026-01-05T00:00:00.000000Z", **stated
+        id=id,
+        organisation_id="org-operator",
+        recorded_by="seeder",
+        recorded_at="2026-01-05T00:00:00.000000Z",
+        **stated,
     )
 
 
