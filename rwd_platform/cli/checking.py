@@ -240,12 +240,16 @@ def conform(
 
 def decide(
     case: Annotated[Path, typer.Argument(help="案例 JSON · the case")],
-    rules: Annotated[str, typer.Option("--rules", help="规则包 · rule pack")] = "national-2026",
+    rules: Annotated[
+        str, typer.Option("--rules", help="规则包，缺省为当日有效者 · rule pack; left out, the one in force")
+    ] = "",
     as_json: Json = False,
 ) -> int:
     """Print the decision. Exit 0 whenever one was printed, HOLD and BLOCK included."""
+    from rwd_platform.compliance.case import read_case
     from rwd_platform.compliance.decide import decide as decide_case
-    from rwd_platform.compliance.rulepack import load_pack
+    from rwd_platform.compliance.rulepack import NATIONAL, load_pack
+    from rwd_platform.compliance.series import pack_in_force
 
     try:
         facts = json.loads(existing_files([case])[0].read_bytes())
@@ -253,7 +257,8 @@ def decide(
         facts = None
     if not isinstance(facts, dict):
         raise CASE_NOT_JSON.error(name=shown_name(case))
-    decision = decide_case(facts, load_pack(rules))
+    pack = load_pack(rules) if rules else pack_in_force(NATIONAL, read_case(facts).on)
+    decision = decide_case(facts, pack)
     if as_json:
         answer(decision.as_dict())
     say(f"{decision.verdict}\n{decision.zh}\n{decision.en}")

@@ -21,8 +21,8 @@ from rwd_platform.core.text import Bilingual
 
 PACK_NOT_IN_FORCE = Problem(
     code="transfer.pack_not_in_force",
-    zh="规则包 {pack} 自 {since} 起适用，不能用于 {on} 的提供。",
-    en="The rule pack {pack} applies from {since} and cannot decide about {on}.",
+    zh="规则包 {pack}（自 {since} 起适用）不能用于 {on} 的提供：当日尚未适用或已不再适用。",
+    en="The rule pack {pack}, which applies from {since}, cannot decide about {on}: it did not apply on that day.",
     next_zh="请核对事实中的日期 on，或选用当时有效的规则包。",
     next_en="Check the case's date `on`, or name the pack that was in force then.",
 )
@@ -168,7 +168,7 @@ def decide(case: Mapping[str, Any], pack: RulePack) -> Decision:
 def _check_pack(pack: RulePack, on: date) -> None:
     if tuple(rule.id for rule in pack.rules) != tuple(PREDICATES):
         raise PACK_MALFORMED.error(name=pack.id, where="rules")
-    if on < pack.effective_from:
+    if not pack.effective_from <= on <= (pack.effective_until or date.max):
         raise PACK_NOT_IN_FORCE.error(pack=pack.id, since=pack.effective_from, on=on)
 
 

@@ -99,6 +99,11 @@ class Kind:
     months_valid: int | None = None
     words: Mapping[str, Bilingual] = field(default_factory=dict)
 
+    @property
+    def is_filed(self) -> bool:
+        """Whether a day of filing can be put on record: of a contract its filing, of a cooperation its report."""
+        return self.file_within is not None or self.report_after is not None
+
 
 @lru_cache(maxsize=1)
 def kinds() -> Mapping[str, Kind]:

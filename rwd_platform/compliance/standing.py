@@ -84,7 +84,10 @@ def is_abroad(country: str) -> bool:
 
 
 def uncovered(instrument: Instrument, wanted: Wanted) -> tuple[str, ...]:
-    """The dimensions of its kind's scope in which the paper does not cover what is wanted (NDR 38)."""
+    """The dimensions of its kind's scope in which the paper does not cover what is wanted (NDR 38).
+
+    What is not known (no class of data, no site) no list covers; only `*` does.
+    """
     scope = instrument.scope
     asked: Mapping[str, frozenset[str]] = {
         "purposes": frozenset({wanted.purpose}),
@@ -100,7 +103,8 @@ def uncovered(instrument: Instrument, wanted: Wanted) -> tuple[str, ...]:
                 lacking.append(dimension)
         else:
             granted: frozenset[str] = getattr(scope, dimension)
-            if ANY not in granted and not asked[dimension] <= granted:
+            named = asked[dimension]
+            if ANY not in granted and not (named and named <= granted):
                 lacking.append(dimension)
     return tuple(lacking)
 
@@ -204,26 +208,37 @@ def _duties(papers: _Papers, wanted: Wanted, basis: str | None) -> Mapping[str, 
     consent = papers.has("notice_consent", "duties.notice_and_separate_consent")
     if not consent and basis is not None:
         papers.served["duties.notice_and_separate_consent"] = papers.served["exemption_basis.kind"]
-    guardian = papers.has("guardian_consent", "duties.guardian_consent_if_minors")
+    guardian = papers.answer("guardian_consent", "duties.guardian_consent_if_minors")
+    if wanted.minors and guardian == "nobody_under_14":
+        guardian = None  # the data say that somebody is
     return {
         "impact_assessment": papers.has("impact_assessment", "duties.impact_assessment"),
         "notice_and_separate_consent": consent or basis is not None,
-        "guardian_consent_if_minors": wanted.minors is False or guardian,
+        "guardian_consent_if_minors": wanted.minors is False or guardian is not None,
         "ethics_approval": _ethics(papers, wanted),
     }
 
 
 def _ethics(papers: _Papers, wanted: Wanted) -> bool:
     """Every site has an approval of the project: its own, or another site's that names it (mutual recognition)."""
-    approved: set[str] = set()
-    for one in papers.of_kind("ethics_approval"):
-        if ANY in one.scope.projects or wanted.project in one.scope.projects:
-            approved |= wanted.sites if ANY in one.scope.sites else one.scope.sites
-            papers.served.setdefault("duties.ethics_approval", one.id)
+    found = [(one, _approved_by(one, wanted)) for one in papers.of_kind("ethics_approval")]
+    approved = {site for _, sites in found for site in sites}
     covered = bool(wanted.sites) and wanted.sites <= approved
-    if not covered:
-        papers.served.pop("duties.ethics_approval", None)
+    for one, sites in found:
+        lacking = uncovered(one, wanted)
+        if covered and sites:
+            papers.served.setdefault("duties.ethics_approval", one.id)
+        elif lacking:
+            papers.shortfalls.append(Shortfall(one.id, one.kind, lacking))
     return covered
+
+
+def _approved_by(approval: Instrument, wanted: Wanted) -> frozenset[str]:
+    """The sites of the transfer that the approval names, if it is one of the project."""
+    scope = approval.scope
+    if scope.projects.isdisjoint({ANY, wanted.project}):
+        return frozenset()
+    return wanted.sites if ANY in scope.sites else scope.sites & wanted.sites
 
 
 def _genetic(papers: _Papers) -> Mapping[str, Any]:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from cryptography.exceptions import InvalidTag
 from sqlmodel import col, select
 
-from rwd_platform.access.permissions import Action, can, check_may, get_visible
+from rwd_platform.access.permissions import Action, check_may, get_visible, visible_rows
 from rwd_platform.access.refusals import refusals_recorded
 from rwd_platform.core.canonical import canonical_json, sha256_of
 from rwd_platform.core.clock import as_text
@@ -282,7 +282,7 @@ def texts_to_review(platform: Platform, actor: Actor, study_id: str | None = Non
         study = get_visible(platform.records, actor, Action.TEXT_REVIEW, Study, study_id)
         query = query.where(TextReview.project_id == study.project_id)
     rows = platform.records.all(query.order_by(col(TextReview.made_at), col(TextReview.id)))
-    return [row for row in rows if can(actor, Action.TEXT_REVIEW, row.organisation_id)]
+    return visible_rows(platform.records, actor, Action.TEXT_REVIEW, rows)
 
 
 def read_text(platform: Platform, actor: Actor, text_id: str) -> CleanedText:

@@ -29,6 +29,7 @@ from rwd_platform.records.tables import InstrumentRecord, Organisation
 
 RECORD, READ = "instrument.record", "instrument.read"
 MOST_NAMED = 200  # entries of one dimension of a scope
+LONGEST_NAME = 40  # characters of an unknown dimension that an error repeats
 LARGEST_SCALE = 2_000_000_000
 
 INSTRUMENT_MALFORMED = Problem(
@@ -87,6 +88,7 @@ def record_instrument(platform: Platform, actor: Actor, paper: NewPaper) -> Inst
     """
     with refusals_recorded(platform.records, actor, RECORD, "instrument", ""):
         check_can(actor, RECORD, paper.exporter, kind="organisation", id=paper.exporter)
+        _check_ids(paper)
         row = _row(platform, actor, paper)
         act = Act(
             actor,
@@ -98,7 +100,7 @@ def record_instrument(platform: Platform, actor: Actor, paper: NewPaper) -> Inst
         with platform.records.transaction(audit=act) as session:
             check_account(session, actor)
             if session.get(Organisation, row.organisation_id) is None:
-                raise _malformed("exporter", "an organisation on record", "应为登记在册的机构")
+                raise _malformed(*_NO_EXPORTER)
             if row.replaces:
                 row.version = _replace(session, row)
             session.add(row)
@@ -108,14 +110,16 @@ def record_instrument(platform: Platform, actor: Actor, paper: NewPaper) -> Inst
 def file_instrument(platform: Platform, actor: Actor, id: str, filed_on: str) -> InstrumentRecord:
     """The day on which the authority accepted the filing; once, never ahead."""
     paper = get_visible(platform.records, actor, RECORD, InstrumentRecord, id)
-    day = day_or_blank(filed_on)
-    if not day or day > shanghai_date(platform.clock()).isoformat() or day < paper.effective_from:
+    if kinds()[paper.kind].file_within is None:
+        raise _malformed(*_NOT_FILED)
+    day, today = day_or_blank(filed_on), shanghai_date(platform.clock()).isoformat()
+    if not day or day > today or day < paper.effective_from:
         allowed = "a day from its start to today"
         raise _malformed("filed_on", allowed, "应为生效日至今天之间的日期")
     act = Act(actor, "instrument.filed", Object("instrument", id), decision={"filed_on": day})
     with platform.records.transaction(audit=act) as session:
         check_account(session, actor)
-        row = _standing(session, id)
+        row = _standing(session, id, today)
         if row.filed_on:
             raise FILED_ALREADY.error(id=id, day=row.filed_on)
         row.filed_on = day
@@ -125,14 +129,14 @@ def file_instrument(platform: Platform, actor: Actor, id: str, filed_on: str) ->
 def revoke_instrument(platform: Platform, actor: Actor, id: str, reason: str) -> InstrumentRecord:
     """From today on it serves nothing. What rested on it before keeps its decision."""
     get_visible(platform.records, actor, RECORD, InstrumentRecord, id)
-    why = line(reason, LONGEST_NOTE)
+    why, today = line(reason, LONGEST_NOTE), shanghai_date(platform.clock()).isoformat()
     if not why:
         raise _malformed("reason", "a sentence that says why", "应写明原因")
     act = Act(actor, "instrument.revoked", Object("instrument", id), reason=why)
     with platform.records.transaction(audit=act) as session:
         check_account(session, actor)
-        row = _standing(session, id)
-        row.revoked_on = shanghai_date(platform.clock()).isoformat()
+        row = _standing(session, id, today)
+        row.revoked_on = today
     return row
 
 
@@ -173,6 +177,18 @@ def as_instrument(row: InstrumentRecord) -> Instrument:
 
 
 # -- what is written down, checked -------------------------------------------------------------------------------
+
+# field, what it takes, and the same in Chinese
+_NO_EXPORTER = ("exporter", "an organisation on record", "应为登记在册的机构")
+_NOTHING_TO_REPLACE = ("replaces", "a paper of this kind and exporter", "应为同一提供方的同类文件")
+_NOT_FILED = ("filed_on", "empty: this kind is not filed", "应留空：此类文件无须备案")
+
+
+def _check_ids(paper: NewPaper) -> None:
+    """What no id can be is refused before a database sees it: PostgreSQL takes no NUL, and neither half a letter."""
+    for id, refusal in ((paper.exporter, _NO_EXPORTER), (paper.replaces, _NOTHING_TO_REPLACE)):
+        if line(id) != id:
+            raise _malformed(*refusal)
 
 
 def _row(platform: Platform, actor: Actor, paper: NewPaper) -> InstrumentRecord:
@@ -224,8 +240,8 @@ def _days(kind: Kind, paper: NewPaper, today: str) -> dict[str, str]:
         raise _malformed(
             "filed_on", "a day from its start to today, or empty", "应为生效日至今天之间的日期，或留空"
         )
-    if filed and kind.file_within is None:
-        raise _malformed("filed_on", "empty: this kind is not filed", "应留空：此类文件无须备案")
+    if filed and not kind.is_filed:
+        raise _malformed(*_NOT_FILED)
     return {"effective_from": start, "valid_until": end, "filed_on": filed}
 
 
@@ -234,9 +250,8 @@ def _scope(kind: Kind, stated: Mapping[str, Any]) -> dict[str, Any]:
     unknown = sorted(set(stated) - set(kind.scope))
     if unknown:
         asked = ", ".join(kind.scope) or "nothing"
-        raise _malformed(
-            f"scope.{unknown[0][:40]}", f"this kind's scope has {asked}", f"此类文件的范围只含 {asked}"
-        )
+        name = line(unknown[0], LONGEST_NAME) or "?"  # as it was typed only where it can be printed
+        raise _malformed(f"scope.{name}", f"this kind's scope has {asked}", f"此类文件的范围只含 {asked}")
     return {name: _dimension(name, stated.get(name)) for name in kind.scope}
 
 
@@ -262,7 +277,7 @@ def _replace(session: Session, row: InstrumentRecord) -> int:
     before = session.get(InstrumentRecord, row.replaces)
     same = before is not None and (before.kind, before.organisation_id) == (row.kind, row.organisation_id)
     if before is None or not same:
-        raise _malformed("replaces", "a paper of this kind and exporter", "应为同一提供方的同类文件")
+        raise _malformed(*_NOTHING_TO_REPLACE)
     if before.revoked_on:
         raise INSTRUMENT_ENDED.error(id=before.id, day=before.revoked_on)
     before.revoked_on = max(row.effective_from, before.effective_from)
@@ -270,9 +285,10 @@ def _replace(session: Session, row: InstrumentRecord) -> int:
     return before.version + 1
 
 
-def _standing(session: Session, id: str) -> InstrumentRecord:
+def _standing(session: Session, id: str, today: str) -> InstrumentRecord:
+    """The paper, if it has not ended yet: one whose successor begins later can still be filed, or revoked before."""
     row = session.get_one(InstrumentRecord, id)
-    if row.revoked_on:
+    if row.revoked_on and row.revoked_on <= today:
         raise INSTRUMENT_ENDED.error(id=id, day=row.revoked_on)
     return row
 

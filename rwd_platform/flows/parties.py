@@ -62,6 +62,8 @@ def record_party(platform: Platform, actor: Actor, id: str, profile: Profile) ->
     """Put it on record, replacing what was said before; the log keeps both. For privacy officers."""
     with refusals_recorded(platform.records, actor, RECORD, "legal_party", id):
         check_may(actor, RECORD)
+        if line(id) != id:  # no id of ours, and nothing that a database or a page could show
+            raise PARTY_UNKNOWN.error(id="?")
         stated = _checked(platform, profile)
         row = LegalParty(
             id=id,
@@ -96,14 +98,14 @@ def countries() -> frozenset[str]:
     return frozenset(code for code in Locale("en").territories if _COUNTRY.fullmatch(code)) - _NO_COUNTRIES
 
 
-# Codes that the list of locales has besides: groups of countries, pseudo-locales, islands with a reserved code.
+# Codes that the list of locales has besides: groups of countries, pseudo-locales, codes that are reserved or a user's own.
 _NO_COUNTRIES = frozenset(
-    {"EU", "EZ", "QO", "UN", "XA", "XB", "ZZ", "AC", "CP", "CQ", "DG", "EA", "IC", "TA"}
+    {"EU", "EZ", "QO", "UN", "XA", "XB", "XK", "ZZ", "AC", "CP", "CQ", "DG", "EA", "IC", "TA"}
 )
 
 
 def _checked(platform: Platform, profile: Profile) -> Profile:
-    country = profile.country.strip().upper()
+    country = profile.country.strip().upper() if profile.country.isascii() else ""  # "ß" in capitals is SS
     if country not in countries():
         raise PARTY_MALFORMED.error(
             field="country",

@@ -17,7 +17,8 @@ from typing import Any
 from sqlmodel import Session, col, select
 
 from rwd_platform.audit.checkpoints import make_checkpoint
-from rwd_platform.compliance.rulepack import RulePack, load_pack
+from rwd_platform.compliance.rulepack import NATIONAL, RulePack
+from rwd_platform.compliance.series import pack_in_force
 from rwd_platform.core.canonical import sha256_of
 from rwd_platform.core.clock import as_text, shanghai_date
 from rwd_platform.core.errors import Exit, PlatformError, Problem
@@ -40,7 +41,6 @@ from rwd_platform.records.tables import (
 
 RELEASE = "release"
 FILE = "file"
-RULE_PACK = "national-2026"
 _STATE_OF = {
     "ALLOW": ProvisionState.RESERVED,
     "HOLD": ProvisionState.HELD,
@@ -87,7 +87,8 @@ class Leaving:
 def leaving(platform: Platform, actor: Actor, asked: OutputRelease) -> Leaving:
     """Reads the package, its lock and its protocol; seconds for a large one, so never inside a transaction."""
     package = platform.records.get(EvidencePackage, asked.package_id)
-    return Leaving(platform, actor, asked, package, _content(platform, package), load_pack(RULE_PACK))
+    pack = pack_in_force(NATIONAL, shanghai_date(platform.clock()))
+    return Leaving(platform, actor, asked, package, _content(platform, package), pack)
 
 
 def decide_provisions(leaving: Leaving) -> list[Provision]:
@@ -293,9 +294,13 @@ def _labels(lock: DataLockRecord) -> dict[str, Any]:
 
 
 def _minors(labels: dict[str, Any]) -> bool | None:
-    """Whoever may be under 14 counts as if they were."""
+    """Whether somebody is under 14; None where nobody can tell: no ages, unknown ones, or bands that begin below."""
     subjects = labels.get("subjects")
-    return subjects["under_14"] + subjects["age_unknown"] > 0 if subjects else None
+    if not subjects:
+        return None
+    if subjects["under_14"] and subjects["ages"] == "years":
+        return True
+    return None if subjects["under_14"] + subjects["age_unknown"] else False
 
 
 def _genetics(study: Study) -> Genetics | None:

@@ -348,5 +348,5 @@ def release_to_authority(
     """
     asked = request_release(platform, requester, package_id, AUTHORITY, authority, conditions)
     for officer, reason in zip(officers, reasons, strict=True):
-        vote(platform, officer, asked.id, approved=True, reason=reason)
+        vote(platform, officer, asked.id, word="approve", reason=reason)
     return release(platform, requester, asked.id)

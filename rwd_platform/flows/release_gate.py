@@ -17,6 +17,7 @@ from typing import Any
 from sqlmodel import col, select
 
 from deidentify.disclosure.recipients import recipient_of
+from rwd_platform.access.projects import inspected_project
 from rwd_platform.access.refusals import record_refusal, refusals_recorded
 from rwd_platform.access.roles import Role
 from rwd_platform.core.canonical import sha256_file
@@ -145,6 +146,8 @@ def may_read(platform: Platform, actor: Actor, package: EvidencePackage) -> bool
     """Whether the package's numbers may be shown to the actor on the platform."""
     if actor.organisation == package.organisation_id or actor.role == Role.PRIVACY:
         return True
+    if _inspects(platform, actor, package.project_id):
+        return True
     kind = AUTHORITY if actor.role == Role.REGULATOR else ""
     asked = _asked_for(platform, package, kind, circle_name(actor.organisation))
     return _released(asked, package) is not None
@@ -162,7 +165,13 @@ def readable_runs(platform: Platform, actor: Actor, runs: Sequence[AnalysisRun])
         select(EvidencePackage).where(col(EvidencePackage.run_id).in_([run.id for run in runs]))
     )
     released = {package.run_id for package in packages if may_read(platform, actor, package)}
-    return [run for run in runs if run.organisation_id == actor.organisation or run.id in released]
+    return [
+        run
+        for run in runs
+        if run.organisation_id == actor.organisation
+        or run.id in released
+        or _inspects(platform, actor, run.project_id)
+    ]
 
 
 def readable_locks(platform: Platform, actor: Actor, locks: Sequence[DataLockRecord]) -> set[str]:
@@ -170,8 +179,17 @@ def readable_locks(platform: Platform, actor: Actor, locks: Sequence[DataLockRec
     runs = platform.records.all(
         select(AnalysisRun).where(col(AnalysisRun.lock_id).in_([lock.id for lock in locks]))
     )
-    own = {lock.id for lock in locks if lock.organisation_id == actor.organisation}
+    own = {
+        lock.id
+        for lock in locks
+        if lock.organisation_id == actor.organisation or _inspects(platform, actor, lock.project_id)
+    }
     return own | {run.lock_id for run in readable_runs(platform, actor, runs)}
+
+
+def _inspects(platform: Platform, actor: Actor, project_id: str) -> bool:
+    """An inspector reads on the platform what the team reads there; nothing is handed out, so no release is asked."""
+    return actor.role == Role.INSPECTOR and inspected_project(platform.records, actor) == project_id
 
 
 def _released(asked: Sequence[OutputRelease], package: EvidencePackage) -> OutputRelease | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from typing import Any
 
 from sqlmodel import Session, col, select
@@ -20,6 +22,7 @@ from rwd_platform.log.entry import Act, Actor, Object
 from rwd_platform.records.lifecycles import RELEASE, ReleaseState, check_transition
 from rwd_platform.records.tables import AuditEntry, EvidencePackage, OutputRelease, ReleaseVote, User
 
+MANIFEST = "manifest-sha256.txt"
 VOTES_NEEDED = 2
 LONGEST_REASON = 2000
 
@@ -70,58 +73,182 @@ REASON_IDENTIFIES = Problem(
     next_en="Take the number out; name the matter by the id of the release or of the package.",
     http=422,
 )
+WORD_UNKNOWN = Problem(
+    code="release.word_unknown",
+    zh="审批结论只能是：{words}。",
+    en="A reviewer's word is one of: {words}.",
+    next_zh="同意、退回修改或拒绝，三者择一。",
+    next_en="Approve it, return it to be mended, or refuse it.",
+    http=422,
+)
+OBJECTIONS_STAND = Problem(
+    code="release.objections_stand",
+    zh="对发布 {release} 中的文件提出了意见，就不能同时同意。",
+    en="Release {release} cannot be approved while a file of it is objected to.",
+    next_zh="请退回修改或拒绝；同意时，每个文件都应无意见。",
+    next_en="Return or refuse it; whoever approves has found every file in order.",
+    http=422,
+    exit=Exit.REFUSED,
+)
+OBJECTION_MALFORMED = Problem(
+    code="release.objection_malformed",
+    zh="逐个文件的意见不可用：文件须在包内，意见不能为空，至多 {longest} 个字符。",
+    en="An objection cannot be used: it names a file of the package and says something, {longest} characters at most.",
+    next_zh="请从文件清单中选择，并写明问题。",
+    next_en="Choose the file from the list and say what is wrong with it.",
+    http=422,
+)
 
 
-def vote(platform: Platform, actor: Actor, release_id: str, approved: bool, reason: str) -> OutputRelease:
-    """One officer's word, under an account of their own. The second approval approves; one refusal refuses."""
+class Word(StrEnum):
+    """What a reviewer says of a release: it may go, it must be mended and asked for anew, or it must not go."""
+
+    APPROVE = "approve"
+    RETURN = "return"
+    REFUSE = "refuse"
+
+
+_DECIDES: Mapping[Word, tuple[ReleaseState, str]] = {
+    Word.APPROVE: (ReleaseState.APPROVED, "release.approved"),
+    Word.RETURN: (ReleaseState.RETURNED, "release.returned"),
+    Word.REFUSE: (ReleaseState.REFUSED, "release.voted_down"),
+}
+
+
+def vote(
+    platform: Platform,
+    actor: Actor,
+    release_id: str,
+    word: str,
+    reason: str,
+    objections: Mapping[str, str] | None = None,
+) -> OutputRelease:
+    """One officer's word, under an account of their own; nobody is shown it before two are in.
+
+    objections -- by file of the package, what is wrong with it. Whoever approves has found every file in order.
+
+    Two words decide: a refusal refuses, a return returns, two approvals approve. Until then the log says that a word
+    was given and holds the word itself sealed; the entry that decides says who gave which.
+    """
     with refusals_recorded(platform.records, actor, "release.approve", "output_release", release_id):
-        return _vote(platform, actor, release_id, approved, reason.strip())
+        return _vote(platform, actor, release_id, _word(word), reason.strip(), dict(objections or {}))
 
 
-def _vote(platform: Platform, actor: Actor, release_id: str, approved: bool, reason: str) -> OutputRelease:
+def _word(word: str) -> Word:
+    try:
+        return Word(word)
+    except ValueError:
+        raise WORD_UNKNOWN.error(words=" | ".join(Word)) from None
+
+
+def _vote(
+    platform: Platform, actor: Actor, release_id: str, word: Word, reason: str, objections: dict[str, str]
+) -> OutputRelease:
     asked = get_visible(platform.records, actor, "release.approve", OutputRelease, release_id)
     if actor.id in involved_in(platform, asked):
         raise NOT_A_VOTER.error(release=release_id)
-    _check_reason(reason)
-    now = as_text(platform.clock())
-    act = release_act(actor, "release.approved" if approved else "release.voted_down", asked, reason=reason)
-    with platform.records.transaction(audit=act) as session:
+    check_reason(reason)
+    _check_objections(platform, asked, word, objections)
+    cast = ReleaseVote(
+        release_id=release_id, approver_id=actor.id, organisation_id=actor.organisation,
+        approved=word == Word.APPROVE, word=word, objections=objections, reason=reason,
+        voted_at=as_text(platform.clock()),
+    )  # fmt: skip
+    said: list[Act] = []
+    with platform.records.transaction(audit=lambda: said[0]) as session:
         check_account(session, actor)
         current = session.get_one(OutputRelease, release_id)
         votes = votes_in(session, release_id)
-        if any(one.approver_id == actor.id for one in votes):
-            raise VOTED_ALREADY.error(release=release_id)
-        others = involved_in(platform, asked) | {one.approver_id for one in votes}
-        if _person(session, actor.id) in {_person(session, one) for one in others}:
-            raise SAME_PERSON.error(release=release_id)
-        approvals = len(standing(session, current, votes)) + approved
-        state = ReleaseState(current.state)
-        if not approved or approvals >= VOTES_NEEDED:
-            wanted = ReleaseState.APPROVED if approved else ReleaseState.REFUSED
-            current.state = check_transition(RELEASE, "release", release_id, state, wanted)
-            current.decided_at = now
-            if not approved:
-                cancel_provisions(session, platform, release_id, "release voted down")
-        elif state != ReleaseState.REQUESTED:
-            check_transition(RELEASE, "release", release_id, state, ReleaseState.APPROVED)
-        session.add(
-            ReleaseVote(
-                release_id=release_id,
-                approver_id=actor.id,
-                organisation_id=actor.organisation,
-                approved=approved,
-                reason=reason,
-                voted_at=now,
-            )
-        )
+        _check_new_voter(platform, session, asked, actor, votes)
+        session.add(cast)
+        said.append(_decide(platform, session, actor, current, cast, votes))
     return platform.records.get(OutputRelease, release_id)
 
 
-def _check_reason(reason: str) -> None:
+def _check_new_voter(
+    platform: Platform, session: Session, asked: OutputRelease, actor: Actor, votes: Sequence[ReleaseVote]
+) -> None:
+    if any(one.approver_id == actor.id for one in votes):
+        raise VOTED_ALREADY.error(release=asked.id)
+    others = involved_in(platform, asked) | {one.approver_id for one in votes}
+    if _person(session, actor.id) in {_person(session, one) for one in others}:
+        raise SAME_PERSON.error(release=asked.id)
+
+
+def _decide(
+    platform: Platform,
+    session: Session,
+    actor: Actor,
+    current: OutputRelease,
+    cast: ReleaseVote,
+    votes: Sequence[ReleaseVote],
+) -> Act:
+    """Keep the word, or let two of them decide. The act to put on record."""
+    state = ReleaseState(current.state)
+    if state != ReleaseState.REQUESTED:
+        check_transition(RELEASE, "release", current.id, state, ReleaseState.APPROVED)
+    held = _in_office(session, current, votes)
+    sealed = {"word": cast.word, "reason": cast.reason, "objections": cast.objections}
+    if len(held) + 1 < VOTES_NEEDED:
+        return release_act(actor, "release.voted", current, detail=sealed)
+    words = [*(word_of(one) for one in votes), Word(cast.word)]
+    decisive = next(one for one in (Word.REFUSE, Word.RETURN, Word.APPROVE) if one in words)
+    wanted, action = _DECIDES[decisive]
+    current.state = check_transition(RELEASE, "release", current.id, state, wanted)
+    current.decided_at = cast.voted_at
+    if decisive != Word.APPROVE:
+        cancel_provisions(session, platform, current.id, action)
+    named = [
+        {"officer": one.approver_id, "word": word_of(one), "objections": len(one.objections)}
+        for one in [*votes, cast]
+    ]
+    return release_act(actor, action, current, reason=cast.reason, votes=named, detail=sealed)
+
+
+def word_of(cast: ReleaseVote) -> Word:
+    """Votes from before there were three words said yes or no."""
+    return Word(cast.word) if cast.word else Word.APPROVE if cast.approved else Word.REFUSE
+
+
+def shown_to(asked: OutputRelease, votes: Sequence[ReleaseVote], reader: str) -> list[ReleaseVote]:
+    """The votes that somebody may see: all once it is decided, before that their own."""
+    decided = asked.state != ReleaseState.REQUESTED
+    return [one for one in votes if decided or one.approver_id == reader]
+
+
+def check_reason(reason: str) -> None:
     if len(reason) > LONGEST_REASON or not is_reason(reason):
         raise REASON_MISSING.error(letters=LETTERS, longest=LONGEST_REASON)
     if identifies(reason):
         raise REASON_IDENTIFIES.error()
+
+
+def _check_objections(
+    platform: Platform, asked: OutputRelease, word: Word, objections: Mapping[str, str]
+) -> None:
+    """Each is about a file that is there, and says something; with any of them nothing can be approved."""
+    if not objections:
+        return
+    if word == Word.APPROVE:
+        raise OBJECTIONS_STAND.error(release=asked.id)
+    names = files_of(platform, platform.records.get(EvidencePackage, asked.package_id))
+    for name, text in objections.items():
+        if name not in names or not text.strip() or len(text) > LONGEST_REASON:
+            raise OBJECTION_MALFORMED.error(longest=LONGEST_REASON)
+        if identifies(text):
+            raise REASON_IDENTIFIES.error()
+
+
+def files_of(platform: Platform, package: EvidencePackage) -> Mapping[str, str]:
+    """Each file of the package with its SHA-256, from its own manifest; nothing where the file is gone."""
+    root = package.file_name.removesuffix(".zip")
+    try:
+        with zipfile.ZipFile(platform.layout.packages / package.file_name) as archive:
+            text = archive.read(f"{root}/{MANIFEST}").decode("utf-8")
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile):
+        return {}
+    lines = (line.partition("  ") for line in text.splitlines())
+    return {name: digest for digest, _, name in lines if name}
 
 
 def _person(session: Session, user_id: str) -> str:
@@ -156,10 +283,14 @@ def votes_in(session: Session, release_id: str) -> Sequence[ReleaseVote]:
 
 def standing(session: Session, asked: OutputRelease, votes: Sequence[ReleaseVote]) -> list[str]:
     """Whose approvals count now: the account is in use, where it was, and may still approve. A person counts once."""
+    return _in_office(session, asked, [cast for cast in votes if cast.approved])
+
+
+def _in_office(session: Session, asked: OutputRelease, votes: Sequence[ReleaseVote]) -> list[str]:
     counted: dict[str, str] = {}
     for cast in votes:
         user = session.get(User, cast.approver_id)
-        if not cast.approved or user is None or user.disabled_at is not None:
+        if user is None or user.disabled_at is not None:
             continue
         officer = Actor(user.id, user.role, user.organisation_id)
         same = user.organisation_id == cast.organisation_id
@@ -176,6 +307,8 @@ def release_act(
     refused: bool = False,
     reason: str = "",
     provisions: Sequence[Mapping[str, Any]] = (),
+    votes: Sequence[Mapping[str, Any]] = (),
+    detail: Mapping[str, Any] | None = None,
 ) -> Act:
     """The log's entry: whom it is for and what the check said, by rule; never a number of the results."""
     findings = asked.verdict.get("findings", [])
@@ -192,5 +325,7 @@ def release_act(
             "rules": sorted({one["rule"] for one in findings}),
             "findings": len(findings),
             **({"provisions": list(provisions)} if provisions else {}),
+            **({"votes": list(votes)} if votes else {}),
         },
+        detail=detail,
     )

@@ -18,6 +18,7 @@ from rwd_platform.core.columns import SOURCE_ROW
 from rwd_platform.core.errors import Exit, PlatformError, Problem
 from rwd_platform.core.ids import new_id
 from rwd_platform.flows.freeze_lists import CODE_LISTS, check_lists, check_lists_of_lock
+from rwd_platform.flows.genetics_at_freeze import genetics_at_freeze
 from rwd_platform.flows.ledger_map import seal_person_map
 from rwd_platform.flows.lock_facts import code_lists_of
 from rwd_platform.flows.lock_rows import check_generalisation, rows_to_lock
@@ -141,7 +142,8 @@ def freeze_protocol(platform: Platform, actor: Actor, study_id: str, reason: str
                 missing="; ".join(one.text.en for one in lacking),
                 missing_zh="；".join(one.text.zh for one in lacking),
             )
-    said = {CODE_LISTS: code_lists_of(protocol)}
+        genetics = genetics_at_freeze(platform, study, protocol)
+    said = {CODE_LISTS: code_lists_of(protocol), "genetic_resources": genetics}
     frozen = Object("study", study_id, study.protocol_sha256)
     act = Act(actor, "study.frozen", frozen, reason=reason, decision=said)
     with platform.records.transaction(audit=act) as session:

@@ -8,8 +8,10 @@ from typing import Any
 
 from rwd_platform.access.permissions import check_can, get_visible
 from rwd_platform.audit.checkpoints import make_checkpoint
+from rwd_platform.compliance.case import read_case
 from rwd_platform.compliance.decide import decide
-from rwd_platform.compliance.rulepack import load_pack
+from rwd_platform.compliance.rulepack import NATIONAL
+from rwd_platform.compliance.series import pack_in_force
 from rwd_platform.core.canonical import canonical_json, sha256_of
 from rwd_platform.core.clock import as_text
 from rwd_platform.core.ids import new_id
@@ -19,7 +21,6 @@ from rwd_platform.flows.release_gate import check_claim
 from rwd_platform.log.entry import Act, Actor, Object
 from rwd_platform.records.tables import EvidencePackage, TransferRecord
 
-RULE_PACK = "national-2026"
 _IN_THE_LOG = (
     "verdict",
     "personal_information_path",
@@ -54,7 +55,7 @@ def decide_transfer(
     )
     if package is not None:
         check_claim(platform, actor, package, facts)
-    decision = decide(facts, load_pack(RULE_PACK)).as_dict()
+    decision = decide(facts, pack_in_force(NATIONAL, read_case(facts).on)).as_dict()
     record = _record(platform, actor, title, recipient, facts, decision, package)
     platform.records.write(record, audit=_act(actor, record))
     make_checkpoint(platform.records, platform.log_signer, "transfer")

@@ -35,7 +35,7 @@ def verify_stored(platform: Platform, actor: Actor, package_id: str) -> Verifica
     """The stored package against this deployment's own key; that it was verified is in the log."""
     from rwd_platform.access.permissions import get_visible
 
-    package = get_visible(platform.records, actor, "package.read", EvidencePackage, package_id)
+    package = get_visible(platform.records, actor, "package.verify", EvidencePackage, package_id)
     verification = verify_package(
         platform.layout.packages / package.file_name, platform.package_signer.public_key
     )

@@ -138,8 +138,8 @@ def check_provisions_are_kept(connection: sa.Connection) -> None:
 
 GRANTS_WOULD_BE_LOST = Problem(
     code="database.downgrade_forgets_grants",
-    zh="不能降级数据库：表 {tables} 中有记录，降级后账号将失去动态验证码保护，仅对成员开放的研究将对整个机构开放，核查与"
-    "系统接入的授权也将丢失。",
+    zh="不能降级数据库：表 {tables} 中有记录，降级后账号将失去动态验证码保护，仅对成员开放的研究将对整个机构开放，"
+    "核查与系统接入的授权也将丢失。",
     en="The database cannot be downgraded: {tables} hold rows. Logins would lose their second factor, studies that are"
     " open to their members alone would open to their whole organisation, and it would be forgotten which inspections"
     " and systems were granted access.",

@@ -145,7 +145,8 @@ def _insert_entries(
 
 
 def _insert_nodes(connection: Connection, entries: Sequence[Entry], tree: TreeHash) -> None:
-    table, made = NODE_TABLE[tree.name], {}
+    table = NODE_TABLE[tree.name]
+    made: dict[tuple[int, int], bytes] = {}
     read_stored = node_reader(connection, tree)
 
     def read(level: int, position: int) -> bytes:

@@ -53,6 +53,9 @@ class ReleaseState(StrEnum):
     APPROVED = "approved"
     RELEASED = "released"
     REFUSED = "refused"
+    RETURNED = "returned"
+    WITHDRAWN = "withdrawn"
+    RECALLED = "recalled"
 
 
 class ProvisionState(StrEnum):
@@ -130,10 +133,17 @@ BREAK_GLASS: Mapping[BreakGlassState, frozenset[BreakGlassState]] = {
     BreakGlassState.EXPIRED: frozenset(),
 }
 RELEASE: Mapping[ReleaseState, frozenset[ReleaseState]] = {
-    ReleaseState.REQUESTED: frozenset({ReleaseState.APPROVED, ReleaseState.REFUSED}),
-    ReleaseState.APPROVED: frozenset({ReleaseState.RELEASED, ReleaseState.REFUSED}),
-    ReleaseState.RELEASED: frozenset(),
+    ReleaseState.REQUESTED: frozenset(
+        {ReleaseState.APPROVED, ReleaseState.REFUSED, ReleaseState.RETURNED, ReleaseState.WITHDRAWN}
+    ),
+    ReleaseState.APPROVED: frozenset({ReleaseState.RELEASED, ReleaseState.REFUSED, ReleaseState.WITHDRAWN}),
+    # What has left is not unsaid: its recipient is asked to give it back, and no door hands it out any more.
+    ReleaseState.RELEASED: frozenset({ReleaseState.RECALLED}),
+    ReleaseState.RECALLED: frozenset(),
     ReleaseState.REFUSED: frozenset(),
+    # Nothing is edited after it was put forward: what was mended is another content, and another request.
+    ReleaseState.RETURNED: frozenset(),
+    ReleaseState.WITHDRAWN: frozenset(),
 }
 _DECIDED = frozenset({ProvisionState.HELD, ProvisionState.BLOCKED, ProvisionState.RESERVED})
 PROVISION: Mapping[ProvisionState, frozenset[ProvisionState]] = {

@@ -54,7 +54,13 @@ from rwd_platform.records.tables_questions import (
     QualityQuestionEntry,
     QualityQuestionRow,
 )
-from rwd_platform.records.tables_releases import OutputRelease, ReleaseCircle, ReleasedFigures, ReleaseVote
+from rwd_platform.records.tables_releases import (
+    OutputRelease,
+    ReleaseCircle,
+    ReleasedFigures,
+    ReleaseLink,
+    ReleaseVote,
+)
 from rwd_platform.records.tables_studies import (
     AnalysisRun,
     DataLockRecord,
@@ -129,6 +135,7 @@ __all__ = [
     "QualityRun",
     "RecoveryCode",
     "ReleaseCircle",
+    "ReleaseLink",
     "ReleaseVote",
     "ReleasedFigures",
     "RiskRun",

@@ -30,7 +30,11 @@ class OutputRelease(SQLModel, table=True):
 
 
 class ReleaseVote(SQLModel, table=True):
-    """One approver's word on a release. A person votes once."""
+    """One reviewer's word on a release. A person votes once.
+
+    word       -- approve | return | refuse; "" in a vote from before there were three, where `approved` says it
+    objections -- by file of the package, what is wrong with it; every other file was found in order
+    """
 
     __tablename__ = "release_vote"
 
@@ -38,8 +42,30 @@ class ReleaseVote(SQLModel, table=True):
     approver_id: str = Field(primary_key=True)
     organisation_id: str
     approved: bool
+    word: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    objections: dict[str, str] = Field(
+        default_factory=dict, sa_column=Column(JSON, nullable=False, server_default="{}")
+    )
     reason: str = Field(sa_column=Column(Text, nullable=False))
     voted_at: str
+
+
+class ReleaseLink(SQLModel, table=True):
+    """A link that a recipient downloads by. The token itself is stored only as a hash, and runs out."""
+
+    __tablename__ = "release_link"
+
+    id: str = Field(primary_key=True)
+    organisation_id: str = Field(index=True)
+    release_id: str = Field(foreign_key="output_release.id", index=True)
+    token_sha256: str = Field(unique=True)
+    made_for: str
+    made_by: str
+    made_at: str
+    expires_at: str
+    most_downloads: int
+    downloads: int
+    ended_at: str
 
 
 class ReleasedFigures(SQLModel, table=True):

@@ -10,7 +10,7 @@ import pytest
 from rwd_platform.compliance import rulepack
 from rwd_platform.compliance.advisories import ADVISORIES
 from rwd_platform.compliance.decide import PREDICATES, decide
-from rwd_platform.compliance.rulepack import load_pack
+from rwd_platform.compliance.rulepack import load_pack, pack_names
 from rwd_platform.core.errors import PlatformError
 from tests.compliance.test_decide import case_with
 
@@ -40,6 +40,36 @@ def test_every_rule_and_duty_has_source_and_words_in_both_languages() -> None:
         assert one.sentence.en.isascii() and not one.sentence.zh.isascii()
 
 
+@pytest.mark.parametrize("name", sorted(set(pack_names()) - {"hainan-2024"}))
+def test_every_shipped_pack_of_rules_is_complete_and_of_a_family(name: str) -> None:
+    """Sources and sentences in both languages, one disclaimer for all, and a hash of its own bytes."""
+    pack = load_pack(name)
+    assert pack.family in ("national", "genetic_resources", "inbound")
+    assert pack.disclaimer == load_pack().disclaimer
+    assert pack.sha256 == hashlib.sha256(FILE.with_name(f"{name}.toml").read_bytes()).hexdigest()
+    for one in [*pack.rules, *pack.duties.values()]:
+        assert one.sentence.en.isascii() and not one.sentence.zh.isascii()
+        assert one.source.en.isascii() and "《" in one.source.zh
+    for rule in pack.rules:
+        assert rule.confirm is None or (rule.confirm.en.isascii() and not rule.confirm.zh.isascii())
+
+
+def test_only_the_national_pack_has_paths_and_advisories() -> None:
+    """A gate's pack answers ALLOW or HOLD and has no path to name."""
+    for name in ("genetic-resources-2024", "inbound-2025"):
+        pack = load_pack(name)
+        assert not pack.advisories and not pack.exemption_bases
+        assert not pack.personal_information_paths and not pack.genetic_resources_paths
+    assert load_pack().personal_information_paths and load_pack().advisories
+
+
+def test_a_pack_of_another_family_does_not_decide_about_a_transfer() -> None:
+    """Stated with --rules by mistake, it is refused and not half applied."""
+    for name in ("genetic-resources-2024", "inbound-2025"):
+        with pytest.raises(PlatformError, match=r"transfer\.pack_malformed"):
+            decide(case_with({}), load_pack(name))
+
+
 def test_code_and_pack_know_the_same_ids() -> None:
     """The order of the rules is the order of evaluation, so both must agree on it."""
     pack = load_pack()
@@ -64,6 +94,20 @@ SPOILT = {
     "no source": ('source.en = "PIPL Art. 42"\n', ""),
     "an empty sentence": ('en = "the data do not cross the border"', 'en = " "'),
     "an unknown block": ('block = "prohibitions"', 'block = "wishes"'),
+    "a block of another family": ('block = "prohibitions"', 'block = "inbound"'),
+    "no family": ('family = "national"\n', ""),
+    "another family": ('family = "national"', 'family = "inbound"'),
+    "a family that no pack of rules is of": ('family = "national"', 'family = "hainan"'),
+    "a last day before the first": (
+        "effective_from = 2024-03-22 #",
+        "effective_until = 2024-03-21\neffective_from = 2024-03-22 #",
+    ),
+    "a text where tables belong": ('id = "PIPIA"', "id = 5"),
+    "verdicts that are no words": (
+        'ALLOW.zh = "可以提供"\nALLOW.en = "The data may be provided"',
+        'ALLOW = "yes"',
+    ),
+    "no advisories": ("[[advisories]]", "[[advice]]"),
     "a threshold that is no number": ("sensitive = 10_000", "sensitive = '10000'"),
     "a negative threshold": ("sensitive = 10_000", "sensitive = -1"),
     "a date with a time": ("effective_from = 2021-09-01", "effective_from = 2021-09-01T00:00:00Z"),

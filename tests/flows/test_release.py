@@ -18,7 +18,7 @@ from rwd_platform.flows.ledger_map import Person, person_map, seal_person_map
 from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.release import release, release_to_authority, request_release
 from rwd_platform.flows.release_gate import ENCLAVE, RecipientOf, pass_gate
-from rwd_platform.flows.release_votes import vote, votes_of
+from rwd_platform.flows.release_votes import shown_to, vote, votes_of
 from rwd_platform.flows.review_anonymity import is_reviewed_as_anonymous, review_anonymity
 from rwd_platform.flows.transfer import decide_transfer
 from rwd_platform.log.entry import Act, Actor, Object
@@ -54,7 +54,7 @@ def sent(
     """Asked for, approved by both officers, carried out."""
     asked = request_release(platform, ASSEMBLER, package, kind, circle, SPONSOR)
     for officer in (OFFICER, OFFICER_2):
-        vote(platform, officer, asked.id, approved=True, reason=WHY)
+        vote(platform, officer, asked.id, word="approve", reason=WHY)
     return release(platform, ASSEMBLER, asked.id)
 
 
@@ -72,15 +72,12 @@ def to_authority(platform: Platform, package: str, **changes: str) -> OutputRele
 
 
 def test_what_passes_is_released_by_two_officers_and_stands_on_the_ledger(platform: Platform):
-    """Four entries in the log, one row on the ledger: figures in clear, people sealed."""
+    """Each step in the log, one row on the ledger: figures in clear, people sealed."""
     put_package(platform, {"all": people(1, 200), "all.exposed": people(1, 60)})
     done = sent(platform, "EP-1")
     assert (done.state, done.verdict["outcome"]) == ("released", "pass")
-    assert [len(entries(platform, f"release.{step}")) for step in ("requested", "approved", "released")] == [
-        1,
-        2,
-        1,
-    ]
+    steps = ("requested", "voted", "approved", "released")
+    assert [len(entries(platform, f"release.{step}")) for step in steps] == [1, 1, 1, 1]
     (row,) = platform.records.all(select(ReleasedFigures))
     assert row.figures["figures"]["people[all.exposed]"] == 60
     assert b"s0001" not in row.sealed_sets and "s0001" not in json.dumps(row.figures)
@@ -123,7 +120,7 @@ def test_the_second_of_two_that_were_approved_side_by_side_is_refused_when_it_is
     ]
     for one in asked:
         for officer in (OFFICER, OFFICER_2):
-            vote(platform, officer, one.id, approved=True, reason=WHY)
+            vote(platform, officer, one.id, word="approve", reason=WHY)
     release(platform, ASSEMBLER, asked[0].id)
     with pytest.raises(PlatformError, match="differencing") as refused:
         release(platform, ASSEMBLER, asked[1].id)
@@ -237,7 +234,7 @@ def test_a_vote_without_a_reason_is_no_vote(platform: Platform, reason: str):
     put_package(platform, {"all": people(1, 200)})
     asked = request_release(platform, ASSEMBLER, "EP-1", "sponsor", "Sponsor Ltd", SPONSOR)
     with pytest.raises(PlatformError) as refused:
-        vote(platform, OFFICER, asked.id, approved=True, reason=reason)
+        vote(platform, OFFICER, asked.id, word="approve", reason=reason)
     assert refused.value.code == "release.reason_missing"
     assert not votes_of(platform, asked.id)
 
@@ -250,7 +247,7 @@ def test_a_reason_with_a_persons_number_is_refused_and_kept_nowhere(platform: Pl
             platform,
             OFFICER,
             asked.id,
-            approved=False,
+            word="refuse",
             reason="患者欧阳琼华 469002195002031222 不同意公开其结果。",
         )
     assert refused.value.code == "release.reason_identifies"
@@ -266,11 +263,11 @@ def test_a_second_account_of_one_person_has_no_second_vote(platform: Platform, n
     row.name = name
     platform.records.write(row, audit=Act(ASSEMBLER, "seed.written", Object("user", row.id)))
     asked = request_release(platform, ASSEMBLER, "EP-1", "sponsor", "Sponsor Ltd", SPONSOR)
-    vote(platform, OFFICER, asked.id, approved=True, reason=WHY)
+    vote(platform, OFFICER, asked.id, word="approve", reason=WHY)
     with pytest.raises(PlatformError) as refused:
-        vote(platform, double, asked.id, approved=True, reason=WHY)
+        vote(platform, double, asked.id, word="approve", reason=WHY)
     assert refused.value.code == "release.same_person"
-    assert vote(platform, OFFICER_2, asked.id, approved=True, reason=WHY).state == "approved"
+    assert vote(platform, OFFICER_2, asked.id, word="approve", reason=WHY).state == "approved"
 
 
 def test_counts_of_the_same_people_are_compared_with_what_was_released(platform: Platform):
@@ -331,16 +328,16 @@ def test_one_approval_is_not_enough_and_nobody_approves_what_they_made(platform:
         (REGULATOR, "access.not_allowed"),
     ):
         with pytest.raises(PlatformError) as refused:
-            vote(platform, who, asked.id, approved=True, reason=WHY)
+            vote(platform, who, asked.id, word="approve", reason=WHY)
         assert refused.value.code == code
-    assert vote(platform, OFFICER, asked.id, approved=True, reason=WHY).state == "requested"
+    assert vote(platform, OFFICER, asked.id, word="approve", reason=WHY).state == "requested"
     with pytest.raises(PlatformError) as again:
-        vote(platform, OFFICER, asked.id, approved=True, reason=WHY)
+        vote(platform, OFFICER, asked.id, word="approve", reason=WHY)
     assert again.value.code == "release.voted_already"
     with pytest.raises(PlatformError) as early:
         release(platform, ASSEMBLER, asked.id)
     assert early.value.code == "release.not_approved"
-    assert vote(platform, OFFICER_2, asked.id, approved=True, reason=WHY).state == "approved"
+    assert vote(platform, OFFICER_2, asked.id, word="approve", reason=WHY).state == "approved"
     assert release(platform, ASSEMBLER, asked.id).state == "released"
     assert [one["reason"] for one in entries(platform, "access.refused")] == [
         "release.not_a_voter", "access.not_allowed", "access.not_allowed", "release.voted_already",
@@ -348,20 +345,101 @@ def test_one_approval_is_not_enough_and_nobody_approves_what_they_made(platform:
     ]  # fmt: skip
 
 
-def test_one_refusal_refuses(platform: Platform):
-    """The reason stands in the log; what was voted down cannot be carried out."""
+@pytest.mark.parametrize(
+    ("words", "state", "action"),
+    [
+        (("approve", "refuse"), "refused", "release.voted_down"),
+        (("refuse", "approve"), "refused", "release.voted_down"),
+        (("return", "refuse"), "refused", "release.voted_down"),
+        (("approve", "return"), "returned", "release.returned"),
+        (("return", "approve"), "returned", "release.returned"),
+    ],
+)
+def test_the_stricter_of_two_words_decides(
+    platform: Platform, words: tuple[str, str], state: str, action: str
+):
+    """Whichever comes first; what was refused or returned cannot be carried out, nor voted on."""
     put_package(platform, {"all": people(1, 200)})
     asked = request_release(platform, ASSEMBLER, "EP-1", "sponsor", "Sponsor Ltd", SPONSOR)
-    assert vote(platform, OFFICER, asked.id, approved=False, reason=WHY_NOT).state == "refused"
-    (entry,) = entries(platform, "release.voted_down")
-    assert entry["reason"] == WHY_NOT
+    reasons = [WHY if word == "approve" else WHY_NOT for word in words]
+    assert vote(platform, OFFICER, asked.id, words[0], reasons[0]).state == "requested"
+    assert vote(platform, OFFICER_2, asked.id, words[1], reasons[1]).state == state
+    (entry,) = entries(platform, action)
+    given = [
+        {"officer": one, "word": word, "objections": 0}
+        for one, word in zip(("privacy", "privacy-2"), words, strict=True)
+    ]
+    assert (entry["reason"], entry["decision"]["votes"]) == (reasons[1], given)
+    third = Actor("privacy-3", "privacy", "org-operator")
+    platform.records.write(
+        account(third), audit=Act(ASSEMBLER, "seed.written", Object("user_account", third.id))
+    )
     for later in (
-        lambda: vote(platform, OFFICER_2, asked.id, approved=True, reason=WHY),
+        lambda: vote(platform, third, asked.id, word="approve", reason=WHY),
         lambda: release(platform, ASSEMBLER, asked.id),
     ):
         with pytest.raises(PlatformError) as refused:
             later()
         assert refused.value.code == "lifecycle.not_allowed"
+
+
+@pytest.mark.parametrize("word", ["approve", "return", "refuse"])
+def test_a_word_is_seen_by_nobody_else_before_two_are_in(platform: Platform, word: str):
+    """Not by the second reviewer, not in the log; whoever gave it sees it."""
+    put_package(platform, {"all": people(1, 200)})
+    asked = request_release(platform, ASSEMBLER, "EP-1", "sponsor", "Sponsor Ltd", SPONSOR)
+    asked = vote(platform, OFFICER, asked.id, word, WHY)
+    votes = votes_of(platform, asked.id)
+    assert shown_to(asked, votes, OFFICER_2.id) == []
+    assert [one.word for one in shown_to(asked, votes, OFFICER.id)] == [word]
+    (entry,) = entries(platform, "release.voted")
+    said = json.dumps(entry, ensure_ascii=False)
+    assert WHY not in said and f'"{word}"' not in said and entry["detail_digest"]
+    asked = vote(platform, OFFICER_2, asked.id, "approve", WHY)
+    assert len(shown_to(asked, votes_of(platform, asked.id), "anybody")) == 2
+
+
+def test_a_word_that_is_none_is_refused(platform: Platform):
+    put_package(platform, {"all": people(1, 200)})
+    asked = request_release(platform, ASSEMBLER, "EP-1", "sponsor", "Sponsor Ltd", SPONSOR)
+    with pytest.raises(PlatformError) as refused:
+        vote(platform, OFFICER, asked.id, "yes", WHY)
+    assert refused.value.code == "release.word_unknown" and votes_of(platform, asked.id) == []
+
+
+ARD = "data/05_results/ard.json"
+
+
+def test_an_objection_names_a_file_and_returns_the_release(platform: Platform):
+    put_package(platform, {"all": people(1, 200)})
+    asked = request_release(platform, ASSEMBLER, "EP-1", "sponsor", "Sponsor Ltd", SPONSOR)
+    vote(platform, OFFICER, asked.id, "return", WHY_NOT, {ARD: "人数未取整"})
+    done = vote(platform, OFFICER_2, asked.id, "approve", WHY)
+    assert done.state == "returned"
+    first = votes_of(platform, asked.id)[0]
+    assert first.objections == {ARD: "人数未取整"}
+    (entry,) = entries(platform, "release.returned")
+    assert [one["objections"] for one in entry["decision"]["votes"]] == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("word", "objections", "code"),
+    [
+        ("approve", {ARD: "人数未取整"}, "release.objections_stand"),
+        ("return", {"data/none.json": "人数未取整"}, "release.objection_malformed"),
+        ("return", {ARD: "  "}, "release.objection_malformed"),
+        ("return", {ARD: "长" * 2001}, "release.objection_malformed"),
+        ("return", {ARD: "患者 469002195002031222 可识别"}, "release.reason_identifies"),
+    ],
+)
+def test_an_objection_that_says_nothing_of_a_file_is_refused(
+    platform: Platform, word: str, objections: dict[str, str], code: str
+):
+    put_package(platform, {"all": people(1, 200)})
+    asked = request_release(platform, ASSEMBLER, "EP-1", "sponsor", "Sponsor Ltd", SPONSOR)
+    with pytest.raises(PlatformError) as refused:
+        vote(platform, OFFICER, asked.id, word, WHY_NOT, objections)
+    assert refused.value.code == code and votes_of(platform, asked.id) == []
 
 
 def test_the_studys_own_team_needs_no_release_and_another_team_sees_nothing(platform: Platform):
@@ -385,7 +463,7 @@ def test_a_release_is_for_one_content(platform: Platform):
     to_authority(platform, "EP-1")
     asked = request_release(platform, ASSEMBLER, "EP-1", "sponsor", "Sponsor Ltd", SPONSOR)
     for officer in (OFFICER, OFFICER_2):
-        vote(platform, officer, asked.id, approved=True, reason=WHY)
+        vote(platform, officer, asked.id, word="approve", reason=WHY)
     package = platform.records.get(EvidencePackage, "EP-1")
     package.sha256 = "f" * 64
     from rwd_platform.log.entry import Act, Object
@@ -472,7 +550,7 @@ def test_a_file_that_was_changed_in_the_store_leaves_by_no_door(platform: Platfo
     to_authority(platform, "EP-1")
     asked = request_release(platform, ASSEMBLER, "EP-1", "competent_authority", "org-authority", CONDITIONS)
     for officer in (OFFICER, OFFICER_2):
-        vote(platform, officer, asked.id, approved=True, reason=WHY)
+        vote(platform, officer, asked.id, word="approve", reason=WHY)
     replace_file(platform)
     for door in (
         lambda: package_path(platform, REGULATOR, "EP-1"),
@@ -529,7 +607,7 @@ def test_whoever_asks_or_carries_out_does_so_under_an_account(platform: Platform
     put_package(platform, {"all": people(1, 200)})
     asked = request_release(platform, ASSEMBLER, "EP-1", "sponsor", "Sponsor Ltd", SPONSOR)
     for officer in (OFFICER, OFFICER_2):
-        vote(platform, officer, asked.id, approved=True, reason=WHY)
+        vote(platform, officer, asked.id, word="approve", reason=WHY)
     second_name = Actor("cli:privacy", "researcher", "org-operator")
     for door in (
         lambda: request_release(platform, second_name, "EP-1", "sponsor", "Sponsor Ltd", SPONSOR),
@@ -554,7 +632,7 @@ def test_what_the_officers_did_not_see_is_not_released(platform: Platform):
     for one in asked:
         assert one.verdict["findings"] == []
         for officer in (OFFICER, OFFICER_2):
-            vote(platform, officer, one.id, approved=True, reason=WHY)
+            vote(platform, officer, one.id, word="approve", reason=WHY)
     release(platform, ASSEMBLER, asked[0].id)
     with pytest.raises(PlatformError, match="differencing") as refused:
         release(platform, ASSEMBLER, asked[1].id)
@@ -579,18 +657,18 @@ def test_an_approval_counts_while_its_account_is_in_use(platform: Platform):
         for circle in ("Sponsor Ltd", "Another Sponsor")
     )
     for officer in (OFFICER, OFFICER_2):
-        vote(platform, officer, done.id, approved=True, reason=WHY)
-    vote(platform, OFFICER, waiting.id, approved=True, reason=WHY)
+        vote(platform, officer, done.id, word="approve", reason=WHY)
+    vote(platform, OFFICER, waiting.id, word="approve", reason=WHY)
     disable(platform, OFFICER)
     with pytest.raises(PlatformError) as lapsed:
         release(platform, ASSEMBLER, done.id)
     assert lapsed.value.code == "release.approval_lapsed"
     assert platform.records.get(OutputRelease, done.id).state == "approved"
     assert not platform.records.all(select(ReleasedFigures))
-    assert vote(platform, OFFICER_2, waiting.id, approved=True, reason=WHY).state == "requested"
+    assert vote(platform, OFFICER_2, waiting.id, word="approve", reason=WHY).state == "requested"
     third = Actor("privacy-3", "privacy", "org-operator")
     platform.records.write(account(third), audit=Act(ASSEMBLER, "user.registered", Object("user", third.id)))
-    assert vote(platform, third, waiting.id, approved=True, reason=WHY).state == "approved"
+    assert vote(platform, third, waiting.id, word="approve", reason=WHY).state == "approved"
 
 
 def test_a_review_is_about_the_content_that_was_reviewed(platform: Platform):
@@ -635,7 +713,7 @@ def test_a_vote_is_cast_under_an_account_in_use(platform: Platform):
         platform.records.write(user, audit=Act(ASSEMBLER, "user.registered", Object("user", user.id)))
     for name in ("cli:root", "left", "colleague"):
         with pytest.raises(PlatformError) as refused:
-            vote(platform, Actor(name, "privacy", "org-operator"), asked.id, approved=True, reason=WHY)
+            vote(platform, Actor(name, "privacy", "org-operator"), asked.id, word="approve", reason=WHY)
         assert refused.value.code == "access.no_account"
     assert not votes_of(platform, asked.id)
 

@@ -29,7 +29,7 @@ def sent(
 ) -> OutputRelease:
     asked = request_release(platform, ASSEMBLER, package, kind, circle, SPONSOR)
     for officer in (OFFICER, OFFICER_2):
-        vote(platform, officer, asked.id, approved=True, reason="已核对输出检查的结论与用途，同意。")
+        vote(platform, officer, asked.id, word="approve", reason="已核对输出检查的结论与用途，同意。")
     return release(platform, ASSEMBLER, asked.id)
 
 

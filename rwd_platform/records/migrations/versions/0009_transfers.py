@@ -19,6 +19,7 @@ _INDEXED = {
     "instrument": ("organisation_id", "kind"),
     "provision": ("organisation_id", "source_id", "recipient_id"),
     "person_posting": ("organisation_id", "year"),
+    "release_link": ("organisation_id", "release_id"),
 }
 
 
@@ -62,6 +63,27 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["provision_id"], ["provision.id"]),
         sa.PrimaryKeyConstraint("provision_id"),
     )
+    op.create_table(
+        "release_link",
+        *_texts(
+            "id",
+            "organisation_id",
+            "release_id",
+            "token_sha256",
+            "made_for",
+            "made_by",
+            "made_at",
+            "expires_at",
+        ),
+        *(sa.Column(name, sa.Integer(), nullable=False) for name in ("most_downloads", "downloads")),
+        *_texts("ended_at"),
+        sa.ForeignKeyConstraint(["release_id"], ["output_release.id"]),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("token_sha256"),
+    )
+    with op.batch_alter_table("release_vote", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("word", _TEXT(), nullable=False, server_default=""))
+        batch_op.add_column(sa.Column("objections", sa.JSON(), nullable=False, server_default="{}"))
     for table, columns in _INDEXED.items():
         with op.batch_alter_table(table, schema=None) as batch_op:
             for column in columns:
@@ -74,5 +96,8 @@ def _texts(*names: str) -> list[sa.Column[str]]:
 
 def downgrade() -> None:
     check_provisions_are_kept(op.get_bind())
-    for table in ("person_posting", "provision", "instrument", "legal_party"):
+    with op.batch_alter_table("release_vote", schema=None) as batch_op:
+        for column in ("objections", "word"):
+            batch_op.drop_column(column)
+    for table in ("release_link", "person_posting", "provision", "instrument", "legal_party"):
         op.drop_table(table)
