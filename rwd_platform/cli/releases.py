@@ -30,6 +30,14 @@ CONDITIONS_NOT_JSON = Problem(
     next_en="Write purpose, authorisation, encryption, approvers and requester as docs/reference/commands.md says.",
 )
 
+ONE_WORD = Problem(
+    code="release.one_word",
+    zh="审批只能有一个结论。",
+    en="A vote has one word.",
+    next_zh="--approve、--return、--refuse 三者择一。",
+    next_en="Give one of --approve, --return, --refuse.",
+)
+
 
 def register(app: typer.Typer) -> None:
     release = typer.Typer(help="结果发布 · releases of results", no_args_is_help=True)
@@ -37,6 +45,8 @@ def register(app: typer.Typer) -> None:
     release.command("request", help="申请发布 · ask for a release")(request)
     release.command("vote", help="审批 · a privacy officer's word")(cast_vote)
     release.command("complete", help="执行已批准的发布 · carry out an approved release")(complete)
+    release.command("withdraw", help="撤回申请 · take a request back")(withdraw)
+    release.command("recall", help="收回已发布的结果 · recall what was released")(recall)
     release.command("list", help="列出发布 · list the releases")(list_releases)
     release.command("circles", help="已登记的接收机构 · who may be given results")(list_circles)
     release.command("register", help="登记接收机构 · register a receiving organisation")(register_one)
@@ -126,16 +136,60 @@ def request(
 
 def cast_vote(
     release_id: Annotated[str, typer.Argument(help="发布编号 · release id")],
-    approve: Annotated[bool, typer.Option("--approve/--refuse")],
     reason: Annotated[str, typer.Option("--reason")],
     login: Login,
+    approve: Annotated[bool, typer.Option("--approve")] = False,
+    back: Annotated[bool, typer.Option("--return", help="退回修改 · to be mended")] = False,
+    refuse: Annotated[bool, typer.Option("--refuse")] = False,
+    objections: Annotated[
+        list[str] | None, typer.Option("--object", help="文件=意见 · FILE=what is wrong with it")
+    ] = None,
     as_json: Json = False,
 ) -> int:
     """A vote is a person's: under their own account, with its password."""
     from rwd_platform.flows.release_votes import vote
 
+    word = _one_word(approve=approve, back=back, refuse=refuse)
+    about = dict(one.partition("=")[::2] for one in objections or ())
     with person(login) as (platform, officer):
-        asked = vote(platform, officer, release_id, approve, reason)
+        asked = vote(platform, officer, release_id, word, reason, about)
+    _say_release(asked, as_json)
+    return Exit.YES
+
+
+def _one_word(*, approve: bool, back: bool, refuse: bool) -> str:
+    said = [word for word, given in (("approve", approve), ("return", back), ("refuse", refuse)) if given]
+    if len(said) != 1:
+        raise ONE_WORD.error()
+    return said[0]
+
+
+def withdraw(
+    release_id: Annotated[str, typer.Argument(help="发布编号 · release id")],
+    reason: Annotated[str, typer.Option("--reason")],
+    login: Login,
+    as_json: Json = False,
+) -> int:
+    """Taken back before it leaves; what was reserved is free again."""
+    from rwd_platform.flows.release_ends import withdraw_release
+
+    with person(login) as (platform, requester):
+        asked = withdraw_release(platform, requester, release_id, reason)
+    _say_release(asked, as_json)
+    return Exit.YES
+
+
+def recall(
+    release_id: Annotated[str, typer.Argument(help="发布编号 · release id")],
+    reason: Annotated[str, typer.Option("--reason")],
+    login: Login,
+    as_json: Json = False,
+) -> int:
+    """The recipient is asked to give it back; no door hands it out any more."""
+    from rwd_platform.flows.release_ends import recall_release
+
+    with person(login) as (platform, officer):
+        asked = recall_release(platform, officer, release_id, reason)
     _say_release(asked, as_json)
     return Exit.YES
 
@@ -157,7 +211,7 @@ def list_releases(login: Login, as_json: Json = False) -> int:
     """Those that the person may read, the newest first."""
     from sqlmodel import col, select
 
-    from rwd_platform.access.permissions import can, check_may
+    from rwd_platform.access.permissions import check_may, visible_rows
     from rwd_platform.access.refusals import refusals_recorded
     from rwd_platform.records.tables import OutputRelease
 
@@ -167,9 +221,8 @@ def list_releases(login: Login, as_json: Json = False) -> int:
     with person(login) as (platform, reader):
         with refusals_recorded(platform.records, reader, "release.read", "output_release", ""):
             check_may(reader, "release.read")
-        for asked in platform.records.all(query):
-            if can(reader, "release.read", asked.organisation_id):
-                _say_release(asked, as_json)
+        for asked in visible_rows(platform.records, reader, "release.read", platform.records.all(query)):
+            _say_release(asked, as_json)
     return Exit.YES
 
 

@@ -98,7 +98,7 @@ def countries() -> frozenset[str]:
     return frozenset(code for code in Locale("en").territories if _COUNTRY.fullmatch(code)) - _NO_COUNTRIES
 
 
-# Codes that the list of locales has besides: groups of countries, pseudo-locales, codes that are reserved or a user's own.
+# Codes that the list of locales has besides: groups of countries, pseudo-locales, reserved codes and a user's own.
 _NO_COUNTRIES = frozenset(
     {"EU", "EZ", "QO", "UN", "XA", "XB", "XK", "ZZ", "AC", "CP", "CQ", "DG", "EA", "IC", "TA"}
 )

@@ -65,7 +65,7 @@ def register_organisation(
 
 def create_account(platform: Platform, actor: Actor, asked: NewAccount, reason: str) -> tuple[User, str]:
     """A new account and its password, which exists in clear only in what this returns."""
-    with refusals_recorded(platform.records, actor, _MANAGE, "user_account", asked.login):
+    with refusals_recorded(platform.records, actor, _MANAGE, "user_account", ""):
         check_may(actor, _MANAGE)
         return _create(platform, actor, asked, checked_reason(reason))
 

@@ -138,8 +138,11 @@ def provision(platform: Platform, actor: Actor, id: str) -> Provision:
 
 
 def lacking(row: Provision) -> tuple[str, ...]:
-    """What its last decision lacks: duties that are not met, and what nobody checked."""
-    return (*row.decision.get("missing", ()), *row.decision.get("unknown", ()))
+    """What holds it: duties that are not met, what nobody checked, or the rule that could not determine a path."""
+    named = (*row.decision.get("missing", ()), *row.decision.get("unknown", ()))
+    if named or row.verdict != "HOLD":
+        return named
+    return tuple(row.decision.get("rules", ())[-1:])
 
 
 def rested_on(platform: Platform, actor: Actor, paper: InstrumentRecord) -> list[Provision]:
@@ -194,7 +197,7 @@ def ledger_of_year(platform: Platform, actor: Actor, year: int, exporter: str = 
     wanted = own or exporter
     papers = _papers(platform, wanted)
     rows = provisions(platform, actor, ProvisionFilter(exporter=wanted))
-    exporters = {*papers, *(row.organisation_id for row in rows), *({own} if own else ())}
+    found_in = {*papers, *(row.organisation_id for row in rows), *({own} if own else ())}
     opened = opened_year(platform, year, own or "")
     pack = pack_of_year(platform, year)
     names, at = names_of(platform), thresholds(pack) if pack else ()
@@ -210,8 +213,16 @@ def ledger_of_year(platform: Platform, actor: Actor, year: int, exporter: str = 
             deadlines([as_instrument(paper) for paper in papers.get(one, ())], today),
             tuple(alarm for alarm in found if is_about(alarm.alarm, one, alone=own is not None)),
         )
-        for one in sorted(exporters)
+        for one in sorted(found_in)
     ]
+
+
+def exporters(platform: Platform, actor: Actor) -> list[str]:
+    """Whom there is something to say about, of those that the actor may see: with provisions, papers, or oneself."""
+    own = visible_organisation(actor, Action.PROVISION_READ)
+    rows = provisions(platform, actor)
+    found = {row.organisation_id for row in rows} | set(_papers(platform, own or ""))
+    return sorted(found | ({own} if own else set()))
 
 
 def pack_of_year(platform: Platform, year: int) -> RulePack | None:

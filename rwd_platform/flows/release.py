@@ -203,10 +203,9 @@ def _request(
 def _act(actor: Actor, asked: OutputRelease, done: str, provisions: Sequence[Provision] = ()) -> Act:
     """What the log says: the act that was meant, or that it was refused."""
     refused = asked.state == ReleaseState.REFUSED
-    action = "release.refused" if refused else done
-    return release_act(
-        actor, action, asked, refused=refused or done == "release.held", provisions=logged(provisions)
-    )
+    stopped = refused or done == "release.held"
+    said = logged(provisions)
+    return release_act(actor, "release.refused" if refused else done, asked, refused=stopped, provisions=said)
 
 
 def _check_conditions(policy: Recipient, stated: Mapping[str, Any]) -> None:
@@ -291,8 +290,8 @@ def _release(
     current, unseen, provisions = asked, list[Mapping[str, Any]](), list[Provision]()
 
     def act() -> Act:
-        done = "release.released" if current.state == ReleaseState.RELEASED else "release.held"
-        return _act(actor, current, done, provisions)
+        left = current.state == ReleaseState.RELEASED
+        return _act(actor, current, "release.released" if left else "release.held", provisions)
 
     with platform.records.transaction(audit=act) as session:
         check_account(session, actor)

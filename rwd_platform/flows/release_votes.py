@@ -108,10 +108,10 @@ class Word(StrEnum):
     REFUSE = "refuse"
 
 
-_DECIDES: Mapping[Word, tuple[ReleaseState, str]] = {
-    Word.APPROVE: (ReleaseState.APPROVED, "release.approved"),
-    Word.RETURN: (ReleaseState.RETURNED, "release.returned"),
-    Word.REFUSE: (ReleaseState.REFUSED, "release.voted_down"),
+_DECIDES: Mapping[Word, ReleaseState] = {
+    Word.APPROVE: ReleaseState.APPROVED,
+    Word.RETURN: ReleaseState.RETURNED,
+    Word.REFUSE: ReleaseState.REFUSED,
 }
 
 
@@ -193,16 +193,26 @@ def _decide(
         return release_act(actor, "release.voted", current, detail=sealed)
     words = [*(word_of(one) for one in votes), Word(cast.word)]
     decisive = next(one for one in (Word.REFUSE, Word.RETURN, Word.APPROVE) if one in words)
-    wanted, action = _DECIDES[decisive]
-    current.state = check_transition(RELEASE, "release", current.id, state, wanted)
+    current.state = check_transition(RELEASE, "release", current.id, state, _DECIDES[decisive])
     current.decided_at = cast.voted_at
     if decisive != Word.APPROVE:
-        cancel_provisions(session, platform, current.id, action)
+        cancel_provisions(session, platform, current.id, f"release {_DECIDES[decisive]}")
     named = [
         {"officer": one.approver_id, "word": word_of(one), "objections": len(one.objections)}
         for one in [*votes, cast]
     ]
-    return release_act(actor, action, current, reason=cast.reason, votes=named, detail=sealed)
+    return release_act(
+        actor,
+        "release.approved"
+        if decisive == Word.APPROVE
+        else "release.returned"
+        if decisive == Word.RETURN
+        else "release.voted_down",
+        current,
+        reason=cast.reason,
+        votes=named,
+        detail=sealed,
+    )
 
 
 def word_of(cast: ReleaseVote) -> Word:

@@ -22,29 +22,35 @@ from rwd_platform.server.api import (
     linkage,
     log,
     packages,
+    people,
     quality,
     questions,
     releases,
     risk,
     sessions,
     studies,
+    tokens,
     transfers,
     unsealings,
     uploads,
     withdrawals,
 )
+from rwd_platform.server.pages import account as account_pages
 from rwd_platform.server.pages import break_glass as break_glass_pages
 from rwd_platform.server.pages import catalogue as catalogue_pages
 from rwd_platform.server.pages import classification as classification_pages
+from rwd_platform.server.pages import clients as client_pages
 from rwd_platform.server.pages import code_lists as code_list_pages
 from rwd_platform.server.pages import cohorts as cohort_pages
 from rwd_platform.server.pages import fitness as fitness_pages
 from rwd_platform.server.pages import home, language, login
 from rwd_platform.server.pages import jobs as job_pages
 from rwd_platform.server.pages import linkage as linkage_pages
+from rwd_platform.server.pages import links as link_pages
 from rwd_platform.server.pages import locks as lock_pages
 from rwd_platform.server.pages import log as log_pages
 from rwd_platform.server.pages import packages as package_pages
+from rwd_platform.server.pages import people as people_pages
 from rwd_platform.server.pages import policies as policy_pages
 from rwd_platform.server.pages import quality as quality_pages
 from rwd_platform.server.pages import questions as question_pages
@@ -62,6 +68,8 @@ STATIC = Path(__file__).parent / "static"
 API = (
     health,
     sessions,
+    tokens,
+    people,
     uploads,
     jobs,
     quality,
@@ -83,6 +91,9 @@ API = (
 PAGES = (
     login,
     language,
+    account_pages,
+    client_pages,
+    people_pages,
     home,
     upload_pages,
     job_pages,
@@ -99,6 +110,7 @@ PAGES = (
     text_pages,
     package_pages,
     release_pages,
+    link_pages,
     transfer_pages,
     policy_pages,
     classification_pages,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,18 +13,28 @@ from deidentify.disclosure.check import ALL_RULES
 from deidentify.disclosure.circles import Circle
 from deidentify.disclosure.headers import first_names
 from deidentify.disclosure.recipients import CONDITION_NAMES, CONDITION_TEXTS, load_recipients, recipient_of
-from rwd_platform.access.permissions import can
+from rwd_platform.access.permissions import can, can_see, visible_rows
 from rwd_platform.core.errors import PlatformError
 from rwd_platform.core.text import Bilingual
 from rwd_platform.flows import release_votes as flow
 from rwd_platform.flows.platform import Platform
+from rwd_platform.flows.provide import provisions_of
 from rwd_platform.flows.release_circles import registered_circles
+from rwd_platform.flows.release_ledger import ARD, PUBLIC
+from rwd_platform.flows.release_links import links_of
 from rwd_platform.records.records import NOT_FOUND
-from rwd_platform.records.tables import EvidencePackage, OutputRelease, Study, User
+from rwd_platform.records.tables import (
+    EvidencePackage,
+    Organisation,
+    OutputRelease,
+    Provision,
+    ReleaseLink,
+    Study,
+    User,
+)
 from rwd_platform.server.deps import Visitor
 from rwd_platform.server.protocols import outline
 
-MANIFEST = "manifest-sha256.txt"
 MOST_PLACES = 12  # shown of one rule; the rest is counted
 _PLACE = re.compile(r"(?P<id>[^\[\]]+)(?:\[(?P<place>[0-9]{1,9})\])?(?:\.(?P<column>[^.\[\]]+))?")
 _DAY, _STEP, _LINE = (re.compile(rf"{word}_?([0-9]{{1,9}})") for word in ("day", "step", "line"))
@@ -90,9 +99,22 @@ class RuleGroup:
 @dataclass(frozen=True)
 class Vote:
     name: str | None  # None: the account is gone
-    approved: bool
+    word: str
     reason: str
+    objections: Mapping[str, str]
     voted_at: str
+
+
+@dataclass(frozen=True)
+class FileView:
+    """A file of the package as a reviewer meets it: its label, and how many findings are about what is in it."""
+
+    name: str
+    sha256: str
+    category: Bilingual
+    level: int
+    sensitive: bool
+    findings: int
 
 
 @dataclass(frozen=True)
@@ -109,10 +131,17 @@ class ReleaseView:
     minimal: bool
     conditions: tuple[tuple[Bilingual, str], ...]
     votes: tuple[Vote, ...]
-    files: tuple[tuple[str, str], ...]  # (name, sha256)
+    words_in: int  # how many have given their word, shown or not
+    files: tuple[FileView, ...]
+    provisions: tuple[Provision, ...]
+    organisations: Mapping[str, Bilingual]
+    links: tuple[ReleaseLink, ...]
     may_vote: bool
     may_complete: bool
-    approvals_needed: int
+    may_withdraw: bool
+    may_recall: bool
+    may_link: bool
+    words_needed: int
 
 
 def visible(platform: Platform, visitor: Visitor, package_id: str = "") -> list[OutputRelease]:
@@ -122,9 +151,7 @@ def visible(platform: Platform, visitor: Visitor, package_id: str = "") -> list[
     )
     if package_id:
         query = query.where(OutputRelease.package_id == package_id)
-    return [
-        one for one in platform.records.all(query) if can(visitor.actor, "release.read", one.organisation_id)
-    ]
+    return visible_rows(platform.records, visitor.actor, "release.read", platform.records.all(query))
 
 
 def circles(platform: Platform) -> Mapping[str, Bilingual]:
@@ -142,7 +169,7 @@ def circles_by_kind(platform: Platform) -> Mapping[str, Sequence[Circle]]:
 def one(platform: Platform, visitor: Visitor, release_id: str) -> OutputRelease:
     """A release, or NOT_FOUND: what is another's looks like what is not there."""
     row = platform.records.find(OutputRelease, release_id)
-    if row is None or not can(visitor.actor, "release.read", row.organisation_id):
+    if row is None or not can_see(platform.records, visitor.actor, "release.read", row):
         shown = release_id if len(release_id) <= 80 and release_id.isprintable() else "?"
         raise NOT_FOUND.error(kind="output_release", id=shown)
     return row
@@ -155,7 +182,8 @@ def view(platform: Platform, visitor: Visitor, release_id: str) -> ReleaseView:
     votes = flow.votes_of(platform, asked.id)
     has_voted = any(cast.approver_id == visitor.actor.id for cast in votes)
     involved = visitor.actor.id in flow.involved_in(platform, asked)
-    own = can(visitor.actor, "release.request", asked.organisation_id)
+    own_request = can(visitor.actor, "release.request", asked.organisation_id)
+    is_public = asked.circle == PUBLIC
     return ReleaseView(
         asked=asked,
         package=package,
@@ -171,17 +199,56 @@ def view(platform: Platform, visitor: Visitor, release_id: str) -> ReleaseView:
             if name in asked.conditions
         ),
         votes=tuple(
-            Vote(_person(platform, cast.approver_id), cast.approved, cast.reason, cast.voted_at)
-            for cast in votes
+            Vote(
+                _person(platform, cast.approver_id),
+                flow.word_of(cast),
+                cast.reason,
+                cast.objections,
+                cast.voted_at,
+            )
+            for cast in flow.shown_to(asked, votes, visitor.actor.id)
         ),
-        files=_files(platform, package),
+        words_in=len(votes),
+        files=_files(platform, package, asked),
+        provisions=tuple(provisions_of(platform, asked.id)),
+        organisations={
+            row.id: Bilingual(row.name_zh, row.name_en) for row in platform.records.all(select(Organisation))
+        },
+        links=tuple(links_of(platform, asked.id)) if own_request else (),
         may_vote=asked.state == "requested"
         and can(visitor.actor, "release.approve", asked.organisation_id)
         and not has_voted
         and not involved,
-        may_complete=asked.state == "approved" and own,
-        approvals_needed=max(0, flow.VOTES_NEEDED - sum(cast.approved for cast in votes)),
+        may_complete=asked.state == "approved" and own_request,
+        may_withdraw=asked.state in ("requested", "approved") and own_request,
+        may_recall=asked.state == "released" and visitor.may("provision.recall"),
+        may_link=asked.state == "released" and own_request and not is_public,
+        words_needed=max(0, flow.VOTES_NEEDED - len(votes)),
     )
+
+
+def own(platform: Platform, visitor: Visitor, release_id: str) -> OutputRelease:
+    """A release that the visitor may ask for; absent and another's look alike."""
+    asked = one(platform, visitor, release_id)
+    if not can(visitor.actor, "release.request", asked.organisation_id):
+        raise NOT_FOUND.error(kind="output_release", id=release_id)
+    return asked
+
+
+def link_of(platform: Platform, visitor: Visitor, release_id: str, link_id: str) -> ReleaseLink:
+    own(platform, visitor, release_id)
+    row = platform.records.find(ReleaseLink, link_id)
+    if row is None or row.release_id != release_id:
+        raise NOT_FOUND.error(kind="release_link", id=link_id[:80])
+    return row
+
+
+def provision_of(platform: Platform, visitor: Visitor, release_id: str, provision_id: str) -> Provision:
+    one(platform, visitor, release_id)
+    row = platform.records.find(Provision, provision_id)
+    if row is None or row.source_id != release_id:
+        raise NOT_FOUND.error(kind="provision", id=provision_id[:80])
+    return row
 
 
 def title_of(rule: str) -> Bilingual:
@@ -255,6 +322,10 @@ def _word(part: str) -> Bilingual:
     return Bilingual(zh, en)
 
 
+def _organisations(platform: Platform) -> Mapping[str, Bilingual]:
+    return {one.id: Bilingual(one.name_zh, one.name_en) for one in platform.records.all(select(Organisation))}
+
+
 def _names_in(study: Study | None) -> Mapping[str, Bilingual]:
     """Titles of analyses, populations, covariates and levels by id; of a protocol that no longer parses what can
     be read of it."""
@@ -283,14 +354,27 @@ def _changes(changes: Sequence[dict[str, str]]) -> tuple[tuple[str, Bilingual, i
     return tuple((action, title_of(rule), count) for (action, rule), count in counted.items())
 
 
-def _files(platform: Platform, package: EvidencePackage) -> tuple[tuple[str, str], ...]:
-    """Each file of the package with its hash, from its own manifest; nothing where the file is gone."""
-    path = platform.layout.packages / package.file_name
-    if not path.is_file():
-        return ()
-    with zipfile.ZipFile(path) as archive:
-        root = package.file_name.removesuffix(".zip")
-        if f"{root}/{MANIFEST}" not in archive.namelist():
-            return ()
-        lines = archive.read(f"{root}/{MANIFEST}").decode("utf-8").splitlines()
-    return tuple((name, digest) for digest, _, name in (line.partition("  ") for line in lines) if name)
+def _files(platform: Platform, package: EvidencePackage, asked: OutputRelease) -> tuple[FileView, ...]:
+    """Each file with its class and level. Every table and figure is made from the results, so findings stand there."""
+    from deidentify.classification import load_catalogue
+
+    catalogue = load_catalogue()
+    classes = catalogue.words("classes")
+    found = len(asked.verdict.get("findings", []))
+    listed = []
+    for name, digest in flow.files_of(platform, package).items():
+        label = catalogue.find_file(name, package.audience)
+        category = (
+            classes.get(label.category, Bilingual("", "")) if label else Bilingual("未分级", "unlisted")
+        )
+        listed.append(
+            FileView(
+                name,
+                digest,
+                category,
+                label.level if label else 0,
+                label.sensitive if label else False,
+                found if name == ARD else 0,
+            )
+        )
+    return tuple(listed)

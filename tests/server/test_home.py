@@ -82,7 +82,7 @@ def test_an_erasure_waits_on_the_home_of_each_officer_until_they_voted(
         home = as_user("privacy", language=language).get("/").text
         assert words in home and f'href="/erasures/{row.id}"' in home
         assert not any(one in home for one in (PATIENT, NAME, NUMBER, PHONE))
-    vote(platform, actor("privacy"), row.id, "approve", WHY)
+    vote(platform, actor("privacy"), row.id, True, WHY)
     assert "删除申请待您表决" not in as_user("privacy").get("/").text
     assert "删除申请待您表决" in as_user("privacy-2").get("/").text
     for login in ("hospital-a", "researcher", "regulator"):

@@ -41,14 +41,14 @@ def test_the_whole_way_of_a_release_to_an_authority(platform: Platform, as_user:
     page = as_user("privacy").get(place).text
     assert "演示监管部门" in page and "张 researcher" in page and "org-authority" not in page
     assert "演示监管部门" in as_user("privacy").get("/releases").text
-    assert "还需 2 人同意" in page and "药监函〔2026〕12号" in page and 'name="approved"' in page
+    assert "还差 2 位" in page and "药监函〔2026〕12号" in page and 'name="word"' in page
     for officer in ("privacy", "privacy-2"):
         client = as_user(officer)
         answer = client.post(
-            f"{place}/vote", data={"approved": "true", "reason": f"{officer} 已核对结论、用途与方案"}
+            f"{place}/vote", data={"word": "approve", "reason": f"{officer} 已核对结论、用途与方案"}
         )
         assert answer.status_code == 303, answer.text
-        assert 'name="approved"' not in client.get(place).text
+        assert 'name="word"' not in client.get(place).text
     researcher = as_user("researcher")
     assert "执行发布" in researcher.get(place).text
     assert researcher.post(f"{place}/complete").status_code == 303
@@ -106,7 +106,7 @@ def test_what_fails_is_shown_by_rule_with_its_remedy_and_nothing_left(platform: 
     english = as_user("privacy", language="en").get(place).text
     for text in ("Small cells", "between 1 and 9", "Withhold it", "The smallest change"):
         assert text in english, text
-    assert 'name="approved"' not in english
+    assert 'name="word"' not in english
 
 
 def test_a_condition_that_is_missing_comes_back_with_the_form_kept(platform: Platform, as_user: LogIn):
@@ -156,7 +156,7 @@ def test_the_api_walks_the_same_way(platform: Platform, as_user: LogIn):
     for officer in ("privacy", "privacy-2"):
         voted = as_user(officer).post(
             f"/api/v1/releases/{made['id']}/votes",
-            json={"approved": True, "reason": "已核对输出检查的结论与用途"},
+            json={"word": "approve", "reason": "已核对输出检查的结论与用途"},
         )
         assert voted.status_code == 200, voted.text
     assert [one["approver_id"] for one in voted.json()["votes"]] == ["user-privacy", "user-privacy-2"]
@@ -198,7 +198,7 @@ def test_a_second_check_that_fails_is_shown_on_the_page(platform: Platform, as_u
     for officer in ("privacy", "privacy-2"):
         for place in places:
             as_user(officer).post(
-                f"{place}/vote", data={"approved": "true", "reason": "已核对输出检查的结论与用途"}
+                f"{place}/vote", data={"word": "approve", "reason": "已核对输出检查的结论与用途"}
             )
     researcher = as_user("researcher")
     assert researcher.post(f"{places[0]}/complete").status_code == 303
@@ -226,7 +226,7 @@ def test_a_finding_that_nobody_saw_is_shown_when_the_release_is_refused(platform
     for officer in ("privacy", "privacy-2"):
         for place in places:
             as_user(officer).post(
-                f"{place}/vote", data={"approved": "true", "reason": "已核对输出检查的结论与用途"}
+                f"{place}/vote", data={"word": "approve", "reason": "已核对输出检查的结论与用途"}
             )
     researcher = as_user("researcher", language="en")
     assert researcher.post(f"{places[0]}/complete").status_code == 303

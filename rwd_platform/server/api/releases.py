@@ -8,9 +8,12 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field
 
 from rwd_platform.flows.platform import Platform
+from rwd_platform.flows.provide import provisions_of
 from rwd_platform.flows.release import release, request_release
 from rwd_platform.flows.release_circles import NewCircle, register_circle, registered_circles
-from rwd_platform.flows.release_votes import vote, votes_of
+from rwd_platform.flows.release_ends import confirm_deletion, recall_release, withdraw_release
+from rwd_platform.flows.release_links import end_link, links_of, make_link
+from rwd_platform.flows.release_votes import shown_to, vote, votes_of, word_of
 from rwd_platform.records.tables import OutputRelease
 from rwd_platform.server import releases
 from rwd_platform.server.api.models import REFUSALS, Out
@@ -20,6 +23,7 @@ router = APIRouter(prefix="/api/v1/releases", tags=["releases"], responses=REFUS
 
 ReadsReleases = Annotated[Visitor, Depends(Door("release.read"))]
 AsksForReleases = Annotated[Visitor, Depends(Door("release.request"))]
+Recalls = Annotated[Visitor, Depends(Door("provision.recall"))]
 VotesOnReleases = Annotated[Visitor, Depends(Door("release.approve"))]
 
 
@@ -71,15 +75,49 @@ class CircleOut(Out):
 
 
 class VoteIn(BaseModel):
-    approved: bool
+    """`word` is approve, return or refuse; `objections` says by file of the package what is wrong with it."""
+
+    word: str = Field(max_length=20)
     reason: str = Field(min_length=1, max_length=2000)
+    objections: dict[str, str] = Field(default_factory=dict, max_length=1000)
 
 
 class VoteOut(Out):
     approver_id: str
-    approved: bool
+    word: str
     reason: str
+    objections: dict[str, str]
     voted_at: str
+
+
+class ReasonIn(BaseModel):
+    reason: str = Field(min_length=1, max_length=2000)
+
+
+class LinkIn(BaseModel):
+    made_for: str = Field(max_length=400)
+    days: int
+    downloads: int
+
+
+class LinkOut(Out):
+    id: str
+    release_id: str
+    made_for: str
+    made_at: str
+    expires_at: str
+    most_downloads: int
+    downloads: int
+    ended_at: str
+
+
+class NewLinkOut(LinkOut):
+    token: str  # shown this once
+
+
+class DeletionIn(BaseModel):
+    letter_sha256: str = Field(max_length=64)
+    confirmed_on: str = Field(max_length=10)
 
 
 class ReleaseOut(Out):
@@ -97,15 +135,25 @@ class ReleaseOut(Out):
     decided_at: str
     votes: list[VoteOut] = Field(default_factory=list)
 
+    provisions: list[dict[str, Any]] = Field(default_factory=list)
+
     @classmethod
-    def of(cls, asked: OutputRelease, platform: Platform) -> ReleaseOut:
-        votes = [VoteOut.model_validate(cast) for cast in votes_of(platform, asked.id)]
-        return cls.model_validate(asked).model_copy(update={"votes": votes})
+    def of(cls, asked: OutputRelease, platform: Platform, reader: str) -> ReleaseOut:
+        """The words of others are left out until two are in."""
+        shown = shown_to(asked, votes_of(platform, asked.id), reader)
+        votes = [
+            VoteOut.model_validate(cast).model_copy(update={"word": str(word_of(cast))}) for cast in shown
+        ]
+        provisions = [
+            {"id": one.id, "exporter": one.organisation_id, "state": one.state, **dict(one.decision)}
+            for one in provisions_of(platform, asked.id)
+        ]
+        return cls.model_validate(asked).model_copy(update={"votes": votes, "provisions": provisions})
 
 
 @router.get("", response_model=list[ReleaseOut])
 def get_releases(visitor: ReadsReleases, platform: PlatformDep) -> list[ReleaseOut]:
-    return [ReleaseOut.of(one, platform) for one in releases.visible(platform, visitor)]
+    return [ReleaseOut.of(one, platform, visitor.actor.id) for one in releases.visible(platform, visitor)]
 
 
 @router.post("", response_model=ReleaseOut, status_code=201)
@@ -114,7 +162,7 @@ def post_release(visitor: AsksForReleases, platform: PlatformDep, asked: Release
     made = request_release(
         platform, visitor.actor, asked.package_id, asked.recipient, asked.circle, asked.conditions()
     )
-    return ReleaseOut.of(made, platform)
+    return ReleaseOut.of(made, platform, visitor.actor.id)
 
 
 @router.get("/circles", response_model=list[CircleOut])
@@ -134,16 +182,61 @@ def post_circle(visitor: VotesOnReleases, platform: PlatformDep, asked: CircleIn
 
 @router.get("/{release_id}", response_model=ReleaseOut)
 def get_release(visitor: ReadsReleases, platform: PlatformDep, release_id: str) -> ReleaseOut:
-    return ReleaseOut.of(releases.one(platform, visitor, release_id), platform)
+    return ReleaseOut.of(releases.one(platform, visitor, release_id), platform, visitor.actor.id)
 
 
 @router.post("/{release_id}/votes", response_model=ReleaseOut)
 def post_vote(visitor: VotesOnReleases, platform: PlatformDep, release_id: str, cast: VoteIn) -> ReleaseOut:
-    """One officer's word. Two different approvals approve; one refusal refuses."""
-    return ReleaseOut.of(vote(platform, visitor.actor, release_id, cast.approved, cast.reason), platform)
+    """One officer's word, shown to nobody else before two are in. The stricter of the two decides."""
+    done = vote(platform, visitor.actor, release_id, cast.word, cast.reason, cast.objections)
+    return ReleaseOut.of(done, platform, visitor.actor.id)
 
 
 @router.post("/{release_id}/completion", response_model=ReleaseOut)
 def post_completion(visitor: AsksForReleases, platform: PlatformDep, release_id: str) -> ReleaseOut:
-    """Carry out an approved release: checked once more, then on the ledger."""
-    return ReleaseOut.of(release(platform, visitor.actor, release_id), platform)
+    """Carry out an approved release: checked and decided once more, then on the ledgers."""
+    return ReleaseOut.of(release(platform, visitor.actor, release_id), platform, visitor.actor.id)
+
+
+@router.post("/{release_id}/withdrawal", response_model=ReleaseOut)
+def post_withdrawal(
+    visitor: AsksForReleases, platform: PlatformDep, release_id: str, why: ReasonIn
+) -> ReleaseOut:
+    """Take a request back before it leaves."""
+    done = withdraw_release(platform, visitor.actor, release_id, why.reason)
+    return ReleaseOut.of(done, platform, visitor.actor.id)
+
+
+@router.post("/{release_id}/recall", response_model=ReleaseOut)
+def post_recall(visitor: Recalls, platform: PlatformDep, release_id: str, why: ReasonIn) -> ReleaseOut:
+    """Ask for it back: no door hands it out any more."""
+    done = recall_release(platform, visitor.actor, release_id, why.reason)
+    return ReleaseOut.of(done, platform, visitor.actor.id)
+
+
+@router.post("/{release_id}/provisions/{provision_id}/deletion", status_code=204)
+def post_deletion(
+    visitor: Recalls, platform: PlatformDep, release_id: str, provision_id: str, said: DeletionIn
+) -> None:
+    """The recipient's letter that its copies are gone, by its SHA-256 and day."""
+    releases.provision_of(platform, visitor, release_id, provision_id)
+    confirm_deletion(platform, visitor.actor, provision_id, said.letter_sha256, said.confirmed_on)
+
+
+@router.get("/{release_id}/links", response_model=list[LinkOut])
+def get_links(visitor: AsksForReleases, platform: PlatformDep, release_id: str) -> list[LinkOut]:
+    releases.own(platform, visitor, release_id)
+    return [LinkOut.model_validate(one) for one in links_of(platform, release_id)]
+
+
+@router.post("/{release_id}/links", response_model=NewLinkOut, status_code=201)
+def post_link(visitor: AsksForReleases, platform: PlatformDep, release_id: str, asked: LinkIn) -> NewLinkOut:
+    """A link for a recipient without an account. The token is in this answer and nowhere else."""
+    made = make_link(platform, visitor.actor, release_id, asked.made_for, asked.days, asked.downloads)
+    return NewLinkOut(**LinkOut.model_validate(made.row).model_dump(), token=made.token)
+
+
+@router.post("/{release_id}/links/{link_id}/end", response_model=LinkOut)
+def post_link_end(visitor: AsksForReleases, platform: PlatformDep, release_id: str, link_id: str) -> LinkOut:
+    releases.link_of(platform, visitor, release_id, link_id)
+    return LinkOut.model_validate(end_link(platform, visitor.actor, link_id))
