@@ -16,6 +16,7 @@ from rwd_platform.core.text import Bilingual
 from rwd_platform.demo import people
 from rwd_platform.demo.decisions import ask_who_one_patient_is, release_package, unseal_results
 from rwd_platform.demo.exporter import DemoFiles, HospitalFiles, export
+from rwd_platform.demo.papers import ask_for_a_release_abroad, put_papers_on_file
 from rwd_platform.demo.questions import facts_of_transfer
 from rwd_platform.demo.second_study import SecondStudy, make_second_study
 from rwd_platform.demo.sending import send
@@ -137,9 +138,14 @@ def make_journey(platform: Platform, hospitals: Path, say: Say, begin: Say = _no
         "证据包（仅汇总） · aggregate package",
         lambda: assemble_evidence(platform, RESEARCHER, study.id, "registration", "aggregate"),
     )
+    steps("合规文件 · papers on file", lambda: put_papers_on_file(platform, staff))
     release = steps(
         "发布给主管部门 · release to the authority",
         lambda: release_package(platform, RESEARCHER, package, staff),
+    )
+    steps(
+        "申请向境外发布 · ask for a release abroad",
+        lambda: ask_for_a_release_abroad(platform, RESEARCHER, aggregate, staff),
     )
     request = ask_who_one_patient_is(platform, staff)
     subjects = lock.manifest["content"]["tables"]["subject"]["rows"]

@@ -27,6 +27,7 @@ ORGANISATIONS = (
     ),
     Organisation(id="org-hospital-e", kind="hospital", name_zh="演示医院戊", name_en="Demo Hospital E"),
     Organisation(id=AUTHORITY, kind="authority", name_zh="演示监管部门", name_en="Demo Authority"),
+    Organisation(id="org-ethics", kind="ethics", name_zh="演示伦理委员会", name_en="Demo Ethics Committee"),
 )
 PEOPLE = (  # login, role, organisation, name
     ("hospital-a", "hospital", "org-hospital-a", "林晚晴"),
@@ -36,6 +37,10 @@ PEOPLE = (  # login, role, organisation, name
     ("privacy", "privacy", OPERATOR, "顾清和"),
     ("privacy-2", "privacy", OPERATOR, "陆知微"),
     ("operator", "operator", OPERATOR, "何以安"),
+    ("security", "security", OPERATOR, "江照临"),
+    ("auditor", "auditor", OPERATOR, "温知白"),
+    ("ethics", "ethics", "org-ethics", "谢长宁"),
+    ("inspector", "inspector", AUTHORITY, "宋怀瑾"),
 )
 
 
