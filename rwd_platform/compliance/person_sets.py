@@ -6,7 +6,7 @@ be compared. A ledger of a year is a union of sets, so the order of transfers do
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ Keys = npt.NDArray[np.uint64]  # shape (n, 2): the two halves of each key, big-e
 _NOBODY: Keys = np.empty((0, 2), dtype=np.uint64)
 
 # How a distinct person stands, one bit each; a person of both kinds counts as sensitive.
-_TRANSFER_GENERAL, _TRANSFER_SENSITIVE, _YEAR_GENERAL, _YEAR_SENSITIVE = 1, 2, 4, 8
+_TRANSFER_GENERAL, _TRANSFER_SENSITIVE, _YEAR_GENERAL, _YEAR_SENSITIVE, _MARKED = 1, 2, 4, 8, 16
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,7 @@ class Counted:
 
     new_general, new_sensitive -- how the year's two counts change by the transfer; general may fall, because a person
                                   with anything sensitive leaves the general set
+    in_marked                  -- persons of the transfer and of the marked sets of the year together
     """
 
     transfer_general: int
@@ -68,6 +69,7 @@ class Counted:
     year_sensitive: int
     after_general: int
     after_sensitive: int
+    in_marked: int
     ranges: dict[str, Any]
 
     @property
@@ -79,17 +81,18 @@ class Counted:
         return self.after_sensitive - self.year_sensitive
 
 
-def count(transfer: PersonSet, year: Iterable[PersonSet]) -> Counted:
-    """The exact counts, and `persons` and `ledger_this_year` of a case (compliance.case) that has the same counts.
+def count(transfer: PersonSet, year: Sequence[PersonSet], marked: Collection[int] = ()) -> Counted:
+    """The exact counts. `marked` are places in `year`: of what went to one recipient, for instance.
 
-    `ranges` names nobody: each kind of person is a stretch of consecutive numbers. Seven kinds are enough, because
-    somebody already sensitive this year counts as sensitive in the transfer, whatever it holds of them. In this order
-    every one of the case's four sets is one stretch:
+    `ranges` are `persons` and `ledger_this_year` of a case (compliance.case) that has the same counts. They name
+    nobody: each kind of person is a stretch of consecutive numbers. Seven kinds are enough, because somebody already
+    sensitive this year counts as sensitive in the transfer, whatever it holds of them. In this order every one of the
+    case's four sets is one stretch:
 
         only in the transfer, general | both, general | only in the year, general | sensitive now, general before
         | only in the transfer, sensitive | sensitive in the year and in the transfer | only in the year, sensitive
     """
-    standing = _standing(transfer, list(year))
+    standing = _standing(transfer, year, marked)
     in_transfer = standing & (_TRANSFER_GENERAL | _TRANSFER_SENSITIVE) != 0
     in_year = standing & (_YEAR_GENERAL | _YEAR_SENSITIVE) != 0
     was_sensitive = standing & _YEAR_SENSITIVE != 0
@@ -120,45 +123,46 @@ def count(transfer: PersonSet, year: Iterable[PersonSet]) -> Counted:
         year_sensitive=sizes[5] + sizes[6],
         after_general=sizes[0] + sizes[1] + sizes[2],
         after_sensitive=sizes[3] + sizes[4] + sizes[5] + sizes[6],
+        in_marked=int(np.count_nonzero(in_transfer | (standing & _MARKED != 0))),
         ranges=ranges,
     )
 
 
-def distinct(sets: Iterable[PersonSet]) -> tuple[int, int]:
+def distinct(sets: Sequence[PersonSet]) -> tuple[int, int]:
     """(general, sensitive) persons of all the sets together, each person once."""
     counted = count(PersonSet(_NOBODY, _NOBODY), sets)
     return counted.year_general, counted.year_sensitive
 
 
-def _standing(transfer: PersonSet, year: list[PersonSet]) -> npt.NDArray[np.uint8]:
+def _standing(
+    transfer: PersonSet, year: Sequence[PersonSet], marked: Collection[int]
+) -> npt.NDArray[np.uint8]:
     """For each distinct person the bits of where they stand."""
-    parts = [
-        (transfer.general, _TRANSFER_GENERAL),
-        (transfer.sensitive, _TRANSFER_SENSITIVE),
-        *((one.general, _YEAR_GENERAL) for one in year),
-        *((one.sensitive, _YEAR_SENSITIVE) for one in year),
-    ]
-    keys = np.concatenate([part for part, _ in parts])
+    parts = [(transfer.general, _TRANSFER_GENERAL), (transfer.sensitive, _TRANSFER_SENSITIVE)]
+    for place, one in enumerate(year):
+        mark = _MARKED if place in marked else 0
+        parts += [(one.general, _YEAR_GENERAL | mark), (one.sensitive, _YEAR_SENSITIVE | mark)]
+    upper, lower = (np.concatenate([part[:, half] for part, _ in parts]) for half in (0, 1))
     bits = np.concatenate([np.full(len(part), bit, dtype=np.uint8) for part, bit in parts])
-    if not len(keys):
+    if not len(upper):
         return bits
-    order = _order(keys)
-    keys, bits = keys[order], bits[order]
-    first = np.ones(len(keys), dtype=bool)
-    first[1:] = (keys[1:] != keys[:-1]).any(axis=1)
+    order = _order(upper, lower)
+    upper, lower, bits = upper[order], lower[order], bits[order]
+    first = np.ones(len(upper), dtype=bool)
+    first[1:] = (upper[1:] != upper[:-1]) | (lower[1:] != lower[:-1])
     return np.bitwise_or.reduceat(bits, np.flatnonzero(first))
 
 
-def _order(keys: Keys) -> npt.NDArray[np.intp]:
+def _order(upper: npt.NDArray[np.uint64], lower: npt.NDArray[np.uint64]) -> npt.NDArray[np.intp]:
     """An order in which equal keys stand together.
 
     Sorting by the first half is enough unless two different keys share it, which never happens by chance and is
     looked for all the same: only then both halves are sorted.
     """
-    order = np.argsort(keys[:, 0], kind="stable")
-    upper, lower = keys[order, 0], keys[order, 1]
-    if bool(((upper[1:] == upper[:-1]) & (lower[1:] != lower[:-1])).any()):
-        return np.lexsort((keys[:, 1], keys[:, 0]))
+    order = np.argsort(upper)
+    first, second = upper[order], lower[order]
+    if bool(((first[1:] == first[:-1]) & (second[1:] != second[:-1])).any()):
+        return np.lexsort((lower, upper))
     return order
 
 

@@ -188,7 +188,7 @@ def _decide(session: Session, leaving: Leaving, share: Share) -> Provision:
         check_transition(PROVISION, "provision", row.id, ProvisionState(row.state), wanted)
     row.state, row.verdict, row.decided_at = wanted, answer.verdict, as_text(now)
     row.facts, row.decision, row.papers = dict(answer.facts), dict(answer.decision), dict(answer.papers)
-    row.year = on.year if answer.counts else 0
+    row.year = on.year if answer.counts and answer.verdict == "ALLOW" else 0
     _free(session, row.id)
     session.add(row)
     session.flush()  # the posting names the provision

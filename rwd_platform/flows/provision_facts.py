@@ -35,7 +35,7 @@ POSTING_DAMAGED = Problem(
     zh="提供 {id} 的人员台账已损坏或被更改，不能计数。",
     en="The persons of provision {id} are damaged or were changed and cannot be counted.",
     next_zh="请运行 `rwd audit verify`，并从备份恢复数据库；在此之前该提供方不能再提供数据。",
-    next_en="Run `rwd audit verify` and restore the database from a backup; until then this exporter can provide nothing.",
+    next_en="Run `rwd audit verify` and restore the database from a backup; until then nothing can be provided.",
     http=500,
     exit=Exit.BROKEN_ENVIRONMENT,
 )
@@ -114,16 +114,16 @@ def evaluate(
     giver, taker = party_in(session, asked.exporter), _recipient(session, asked.recipient)
     persons = PersonSet.of() if asked.anonymised else asked.persons
     year = _postings(session, asked.exporter, on.year, provision_id)
-    sets = {one.provision_id: _opened(platform, one) for one in year}
-    counted = count(persons, sets.values())
+    sets = [_opened(platform, one) for one in year]
+    to_recipient = {place for place, one in enumerate(year) if one.recipient_id == asked.recipient}
+    counted = count(persons, sets, to_recipient)
     unknown = tuple(_unknown(asked, giver, taker))
     abroad = taker is not None and is_abroad(taker.country)
     if unknown or giver is None or taker is None:
         return Evaluation(on, abroad, counted, False, {}, _undetermined(pack, unknown))
-    to_recipient = [sets[one.provision_id] for one in year if one.recipient_id == asked.recipient]
     wanted = Wanted(
         on, asked.exporter, asked.recipient, asked.purpose, asked.project, asked.fields, asked.sites,
-        _size(persons, to_recipient), asked.minors,
+        counted.in_marked, asked.minors,
     )  # fmt: skip
     papers = papers_of(session, asked.exporter)
     case = _case(asked, giver, taker, counted, on)
@@ -134,11 +134,6 @@ def evaluate(
     counts = abroad and persons.size > 0 and not _COUNTED_BY.isdisjoint(decision.rules)
     answer = {**decision.as_record(), "unknown": []}
     return Evaluation(on, abroad, counted, counts, facts, answer, _papers(held))
-
-
-def _size(persons: PersonSet, others: Iterable[PersonSet]) -> int:
-    together = count(persons, others)
-    return together.after_general + together.after_sensitive
 
 
 # -- the facts ---------------------------------------------------------------------------------------------------

@@ -77,6 +77,16 @@ def test_one_more_person_never_lowers_the_sensitive_count(
     assert bigger.after_general + bigger.after_sensitive >= less.after_general + less.after_sensitive
 
 
+@given(FEW, FEW, st.lists(st.tuples(FEW, FEW, st.booleans()), max_size=4))
+def test_who_is_in_marked_sets_or_in_the_transfer_is_counted_once(
+    general: frozenset[int], sensitive: frozenset[int], year: list[tuple[frozenset[int], frozenset[int], bool]]
+) -> None:
+    marked = {place for place, (_, _, chosen) in enumerate(year) if chosen}
+    counted = count(persons(general, sensitive), [persons(*one[:2]) for one in year], marked)
+    wanted = (general | sensitive).union(*(one[0] | one[1] for one in year if one[2]))
+    assert counted.in_marked == len(wanted)
+
+
 def test_nobody_is_counted_as_nobody() -> None:
     nobody = count(PersonSet.of(), [])
     assert (nobody.after_general, nobody.after_sensitive, nobody.transfer_sensitive) == (0, 0, 0)

@@ -20,6 +20,7 @@ ABROAD = "circle-abroad"
 RESEARCHER = Actor("researcher", "researcher", "org-operator")
 DUTIES = ("impact_assessment", "notice_consent", "guardian_consent", "ethics_approval")
 HEALTH = frozenset({"health_status"})
+NO_GENETICS = Genetics()
 
 
 def keys(first: int, last: int) -> list[bytes]:
@@ -53,9 +54,10 @@ def part(
     *,
     exporter: str = HOSPITAL,
     recipient: str = ABROAD,
-    genetics: Genetics | None = Genetics(),
+    genetics: Genetics | None = NO_GENETICS,
     anonymised: bool = False,
     minors: bool | None = False,
+    persons: PersonSet | None = None,
 ) -> Leaving:
     """The release of that number, of these persons of one exporter. Only what the rules look at is there."""
     release_id = f"release-{number}"
@@ -69,7 +71,8 @@ def part(
         purpose="registration", version=1, audience="aggregate", file_name="EP-1.zip", sha256="0" * 64, bytes=1,
         state="assembled", made_at="2026-11-01T00:00:00.000000Z",
     )  # fmt: skip
-    share = Share(exporter, PersonSet.of(list(general), list(sensitive)), frozenset({exporter}))
+    who = persons or PersonSet.of(list(general), list(sensitive))
+    share = Share(exporter, who, frozenset({exporter}))
     content = Content([share], HEALTH, core=False, minors=minors, anonymised=anonymised, genetics=genetics)
     return Leaving(platform, RESEARCHER, asked, package, content, load_pack())
 
