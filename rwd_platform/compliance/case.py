@@ -102,14 +102,13 @@ class Case:
 
     @property
     def mechanism_is_valid(self) -> bool:
-        """A mechanism serves up to and on its last day.
+        """A mechanism serves up to and on its last day; a case that gives it none says that it has no end.
 
-        Only a standard contract may have none: an assessment's result and a certificate always run out,
-        so without an end date they are not shown to be in force.
+        Papers on file are held to more: an assessment's result and a certificate are not recorded without their last
+        day (compliance/instruments.toml, `needs_end`).
         """
-        if self.mechanism_valid_until is None:
-            return self.mechanism == "STANDARD_CONTRACT"
-        return self.mechanism is not None and self.on <= self.mechanism_valid_until
+        until = self.mechanism_valid_until
+        return self.mechanism is not None and (until is None or self.on <= until)
 
 
 def _bad(path: str, value: Any, allowed: str, allowed_zh: str = "") -> PlatformError:

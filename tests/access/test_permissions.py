@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,65 +25,12 @@ from rwd_platform.log.entry import Act, Actor, Object
 from rwd_platform.records.records import Records
 from rwd_platform.records.tables import Organisation, Study
 
-# own: things of one's own organisation; any: everybody's; a dot: not at all.
-MATRIX = """
-action              | hospital   | researcher | regulator  | privacy    | operator
-upload.create       | own        | .          | .          | .          | .
-upload.read         | own        | .          | .          | .          | any
-reject.download     | own        | .          | .          | .          | .
-receipt.read        | own        | .          | any        | any        | any
-quality.read        | own        | any        | any        | any        | any
-quality.judge       | .          | .          | .          | .          | any
-study.read          | .          | own        | any        | any        | any
-study.register      | .          | own        | .          | .          | .
-study.freeze        | .          | own        | .          | .          | .
-study.lock          | .          | own        | .          | .          | .
-study.run           | .          | own        | .          | .          | .
-results.read        | .          | own        | any        | .          | .
-results.unseal_request | .       | own        | .          | .          | .
-results.unseal_approve | .       | own        | .          | any        | .
-package.read        | .          | own        | any        | any        | .
-package.download    | .          | own        | any        | .          | .
-package.assemble    | .          | own        | .          | .          | .
-transfer.read       | .          | own        | any        | any        | .
-transfer.decide     | .          | own        | .          | .          | .
-log.read            | own        | own        | any        | any        | any
-trace.read          | .          | own        | any        | .          | .
-job.read            | own        | own        | .          | .          | any
-policy.read         | own        | own        | any        | any        | any
-risk.read           | .          | own        | any        | any        | .
-risk.run            | .          | own        | .          | any        | .
-release.request     | .          | own        | .          | .          | .
-release.read        | .          | own        | any        | any        | .
-release.approve     | .          | .          | .          | any        | .
-break_glass.request | own        | .          | any        | .          | .
-break_glass.read    | own        | .          | own        | any        | .
-break_glass.approve | .          | .          | .          | any        | .
-break_glass.open    | own        | .          | any        | .          | .
-text.prepare        | .          | own        | .          | .          | .
-text.review         | .          | .          | .          | any        | .
-key.rotate          | .          | .          | .          | .          | any
-withdrawal.record   | own        | .          | .          | any        | .
-withdrawal.read     | own        | .          | any        | any        | .
-erasure.request     | own        | .          | .          | .          | .
-erasure.approve     | .          | .          | .          | any        | .
-hold.place          | .          | .          | any        | any        | .
-hold.lift           | .          | .          | any        | any        | .
-cohort.count        | own        | any        | .          | .          | .
-cohort.explain      | own        | .          | .          | .          | .
-store.maintain      | .          | .          | .          | .          | any
-question.read       | own        | any        | any        | .          | any
-question.ask        | .          | any        | .          | .          | .
-question.answer     | own        | .          | .          | .          | .
-question.close      | .          | any        | .          | .          | .
-fitness.assess      | .          | own        | .          | .          | .
-linkage.count       | .          | .          | .          | any        | any
-linkage.read        | .          | any        | any        | any        | any
-"""
+# own: things of one's own organisation; any: everybody's; granted: of one project; a dot: not at all.
+MATRIX = (Path(__file__).parent / "permissions.csv").read_text(encoding="utf-8")
 
 
 def cells() -> list[tuple[str, str, str]]:
-    header, *rows = [[cell.strip() for cell in line.split("|")] for line in MATRIX.strip().splitlines()]
+    header, *rows = [[cell.strip() for cell in line.split(",")] for line in MATRIX.strip().splitlines()]
     return [(role, row[0], scope) for row in rows for role, scope in zip(header[1:], row[1:], strict=True)]
 
 
@@ -136,6 +84,26 @@ def test_a_regulator_and_an_operator_change_nothing() -> None:
     changing = {"create", "register", "freeze", "lock", "run", "assemble", "decide"}
     for role in (Role.REGULATOR, Role.OPERATOR):
         assert not [action for action in PERMISSIONS[role] if action.split(".")[1] in changing]
+
+
+def test_the_three_administrators_do_not_do_each_others_work() -> None:
+    """Accounts, the log and the machines are three people's; none of the first two sees any data."""
+    assert set(PERMISSIONS[Role.SECURITY]) == {
+        Action.PEOPLE_READ, Action.PEOPLE_MANAGE, Action.CLIENT_MANAGE, Action.MEMBER_MANAGE,
+    }  # fmt: skip
+    assert all(action.startswith("log.") for action in PERMISSIONS[Role.AUDITOR])
+    managing = {Action.PEOPLE_MANAGE, Action.CLIENT_MANAGE}
+    assert [role for role in Role if managing & set(PERMISSIONS[role])] == [Role.SECURITY]
+
+
+def test_an_inspector_has_nothing_but_what_was_granted_and_only_to_read() -> None:
+    assert set(PERMISSIONS[Role.INSPECTOR].values()) == {Scope.GRANTED}
+    assert all(action.endswith(".read") for action in PERMISSIONS[Role.INSPECTOR])
+    assert [role for role in Role if Scope.GRANTED in PERMISSIONS[role].values()] == [Role.INSPECTOR]
+
+
+def test_an_ethics_committee_reads_no_results() -> None:
+    assert not {Action.RESULTS_READ, Action.PACKAGE_READ, Action.RISK_READ} & set(PERMISSIONS[Role.ETHICS])
 
 
 def test_lists_are_limited_as_things_are() -> None:

@@ -128,16 +128,16 @@ def test_a_hostile_value_is_shortened() -> None:
     ("kind", "until", "in_force"),
     [
         ("STANDARD_CONTRACT", None, True),
-        ("SECURITY_ASSESSMENT", None, False),
-        ("CERTIFICATION", None, False),
+        ("SECURITY_ASSESSMENT", None, True),
+        ("CERTIFICATION", None, True),
         ("SECURITY_ASSESSMENT", "2026-11-02", True),
         ("CERTIFICATION", "2026-11-01", False),
         (None, None, False),
     ],
 )
-def test_only_a_contract_may_be_in_force_without_an_end(
+def test_a_mechanism_serves_to_its_last_day_and_without_one_has_no_end(
     kind: str | None, until: str | None, in_force: bool
 ) -> None:
-    """An assessment's result and a certificate always run out: without the day, nobody has shown they hold."""
+    """`null` is no end, as the list of facts says; what is on file is held to more (compliance/instruments.toml)."""
     case = case_with({"mechanism_in_force.kind": kind, "mechanism_in_force.valid_until": until})
     assert read_case(case).mechanism_is_valid is in_force

@@ -23,8 +23,11 @@ THIRD = Actor("user-third", "researcher", "org-operator")
 def study(platform: Platform) -> Study:
     """Registered by OWNER, beside two colleagues, a privacy officer and a researcher of a hospital."""
     at = as_text(platform.clock())
-    people = [(OWNER, "owner"), (OTHER, "other"), (THIRD, "third"), (Actor("user-pia", "privacy", "org-operator"), "pia"),
-              (Actor("user-far", "researcher", "org-hospital-a"), "far")]  # fmt: skip
+    people = [
+        (OWNER, "owner"), (OTHER, "other"), (THIRD, "third"),
+        (Actor("user-pia", "privacy", "org-operator"), "pia"),
+        (Actor("user-far", "researcher", "org-hospital-a"), "far"),
+    ]  # fmt: skip
     for who, login in people:
         row = User(
             id=who.id, organisation_id=who.organisation, login=login, role=who.role, name=login, password_hash="",

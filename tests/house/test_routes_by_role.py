@@ -32,6 +32,10 @@ LOGINS = {
     "regulator": "regulator",
     "privacy": "privacy",
     "operator": "operator",
+    "security": "security",
+    "auditor": "auditor",
+    "ethics": "ethics",
+    "inspector": "inspector",
 }
 
 

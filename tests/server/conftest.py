@@ -28,6 +28,7 @@ ORGANISATIONS = (
     Organisation(id="hospital-a", kind="hospital", name_zh="演示医院甲", name_en="Demo Hospital A"),
     Organisation(id="hospital-b", kind="hospital", name_zh="演示医院乙", name_en="Demo Hospital B"),
     Organisation(id="org-authority", kind="authority", name_zh="演示监管部门", name_en="Demo Authority"),
+    Organisation(id="org-ethics", kind="ethics", name_zh="演示伦理委员会", name_en="Demo Ethics Committee"),
 )
 PEOPLE = {  # login -> role, organisation
     "hospital-a": ("hospital", "hospital-a"),
@@ -38,6 +39,11 @@ PEOPLE = {  # login -> role, organisation
     "privacy": ("privacy", "org-operator"),
     "privacy-2": ("privacy", "org-operator"),
     "operator": ("operator", "org-operator"),
+    "security": ("security", "org-operator"),
+    "security-2": ("security", "org-operator"),
+    "auditor": ("auditor", "org-operator"),
+    "ethics": ("ethics", "org-ethics"),
+    "inspector": ("inspector", "org-authority"),
 }
 LogIn = Callable[..., TestClient]
 
