@@ -21,6 +21,7 @@ MAINLAND = "CN"  # ISO 3166-1; Hong Kong, Macao and Taiwan have codes of their o
 
 MODES = ("file", "api", "remote_access", "overseas_storage", "sample_shipment")
 
+UNKNOWN = "unknown"
 ASSESSMENT, CONTRACT = "SECURITY_ASSESSMENT", "CONTRACT_OR_CERT"
 
 # The case's word for a mechanism's kind. The first that covers the transfer is taken, in this order.
@@ -114,9 +115,9 @@ class _Papers:
 
     def __init__(self, instruments: Iterable[Instrument], wanted: Wanted) -> None:
         self._wanted = wanted
-        self._in_force = [
-            one for one in instruments if one.exporter == wanted.exporter and one.is_in_force(wanted.on)
-        ]
+        own = [one for one in instruments if one.exporter == wanted.exporter]
+        self._in_force = [one for one in own if one.is_in_force(wanted.on)]
+        self._own = own
         self.served: dict[str, str] = {}
         self.shortfalls: list[Shortfall] = []
 
@@ -141,6 +142,22 @@ class _Papers:
     def has(self, kind: str, fact: str) -> bool:
         return self.serving(kind, fact) is not None
 
+    def checked(self, kind: str, fact: str) -> str:
+        """The answer of the newest check; `unknown` where there is none or where it has run out.
+
+        An older check does not speak again when the newer one's time is over: what is known is what was checked last.
+        """
+        found = self.serving(kind, fact)
+        since = (found.effective_from, found.id) if found is not None else (date.min, "")
+        for one in self._own:
+            stands = one.revoked_on is None or self._wanted.on < one.revoked_on
+            begun = one.kind == kind and one.effective_from <= self._wanted.on and stands
+            newer = (one.effective_from, one.id) > since
+            if begun and newer and not uncovered(one, self._wanted):
+                self.served.pop(fact, None)
+                return UNKNOWN
+        return found.answer if found is not None else UNKNOWN
+
     def answer(self, kind: str, fact: str) -> str | None:
         found = self.serving(kind, fact)
         return found.answer if found is not None else None
@@ -155,8 +172,8 @@ def standing(instruments: Iterable[Instrument], wanted: Wanted, path: str | None
     papers = _Papers(instruments, wanted)
     basis = papers.answer("legal_basis", "exemption_basis.kind")
     facts: dict[str, Mapping[str, Any]] = {
-        "exporter": {"ciio": papers.answer("ciio_check", "exporter.ciio") or "unknown"},
-        "data": {"important": papers.answer("important_data_check", "data.important") or "unknown"},
+        "exporter": {"ciio": papers.checked("ciio_check", "exporter.ciio")},
+        "data": {"important": papers.checked("important_data_check", "data.important")},
         "exemption_basis": {"kind": basis, "evidence": basis is not None},
         "free_trade_zone_pack": _zone(papers),
         "mechanism_in_force": _mechanism(papers, path),

@@ -86,7 +86,7 @@ def request(
             raise problems.MINUTES.error(most=limits().most_minutes)
         _check_pseudonym(patient_id)
         with platform.records.transaction(audit=act) as session:
-            check_account(session, actor)
+            check_account(session, actor, platform.clock)
             now = _now(platform, session, None)
             _check_not_too_many(session, actor, now)
             own = None if scope is Scope.ANY else actor.organisation
@@ -123,7 +123,7 @@ def vote(platform: Platform, actor: Actor, request_id: str, approved: bool, reas
         _check_reason(reason, limits().vote_reason_characters)
         with platform.records.transaction(audit=act) as session:
             told.row = row = session.get_one(BreakGlassRequest, request_id)
-            check_account(session, actor)
+            check_account(session, actor, platform.clock)
             now = _now(platform, session, row)
             if row.requested_by == actor.id:
                 raise problems.OWN_REQUEST.error()
@@ -149,7 +149,7 @@ def open_identity(platform: Platform, actor: Actor, request_id: str) -> Identity
         visible_request(platform, actor, request_id, Action.BREAK_GLASS_OPEN)
         with platform.records.transaction(audit=act) as session:
             row = session.get_one(BreakGlassRequest, request_id)
-            check_account(session, actor)
+            check_account(session, actor, platform.clock)
             now = _now(platform, session, row)
             if row.requested_by != actor.id:
                 raise problems.REQUESTER_ONLY.error()

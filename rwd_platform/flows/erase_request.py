@@ -97,7 +97,7 @@ def _put(
         return Act(actor, "erasure.requested", Object(KIND, row.id), reason=reason, decision=decision)
 
     with platform.records.transaction(audit=act) as session:
-        check_account(session, actor)
+        check_account(session, actor, platform.clock)
         charts = {patient for _, patient in every_chart(session, [place])}
         for other in session.exec(select(ErasureRequest).where(ErasureRequest.organisation_id == place[0])):
             is_same = current_name(platform, place[0], other.patient_id) in charts
@@ -148,7 +148,7 @@ def vote(platform: Platform, actor: Actor, request_id: str, approved: bool, reas
         check_text(reason)
         with platform.records.transaction(audit=act) as session:
             row = session.get_one(ErasureRequest, request_id)
-            check_account(session, actor)
+            check_account(session, actor, platform.clock)
             _check_voter(session, row, actor)
             why = _why_not(platform, session, row) if approved else ""
             _count_vote(platform, session, row, actor, approved, reason.strip(), why)

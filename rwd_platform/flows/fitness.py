@@ -156,7 +156,7 @@ def answer_item(
             detail={"text": text},
         )
         with platform.records.transaction(audit=act) as session:
-            check_account(session, actor)
+            check_account(session, actor, platform.clock)
             session.add(row)
     return row
 

@@ -16,6 +16,8 @@ from sqlmodel import Session, col, select
 from rwd_platform.access.accounts import check_account
 from rwd_platform.access.permissions import check_can, get_visible, visible_organisation
 from rwd_platform.access.refusals import refusals_recorded
+from rwd_platform.access.roles import Role
+from rwd_platform.compliance.filings import add_months
 from rwd_platform.compliance.instruments import ANY, DIMENSIONS, Instrument, Kind, Scope, kinds
 from rwd_platform.compliance.standing import purposes
 from rwd_platform.core.canonical import sha256_of
@@ -27,10 +29,12 @@ from rwd_platform.flows.platform import Platform
 from rwd_platform.log.entry import Act, Actor, Object
 from rwd_platform.records.tables import InstrumentRecord, Organisation
 
+ETHICS_APPROVAL = "ethics_approval"
 RECORD, READ = "instrument.record", "instrument.read"
 MOST_NAMED = 200  # entries of one dimension of a scope
 LONGEST_NAME = 40  # characters of an unknown dimension that an error repeats
 LARGEST_SCALE = 2_000_000_000
+LAST_DAY = "2999-12-31"  # deadlines are counted on from any day of a paper, and the calendar ends in 9999
 
 INSTRUMENT_MALFORMED = Problem(
     code="instrument.malformed",
@@ -89,6 +93,8 @@ def record_instrument(platform: Platform, actor: Actor, paper: NewPaper) -> Inst
     with refusals_recorded(platform.records, actor, RECORD, "instrument", ""):
         check_can(actor, RECORD, paper.exporter, kind="organisation", id=paper.exporter)
         _check_ids(paper)
+        if actor.role == Role.ETHICS and paper.kind != ETHICS_APPROVAL:
+            raise _malformed("kind", ETHICS_APPROVAL, f"伦理委员会只登记 {ETHICS_APPROVAL}")
         row = _row(platform, actor, paper)
         act = Act(
             actor,
@@ -98,7 +104,7 @@ def record_instrument(platform: Platform, actor: Actor, paper: NewPaper) -> Inst
             decision=_in_the_log(row),
         )
         with platform.records.transaction(audit=act) as session:
-            check_account(session, actor)
+            check_account(session, actor, platform.clock)
             if session.get(Organisation, row.organisation_id) is None:
                 raise _malformed(*_NO_EXPORTER)
             if row.replaces:
@@ -110,7 +116,7 @@ def record_instrument(platform: Platform, actor: Actor, paper: NewPaper) -> Inst
 def file_instrument(platform: Platform, actor: Actor, id: str, filed_on: str) -> InstrumentRecord:
     """The day on which the authority accepted the filing; once, never ahead."""
     paper = get_visible(platform.records, actor, RECORD, InstrumentRecord, id)
-    if kinds()[paper.kind].file_within is None:
+    if not kinds()[paper.kind].is_filed:
         raise _malformed(*_NOT_FILED)
     day, today = day_or_blank(filed_on), shanghai_date(platform.clock()).isoformat()
     if not day or day > today or day < paper.effective_from:
@@ -118,7 +124,7 @@ def file_instrument(platform: Platform, actor: Actor, id: str, filed_on: str) ->
         raise _malformed("filed_on", allowed, "应为生效日至今天之间的日期")
     act = Act(actor, "instrument.filed", Object("instrument", id), decision={"filed_on": day})
     with platform.records.transaction(audit=act) as session:
-        check_account(session, actor)
+        check_account(session, actor, platform.clock)
         row = _standing(session, id, today)
         if row.filed_on:
             raise FILED_ALREADY.error(id=id, day=row.filed_on)
@@ -134,7 +140,7 @@ def revoke_instrument(platform: Platform, actor: Actor, id: str, reason: str) ->
         raise _malformed("reason", "a sentence that says why", "应写明原因")
     act = Act(actor, "instrument.revoked", Object("instrument", id), reason=why)
     with platform.records.transaction(audit=act) as session:
-        check_account(session, actor)
+        check_account(session, actor, platform.clock)
         row = _standing(session, id, today)
         row.revoked_on = today
     return row
@@ -226,20 +232,29 @@ def _row(platform: Platform, actor: Actor, paper: NewPaper) -> InstrumentRecord:
 
 
 def _days(kind: Kind, paper: NewPaper, today: str) -> dict[str, str]:
-    start, end, filed = (
-        day_or_blank(one) for one in (paper.effective_from, paper.valid_until, paper.filed_on)
-    )
+    days = (day_or_blank(one) for one in (paper.effective_from, paper.valid_until, paper.filed_on))
+    start, end, filed = (day if day <= LAST_DAY else "" for day in days)
     if not start:
-        raise _malformed("effective_from", "a day as YYYY-MM-DD", "应为 YYYY-MM-DD 格式的日期")
-    if (paper.valid_until and not end) or (kind.needs_end and not end) or (end and end < start):
-        allowed = "a day not before its start" + ("" if kind.needs_end else ", or empty")
-        raise _malformed(
-            "valid_until", allowed, "应为不早于生效日的日期" + ("" if kind.needs_end else "，或留空")
+        allowed, allowed_zh = (
+            f"a day as YYYY-MM-DD, up to {LAST_DAY}",
+            f"应为 YYYY-MM-DD 格式的日期，最晚 {LAST_DAY}",
         )
+        raise _malformed("effective_from", allowed, allowed_zh)
+    if (paper.valid_until and not end) or (kind.needs_end and not end) or (end and end < start):
+        empty, empty_zh = ("", "") if kind.needs_end else (", or empty", "，或留空")
+        allowed, allowed_zh = f"a day from its start to {LAST_DAY}", f"应为生效日至 {LAST_DAY} 之间的日期"
+        raise _malformed("valid_until", allowed + empty, allowed_zh + empty_zh)
     if paper.filed_on and (not filed or filed < start or filed > today):
         raise _malformed(
             "filed_on", "a day from its start to today, or empty", "应为生效日至今天之间的日期，或留空"
         )
+    if end and kind.months_valid is not None:
+        longest = add_months(date.fromisoformat(start), kind.months_valid).isoformat()
+        if end > longest:
+            months = kind.months_valid
+            raise _malformed(
+                "valid_until", f"{months} months from its start at most", f"自生效日起最长 {months} 个月"
+            )
     if filed and not kind.is_filed:
         raise _malformed(*_NOT_FILED)
     return {"effective_from": start, "valid_until": end, "filed_on": filed}

@@ -65,8 +65,8 @@ KEYS_WRONG = Problem(
     zh="公钥未登记：{why_zh}。",
     en="The keys were not registered: {why}.",
     next_zh="请由医院系统导出公钥（JWK 集）后重新提交；私钥不得离开医院，误发的私钥应立即更换。",
-    next_en="Have the hospital's system export its public keys (a JWK set). A private key never leaves the hospital; one"
-    " that was sent has to be replaced.",
+    next_en="Have the hospital's system export its public keys (a JWK set). A private key never leaves the hospital;"
+    " one that was sent has to be replaced.",
     http=422,
 )
 NOT_A_HOSPITAL = Problem(

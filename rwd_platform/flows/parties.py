@@ -75,7 +75,7 @@ def record_party(platform: Platform, actor: Actor, id: str, profile: Profile) ->
         said = {name: getattr(stated, name) for name in ("country", *QUESTIONS, "checked_on")}
         act = Act(actor, "party.recorded", Object("legal_party", id), decision=said)
         with platform.records.transaction(audit=act) as session:
-            check_account(session, actor)
+            check_account(session, actor, platform.clock)
             if session.get(Organisation, id) is None and session.get(ReleaseCircle, id) is None:
                 raise PARTY_UNKNOWN.error(id=id[:80])
             session.merge(row)

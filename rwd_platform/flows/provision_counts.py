@@ -94,8 +94,8 @@ def day_of(instant: str) -> date:
 
 
 def year_count(parts: Sequence[Part]) -> YearCount:
-    left = distinct(one.persons for one in parts if one.posted)
-    all_of_them = distinct(one.persons for one in parts)
+    left = distinct([one.persons for one in parts if one.posted])
+    all_of_them = distinct([one.persons for one in parts])
     return YearCount(*left, all_of_them[0] - left[0], all_of_them[1] - left[1])
 
 

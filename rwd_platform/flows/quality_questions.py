@@ -99,7 +99,7 @@ def ask(platform: Platform, actor: Actor, organisation_id: str, rule: str, text:
         )
         act = _act(actor, "question.asked", question, text, rule=rule, hospital=organisation_id)
         with platform.records.transaction(audit=act) as session:
-            check_account(session, actor)
+            check_account(session, actor, platform.clock)
             _check_not_open(session, organisation_id, rule)
             session.add(question)
             # The entry refers to the question, so that the question has to be there first.
@@ -151,7 +151,7 @@ def answer(
             raise problems.ANSWER_UNKNOWN.error()
         _check_text(text, limits().reason_characters)
         with platform.records.transaction(audit=lambda: act) as session:
-            check_account(session, actor)
+            check_account(session, actor, platform.clock)
             question = session.get_one(QualityQuestion, question_id)
             _to(question, QuestionState.ANSWERED)
             if answer == CORRECTED:
@@ -188,7 +188,7 @@ def decide(
         _check_text(text, limits().reason_characters)
         findings = newest_findings(platform)
         with platform.records.transaction(audit=lambda: act) as session:
-            check_account(session, actor)
+            check_account(session, actor, platform.clock)
             question = session.get_one(QualityQuestion, question_id)
             if question.entries != seen:
                 raise problems.MOVED_ON.error(question=question_id)

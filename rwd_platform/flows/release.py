@@ -166,7 +166,7 @@ def _put_forward(
     if verdict.outcome == "fail":
         asked.state, asked.decided_at = ReleaseState.REFUSED, as_text(now)
     with platform.records.transaction(audit=_act(actor, asked, "release.requested")) as session:
-        check_account(session, actor)
+        check_account(session, actor, platform.clock)
         session.add(asked)
     if asked.state == ReleaseState.REQUESTED:
         decide_provisions(leaving(platform, actor, asked))
@@ -294,7 +294,7 @@ def _release(
         return _act(actor, current, "release.released" if left else "release.held", provisions)
 
     with platform.records.transaction(audit=act) as session:
-        check_account(session, actor)
+        check_account(session, actor, platform.clock)
         current = session.get_one(OutputRelease, release_id)
         approvers = _approved_by(session, current)
         verdict = _verdict(platform, session, current, package, approvers=approvers)

@@ -129,7 +129,7 @@ def register_circle(platform: Platform, actor: Actor, asked: NewCircle) -> Relea
         )
         act = Act(actor, "release.circle_registered", Object("release_circle", row.id))
         with platform.records.transaction(audit=act) as session:
-            check_account(session, actor)
+            check_account(session, actor, platform.clock)
             _check_free(circles_in(session), row)
             session.add(row)
     return row

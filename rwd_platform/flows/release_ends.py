@@ -38,7 +38,7 @@ def withdraw_release(platform: Platform, actor: Actor, release_id: str, reason: 
         check_reason(reason)
         act = release_act(actor, "release.withdrawn", asked, reason=reason)
         with platform.records.transaction(audit=act) as session:
-            check_account(session, actor)
+            check_account(session, actor, platform.clock)
             row = _moved(session, platform, release_id, ReleaseState.WITHDRAWN)
             cancel_provisions(session, platform, release_id, "release withdrawn")
     return row
@@ -55,7 +55,7 @@ def recall_release(platform: Platform, actor: Actor, release_id: str, reason: st
         check_reason(reason)
         act = release_act(actor, "release.recalled", asked, reason=reason)
         with platform.records.transaction(audit=act) as session:
-            check_account(session, actor)
+            check_account(session, actor, platform.clock)
             row = _moved(session, platform, release_id, ReleaseState.RECALLED)
             now = as_text(platform.clock())
             for provision in provisions_in(session, release_id):
@@ -79,7 +79,7 @@ def confirm_deletion(
         said = {"letter_sha256": letter_sha256, "confirmed_on": day}
         act = Act(actor, "provision.deletion_confirmed", Object("provision", provision_id), decision=said)
         with platform.records.transaction(audit=act) as session:
-            check_account(session, actor)
+            check_account(session, actor, platform.clock)
             row = session.get_one(Provision, provision_id)
             row.state = _next(row, ProvisionState.DELETED)
             row.papers = {**row.papers, "deletion": said}

@@ -96,7 +96,7 @@ def make_link(
             actor, "release.link_made", Object("release_link", row.id), decision=said, detail={"for": whom}
         )
         with platform.records.transaction(audit=act) as session:
-            check_account(session, actor)
+            check_account(session, actor, platform.clock)
             current = session.get_one(OutputRelease, release_id)
             if current.state != ReleaseState.RELEASED or current.circle == PUBLIC:
                 raise NOT_RELEASED.error(release=release_id)
@@ -110,7 +110,7 @@ def end_link(platform: Platform, actor: Actor, link_id: str) -> ReleaseLink:
         get_visible(platform.records, actor, "release.request", ReleaseLink, link_id)
         act = Act(actor, "release.link_ended", Object("release_link", link_id))
         with platform.records.transaction(audit=act) as session:
-            check_account(session, actor)
+            check_account(session, actor, platform.clock)
             row = session.get_one(ReleaseLink, link_id)
             row.ended_at = row.ended_at or as_text(platform.clock())
     return row

@@ -156,7 +156,7 @@ def _vote(
     )  # fmt: skip
     said: list[Act] = []
     with platform.records.transaction(audit=lambda: said[0]) as session:
-        check_account(session, actor)
+        check_account(session, actor, platform.clock)
         current = session.get_one(OutputRelease, release_id)
         votes = votes_in(session, release_id)
         _check_new_voter(platform, session, asked, actor, votes)

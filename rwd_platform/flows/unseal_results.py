@@ -96,7 +96,7 @@ def request_unsealing(
         )
         act = _act(actor, "results.unsealing_requested", asked, run, reason)
         with platform.records.transaction(audit=act) as session:
-            check_account(session, actor)
+            check_account(session, actor, platform.clock)
             _check_still(session, run)
             _check_none_waits(session, study_id)
             session.add(asked)
@@ -226,7 +226,7 @@ def _decide(
     wanted = UnsealingState.REFUSED if whole is None else UnsealingState.UNSEALED
     done = "results.unsealing_refused" if whole is None else "results.unsealed"
     with platform.records.transaction(audit=_act(actor, done, asked, run, reason)) as session:
-        check_account(session, actor)
+        check_account(session, actor, platform.clock)
         current = session.get_one(UnsealingRequest, asked.id)
         if _person(session, actor.id) == _person(session, current.requested_by):
             raise problems.SAME_PERSON.error(request=asked.id)

@@ -139,7 +139,7 @@ def record_withdrawal(
 
     with platform.records.transaction(audit=act) as session:
         if not replayed:
-            check_account(session, actor)
+            check_account(session, actor, platform.clock)
         session.add(row)
         told.update(note_cause(platform, session, place, row.id, "withdrawn"))
         questions = forget_places(session, organisation_id)
@@ -184,7 +184,7 @@ def place_hold(
             return Act(actor, "hold.placed", Object(HOLD, row.id), decision=told)
 
         with platform.records.transaction(audit=act) as session:
-            check_account(session, actor)
+            check_account(session, actor, platform.clock)
             told["requests_refused"] = _refuse_requests(platform, session, (hospital, patient_id))
             session.add(row)
             told.update(note_cause(platform, session, (hospital, patient_id), row.id, "held"))
@@ -199,7 +199,7 @@ def lift_hold(platform: Platform, actor: Actor, hold_id: str, reason: str) -> Le
     with refusals_recorded(platform.records, actor, Action.HOLD_LIFT, HOLD, hold_id):
         check_text(reason)
         with platform.records.transaction(audit=Act(actor, "hold.lifted", Object(HOLD, hold_id))) as session:
-            check_account(session, actor)
+            check_account(session, actor, platform.clock)
             row = session.get_one(LegalHold, hold_id)
             if row.lifted_at:
                 raise problems.LIFTED.error(hold=hold_id, at=row.lifted_at)

@@ -492,3 +492,25 @@ def test_purposes_have_words_in_both_languages() -> None:
     for code, said in purposes().items():
         assert code.isidentifier() and code.islower() and said.en.isascii()
         assert any("\u4e00" <= letter <= "\u9fff" for letter in said.zh)
+
+
+@pytest.mark.parametrize(
+    ("kind", "section", "key"),
+    [("ciio_check", "exporter", "ciio"), ("important_data_check", "data", "important")],
+)
+def test_an_older_check_does_not_speak_again_when_the_newer_ones_time_is_over(
+    kind: str, section: str, key: str
+) -> None:
+    """Of two checks the later says what is known; once it has run out, nothing is, until somebody checks again."""
+    every = Scope(projects=frozenset({"*"}))
+    older = Instrument("p1", kind, WANTED.exporter, "n", date(2026, 1, 1), None, every, answer="no")
+    newer = Instrument(
+        "p2", kind, WANTED.exporter, "n", date(2026, 6, 1), date(2026, 9, 30), every, answer="yes"
+    )
+    answers = []
+    for on in (date(2026, 5, 31), date(2026, 6, 1), date(2026, 9, 30), date(2026, 10, 1)):
+        found = standing([older, newer], replace(WANTED, on=on))
+        answers.append(found.facts[section][key])
+    assert answers == ["no", "yes", "yes", "unknown"]
+    revoked = replace(newer, revoked_on=date(2026, 9, 30))
+    assert standing([older, revoked], replace(WANTED, on=date(2026, 10, 1))).facts[section][key] == "no"

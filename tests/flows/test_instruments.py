@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from sqlmodel import select
 
-from rwd_platform.compliance.filings import deadlines
+from rwd_platform.compliance.filings import add_months, deadlines
 from rwd_platform.compliance.instruments import kind_of, kinds
 from rwd_platform.core.errors import PlatformError
 from rwd_platform.demo.people import register_organisations
@@ -313,13 +313,41 @@ def test_whatever_days_are_on_file_deadlines_can_be_counted_from_them(desk: Plat
     """One paper dated beyond the calendar would hide everybody else's deadlines."""
     for kind in kinds().values():
         scoped = {name: ["*"] if name != "persons" else 1 for name in kind.scope}
-        new = NewPaper(
-            HOSPITAL, kind.id, "1", begins, LAST_DAY, answer=(kind.answers or ("",))[0], scope=scoped
+        months = kind.months_valid or 0
+        ends = (
+            min(LAST_DAY, add_months(date.fromisoformat(begins), months).isoformat()) if months else LAST_DAY
         )
+        new = NewPaper(HOSPITAL, kind.id, "1", begins, ends, answer=(kind.answers or ("",))[0], scope=scoped)
         record_instrument(desk, CLERK, new)
     with desk.records.reading() as session:
         found = deadlines(papers_of(session, HOSPITAL), date(2026, 11, 2))
     assert {one.kind for one in found} == set(kinds())
+
+
+@pytest.mark.parametrize("kind", ["certification", "security_assessment"])
+def test_what_the_law_makes_valid_for_three_years_cannot_be_recorded_for_longer(
+    desk: Platform, kind: str
+) -> None:
+    new = replace(CONTRACT, kind=kind, effective_from="2026-01-31", filed_on="", valid_until="2029-01-31")
+    assert record_instrument(desk, CLERK, new).valid_until == "2029-01-31"
+    with pytest.raises(PlatformError) as refused:
+        record_instrument(desk, CLERK, replace(new, valid_until="2029-02-01"))
+    assert refused.value.code == "instrument.malformed" and "36" in refused.value.en
+
+
+def test_an_ethics_committee_records_its_approvals_and_no_other_paper(desk: Platform) -> None:
+    """For any hospital: one committee's approval may be recognised by several sites."""
+    committee = Actor("ethics-1", "ethics", "org-operator")
+    desk.records.write(
+        account(committee), audit=Act(committee, "seed.written", Object("user_account", committee.id))
+    )
+    approval = NewPaper(
+        HOSPITAL, "ethics_approval", "E-1", TODAY, scope={"projects": ["demo"], "sites": [HOSPITAL]}
+    )
+    assert record_instrument(desk, committee, approval).recorded_by == committee.id
+    with pytest.raises(PlatformError) as refused:
+        record_instrument(desk, committee, CONTRACT)
+    assert refused.value.code == "instrument.malformed"
 
 
 def test_a_name_said_twice_is_one_name_and_the_order_is_of_no_account(desk: Platform) -> None:
