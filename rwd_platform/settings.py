@@ -42,17 +42,24 @@ class Settings(BaseSettings):
     suite: Literal["intl", "gm"] = "intl"  # HMAC-SHA256 with AES-256-GCM, or HMAC-SM3 with SM4-GCM (国密)
     demo: bool = False  # use the published demo key; refused together with a root key file
     log_origin: str = "rwd-platform.example/log"  # the log's name, in every entry and checkpoint
+    log_hash: Literal["sha256", "sm3", "dual"] = "sha256"  # the log's trees; fixed by its first entry
     operator: str = "org-operator"
     max_file_bytes: int = Field(
         default=16 * 1024**3, gt=0, le=16 * 1024**3
     )  # 16 GiB is the web door's limit too
     job_lease_seconds: int = Field(default=120, gt=0)
     engine: str = "duckdb"  # what cohorts are counted with: duckdb, spark-local, or spark://host:port
+    second_factor: Literal["required", "offered"] | None = None  # not set: required, and in the demo offered
+    public_url: str = ""  # https://... as others reach the pages: what systems' assertions are addressed to
     lake_file_mb: int = Field(default=128, gt=0, le=4096)  # MiB that a file of the lake has after compaction
 
     @property
     def database(self) -> str:
         return self.database_url or f"sqlite:///{self.home.resolve() / 'records.db'}"
+
+    @property
+    def second_factor_required(self) -> bool:
+        return self.second_factor == "required" or (self.second_factor is None and not self.demo)
 
     @property
     def has_own_key(self) -> bool:

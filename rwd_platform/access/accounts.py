@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from sqlmodel import Session
 
+from rwd_platform.core.clock import Clock, shanghai_date
 from rwd_platform.core.errors import Exit, Problem
 from rwd_platform.log.entry import Actor
 from rwd_platform.records.tables import User
@@ -19,10 +22,22 @@ NO_ACCOUNT = Problem(
 )
 
 
-def check_account(session: Session, actor: Actor) -> None:
-    """An account on record, in use, in the role and organisation that it acts in: no program, no disabled user."""
+def is_in_use(user: User, now: datetime) -> bool:
+    """Neither disabled nor past its last day. The day ends in Asia/Shanghai: until 16:00Z of `valid_until`."""
+    if user.disabled_at is not None:
+        return False
+    return not user.valid_until or shanghai_date(now).isoformat() <= user.valid_until
+
+
+def check_account(session: Session, actor: Actor, clock: Clock | None = None) -> None:
+    """An account on record, in use, in the role and organisation that it acts in: no program, no disabled user.
+
+    clock -- where given, an account past its last day does not count either
+    """
     user = session.get(User, actor.id)
     if user is None or user.disabled_at is not None:
+        raise NO_ACCOUNT.error()
+    if clock is not None and not is_in_use(user, clock()):
         raise NO_ACCOUNT.error()
     if (user.role, user.organisation_id) != (actor.role, actor.organisation):
         raise NO_ACCOUNT.error()

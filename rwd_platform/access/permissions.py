@@ -56,6 +56,7 @@ class Action(StrEnum):
     TRANSFER_READ = "transfer.read"
     TRANSFER_DECIDE = "transfer.decide"
     LOG_READ = "log.read"
+    LOG_REVIEW = "log.review"
     TRACE_READ = "trace.read"
     JOB_READ = "job.read"
     POLICY_READ = "policy.read"
@@ -206,6 +207,7 @@ PERMISSIONS: Mapping[Role, Mapping[Action, Scope]] = {
         Action.PACKAGE_VERIFY: _ANY,
         Action.TRANSFER_READ: _ANY,
         Action.LOG_READ: _ANY,
+        Action.LOG_REVIEW: _ANY,
         Action.POLICY_READ: _ANY,
         Action.RISK_READ: _ANY,
         Action.RISK_RUN: _ANY,
@@ -254,11 +256,14 @@ PERMISSIONS: Mapping[Role, Mapping[Action, Scope]] = {
     # Reads the whole log and answers for having read it; nothing else.
     Role.AUDITOR: {
         Action.LOG_READ: _ANY,
+        Action.LOG_REVIEW: _ANY,
     },
     # Looks after what studies plan and whether people who left are out; no result, no chart.
     Role.ETHICS: {
         Action.STUDY_READ: _ANY,
         Action.WITHDRAWAL_READ: _ANY,
+        Action.INSTRUMENT_RECORD: _ANY,  # its own approvals and no other kind: flows/instruments.py
+        Action.INSTRUMENT_READ: _ANY,
     },
     # Reads one project for some days, by a privacy officer's leave. Every one of these is a door that only reads.
     Role.INSPECTOR: {
@@ -267,8 +272,6 @@ PERMISSIONS: Mapping[Role, Mapping[Action, Scope]] = {
         Action.PACKAGE_READ: _GRANTED,
         Action.TRACE_READ: _GRANTED,
         Action.RISK_READ: _GRANTED,
-        Action.RELEASE_READ: _GRANTED,
-        Action.TRANSFER_READ: _GRANTED,
     },
 }
 

@@ -1,4 +1,9 @@
-"""The roles in which people use the platform. A person acts in one role, for one organisation."""
+"""The roles in which people use the platform. A person acts in one role, for one organisation.
+
+Three of them administer the platform and are never one person: the system administrator runs the machines, the
+security administrator keeps the accounts and reads no data, the audit administrator reads the log and does nothing
+else (GB/T 22239-2019, level 3: 8.1.5.1-8.1.5.3, system, audit and security administration).
+"""
 
 from __future__ import annotations
 
@@ -14,6 +19,10 @@ class Role(StrEnum):
     REGULATOR = "regulator"
     PRIVACY = "privacy"
     OPERATOR = "operator"
+    SECURITY = "security"
+    AUDITOR = "auditor"
+    ETHICS = "ethics"
+    INSPECTOR = "inspector"
 
 
 ROLE_NAMES: Mapping[Role, Bilingual] = {
@@ -21,5 +30,12 @@ ROLE_NAMES: Mapping[Role, Bilingual] = {
     Role.RESEARCHER: Bilingual("研究者", "Researcher"),
     Role.REGULATOR: Bilingual("监管人员", "Regulator"),
     Role.PRIVACY: Bilingual("隐私专员", "Privacy officer"),
-    Role.OPERATOR: Bilingual("平台运维人员", "Platform operator"),
+    Role.OPERATOR: Bilingual("系统管理员", "System administrator"),
+    Role.SECURITY: Bilingual("安全管理员", "Security administrator"),
+    Role.AUDITOR: Bilingual("审计管理员", "Audit administrator"),
+    Role.ETHICS: Bilingual("伦理委员会", "Ethics committee"),
+    Role.INSPECTOR: Bilingual("核查员", "Inspector"),
 }
+
+# One person holds at most one of these, in whatever organisation and under whatever login.
+ADMINISTRATORS = frozenset({Role.OPERATOR, Role.SECURITY, Role.AUDITOR})

@@ -5,6 +5,9 @@ an attempt is counted before the password is looked at, so that parallel guesses
 failures lock the login name for five minutes. Login names that do not exist lock alike, so that the
 answer tells nobody which names exist. An attempt on a locked name is refused unread and is not an
 entry of its own - the entry that set the lock says until when - so that nobody can flood the log.
+
+Whoever has a second factor comes in by two steps. The first gives half a login: a token of another kind, in
+another table, good for five minutes and for the second step alone. The session's token is made when both are done.
 """
 
 from __future__ import annotations
@@ -14,22 +17,24 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlmodel import col, select
+from sqlmodel import Session, col, select
 
+from rwd_platform.access.accounts import is_in_use
+from rwd_platform.access.attempts import FAILURES, LOCK, count_attempt, login_sha256, pardon, take_back
 from rwd_platform.access.passwords import verify_password
+from rwd_platform.access.second_factor import CODE_WRONG, CodeRefused, has_factor, spend
 from rwd_platform.core.canonical import sha256_hex
 from rwd_platform.core.clock import as_text
 from rwd_platform.core.errors import Exit, Problem
 from rwd_platform.log.entry import Act, Actor, Object
-from rwd_platform.records.database import hold_log_lock
 from rwd_platform.records.records import Records
-from rwd_platform.records.tables import LoginAttempt, User, WebSession
+from rwd_platform.records.tables import HalfLogin as HalfLoginRow
+from rwd_platform.records.tables import User, WebSession
 
 IDLE = timedelta(minutes=30)
 ABSOLUTE = timedelta(hours=12)
+HALF = timedelta(minutes=5)
 SEEN_EVERY = timedelta(minutes=1)  # a page's many requests are one sighting
-FAILURES = 5
-LOCK = timedelta(minutes=5)
 _TOKEN_BYTES = 32
 
 LOGIN_FAILED = Problem(
@@ -41,13 +46,13 @@ LOGIN_FAILED = Problem(
     http=401,
     exit=Exit.REFUSED,
 )
-LOGIN_LOCKED = Problem(
-    code="access.login_locked",
-    zh="失败次数过多，该登录名已暂时锁定。",
-    en="Too many failures: this login name is locked for a while.",
-    next_zh="请在 {minutes} 分钟后重试；忘记密码请联系平台管理员。",
-    next_en="Try again in {minutes} minutes; if the password is lost, ask the platform's administrator.",
-    http=429,
+HALF_LOGIN_OVER = Problem(
+    code="access.half_login_over",
+    zh="登录的第一步已过期。",
+    en="The first step of the login has run out.",
+    next_zh="请重新输入登录名与密码。",
+    next_en="Enter the login name and the password again.",
+    http=401,
     exit=Exit.REFUSED,
 )
 CSRF_FAILED = Problem(
@@ -77,28 +82,69 @@ class NewLogin(Login):
     token: str
 
 
-def log_in(records: Records, *, login: str, password: str, request_id: str = "") -> NewLogin:
-    """A new session, or LOGIN_FAILED (401), or LOGIN_LOCKED (429). The log has an entry either way."""
-    name_sha256 = _login_sha256(login)
-    failures = _count_attempt(records, name_sha256)
+@dataclass(frozen=True)
+class HalfLogin:
+    """The password was right and the code is awaited. It names nobody and may do nothing but `finish_log_in`."""
+
+    token: str
+
+
+def log_in(records: Records, *, login: str, password: str, request_id: str = "") -> NewLogin | HalfLogin:
+    """A new session, or half a login, or LOGIN_FAILED (401), or LOGIN_LOCKED (429). A failure is in the log."""
+    failures = count_attempt(records, login)
     user = _user(records, login)
-    usable = user if user is not None and user.disabled_at is None else None
+    usable = user if user is not None and is_in_use(user, records.clock()) else None
     if not verify_password(password, usable.password_hash if usable else None) or usable is None:
-        reason = "unknown_login" if user is None else "wrong_password" if usable else "account_disabled"
-        _refuse(records, user, name_sha256, reason, failures, request_id)
+        _refuse(records, user, login, _why_not(user, usable), failures, request_id)
         raise LOGIN_FAILED.error()
-    return _open(records, usable, name_sha256, request_id)
+    if has_factor(records, usable.id):
+        take_back(records, login)
+        return _open_half(records, usable)
+    made, row = new_session(usable, records.clock())
+    act = _opened(made.actor, "password", request_id)
+    with records.transaction(audit=act) as session:
+        pardon(session, login)
+        session.add(row)
+    return made
+
+
+def finish_log_in(records: Records, half_token: str, code: str, *, request_id: str = "") -> NewLogin:
+    """The second step: a code of the authenticator, or a recovery code. A code that was right works never again.
+
+    Raises HALF_LOGIN_OVER, CODE_WRONG (both 401) and LOGIN_LOCKED: wrong codes count with wrong passwords.
+    """
+    half = records.find(HalfLoginRow, _token_sha256(half_token))
+    user = records.find(User, half.user_id) if half else None
+    now = records.clock()
+    if half is None or user is None or half.expires_at <= as_text(now) or not is_in_use(user, now):
+        raise HALF_LOGIN_OVER.error()
+    failures = count_attempt(records, user.login)
+    made, row = new_session(user, now)
+    spent = ""
+    try:
+        with records.transaction(audit=lambda: _opened(made.actor, spent, request_id)) as session:
+            current = session.get(HalfLoginRow, half.token_sha256)
+            if current is None:  # somebody finished with it meanwhile
+                raise HALF_LOGIN_OVER.error()
+            spent = spend(session, records.keys, user.id, code, now)
+            session.delete(current)
+            pardon(session, user.login)
+            session.add(row)
+    except CodeRefused as refused:
+        _refuse(records, user, user.login, str(refused), failures, request_id)
+        raise CODE_WRONG.error() from None
+    return made
 
 
 def find_login(records: Records, token: str) -> Login | None:
-    """Whose session this is; None when the token is unknown, idle, over, or its user was disabled."""
+    """Whose session this is; None when the token is unknown, idle, over, or its user's account is."""
     session = records.find(WebSession, _token_sha256(token))
     if session is None:
         return None
     now = records.clock()
     user = records.find(User, session.user_id)
     idle = session.last_seen_at <= as_text(now - IDLE)
-    if user is None or user.disabled_at is not None or idle or session.expires_at <= as_text(now):
+    if user is None or not is_in_use(user, now) or idle or session.expires_at <= as_text(now):
         _forget(records, session.token_sha256)
         return None
     if session.last_seen_at <= as_text(now - SEEN_EVERY):
@@ -126,47 +172,58 @@ def check_csrf(login: Login, token: str) -> None:
         raise CSRF_FAILED.error()
 
 
+def end_sessions(session: Session, user_id: str, *, except_for: str = "") -> int:
+    """Within somebody's transaction: the person is out everywhere, half logins included. How many sessions ended.
+
+    except_for -- the token of the one session that stays
+    """
+    kept = _token_sha256(except_for) if except_for else ""
+    for half in session.exec(select(HalfLoginRow).where(HalfLoginRow.user_id == user_id)).all():
+        session.delete(half)
+    rows = session.exec(select(WebSession).where(WebSession.user_id == user_id)).all()
+    ending = [row for row in rows if row.token_sha256 != kept]
+    for row in ending:
+        session.delete(row)
+    return len(ending)
+
+
+def is_this_session(row: WebSession, token: str) -> bool:
+    return row.token_sha256 == _token_sha256(token)
+
+
 def remove_expired(records: Records) -> None:
-    """Delete the sessions that are over. For the worker, now and then."""
+    """Delete the sessions and half logins that are over. For the worker, now and then."""
     now = records.clock()
     is_over = col(WebSession.expires_at) <= as_text(now)
     is_idle = col(WebSession.last_seen_at) <= as_text(now - IDLE)
     with records.touching() as session:
         for row in session.exec(select(WebSession).where(is_over | is_idle)).all():
             session.delete(row)
+        ended = col(HalfLoginRow.expires_at) <= as_text(now)
+        for half in session.exec(select(HalfLoginRow).where(ended)).all():
+            session.delete(half)
 
 
 # -- the steps of a login ---------------------------------------------------------------------------------
 
 
-def _count_attempt(records: Records, name_sha256: str) -> int:
-    """Count this attempt as failed until proven otherwise; the number of failures with it.
-
-    Raises LOGIN_LOCKED while the name is locked. One at a time, so that parallel guesses cannot
-    all read the same count.
-    """
-    now = records.clock()
-    with records.touching() as session:
-        hold_log_lock(session.connection())
-        row = session.get(LoginAttempt, name_sha256) or LoginAttempt(login_sha256=name_sha256)
-        if row.locked_until > as_text(now):
-            raise LOGIN_LOCKED.error(minutes=_minutes_left(row.locked_until, now))
-        failures = 1 if row.locked_until else row.failures + 1  # a lock that ran out is forgiven
-        row.failures = failures
-        row.locked_until = as_text(now + LOCK) if failures >= FAILURES else ""
-        session.add(row)
-    return failures
+def _why_not(user: User | None, usable: User | None) -> str:
+    if user is None:
+        return "unknown_login"
+    if usable is not None:
+        return "wrong_password"
+    return "account_disabled" if user.disabled_at is not None else "account_expired"
 
 
 def _refuse(
-    records: Records, user: User | None, name_sha256: str, reason: str, failures: int, request_id: str
+    records: Records, user: User | None, login: str, reason: str, failures: int, request_id: str
 ) -> None:
     """The entry of a failed login. A name that is nobody's is kept as a hash: people type passwords there."""
     locked_seconds = int(LOCK.total_seconds()) if failures >= FAILURES else 0
     act = Act(
         Actor("anonymous", "", user.organisation_id if user else ""),
         "login.failed",
-        Object("user_account", user.id) if user else Object("login", name_sha256),
+        Object("user_account", user.id) if user else Object("login", login_sha256(login)),
         reason=reason,
         outcome="refused",
         request_id=request_id,
@@ -175,26 +232,44 @@ def _refuse(
     records.record(act)
 
 
-def _open(records: Records, user: User, name_sha256: str, request_id: str) -> NewLogin:
-    token, csrf_token = secrets.token_urlsafe(_TOKEN_BYTES), secrets.token_urlsafe(_TOKEN_BYTES)
-    actor, now = _actor(user), records.clock()
-    act = Act(actor, "session.opened", Object("user_account", user.id), request_id=request_id)
-    with records.transaction(audit=act) as session:
-        attempt = session.get(LoginAttempt, name_sha256)
-        if attempt is not None:
-            session.delete(attempt)
-        session.add(
-            WebSession(
-                token_sha256=_token_sha256(token),
-                user_id=user.id,
-                organisation_id=user.organisation_id,
-                csrf_token=csrf_token,
-                created_at=as_text(now),
-                last_seen_at=as_text(now),
-                expires_at=as_text(now + ABSOLUTE),
-            )
+def _opened(actor: Actor, factor: str, request_id: str) -> Act:
+    """factor -- `password` alone, or `totp` or `recovery` after it"""
+    return Act(
+        actor,
+        "session.opened",
+        Object("user_account", actor.id),
+        request_id=request_id,
+        decision={"factor": factor},
+    )
+
+
+def _open_half(records: Records, user: User) -> HalfLogin:
+    token, now = secrets.token_urlsafe(_TOKEN_BYTES), records.clock()
+    records.touch(
+        HalfLoginRow(
+            token_sha256=_token_sha256(token),
+            user_id=user.id,
+            organisation_id=user.organisation_id,
+            created_at=as_text(now),
+            expires_at=as_text(now + HALF),
         )
-    return NewLogin(user, actor, csrf_token, token)
+    )
+    return HalfLogin(token)
+
+
+def new_session(user: User, now: datetime) -> tuple[NewLogin, WebSession]:
+    """A login and its row, which the caller's transaction writes."""
+    token, csrf_token = secrets.token_urlsafe(_TOKEN_BYTES), secrets.token_urlsafe(_TOKEN_BYTES)
+    row = WebSession(
+        token_sha256=_token_sha256(token),
+        user_id=user.id,
+        organisation_id=user.organisation_id,
+        csrf_token=csrf_token,
+        created_at=as_text(now),
+        last_seen_at=as_text(now),
+        expires_at=as_text(now + ABSOLUTE),
+    )
+    return NewLogin(user, _actor(user), csrf_token, token), row
 
 
 def _see(records: Records, token_sha256: str, now: datetime) -> None:
@@ -225,12 +300,3 @@ def _actor(user: User) -> Actor:
 
 def _token_sha256(token: str) -> str:
     return sha256_hex(token.encode("utf-8", "replace"))
-
-
-def _login_sha256(login: str) -> str:
-    return sha256_hex(login.encode("utf-8", "replace"))
-
-
-def _minutes_left(locked_until: str, now: datetime) -> int:
-    left = datetime.fromisoformat(locked_until) - now
-    return max(1, -(-int(left.total_seconds()) // 60))

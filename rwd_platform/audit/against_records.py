@@ -9,10 +9,11 @@ emptied: every record began with an act.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session, SQLModel, col, select
 
 from rwd_platform.audit.findings import MOST, Findings
@@ -24,9 +25,12 @@ from rwd_platform.records.records import EXEMPT, Records
 from rwd_platform.records.tables import (
     AnalysisRun,
     AuditCheckpoint,
+    AuditCheckpointSm3,
+    AuditCosignature,
     AuditDetail,
     AuditEntry,
     AuditNode,
+    AuditNodeSm3,
     DataLockRecord,
     EvidencePackage,
     Study,
@@ -38,6 +42,9 @@ _WITHOUT_ACTS: tuple[type[SQLModel], ...] = (
     AuditNode,
     AuditDetail,
     AuditCheckpoint,
+    AuditNodeSm3,
+    AuditCheckpointSm3,
+    AuditCosignature,
 )
 
 Says = Callable[[Any], object]
@@ -123,11 +130,22 @@ class _Last:
 
 
 def verify_deployment(
-    records: Records, *, public_key: bytes, checkpoint_note: str | None = None
+    records: Records,
+    *,
+    public_key: bytes,
+    checkpoint_note: str | None = None,
+    witnesses: Sequence[bytes] = (),
+    notes: Sequence[str] = (),
 ) -> LogVerification:
     """The whole log, as `verify_log` does it, and the records against it."""
-    log = verify_log(records, public_key=public_key, checkpoint_note=checkpoint_note)
-    findings = compare(records, log.size)
+    log = verify_log(
+        records, public_key=public_key, checkpoint_note=checkpoint_note, witnesses=witnesses, notes=notes
+    )
+    try:
+        findings = compare(records, log.size)
+    except DBAPIError:
+        findings = Findings()
+        findings.add("record_unreadable")
     found = (*log.findings, *findings.kept)[:MOST]
     return replace(log, ok=log.ok and not findings.count, findings=found)
 

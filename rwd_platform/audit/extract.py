@@ -13,13 +13,15 @@ from typing import Any, TypedDict
 
 from sqlmodel import col, select
 
-from rwd_platform.audit.checkpoints import stored_nodes
+from rwd_platform.audit.checkpoints import Head, stored_nodes
 from rwd_platform.core.canonical import canonical_json
+from rwd_platform.core.errors import Exit, Problem
 from rwd_platform.log.checkpoint import parse_checkpoint
 from rwd_platform.log.entry import Entry
+from rwd_platform.log.hashes import SHA256_TREE
 from rwd_platform.log.merkle import inclusion_proof
 from rwd_platform.records.records import Records
-from rwd_platform.records.tables import AuditCheckpoint, AuditEntry
+from rwd_platform.records.tables import AuditEntry
 
 FORMAT = "rwd-audit-extract"
 FORMAT_VERSION = 1
@@ -32,6 +34,18 @@ class Proof(TypedDict):
     sequence: int
     leaf_hash: str
     path: list[str]
+
+
+EXTRACT_NEEDS_SHA256 = Problem(
+    code="audit.extract_needs_sha256",
+    zh="本部署的日志只有 SM3 哈希树；日志摘录与证据包中的证明使用 SHA-256，无法生成。",
+    en="The log of this deployment has a tree with SM3 alone; the proofs of extracts and evidence packages are with "
+    "SHA-256 and cannot be made.",
+    next_zh="需要证据包的部署，请在启用日志前设置 RWD_LOG_HASH=dual（同时生成两棵哈希树）。",
+    next_en="A deployment that makes evidence packages sets RWD_LOG_HASH=dual (both trees) before its log begins.",
+    http=409,
+    exit=Exit.REFUSED,
+)
 
 
 @dataclass(frozen=True)
@@ -61,13 +75,16 @@ def extract(
     *,
     object_ids: Collection[str] | None = None,
     predicate: Callable[[dict[str, Any]], bool] | None = None,
-    checkpoint: AuditCheckpoint,
+    checkpoint: Head,
 ) -> AuditExtract:
     """The entries about some objects, or those that a predicate on the entry's fields chooses.
 
     Only entries that the checkpoint covers are taken. With both filters an entry must pass both;
-    with neither the extract is the whole log up to the checkpoint.
+    with neither the extract is the whole log up to the checkpoint. Raises `audit.extract_needs_sha256` for a log
+    that has no tree with SHA-256: an extract's proofs, and the verifier inside packages, are by that hash.
     """
+    if SHA256_TREE not in records.book.trees:
+        raise EXTRACT_NEEDS_SHA256.error()
     size = parse_checkpoint(checkpoint.note).size
     lines: list[bytes] = []
     proofs: list[Proof] = []

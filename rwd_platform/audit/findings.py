@@ -34,12 +34,17 @@ TEXTS = {
         "Entry {sequence}: the column {where} does not say what the entry says.",
     ),
     "node": Bilingual(
-        "哈希树节点（层 {level}，位置 {position}）缺失或与条目不符：请查看第 {sequence} 条起的内容。",
-        "Tree node {level}/{position} is missing or does not follow from the entries from {sequence} on.",
+        "{tree} 哈希树节点（层 {level}，位置 {position}）缺失或与条目不符：请查看第 {sequence} 条起的内容。",
+        "The {tree} tree's node {level}/{position} is missing or does not follow from the entries from {sequence} on.",
     ),
     "extra_nodes": Bilingual(
-        "哈希树多出 {count} 个节点：日志尾部可能被截断。",
-        "The tree holds {count} nodes too many: the log's tail may have been cut off.",
+        "{tree} 哈希树多出 {count} 个节点：日志尾部（第 {sequence} 条起）可能被截断。",
+        "The {tree} tree holds {count} nodes too many: the log's tail, from entry {sequence} on, may have been cut "
+        "off.",
+    ),
+    "unreadable": Bilingual(
+        "数据库在第 {sequence} 条附近无法读取：文件已损坏。",
+        "The database cannot be read near entry {sequence}: its file is damaged.",
     ),
     "checkpoint_text": Bilingual(
         "大小为 {size} 的检查点格式不正确，或与其登记不符。",
@@ -53,17 +58,23 @@ TEXTS = {
         "大小为 {size} 的检查点没有此公钥的有效签名。",
         "The checkpoint of size {size} carries no good signature of this key.",
     ),
+    "cosignature": Bilingual(
+        "大小为 {size} 的检查点上，见证方的共同签名无效。",
+        "The witness's cosignature of the checkpoint of size {size} does not hold.",
+    ),
     "checkpoint_root": Bilingual(
-        "日志前 {size} 条的根与检查点不一致：历史被改写，或日志出现分叉。",
-        "The first {size} entries lack the checkpoint's root: history was rewritten, or the log forked.",
+        "日志前 {size} 条的根与检查点不一致：第 {sequence} 至 {last} 条之间的历史被改写，或日志出现分叉。",
+        "The first {size} entries lack the checkpoint's root: history was rewritten among the entries {sequence} to "
+        "{last}, or the log forked.",
     ),
     "shorter": Bilingual(
-        "检查点证明曾有 {size} 条，现在只有 {count} 条：日志尾部被截断。",
-        "A checkpoint shows {size} entries and there are {count}: the tail was cut off.",
+        "检查点证明曾有 {size} 条，现在只有 {count} 条：第 {sequence} 条起的尾部被截断，或恢复了旧备份。",
+        "A checkpoint shows {size} entries and there are {count}: the tail from entry {sequence} on was cut off, or an "
+        "old backup was restored.",
     ),
     "unsigned": Bilingual(
-        "日志没有任何检查点，内容无从证明；请先生成检查点。",
-        "The log has no checkpoint, so nothing vouches for it; make one first.",
+        "日志的 {tree} 哈希树没有任何检查点，内容无从证明；请先生成检查点。",
+        "The log's {tree} tree has no checkpoint, so nothing vouches for it; make one first.",
     ),
     "proof": Bilingual(
         "第 {sequence} 条的包含证明不成立。",
@@ -80,6 +91,10 @@ TEXTS = {
     "emptied": Bilingual(
         "日志为空，而表 {table} 中有记录：日志被清空。",
         "The log is empty and the table {table} holds records: the log was emptied.",
+    ),
+    "record_unreadable": Bilingual(
+        "数据库中的记录无法读取：文件已损坏。",
+        "The records in the database cannot be read: its file is damaged.",
     ),
     "record_missing": Bilingual(
         "第 {sequence} 条记载的 {record} 已不在记录中。",

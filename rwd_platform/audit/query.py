@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import func
-from sqlmodel import col, select
+from sqlmodel import Session, col, select
 
+from rwd_platform.audit.changes import ActChanges, Change, changes_of
 from rwd_platform.log.entry import Entry
 from rwd_platform.records.records import Records
 from rwd_platform.records.tables import AuditEntry
+
+__all__ = [
+    "ActChanges",
+    "Change",
+    "LogFilter",
+    "LogLine",
+    "LogPage",
+    "actions_in_log",
+    "changes_of",
+    "read_log",
+]
 
 PAGE_SIZE = 50
 LARGEST_PAGE = 500
@@ -24,6 +36,7 @@ class LogFilter:
 
     action          -- `study.frozen`, or `study.` for all that was done to studies
     organisation_id -- the organisation of the actor; a reader who may see only their own sets it
+    below           -- only entries before this one, where it is not 0: the log as it was at that size
     page            -- from 1, the newest entries first
     """
 
@@ -35,6 +48,7 @@ class LogFilter:
     organisation_id: str = ""
     since: str = ""
     until: str = ""
+    below: int = 0
     page: int = 1
     page_size: int = PAGE_SIZE
 
@@ -58,7 +72,7 @@ class LogLine:
     request_id: str
     old_hash: str
     new_hash: str
-    has_detail: bool
+    has_detail: bool  # sealed beside the entry: what the doer said, or old and new values of what was changed
     decision: Mapping[str, Any] | None
     leaf_hash: str
 
@@ -83,6 +97,19 @@ def read_log(records: Records, wanted: LogFilter) -> LogPage:
         query = _where(select(AuditEntry), wanted).order_by(col(AuditEntry.sequence).desc())
         rows = session.exec(query.offset((page - 1) * size).limit(size)).all()
     return LogPage(tuple(decode(row) for row in rows), total, page, pages)
+
+
+def matching(session: Session, wanted: LogFilter) -> Iterator[Entry]:
+    """Every entry that matches, oldest first, a batch at a time; the filter's page does not matter."""
+    query = _where(select(AuditEntry.sequence, AuditEntry.body), wanted).order_by(col(AuditEntry.sequence))
+    for sequence, body in session.exec(query.execution_options(yield_per=1000)):
+        yield Entry(sequence, body)
+
+
+def is_matching(session: Session, wanted: LogFilter, sequence: int) -> bool:
+    """Is this one of the entries that `matching` gives?"""
+    query = _where(select(AuditEntry.sequence), wanted).where(AuditEntry.sequence == sequence)
+    return session.exec(query).first() is not None
 
 
 def actions_in_log(records: Records) -> tuple[str, ...]:
@@ -136,4 +163,6 @@ def _where(query: Any, wanted: LogFilter) -> Any:
         query = query.where(col(AuditEntry.at) >= wanted.since)
     if wanted.until:
         query = query.where(col(AuditEntry.at) < wanted.until)
+    if wanted.below:
+        query = query.where(col(AuditEntry.sequence) < wanted.below)
     return query

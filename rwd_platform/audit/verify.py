@@ -9,42 +9,40 @@ far the signatures reach.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 
 from rwd_platform.audit.findings import Finding, Findings
-from rwd_platform.audit.notes import check_note, read_checkpoint
-from rwd_platform.audit.sources import LogRows, LogSource, RecordsSource
+from rwd_platform.audit.notes import Claim, check_claim, read_checkpoint
+from rwd_platform.audit.sources import COLUMNS, LogRows, LogSource, RecordsSource, Unreadable, profile_of
 from rwd_platform.audit.verify_extract import ExtractVerification, verify_extract
-from rwd_platform.core.canonical import canonical_json
-from rwd_platform.log.checkpoint import Checkpoint, parse_checkpoint
-from rwd_platform.log.entry import FORMAT_VERSION, Entry
-from rwd_platform.log.merkle import EMPTY_ROOT, node_hash
+from rwd_platform.log.checkpoint import parse_checkpoint
+from rwd_platform.log.cosignature import cosignature_holds
+from rwd_platform.log.entry import FORMAT_VERSION, read_entry
+from rwd_platform.log.hashes import PROFILES, TreeHash
 from rwd_platform.records.records import Records
-from rwd_platform.records.tables import AuditCheckpoint, AuditEntry
+from rwd_platform.signing import ed25519
 
-__all__ = ["ExtractVerification", "LogVerification", "verify_extract", "verify_log"]
+__all__ = ["ExtractVerification", "LogVerification", "Trust", "verify_extract", "verify_log"]
 
-# The searchable columns, and where the entry itself says the same.
-COLUMNS: Mapping[str, tuple[str, ...]] = {
-    "sequence": ("seq",),
-    "at": ("ts",),
-    "organisation_id": ("tenant",),
-    "actor_id": ("actor", "id"),
-    "action": ("action",),
-    "object_type": ("object", "type"),
-    "object_id": ("object", "id"),
-    "outcome": ("outcome",),
-}
+
+@dataclass(frozen=True)
+class Trust:
+    """What a verification goes by, none of it from beside the log: its key, witnesses' keys, notes that were kept."""
+
+    public_key: bytes
+    witnesses: tuple[bytes, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class LogVerification:
-    """The answer. `root` is of all entries, empty when a gap left no tree.
+    """The answer. `root` is of all entries, empty when a gap left no tree; `roots` has it for each tree by name.
 
-    `signed_size` is how many entries a good checkpoint vouches for.
+    `signed_size` is how many entries a good checkpoint vouches for, in every tree; `witnessed_size` how many a
+    witness does.
     """
 
     ok: bool
@@ -52,13 +50,17 @@ class LogVerification:
     size: int
     root: bytes
     signed_size: int
+    witnessed_size: int = 0
+    roots: Mapping[str, bytes] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         return {
             "ok": self.ok,
             "size": self.size,
             "signed_size": self.signed_size,
+            "witnessed_size": self.witnessed_size,
             "root": self.root.hex(),
+            "roots": {name: root.hex() for name, root in self.roots.items()},
             "findings": [
                 {"rule": one.rule, "sequence": one.sequence, "zh": one.zh, "en": one.en}
                 for one in self.findings
@@ -67,145 +69,229 @@ class LogVerification:
 
 
 class _Tree:
-    """The tree as it grows: the perfect subtrees of what was appended, largest first."""
+    """The tree as it grows: the perfect subtrees of what was appended, largest first.
 
-    def __init__(self) -> None:
+    `completed` holds the nodes (level -> position -> hash) that have not been compared with the stored ones.
+    """
+
+    def __init__(self, tree: TreeHash) -> None:
+        self.name, self._digest = tree.name, tree.digest
         self.size = 0
+        self.roots: dict[int, bytes] = {0: tree.digest(b"")}
+        self.completed: dict[int, dict[int, bytes]] = {}
         self._subtrees: list[tuple[int, bytes]] = []
 
-    def append(self, leaf: bytes) -> Iterator[tuple[int, int, bytes]]:
-        """The nodes (level, position, hash) that this leaf completes."""
-        level, hashed = 0, leaf
-        position = self.size
+    def append(self, body: bytes) -> None:
+        digest, subtrees, completed = self._digest, self._subtrees, self.completed
+        level, hashed, position = 0, digest(b"\x00" + body), self.size
         self.size += 1
-        yield level, position, hashed
-        while self._subtrees and self._subtrees[-1][0] == level:
-            hashed = node_hash(self._subtrees.pop()[1], hashed)
+        completed.setdefault(0, {})[position] = hashed
+        while subtrees and subtrees[-1][0] == level:
+            hashed = digest(b"\x01" + subtrees.pop()[1] + hashed)
             level, position = level + 1, position >> 1
-            yield level, position, hashed
-        self._subtrees.append((level, hashed))
+            completed.setdefault(level, {})[position] = hashed
+        subtrees.append((level, hashed))
 
-    @property
-    def root(self) -> bytes:
-        if not self._subtrees:
-            return EMPTY_ROOT
-        root = self._subtrees[-1][1]
-        for _, left in reversed(self._subtrees[:-1]):
-            root = node_hash(left, root)
-        return root
+    def note_root(self) -> None:
+        if self._subtrees:
+            root = self._subtrees[-1][1]
+            for _, left in reversed(self._subtrees[:-1]):
+                root = self._digest(b"\x01" + left + root)
+            self.roots[self.size] = root
 
 
 def verify_log(
-    log: Records | LogRows, *, public_key: bytes, checkpoint_note: str | None = None
+    log: Records | LogRows,
+    *,
+    public_key: bytes,
+    checkpoint_note: str | None = None,
+    witnesses: Sequence[bytes] = (),
+    notes: Sequence[str] = (),
 ) -> LogVerification:
     """Verify the whole log of a deployment, or rows read from a copy of it.
 
-    `checkpoint_note` is one that somebody kept elsewhere; the log must extend it. Raises PlatformError
-    (exit 2) when that note is not a checkpoint at all.
+    `checkpoint_note` and `notes` are what somebody kept elsewhere; the log must extend them. Raises PlatformError
+    (exit 2) when one of them is not a checkpoint at all.
     """
-    given = read_checkpoint(checkpoint_note) if checkpoint_note is not None else None
+    kept = (*notes, *([] if checkpoint_note is None else [checkpoint_note]))
+    for note in kept:
+        read_checkpoint(note)
+    trust = Trust(public_key, tuple(witnesses), kept)
     if isinstance(log, LogRows):
-        return _verify(log, public_key, given, checkpoint_note or "")
+        return _verify(log, trust)
     with RecordsSource.open(log) as source:
-        return _verify(source, public_key, given, checkpoint_note or "")
+        return _verify(source, trust)
 
 
-def _verify(source: LogSource, public_key: bytes, given: Checkpoint | None, note: str) -> LogVerification:
+def _verify(source: LogSource, trust: Trust) -> LogVerification:
     findings = Findings()
-    claims = _stored_claims(source.checkpoints(), source.origin, public_key, findings)
-    if given is not None and check_note(given, note, source.origin, public_key, findings):
-        claims.append(given)
-    tree, whole, count = _walk(source, {claim.size for claim in claims}, findings)
-    for claim in claims:
-        if claim.size > count:
-            findings.add("shorter", size=claim.size, count=count)
-        elif claim.size in tree and tree[claim.size] != claim.root:
-            findings.add("checkpoint_root", size=claim.size)
-    if count and not claims and not findings.count:
-        findings.add("unsigned")
-    signed = max((claim.size for claim in claims if tree.get(claim.size) == claim.root), default=0)
-    root = tree[count] if whole else b""
-    return LogVerification(not findings.count, tuple(findings.kept), count, root, signed)
+    profile = profile_of(source)
+    trees = PROFILES[profile]
+    try:
+        claims = _stored_claims(source, trees, trust, findings)
+    except Unreadable:
+        findings.add("unreadable", sequence=0)
+        return LogVerification(False, tuple(findings.kept), 0, b"", 0)
+    for note in trust.notes:
+        claim = check_claim(note, source.origin, trees, trust.public_key, trust.witnesses, findings)
+        if claim is not None and claim not in claims:
+            claims.append(claim)
+    walk = _Walk(source, profile, frozenset(claim.size for claim in claims), findings)
+    walk.go()
+    reach = _judge(claims, walk, findings)
+    roots = {tree.name: tree.roots[walk.count] for tree in walk.trees} if walk.whole else {}
+    return LogVerification(
+        not findings.count,
+        tuple(findings.kept),
+        walk.count,
+        next(iter(roots.values()), b""),
+        min(signed for signed, _ in reach),
+        min(witnessed for _, witnessed in reach),
+        roots,
+    )
 
 
 def _stored_claims(
-    checkpoints: Sequence[AuditCheckpoint], origin: str, public_key: bytes, findings: Findings
-) -> list[Checkpoint]:
-    """What the stored checkpoints claim; only those with our signature count."""
-    claims = []
-    for row in checkpoints:
+    source: LogSource, trees: Sequence[TreeHash], trust: Trust, findings: Findings
+) -> list[Claim]:
+    """What the stored checkpoints claim; only those with our signature or a trusted witness's count."""
+    claims: list[Claim | None] = []
+
+    def check(note: str) -> Claim | None:
+        return check_claim(note, source.origin, trees, trust.public_key, trust.witnesses, findings)
+
+    for tree in trees:
+        for row in source.checkpoints(tree.name):
+            try:
+                if parse_checkpoint(row.note).size != row.size:
+                    raise ValueError("filed under another size")
+                claims.append(check(row.note))
+            except ValueError:
+                findings.add("checkpoint_text", size=row.size)
+    for note in source.cosigned_notes() if trust.witnesses else ():
         try:
-            claim = parse_checkpoint(row.note)
+            if any(cosignature_holds(note, key, ed25519.verify) is not None for key in trust.witnesses):
+                claims.append(check(note))
         except ValueError:
-            findings.add("checkpoint_text", size=row.size)
-            continue
-        if claim.size != row.size:
-            findings.add("checkpoint_text", size=row.size)
-        elif check_note(claim, row.note, origin, public_key, findings):
-            claims.append(claim)
-    return claims
+            findings.add("checkpoint_text", size=None)
+    return [claim for claim in claims if claim is not None]
 
 
-def _walk(source: LogSource, sizes: set[int], findings: Findings) -> tuple[dict[int, bytes], bool, int]:
-    """The roots at the wanted sizes and at the end, whether there is a tree, and the number of entries.
+def _judge(claims: Sequence[Claim], walk: _Walk, findings: Findings) -> list[tuple[int, int]]:
+    """What the claims say of the trees; for each, how far good checkpoints and witnesses vouch for it."""
+    roots = {tree.name: tree.roots for tree in walk.trees}
+    good = [claim for claim in claims if roots[claim.tree].get(claim.size) == claim.root]
+    agreed = {name: sorted(claim.size for claim in good if claim.tree == name) for name in roots}
+    for claim in claims:
+        held = roots[claim.tree].get(claim.size)
+        if claim.size > walk.count:
+            findings.add("shorter", sequence=walk.count, size=claim.size, count=walk.count)
+        elif held is not None and held != claim.root:
+            since = max((size for size in agreed[claim.tree] if size < claim.size), default=0)
+            findings.add("checkpoint_root", sequence=since, size=claim.size, last=claim.size - 1)
+    clean = not findings.count
+    for name in roots:
+        if walk.count and clean and not any(claim.tree == name for claim in claims):
+            findings.add("unsigned", tree=name)
+    return [
+        (
+            max(agreed[name], default=0),
+            max((claim.size for claim in good if claim.tree == name and claim.witnessed), default=0),
+        )
+        for name in roots
+    ]
+
+
+class _Walk:
+    """One pass over the entries, growing the trees and comparing them with what is stored.
 
     After a gap there is no tree to speak of; the entries that remain are still checked one by one.
     """
-    tree, whole, count, expected = _Tree(), True, 0, 0
-    roots = {0: EMPTY_ROOT}
-    for batch in source.batches():
-        completed: dict[int, dict[int, bytes]] = {}
-        for row in batch:
-            if row.sequence != expected:
-                findings.add("gap", sequence=row.sequence, expected=expected)
-                whole = False
-            expected, count = row.sequence + 1, count + 1
-            check_body(row, source.origin, findings)
-            if not whole:
-                continue
-            for level, position, hashed in tree.append(Entry(row.sequence, row.body).leaf_hash):
-                completed.setdefault(level, {})[position] = hashed
-            if tree.size in sizes:
-                roots[tree.size] = tree.root
-        _check_nodes(source, completed, findings)
-    if whole:
-        roots[tree.size] = tree.root
-        extra = source.node_count() - (2 * count - count.bit_count())
-        if extra > 0:
-            findings.add("extra_nodes", count=extra)
-    return roots, whole, count
+
+    def __init__(self, source: LogSource, profile: str, sizes: frozenset[int], findings: Findings) -> None:
+        self._source, self._profile, self._sizes, self._findings = source, profile, sizes, findings
+        self.trees = [_Tree(tree) for tree in PROFILES[profile]]
+        self.whole, self.count, self._expected = True, 0, 0
+
+    def go(self) -> None:
+        try:
+            for batch in self._source.batches():
+                for row in batch:
+                    self._take(row)
+                self._compare()
+            if self.whole:
+                self._finish()
+        except Unreadable:
+            self._findings.add("unreadable", sequence=self._expected)
+            self.whole = False
+
+    def _take(self, row: Any) -> None:
+        sequence = row.sequence if isinstance(row.sequence, int) else -1
+        if sequence != self._expected:
+            self._findings.add("gap", sequence=sequence, expected=self._expected)
+            self.whole = False
+        self._expected, self.count = sequence + 1, self.count + 1
+        body = row.body if isinstance(row.body, bytes) else str(row.body).encode("utf-8", "surrogateescape")
+        _check_body(row, sequence, body, self._source.origin, self._profile, self._findings)
+        if self.whole:
+            for tree in self.trees:
+                tree.append(body)
+                if tree.size in self._sizes:
+                    tree.note_root()
+
+    def _compare(self) -> None:
+        """The stored nodes of a batch must be those that follow from its entries."""
+        for tree in self.trees:
+            completed, tree.completed = tree.completed, {}
+            for level, nodes in sorted(completed.items()):
+                stored = self._source.nodes(level, min(nodes), max(nodes), tree.name)
+                if stored == nodes:
+                    continue
+                for position, hashed in nodes.items():
+                    if stored.get(position) != hashed:
+                        self._findings.add(
+                            "node", sequence=position << level, level=level, position=position, tree=tree.name
+                        )
+
+    def _finish(self) -> None:
+        for tree in self.trees:
+            tree.note_root()
+            extra = self._source.node_count(tree.name) - (2 * self.count - self.count.bit_count())
+            if extra > 0:
+                self._findings.add("extra_nodes", sequence=self.count, count=extra, tree=tree.name)
 
 
-def _check_nodes(source: LogSource, completed: Mapping[int, Mapping[int, bytes]], findings: Findings) -> None:
-    """The stored nodes of a batch must be those that follow from its entries."""
-    for level, nodes in sorted(completed.items()):
-        stored = source.nodes(level, min(nodes), max(nodes))
-        for position, hashed in nodes.items():
-            if stored.get(position) != hashed:
-                findings.add("node", sequence=position << level, level=level, position=position)
+_HELD = attrgetter(*COLUMNS)
 
 
-def check_body(row: AuditEntry, origin: str | None, findings: Findings) -> None:
+def _says(body: Mapping[str, Any]) -> tuple[Any, ...] | None:
+    """What the columns should hold, in the order of COLUMNS; None for an entry that lacks a part of it."""
+    try:
+        actor, thing = body["actor"], body["object"]
+        columns = body["seq"], body["ts"], body["tenant"], actor["id"], body["action"]
+        return (*columns, thing["type"], thing["id"], body["outcome"])
+    except (KeyError, TypeError):
+        return None
+
+
+def _check_body(row: Any, sequence: int, raw: bytes, origin: str, profile: str, findings: Findings) -> None:
     """The body is a canonical entry of this log, and the searchable columns say what it says."""
     try:
-        body = json.loads(row.body)
-        canonical = canonical_json(body) == row.body
+        body = read_entry(raw)
     except (ValueError, RecursionError):  # rfc8785's errors are ValueErrors too
-        findings.add("body", sequence=row.sequence, where="JSON")
-        return
-    if not isinstance(body, dict) or not canonical:
-        findings.add("body", sequence=row.sequence, where="canonical JSON")
+        findings.add("body", sequence=sequence, where="canonical JSON")
         return
     if body.get("v") != FORMAT_VERSION:
-        findings.add("body", sequence=row.sequence, where="v")
-    if origin is not None and body.get("log") != origin:
-        findings.add("body", sequence=row.sequence, where="log")
+        findings.add("body", sequence=sequence, where="v")
+    if body.get("log") != origin:
+        findings.add("body", sequence=sequence, where="log")
+    if body.get("hash", "sha256") != profile:
+        findings.add("body", sequence=sequence, where="hash")
+    if _says(body) == _HELD(row):
+        return
     for column, path in COLUMNS.items():
-        if _at(body, path) != getattr(row, column):
-            findings.add("column", sequence=row.sequence, where=column)
-
-
-def _at(body: Any, path: tuple[str, ...]) -> Any:
-    for key in path:
-        body = body.get(key) if isinstance(body, dict) else None
-    return body
+        said: Any = body
+        for key in path:
+            said = said.get(key) if isinstance(said, dict) else None
+        if said != getattr(row, column):
+            findings.add("column", sequence=sequence, where=column)

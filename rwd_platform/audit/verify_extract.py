@@ -72,7 +72,7 @@ def verify_extract(
         if given.size != checkpoint.size:
             findings.add("not_comparable", size=checkpoint.size, given=given.size)
         elif given.root != checkpoint.root:
-            findings.add("checkpoint_root", size=given.size)
+            findings.add("checkpoint_root", sequence=0, size=given.size, last=given.size - 1)
     _check_entries(document, checkpoint, findings)
     return ExtractVerification(
         not findings.count, tuple(findings.kept), len(document["entries"]), checkpoint.size

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from getpass import GetPassWarning
 from typing import TYPE_CHECKING
 
-from rwd_platform.core.errors import Problem
+from rwd_platform.core.errors import Exit, Problem
 
 if TYPE_CHECKING:
     from rwd_platform.flows.platform import Platform
@@ -25,6 +25,23 @@ PASSWORD_NEEDED = Problem(
     next_zh="请在终端中运行；自动运行时，将密码作为标准输入的第一行给出，例如在命令末尾加 `< 密码文件`（仅本人可读）。",
     next_en="Run it at a terminal; where nobody types, give the password as the first line of standard input, "
     "for example by adding `< PASSWORD_FILE` (a file that only you can read).",
+)
+CODE_NEEDED = Problem(
+    code="cli.code_needed",
+    zh="此账号登录还需要动态验证码，但没有可输入的终端，标准输入中也没有第二行。",
+    en="This account logs in with a code as well; there is no terminal to type it at, and standard input has no second"
+    " line.",
+    next_zh="请在终端中运行；自动运行时，将验证码作为标准输入的第二行给出。",
+    next_en="Run it at a terminal; where nobody types, give the code as the second line of standard input.",
+)
+ENROL_ON_THE_PAGE = Problem(
+    code="cli.enrol_first",
+    zh="此角色必须使用动态验证码，而该账号还没有设置。",
+    en="This role has to use a second factor, and the account has none.",
+    next_zh="请先在网页登录并完成设置，再使用命令行。",
+    next_en="Log in to the pages and set it up, then use the command line.",
+    http=403,
+    exit=Exit.REFUSED,
 )
 _LONGEST_PASSWORD = 4096  # bytes
 _PATIENCE_SECONDS = 10.0  # a scheduler may leave a pipe open into which nobody will ever write
@@ -68,44 +85,65 @@ def person(login: str) -> Iterator[tuple[Platform, Actor]]:
 
     For what takes two people: an account of the operating system may be several people's, or one's second.
     """
-    from rwd_platform.access.sessions import log_in, log_out
+    from rwd_platform.access.second_factor import must_enrol
+    from rwd_platform.access.sessions import HalfLogin, finish_log_in, log_in, log_out
 
     password = _password()
     with deployment() as platform:
-        found = log_in(platform.records, login=login, password=password)
+        made = log_in(platform.records, login=login, password=password)
+        found = (
+            finish_log_in(platform.records, made.token, _secret("验证码 · code: ", CODE_NEEDED))
+            if isinstance(made, HalfLogin)
+            else made
+        )
         try:
+            if must_enrol(platform.records, found.user, required=platform.settings.second_factor_required):
+                raise ENROL_ON_THE_PAGE.error()
             yield platform, found.actor
         finally:
             log_out(platform.records, found.token)
 
 
 def _password() -> str:
-    """Typed at the terminal without being shown; where there is no terminal, the first line of standard input.
+    return _secret("密码 · password: ", PASSWORD_NEEDED)
+
+
+def _secret(question: str, needed: Problem) -> str:
+    """Typed at the terminal without being shown; where there is no terminal, the next line of standard input.
 
     Neither an option nor an environment variable: other programs could read those.
     """
     import typer
 
     # Without a terminal getpass would warn, in English, and echo what is typed: its warning ends the attempt instead.
-    question = "密码 · password: " if sys.stderr.isatty() else ""
+    question = question if sys.stderr.isatty() else ""
     with warnings.catch_warnings():
         warnings.simplefilter("error", GetPassWarning)
         try:
             return str(typer.prompt(question, prompt_suffix="", hide_input=True, err=True))
         except GetPassWarning:
             pass
-    password = _first_line()
-    if not password:
-        raise PASSWORD_NEEDED.error()
-    return password
+    said = _next_line()
+    if not said:
+        raise needed.error()
+    return said
 
 
-def _first_line() -> str:
-    """Of standard input, without its line end; "" where it is closed or nothing comes."""
+def _next_line() -> str:
+    """Of standard input, without its line end; "" where it is closed or nothing comes.
+
+    Byte by byte and past Python's buffer: what stands behind the line is left for the next question.
+    """
+    line = bytearray()
     try:
-        if not select.select([sys.stdin], [], [], _PATIENCE_SECONDS)[0]:
-            return ""
-        line = sys.stdin.buffer.readline(_LONGEST_PASSWORD)
+        number = sys.stdin.fileno()
+        while len(line) < _LONGEST_PASSWORD and not line.endswith(b"\n"):
+            if not select.select([number], [], [], _PATIENCE_SECONDS)[0]:
+                return ""
+            byte = os.read(number, 1)
+            if not byte:
+                break
+            line += byte
     except (AttributeError, OSError, TypeError, ValueError):  # closed, or no file of the system's
         return ""
     return line.decode("utf-8", "replace").rstrip("\r\n")

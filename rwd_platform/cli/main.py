@@ -26,6 +26,7 @@ app = typer.Typer(
 
 # The modules of this folder that have verbs, in the order of the help text.
 VERBS = (
+    "auditing",
     "break_glass",
     "checking",
     "cohorts",
@@ -34,7 +35,9 @@ VERBS = (
     "linkage",
     "omop",
     "operating",
+    "people",
     "policies",
+    "provisions",
     "quality",
     "questions",
     "recoding",
@@ -45,6 +48,7 @@ VERBS = (
     "texts",
     "verifying",
     "withdrawals",
+    "witnessing",
 )
 
 

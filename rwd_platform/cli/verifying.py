@@ -1,4 +1,4 @@
-"""Verbs of the inspector: verify a package, verify the log. Neither needs trust in whoever runs them."""
+"""The inspector's verb: verify a package. It needs no trust in whoever runs it."""
 
 from __future__ import annotations
 
@@ -8,17 +8,14 @@ from typing import Annotated
 
 import typer
 
-from rwd_platform.cli.files import existing, existing_files, existing_folder, text_of
+from rwd_platform.cli.files import existing, existing_files, existing_folder
 from rwd_platform.cli.options import Json
-from rwd_platform.cli.output import answer, say, sum_up
+from rwd_platform.cli.output import answer, say
 from rwd_platform.core.errors import Exit
 
 
 def register(app: typer.Typer) -> None:
     app.command("verify", help="核验证据包 · verify an evidence package")(verify)
-    audit = typer.Typer(help="审计日志 · the audit log", no_args_is_help=True)
-    audit.command("verify", help="核验日志 · verify the log")(verify_log)
-    app.add_typer(audit, name="audit")
 
 
 def verify(
@@ -52,26 +49,3 @@ def verify(
     if rerun is not None:
         say(f"从数据锁定复算 · recomputed from the lock: {verification.rerun}")
     return Exit.YES if verification.holds else Exit.NO
-
-
-def verify_log(
-    database: Annotated[str | None, typer.Option("--database", help="数据库地址 · database URL")] = None,
-    extract: Annotated[Path | None, typer.Option("--extract", help="日志摘录 · a log extract")] = None,
-    checkpoint: Annotated[Path | None, typer.Option("--checkpoint", help="检查点 · a signed note")] = None,
-    key: Annotated[str | None, typer.Option("--key")] = None,
-    as_json: Json = False,
-) -> int:
-    """Exit 0 only if the log is whole, its tree equals its entries, signatures hold, and it extends the checkpoint."""
-    from rwd_platform.flows.verify_log import verify_log_of
-    from studies.evidence.verify import read_public_key
-
-    note = text_of(checkpoint) if checkpoint else None
-    if extract is not None:
-        existing_files([extract])
-    verification = verify_log_of(database, extract, note, read_public_key(key) if key else None)
-    if as_json:
-        answer(verification.as_dict())
-    for finding in verification.findings:
-        say(f"✗ {finding.zh}\n  {finding.en}")
-    sum_up(f"{'✓' if verification.ok else '✗'} {verification.size:,}")
-    return Exit.YES if verification.ok else Exit.NO

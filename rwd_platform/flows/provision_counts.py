@@ -16,7 +16,7 @@ import numpy.typing as npt
 from sqlmodel import col, select
 
 from rwd_platform.compliance.ledger import Ledger, Persons
-from rwd_platform.compliance.person_sets import PersonSet, distinct
+from rwd_platform.compliance.person_sets import PersonSet
 from rwd_platform.core.clock import shanghai_date
 from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.provision_facts import _opened
@@ -93,10 +93,16 @@ def day_of(instant: str) -> date:
     return shanghai_date(datetime.fromisoformat(instant))
 
 
-def year_count(parts: Sequence[Part]) -> YearCount:
-    left = distinct([one.persons for one in parts if one.posted])
-    all_of_them = distinct([one.persons for one in parts])
-    return YearCount(*left, all_of_them[0] - left[0], all_of_them[1] - left[1])
+def changes_of(parts: Sequence[Part]) -> list[tuple[int, int]]:
+    """By how much each part in turn changes the two counts: (general, sensitive)."""
+    return increments([one.persons for one in parts])
+
+
+def year_count(parts: Sequence[Part], changes: Sequence[tuple[int, int]]) -> YearCount:
+    """The year's counts out of the parts' changes; `parts` has what is posted first."""
+    left = sum(one.posted for one in parts)
+    general, sensitive = ([change[kind] for change in changes] for kind in (0, 1))
+    return YearCount(sum(general[:left]), sum(sensitive[:left]), sum(general[left:]), sum(sensitive[left:]))
 
 
 def increments(sets: Sequence[PersonSet]) -> list[tuple[int, int]]:

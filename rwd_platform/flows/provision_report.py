@@ -24,15 +24,14 @@ from rwd_platform.core.canonical import sha256_of
 from rwd_platform.core.errors import Exit, PlatformError, Problem
 from rwd_platform.core.text import Bilingual
 from rwd_platform.flows.platform import Platform
-from rwd_platform.flows.provision_counts import Part, day_of, increments, year_count
+from rwd_platform.flows.provision_alarms import is_about, split_alarms
+from rwd_platform.flows.provision_counts import Part, changes_of, day_of, year_count
 from rwd_platform.flows.provision_log import covering_checkpoint, entries_about, refused_answers
 from rwd_platform.flows.provision_view import (
-    is_about,
     names_of,
     opened_year,
     pack_of_year,
     sees_counts,
-    split_alarms,
 )
 from rwd_platform.log.entry import Act, Actor, Object
 from rwd_platform.records.lifecycles import ProvisionState
@@ -107,14 +106,14 @@ def _content(platform: Platform, exporter: Organisation, year: int) -> dict[str,
     if isinstance(parts, PlatformError):
         raise parts
     rows, names, pack = _rows(platform, exporter.id, year), names_of(platform), pack_of_year(platform, year)
-    left = [one for one in rows if one.state in _LEFT]
+    left, changes = [one for one in rows if one.state in _LEFT], changes_of(parts)
     entries = entries_about(platform, {row.id for row in rows}, year)
     return {
         "format_version": FORMAT_VERSION,
         "year": year,
         "exporter": _party(platform, exporter.id, names),
-        "totals": _totals(parts, rows),
-        "months": _months(parts),
+        "totals": _totals(parts, changes, rows),
+        "months": _months(parts, changes),
         "recipients": _recipients(platform, parts, left, names),
         "paths": _paths(rows, left, pack),
         "papers": _papers(platform, left),
@@ -155,8 +154,10 @@ def _party(platform: Platform, id: str, names: Mapping[str, Bilingual]) -> dict[
 # -- counts ------------------------------------------------------------------------------------------------------
 
 
-def _totals(parts: Sequence[Part], rows: Sequence[Provision]) -> dict[str, Any]:
-    count = year_count(parts)
+def _totals(
+    parts: Sequence[Part], changes: Sequence[tuple[int, int]], rows: Sequence[Provision]
+) -> dict[str, Any]:
+    count = year_count(parts, changes)
     return {
         "posted": {"general": count.posted_general, "sensitive": count.posted_sensitive},
         "reserved": {"general": count.reserved_general, "sensitive": count.reserved_sensitive},
@@ -164,13 +165,13 @@ def _totals(parts: Sequence[Part], rows: Sequence[Provision]) -> dict[str, Any]:
     }
 
 
-def _months(parts: Sequence[Part]) -> list[dict[str, int]]:
+def _months(parts: Sequence[Part], changes: Sequence[tuple[int, int]]) -> list[dict[str, int]]:
     """By how much what left in each month changed the two counts. General may fall."""
-    left = [one for one in parts if one.posted]
     found = {month: [0, 0, 0] for month in MONTHS}
-    for one, (general, sensitive) in zip(left, increments([each.persons for each in left]), strict=True):
-        month = found[one.on.month]
-        month[0], month[1], month[2] = month[0] + 1, month[1] + general, month[2] + sensitive
+    for one, (general, sensitive) in zip(parts, changes, strict=True):
+        if one.posted:
+            month = found[one.on.month]
+            month[0], month[1], month[2] = month[0] + 1, month[1] + general, month[2] + sensitive
     names = ("provisions", "new_general", "new_sensitive")
     return [{"month": month, **dict(zip(names, found[month], strict=True))} for month in MONTHS]
 
@@ -298,8 +299,16 @@ def _of(row: Provision) -> dict[str, Any]:
 
 
 def _ended(row: Provision) -> dict[str, Any]:
-    """Asked back or deleted, and when. The reason somebody wrote stays in the records."""
-    return {"id": row.id, "recipient": row.recipient_id, "state": str(row.state), "at": row.ended_at}
+    """Asked back, and deleted by the recipient's own letter. The reason somebody wrote stays in the records."""
+    letter = row.papers.get("deletion", {})
+    return {
+        "id": row.id,
+        "recipient": row.recipient_id,
+        "state": str(row.state),
+        "at": row.ended_at,
+        "deleted_on": letter.get("confirmed_on", ""),
+        "letter_sha256": letter.get("letter_sha256", ""),
+    }
 
 
 def _alarms(

@@ -99,7 +99,7 @@ def _provisions(content: Mapping[str, Any]) -> Iterator[Line]:
     for one in content["answers_refused"]:
         yield _line("answer", one["reason"], number=one["answers"], about=one["verdict"])
     for one in content["recalls"]:
-        yield _line("recall", one["id"], since=one["at"], about=one["state"])
+        yield _line("recall", one["id"], since=one["at"], until=one["deleted_on"], about=one["state"])
     for one in content["alarms"]:
         yield _line("alarm", one["threshold"], {"zh": one["zh"], "en": one["en"]})
 

@@ -5,7 +5,7 @@ Counts are exact for privacy officers, regulators and the exporter itself; to an
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -25,20 +25,19 @@ from rwd_platform.compliance.filings import Deadline, deadlines
 from rwd_platform.compliance.forecast import Outlook, Plan, Posting, Threshold, forecast, thresholds
 from rwd_platform.compliance.rulepack import NATIONAL, RulePack
 from rwd_platform.compliance.series import NO_PACK_ON, pack_in_force
-from rwd_platform.compliance.splitting import Alarm, Movement, alarms
 from rwd_platform.core.clock import shanghai_date
 from rwd_platform.core.errors import Exit, PlatformError, Problem
 from rwd_platform.core.text import Bilingual
 from rwd_platform.flows.instruments import as_instrument
 from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.provide import decide_provisions, leaving
+from rwd_platform.flows.provision_alarms import AlarmSeen, is_about, split_alarms
 from rwd_platform.flows.provision_counts import (
     Part,
     YearCount,
-    as_ledgers,
+    changes_of,
     counted_postings,
     day_of,
-    increments,
     opened_parts,
     year_count,
 )
@@ -48,7 +47,6 @@ from rwd_platform.log.entry import Actor
 from rwd_platform.records.lifecycles import ProvisionState, ReleaseState
 from rwd_platform.records.tables import (
     InstrumentRecord,
-    LegalParty,
     Organisation,
     OutputRelease,
     Provision,
@@ -78,14 +76,6 @@ class ProvisionFilter:
     exporter: str = ""
     state: str = ""
     lacks: str = ""
-
-
-@dataclass(frozen=True)
-class AlarmSeen:
-    """An alarm about split provisions, in a sentence with names."""
-
-    alarm: Alarm
-    text: Bilingual
 
 
 @dataclass(frozen=True)
@@ -252,6 +242,20 @@ def opened_year(platform: Platform, year: int, alone: str = "") -> dict[str, lis
     return found
 
 
+def warnings_of_year(
+    platform: Platform, actor: Actor, year: int
+) -> tuple[dict[str, PlatformError], tuple[AlarmSeen, ...]]:
+    """What cannot be counted, by exporter, and the alarms: quicker than the ledgers, for a page that has no counts."""
+    own = visible_organisation(actor, Action.PROVISION_READ)
+    if not sees_counts(actor):
+        return {}, ()
+    opened, pack = opened_year(platform, year, own or ""), pack_of_year(platform, year)
+    damaged = {exporter: parts for exporter, parts in opened.items() if isinstance(parts, PlatformError)}
+    found = split_alarms(platform, opened, thresholds(pack) if pack else (), names_of(platform))
+    mine = [one for one in found if own is None or is_about(one.alarm, own, alone=True)]
+    return damaged, tuple(mine)
+
+
 def _exporter_year(
     exporter: str,
     parts: list[Part] | PlatformError,
@@ -265,15 +269,11 @@ def _exporter_year(
         return ExporterYear(exporter, None, (), due, found, problem=parts)
     year, today = when
     plans, unknown = _plans(rows, parts, today) if year == today.year else ([], 0)
+    changes = changes_of(parts)
+    left = [Posting(one.on, *change) for one, change in zip(parts, changes, strict=True) if one.posted]
     begun = year <= today.year
-    outlooks = forecast(at, _postings(parts), plans, min(today, date(year, 12, 31))) if begun else ()
-    return ExporterYear(exporter, year_count(parts), outlooks, due, found, uncounted_plans=unknown)
-
-
-def _postings(parts: Sequence[Part]) -> list[Posting]:
-    left = [one for one in parts if one.posted]
-    changes = increments([one.persons for one in left])
-    return [Posting(one.on, *change) for one, change in zip(left, changes, strict=True)]
+    outlooks = forecast(at, left, plans, min(today, date(year, 12, 31))) if begun else ()
+    return ExporterYear(exporter, year_count(parts, changes), outlooks, due, found, uncounted_plans=unknown)
 
 
 def _plans(rows: Iterable[Provision], parts: Sequence[Part], on: date) -> tuple[list[Plan], int]:
@@ -289,14 +289,16 @@ def _plans(rows: Iterable[Provision], parts: Sequence[Part], on: date) -> tuple[
             continue
         if not row.facts:
             unknown += 1
-        elif row.year or (row.facts["crosses_border"] and _is_undetermined(row)):
+        elif row.facts["crosses_border"] and _would_count(row):
             persons = row.facts["persons"]
             plans.append(Plan(on, persons["general_only"]["count"], persons["sensitive"]["count"]))
     return plans, unknown
 
 
-def _is_undetermined(row: Provision) -> bool:
-    return bool(row.decision["personal_information_path"] == "UNDETERMINED")
+def _would_count(row: Provision) -> bool:
+    """What is exempt by Arts 4, 5(1)-(3) or 6, and what is nobody's, is not added; what is undetermined may be."""
+    path, rules = row.decision["personal_information_path"], row.decision["rules"]
+    return path not in ("EXEMPT", "NO_PI") or "M11" in rules
 
 
 def _papers(platform: Platform, exporter: str) -> dict[str, list[InstrumentRecord]]:
@@ -307,67 +309,3 @@ def _papers(platform: Platform, exporter: str) -> dict[str, list[InstrumentRecor
     for row in platform.records.all(query):
         found.setdefault(row.organisation_id, []).append(row)
     return found
-
-
-# -- alarms about split provisions -------------------------------------------------------------------------------
-
-
-def split_alarms(
-    platform: Platform,
-    opened: Mapping[str, list[Part] | PlatformError],
-    at: Sequence[Threshold],
-    names: Mapping[str, Bilingual],
-) -> tuple[AlarmSeen, ...]:
-    """Of one year, over all exporters. Exporters whose persons cannot be opened are left out; their page says so."""
-    whole = {exporter: parts for exporter, parts in opened.items() if not isinstance(parts, PlatformError)}
-    persons = sum(one.persons.size for parts in whole.values() for one in parts)
-    if persons < min((one.at_least for one in at), default=1):
-        return ()  # all of them together reach nothing: nobody has to be compared
-    groups = {row.id: row.group_name for row in platform.records.all(select(LegalParty))}
-    movements = []
-    for exporter, parts in whole.items():
-        for one, ledger in zip(parts, as_ledgers([part.persons for part in parts]), strict=True):
-            row = one.provision
-            movements.append(
-                Movement(
-                    exporter, groups.get(exporter, ""), row.recipient_id, groups.get(row.recipient_id, ""),
-                    row.purpose, one.on, ledger,
-                )
-            )  # fmt: skip
-    by_id = {one.id: one for one in at}
-    return tuple(AlarmSeen(one, _in_words(one, by_id[one.threshold], names)) for one in alarms(movements, at))
-
-
-def is_about(alarm: Alarm, exporter: str, *, alone: bool) -> bool:
-    """Whether it concerns the exporter. `alone`: for somebody who may see this exporter and no other one."""
-    if alarm.kind == "purposes":
-        return alarm.source == exporter
-    return exporter in alarm.members and not alone
-
-
-def _in_words(alarm: Alarm, at: Threshold, names: Mapping[str, Bilingual]) -> Bilingual:
-    from rwd_platform.compliance.standing import purposes
-
-    words = {**names, **purposes()}
-
-    def name(id: str) -> Bilingual:
-        return words.get(id, Bilingual(id, id))
-
-    members = [name(one) for one in alarm.members]
-    zh, en = "、".join(one.zh for one in members), ", ".join(one.en for one in members)
-    to, source = name(alarm.recipient_group), name(alarm.source)
-    counts_zh = f"一般 {alarm.general:,} 人、敏感 {alarm.sensitive:,} 人"
-    counts_en = f"{alarm.general:,} persons (general) and {alarm.sensitive:,} (sensitive)"
-    reached_zh = f"合计达到 {at.at_least:,} 人（{at.name.zh}），单独均未达到"
-    reached_en = f"together {at.at_least:,} is reached ({at.name.en}), and by none of them alone"
-    if alarm.kind == "purposes":
-        return Bilingual(
-            f"{alarm.year} 年，{source.zh}按不同目的（{zh}）提供给{to.zh}：{counts_zh}；{reached_zh}。请核实是否拆分。",
-            f"In {alarm.year} {source.en} provided for several purposes ({en}) to {to.en}: {counts_en}; {reached_en}. "
-            "Find out whether one provision was split.",
-        )
-    return Bilingual(
-        f"{alarm.year} 年，{source.zh}各提供方（{zh}）提供给{to.zh}：至多{counts_zh}；{reached_zh}。请核实是否拆分。",
-        f"In {alarm.year} several exporters of {source.en} ({en}) provided to {to.en}: at most {counts_en}; "
-        f"{reached_en}. Find out whether one provision was split.",
-    )

@@ -2,31 +2,35 @@
 
 A node (level, index) covers the leaves [index * 2**level, (index + 1) * 2**level). A perfect
 subtree never changes once complete, so appending, proving and checking touch O(log n) stored
-nodes. Hashes are SHA-256; the incomplete right edge is recomputed when asked for.
+nodes. The incomplete right edge is recomputed when asked for. The hash is a parameter of the log
+(log/hashes.py); where none is named it is SHA-256.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
+
+from rwd_platform.log.hashes import Digest, sha256
 
 Node = tuple[int, int]
 ReadNode = Callable[[int, int], bytes]
 
-EMPTY_ROOT = hashlib.sha256(b"").digest()
+EMPTY_ROOT = sha256(b"")
 
 
-def node_hash(left: bytes, right: bytes) -> bytes:
-    """RFC 9162 2.1.1: SHA-256(0x01 || left || right)."""
-    return hashlib.sha256(b"\x01" + left + right).digest()
+def node_hash(left: bytes, right: bytes, digest: Digest = sha256) -> bytes:
+    """RFC 9162 2.1.1: HASH(0x01 || left || right)."""
+    return digest(b"\x01" + left + right)
 
 
-def nodes_completed_by(index: int, leaf: bytes, read: ReadNode) -> Iterator[tuple[int, int, bytes]]:
+def nodes_completed_by(
+    index: int, leaf: bytes, read: ReadNode, digest: Digest = sha256
+) -> Iterator[tuple[int, int, bytes]]:
     """The nodes that become complete when leaf `index` is appended, the leaf itself first."""
     level, hashed = 0, leaf
     yield level, index, hashed
     while index & 1:
-        hashed = node_hash(read(level, index - 1), hashed)
+        hashed = digest(b"\x01" + read(level, index - 1) + hashed)
         level, index = level + 1, index >> 1
         yield level, index, hashed
 
@@ -45,18 +49,18 @@ def _perfect_subtrees(start: int, end: int) -> list[Node]:
     return subtrees
 
 
-def _range_root(start: int, end: int, read: ReadNode) -> bytes:
+def _range_root(start: int, end: int, read: ReadNode, digest: Digest) -> bytes:
     """MTH of the leaves [start, end): perfect subtrees folded from the right."""
     subtrees = _perfect_subtrees(start, end)
     root = read(*subtrees[-1])
     for level, index in reversed(subtrees[:-1]):
-        root = node_hash(read(level, index), root)
+        root = digest(b"\x01" + read(level, index) + root)
     return root
 
 
-def root_of(size: int, read: ReadNode) -> bytes:
-    """The tree head of the first `size` leaves."""
-    return _range_root(0, size, read) if size else EMPTY_ROOT
+def root_of(size: int, read: ReadNode, digest: Digest = sha256) -> bytes:
+    """The tree head of the first `size` leaves; of none it is the hash of nothing."""
+    return _range_root(0, size, read, digest) if size else digest(b"")
 
 
 def _split(start: int, end: int) -> int:
@@ -64,7 +68,7 @@ def _split(start: int, end: int) -> int:
     return start + (1 << ((end - start - 1).bit_length() - 1))
 
 
-def inclusion_proof(index: int, size: int, read: ReadNode) -> list[bytes]:
+def inclusion_proof(index: int, size: int, read: ReadNode, digest: Digest = sha256) -> list[bytes]:
     """RFC 9162 2.1.3.1, from the leaf's sibling up. Raises ValueError unless 0 <= index < size."""
     if not 0 <= index < size:
         raise ValueError(f"leaf {index} is not among the first {size}")
@@ -73,15 +77,15 @@ def inclusion_proof(index: int, size: int, read: ReadNode) -> list[bytes]:
     while end - start > 1:
         middle = _split(start, end)
         if index < middle:
-            path.append(_range_root(middle, end, read))
+            path.append(_range_root(middle, end, read, digest))
             end = middle
         else:
-            path.append(_range_root(start, middle, read))
+            path.append(_range_root(start, middle, read, digest))
             start = middle
     return path[::-1]
 
 
-def consistency_proof(old_size: int, size: int, read: ReadNode) -> list[bytes]:
+def consistency_proof(old_size: int, size: int, read: ReadNode, digest: Digest = sha256) -> list[bytes]:
     """RFC 9162 2.1.4.1. Raises ValueError unless 0 < old_size <= size."""
     if not 0 < old_size <= size:
         raise ValueError(f"a tree of {size} cannot be shown to extend one of {old_size}")
@@ -90,17 +94,19 @@ def consistency_proof(old_size: int, size: int, read: ReadNode) -> list[bytes]:
     while old_size != end:
         middle = _split(start, end)
         if old_size <= middle:
-            path.append(_range_root(middle, end, read))
+            path.append(_range_root(middle, end, read, digest))
             end = middle
         else:
-            path.append(_range_root(start, middle, read))
+            path.append(_range_root(start, middle, read, digest))
             start, whole = middle, False
     if not whole:
-        path.append(_range_root(start, end, read))
+        path.append(_range_root(start, end, read, digest))
     return path[::-1]
 
 
-def verify_inclusion(leaf: bytes, index: int, size: int, proof: list[bytes], root: bytes) -> bool:
+def verify_inclusion(
+    leaf: bytes, index: int, size: int, proof: list[bytes], root: bytes, digest: Digest = sha256
+) -> bool:
     """RFC 9162 2.1.3.2."""
     if not 0 <= index < size:
         return False
@@ -109,21 +115,23 @@ def verify_inclusion(leaf: bytes, index: int, size: int, proof: list[bytes], roo
         if second == 0:
             return False
         if first & 1 or first == second:
-            computed = node_hash(sibling, computed)
+            computed = digest(b"\x01" + sibling + computed)
             while first and not first & 1:
                 first, second = first >> 1, second >> 1
         else:
-            computed = node_hash(computed, sibling)
+            computed = digest(b"\x01" + computed + sibling)
         first, second = first >> 1, second >> 1
     return second == 0 and computed == root
 
 
-def verify_consistency(old_size: int, size: int, old_root: bytes, root: bytes, proof: list[bytes]) -> bool:
+def verify_consistency(
+    old_size: int, size: int, old_root: bytes, root: bytes, proof: list[bytes], digest: Digest = sha256
+) -> bool:
     """RFC 9162 2.1.4.2. A tree extends the empty one without a proof."""
     if old_size == size:
         return not proof and old_root == root
     if old_size == 0:
-        return not proof and old_root == EMPTY_ROOT
+        return not proof and old_root == digest(b"")
     if not 0 < old_size < size:
         return False
     hashes = list(proof)
@@ -139,11 +147,11 @@ def verify_consistency(old_size: int, size: int, old_root: bytes, root: bytes, p
         if second == 0:
             return False
         if first & 1 or first == second:
-            old_computed = node_hash(sibling, old_computed)
-            computed = node_hash(sibling, computed)
+            old_computed = digest(b"\x01" + sibling + old_computed)
+            computed = digest(b"\x01" + sibling + computed)
             while first and not first & 1:
                 first, second = first >> 1, second >> 1
         else:
-            computed = node_hash(computed, sibling)
+            computed = digest(b"\x01" + computed + sibling)
         first, second = first >> 1, second >> 1
     return second == 0 and old_computed == old_root and computed == root

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Any, NoReturn
 
-from sqlalchemy import Connection, func
-from sqlmodel import Session, select
+from sqlalchemy import Connection, Dialect, Engine
+from sqlalchemy.exc import DBAPIError
 
 from rwd_platform.core.canonical import canonical_json
 from rwd_platform.core.clock import as_text
 from rwd_platform.core.errors import Exit, Problem
 from rwd_platform.log.entry import Act, Entry, make_entry, read_entry, sealed_digest
 from rwd_platform.log.hashes import PROFILES, TreeHash
-from rwd_platform.log.merkle import nodes_completed_by
-from rwd_platform.records.database import hold_log_lock
-from rwd_platform.records.tables import AuditEntry
+from rwd_platform.records.database import hold_log_lock, writing
 from rwd_platform.signing.keys import KeyRing
 from rwd_platform.signing.suites import NONCE_BYTES
 
@@ -49,11 +48,11 @@ class Book:
         self._is_known = False
         self._detail_key: bytes | None = None
 
-    def check(self, connection: Connection) -> None:
+    def check(self, driver: Driver) -> None:
         """Raises `log.hash_fixed` for a log that was begun with other trees. Asked once, then known."""
         if self._is_known:
             return
-        first = _run(connection, "SELECT body FROM audit_entry WHERE sequence = ?", (0,)).fetchone()
+        first = driver.run("SELECT body FROM audit_entry WHERE sequence = ?", (0,)).fetchone()
         if first is None:
             return
         try:
@@ -81,48 +80,42 @@ class Doing:
     changes: Sequence[Mapping[str, Any]] = ()
 
 
-def log_size(session: Session) -> int:
-    last = session.exec(select(func.max(AuditEntry.sequence))).one()
-    return 0 if last is None else last + 1
+def append(driver: Driver, doings: Sequence[Doing], book: Book, at: datetime) -> list[Entry]:
+    """Write the entries, their tree nodes and their sealed details. The caller commits, or nothing happened.
 
-
-def append(connection: Connection, doings: Sequence[Doing], book: Book, at: datetime) -> list[Entry]:
-    """Write the entries, their tree nodes and their sealed details. The caller commits, or nothing happened."""
-    hold_log_lock(connection)
-    book.check(connection)
-    last = _run(connection, "SELECT max(sequence) FROM audit_entry").fetchone()
+    The caller holds the log's lock, from before it took the instant.
+    """
+    book.check(driver)
+    last = driver.run("SELECT max(sequence) FROM audit_entry").fetchone()
     first = 0 if last is None or last[0] is None else int(last[0]) + 1
+    instant = as_text(at)
     entries: list[Entry] = []
     details: list[tuple[Any, ...]] = []
     for sequence, doing in enumerate(doings, start=first):
-        detail, digest = _detail_of(doing), ""
-        if detail:
-            sealed = _sealed(sequence, detail, book)
-            details.append(sealed[:-1])
-            digest = sealed[-1]
+        digest = ""
+        if doing.act.detail or doing.changes:
+            *row, digest = _sealed(sequence, _detail_of(doing), book)
+            details.append(tuple(row))
         entries.append(
             make_entry(
                 doing.act,
                 log=book.log,
                 sequence=sequence,
-                at=at,
+                at=instant,
                 old_hash=doing.old_hash,
                 new_hash=doing.new_hash,
                 detail_hash=digest,
                 profile=book.profile,
             )
         )
-    _insert_entries(connection, entries, doings, as_text(at))
+    _insert_entries(driver, entries, doings, instant)
     for tree in book.trees:
-        _insert_nodes(connection, entries, tree)
-    if details:
-        _run_many(connection, "INSERT INTO audit_detail (sequence, salt, sealed) VALUES (?, ?, ?)", details)
+        _insert_nodes(driver, entries, tree)
+    driver.run_many("INSERT INTO audit_detail (sequence, salt, sealed) VALUES (?, ?, ?)", details)
     return entries
 
 
-def _insert_entries(
-    connection: Connection, entries: Sequence[Entry], doings: Sequence[Doing], at: str
-) -> None:
+def _insert_entries(driver: Driver, entries: Sequence[Entry], doings: Sequence[Doing], at: str) -> None:
     rows = [
         (
             entry.sequence,
@@ -141,32 +134,35 @@ def _insert_entries(
         "INSERT INTO audit_entry (sequence, body, at, organisation_id, actor_id, action, object_type, object_id,"
         " outcome) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
     )
-    _run_many(connection, statement, rows)
+    driver.run_many(statement, rows)
 
 
-def _insert_nodes(connection: Connection, entries: Sequence[Entry], tree: TreeHash) -> None:
-    table = NODE_TABLE[tree.name]
+def _insert_nodes(driver: Driver, entries: Sequence[Entry], tree: TreeHash) -> None:
+    """Every node that the entries complete. Of the nodes made before, those at the right edge are read once."""
+    table, digest = NODE_TABLE[tree.name], tree.digest
+    read_stored = _node_reader(driver, tree)
     made: dict[tuple[int, int], bytes] = {}
-    read_stored = node_reader(connection, tree)
-
-    def read(level: int, position: int) -> bytes:
-        return made.get((level, position)) or read_stored(level, position)
-
     for entry in entries:
-        for level, position, hashed in nodes_completed_by(
-            entry.sequence, entry.leaf_of(tree), read, tree.digest
-        ):
+        level, position, hashed = 0, entry.sequence, digest(b"\x00" + entry.body)
+        made[0, position] = hashed
+        while position & 1:
+            left = made.get((level, position - 1)) or read_stored(level, position - 1)
+            level, position, hashed = level + 1, position >> 1, digest(b"\x01" + left + hashed)
             made[level, position] = hashed
     rows = [(level, position, hashed) for (level, position), hashed in made.items()]
-    _run_many(connection, f"INSERT INTO {table} (level, position, hash) VALUES (?, ?, ?)", rows)  # noqa: S608
+    driver.run_many(f"INSERT INTO {table} (level, position, hash) VALUES (?, ?, ?)", rows)  # noqa: S608
 
 
 def node_reader(connection: Connection, tree: TreeHash) -> Callable[[int, int], bytes]:
     """The stored nodes of one tree. Raises LookupError for a node that is not there."""
+    return _node_reader(Driver.of(connection), tree)
+
+
+def _node_reader(driver: Driver, tree: TreeHash) -> Callable[[int, int], bytes]:
     statement = f"SELECT hash FROM {NODE_TABLE[tree.name]} WHERE level = ? AND position = ?"  # noqa: S608
 
     def read(level: int, position: int) -> bytes:
-        row = _run(connection, statement, (level, position)).fetchone()
+        row = driver.run(statement, (level, position)).fetchone()
         if row is None:
             raise LookupError(f"node {level}/{position} of the {tree.name} tree is missing")
         return bytes(row[0])
@@ -199,7 +195,6 @@ def open_detail(book: Book, sequence: int, salt: bytes, sealed: bytes) -> tuple[
 
 
 # -- statements -------------------------------------------------------------------------------------
-# Plain statements: the log is written at every act, and an object per row costs more than the row.
 
 
 @cache
@@ -207,15 +202,63 @@ def _of_dialect(statement: str, dialect: str) -> str:
     return statement if dialect == "sqlite" else statement.replace("?", "%s")
 
 
-def _run(connection: Connection, statement: str, values: tuple[Any, ...] = ()) -> Any:
-    return connection.exec_driver_sql(_of_dialect(statement, connection.dialect.name), values)
+class Driver:
+    """A driver's own connection, in a transaction: the log is written at every act, so its statements are plain.
+
+    Statements have `?` for their values, on either database. A driver's error comes as SQLAlchemy names it, without
+    the values: they are not for a traceback.
+    """
+
+    def __init__(self, connection: Any, dialect: Dialect) -> None:
+        self._connection, self._dialect = connection, dialect
+
+    @staticmethod
+    def of(connection: Connection) -> Driver:
+        """In the transaction that the connection is in."""
+        return Driver(connection.connection, connection.dialect)
+
+    def run(self, statement: str, values: Sequence[Any] = ()) -> Any:
+        """A cursor on the rows."""
+        cursor = self._connection.cursor()
+        try:
+            cursor.execute(_of_dialect(statement, self._dialect.name), values)
+        except Exception as error:
+            self._raise_named(error)
+        return cursor
+
+    def run_many(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
+        if rows:
+            try:
+                self._connection.cursor().executemany(_of_dialect(statement, self._dialect.name), rows)
+            except Exception as error:
+                self._raise_named(error)
+
+    def _raise_named(self, error: Exception) -> NoReturn:
+        errors: Any = self._dialect.dbapi
+        if isinstance(error, errors.Error):
+            raise DBAPIError.instance("the log", None, error, errors.Error, dialect=self._dialect) from error
+        raise error
 
 
-def _run_many(connection: Connection, statement: str, rows: list[tuple[Any, ...]]) -> None:
-    if rows:
-        connection.exec_driver_sql(_of_dialect(statement, connection.dialect.name), rows)
+@contextmanager
+def appending(engine: Engine) -> Iterator[Driver]:
+    """A transaction that appends and does nothing else, with the log's lock; on disk when it is left.
 
-
-def all_of(connection: Connection, statement: str, values: tuple[Any, ...] = ()) -> Iterator[Any]:
-    """The rows of a plain statement with `?` for its values, on either database."""
-    yield from _run(connection, statement, values)
+    On SQLite without SQLAlchemy in between, which costs as much as the commit does.
+    """
+    if engine.dialect.name != "sqlite":
+        with writing(engine).begin() as connection:
+            hold_log_lock(connection)
+            yield Driver.of(connection)
+        return
+    pooled = engine.raw_connection()
+    driver = Driver(pooled, engine.dialect)
+    try:
+        driver.run("BEGIN IMMEDIATE")
+        yield driver
+        driver.run("COMMIT")
+    except BaseException:
+        pooled.rollback()
+        raise
+    finally:
+        pooled.close()

@@ -13,16 +13,15 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from sqlalchemy import Engine, event
-from sqlalchemy import inspect as sa_inspect
 from sqlalchemy.orm import ORMExecuteState
 from sqlmodel import Session, SQLModel, select
 from sqlmodel.sql.expression import SelectOfScalar
 
-from rwd_platform.core.canonical import sha256_of
 from rwd_platform.core.clock import Clock
 from rwd_platform.core.errors import Problem
 from rwd_platform.log.entry import Act, Entry
 from rwd_platform.records import journal
+from rwd_platform.records.changes import Changes, note_changes
 from rwd_platform.records.database import hold_log_lock, writing
 from rwd_platform.records.tables import AuditEntry, HalfLogin, Job, LoginAttempt, WebSession
 from rwd_platform.signing.keys import KeyRing
@@ -59,7 +58,7 @@ class Records:
     def check_log(self) -> None:
         """Raises `log.hash_fixed` when the log was begun with other trees than the setting says."""
         with self.engine.connect() as connection:
-            self.book.check(connection)
+            self.book.check(journal.Driver.of(connection))
 
     # -- reading -------------------------------------------------------------------------------
 
@@ -71,6 +70,8 @@ class Records:
         return row
 
     def find(self, table: type[Row], id: Any) -> Row | None:
+        if isinstance(id, str) and not is_storable(id):
+            return None  # no row has such an id, and a database would answer with an error
         with Session(self.engine, expire_on_commit=False) as session:
             return session.get(table, id)
 
@@ -104,22 +105,21 @@ class Records:
     def append_many(self, audits: Sequence[Act]) -> list[Entry]:
         """Group commit: acts that change no row, in one transaction. All of them are durable on return, or none is in
         the log."""
-        with self._writing.begin() as connection:
-            return journal.append(connection, [journal.Doing(act) for act in audits], self.book, self.clock())
+        with journal.appending(self.engine) as driver:
+            return journal.append(driver, [journal.Doing(act) for act in audits], self.book, self.clock())
 
     @contextmanager
     def transaction(self, *, audit: Act | Callable[[], Act]) -> Iterator[Session]:
         """A session whose commit carries the entry. Give a callable when the act names what is inside."""
-        with Session(self._writing, expire_on_commit=False, autoflush=False) as session:
+        with _Acting(self._writing, expire_on_commit=False, autoflush=False) as session:
             hold_log_lock(session.connection())
-            changes = _Changes(session)
-            _refuse_statements(session)
+            changes = Changes(session)
             yield session
             session.flush()
-            old, new = changes.hashes()
             act = audit() if callable(audit) else audit
-            doing = journal.Doing(act, old, new)
-            session.info[_ENTRY] = journal.append(session.connection(), [doing], self.book, self.clock())[0]
+            driver = journal.Driver.of(session.connection())
+            doing = journal.Doing(act, *changes.hashes_and_kept())
+            session.info[_ENTRY] = journal.append(driver, [doing], self.book, self.clock())[0]
             session.commit()
 
     @contextmanager
@@ -144,6 +144,11 @@ class Records:
         )
 
 
+def is_storable(text: str) -> bool:
+    """Whether a text can be in a database at all: PostgreSQL has no NUL, and no encoding has a lone surrogate."""
+    return "\x00" not in text and text.encode("utf-8", "replace").decode() == text
+
+
 def entry_of(session: Session) -> Entry:
     """The entry that the session's transaction left in the log; after the `with` block."""
     entry = session.info[_ENTRY]
@@ -151,38 +156,11 @@ def entry_of(session: Session) -> Entry:
     return entry
 
 
-class _Changes:
-    """The rows of a transaction as they were and as they become, noted at every flush.
+class _Acting(Session):
+    """The session of a transaction with an entry. Listeners of a class cost nothing a session."""
 
-    A flush in between (a query that needs ids) must not hide what it wrote from the entry.
-    """
 
-    def __init__(self, session: Session) -> None:
-        self._rows: dict[int, SQLModel] = {}
-        self._before: dict[int, dict[str, Any]] = {}
-        self._deleted: set[int] = set()
-        event.listen(session, "before_flush", self._note)
-
-    def _note(self, session: Session, _context: Any, _instances: Any) -> None:
-        for row in [*session.new, *session.dirty, *session.deleted]:
-            key = id(row)
-            if key not in self._rows:
-                self._rows[key] = row
-                if row not in session.new:
-                    was = dict(sa_inspect(row).committed_state)  # only the attributes that changed
-                    self._before[key] = {**_plain(row), **_bytes_as_hex(was)}
-            if row in session.deleted:
-                self._deleted.add(key)
-
-    def hashes(self) -> tuple[str, str]:
-        """Over all rows before and after; empty text where there was nothing."""
-        before = [[str(self._rows[key].__tablename__), was] for key, was in self._before.items()]
-        after = [
-            [str(row.__tablename__), _plain(row)]
-            for key, row in self._rows.items()
-            if key not in self._deleted
-        ]
-        return (_hash_of(before), _hash_of(after))
+event.listen(_Acting, "before_flush", note_changes)
 
 
 def _refuse_rows(session: Session, *, except_for: frozenset[type[SQLModel]]) -> None:
@@ -199,23 +177,12 @@ def _refuse_rows(session: Session, *, except_for: frozenset[type[SQLModel]]) -> 
 
 def _refuse_statements(session: Session) -> None:
     """INSERT, UPDATE and DELETE as statements leave no row to hash, so nobody gets to run one."""
-
-    def check(state: ORMExecuteState) -> None:
-        if state.is_insert or state.is_update or state.is_delete:
-            raise TypeError("change rows, not tables: a statement would pass by the log")
-
-    event.listen(session, "do_orm_execute", check)
+    event.listen(session, "do_orm_execute", _check_statement)
 
 
-def _plain(row: SQLModel) -> dict[str, Any]:
-    """A row as JSON. Sealed columns stand as hex: they are no text in any encoding."""
-    blobs = {name: value for name in type(row).model_fields if type(value := getattr(row, name)) is bytes}
-    return {**row.model_dump(mode="json", exclude=set(blobs)), **_bytes_as_hex(blobs)}
+def _check_statement(state: ORMExecuteState) -> None:
+    if state.is_insert or state.is_update or state.is_delete:
+        raise TypeError("change rows, not tables: a statement would pass by the log")
 
 
-def _bytes_as_hex(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: value.hex() if type(value) is bytes else value for name, value in values.items()}
-
-
-def _hash_of(rows: list[list[Any]]) -> str:
-    return sha256_of(sorted(rows, key=lambda row: (row[0], sha256_of(row[1])))) if rows else ""
+event.listen(_Acting, "do_orm_execute", _check_statement)

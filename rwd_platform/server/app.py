@@ -22,7 +22,10 @@ from rwd_platform.server.api import (
     linkage,
     log,
     packages,
+    papers,
+    parties,
     people,
+    provisions,
     quality,
     questions,
     releases,
@@ -35,6 +38,7 @@ from rwd_platform.server.api import (
     uploads,
     withdrawals,
 )
+from rwd_platform.server.inspected import InspectionReads
 from rwd_platform.server.pages import account as account_pages
 from rwd_platform.server.pages import break_glass as break_glass_pages
 from rwd_platform.server.pages import catalogue as catalogue_pages
@@ -44,14 +48,19 @@ from rwd_platform.server.pages import code_lists as code_list_pages
 from rwd_platform.server.pages import cohorts as cohort_pages
 from rwd_platform.server.pages import fitness as fitness_pages
 from rwd_platform.server.pages import home, language, login
+from rwd_platform.server.pages import inspections as inspection_pages
 from rwd_platform.server.pages import jobs as job_pages
 from rwd_platform.server.pages import linkage as linkage_pages
 from rwd_platform.server.pages import links as link_pages
 from rwd_platform.server.pages import locks as lock_pages
 from rwd_platform.server.pages import log as log_pages
+from rwd_platform.server.pages import members as member_pages
 from rwd_platform.server.pages import packages as package_pages
+from rwd_platform.server.pages import papers as paper_pages
+from rwd_platform.server.pages import parties as party_pages
 from rwd_platform.server.pages import people as people_pages
 from rwd_platform.server.pages import policies as policy_pages
+from rwd_platform.server.pages import provisions as provision_pages
 from rwd_platform.server.pages import quality as quality_pages
 from rwd_platform.server.pages import questions as question_pages
 from rwd_platform.server.pages import releases as release_pages
@@ -84,6 +93,9 @@ API = (
     packages,
     releases,
     transfers,
+    provisions,
+    papers,
+    parties,
     break_glass,
     withdrawals,
     log,
@@ -93,7 +105,9 @@ PAGES = (
     language,
     account_pages,
     client_pages,
+    member_pages,
     people_pages,
+    inspection_pages,
     home,
     upload_pages,
     job_pages,
@@ -112,6 +126,9 @@ PAGES = (
     release_pages,
     link_pages,
     transfer_pages,
+    provision_pages,
+    paper_pages,
+    party_pages,
     policy_pages,
     classification_pages,
     break_glass_pages,
@@ -145,6 +162,7 @@ def create_app(platform: Platform) -> FastAPI:
         app.include_router(module.router, include_in_schema=False, max_body_size=MAX_FORM_BYTES)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     errors.install(app)
+    app.add_middleware(InspectionReads, platform=platform)
     app.add_middleware(SecurityHeaders)
     return app
 

@@ -12,7 +12,7 @@ from typing import TypeVar
 from sqlmodel import col, func, select
 from sqlmodel.sql.expression import SelectOfScalar
 
-from rwd_platform.access.permissions import can
+from rwd_platform.access.permissions import can, visible_rows
 from rwd_platform.records.lifecycles import (
     BreakGlassState,
     ErasureState,
@@ -86,7 +86,7 @@ def _to_vote(
         )
         .order_by(col(table.requested_at))
     )
-    return [row for row in rows if can(visitor.actor, action, row.organisation_id)]
+    return visible_rows(records, visitor.actor, action, rows)
 
 
 def texts_to_review(records: Records, visitor: Visitor) -> int:
@@ -107,7 +107,7 @@ def risk_of_newest_lock(records: Records, visitor: Visitor) -> tuple[DataLockRec
     if not visitor.may("risk.read"):
         return None
     locks = records.all(select(DataLockRecord).order_by(col(DataLockRecord.made_at).desc()))
-    lock = next((one for one in locks if can(visitor.actor, "risk.read", one.organisation_id)), None)
+    lock = next(iter(visible_rows(records, visitor.actor, "risk.read", locks)), None)
     if lock is None:
         return None
     reports: Sequence[RiskRun] = records.all(

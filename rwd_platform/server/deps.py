@@ -15,18 +15,23 @@ from typing import Annotated
 from fastapi import Depends, Request
 from starlette.concurrency import run_in_threadpool
 
+from rwd_platform.access.clients import find_machine
 from rwd_platform.access.permissions import Action, check_may, scope_of
+from rwd_platform.access.projects import running_inspection
+from rwd_platform.access.second_factor import must_enrol
 from rwd_platform.access.sessions import Login, check_csrf, find_login
 from rwd_platform.core.errors import Exit, Problem
 from rwd_platform.core.text import Language
 from rwd_platform.flows.platform import Platform
 from rwd_platform.log.entry import Actor
-from rwd_platform.records.tables import Organisation, User
+from rwd_platform.records.tables import Inspection, Organisation, User
 from rwd_platform.server.security import (
+    HALF_COOKIE,
     LANGUAGE_COOKIE,
     SAFE_METHODS,
     SESSION_COOKIE,
     check_origin,
+    cookie_name,
     sent_csrf_token,
 )
 from rwd_platform.server.texts import as_language
@@ -41,13 +46,38 @@ LOGIN_NEEDED = Problem(
     exit=Exit.REFUSED,
 )
 
+ENROL_FIRST = Problem(
+    code="server.enrol_first",
+    zh="您的角色必须使用动态验证码，请先设置。",
+    en="Your role has to use a second factor; set it up first.",
+    next_zh="请在“设置动态验证码”页面完成设置，之后即可使用平台。",
+    next_en="Do so on the page of your second factor; after that the platform is open to you.",
+    http=403,
+    exit=Exit.REFUSED,
+)
+TOKEN_WRONG = Problem(
+    code="server.token_wrong",
+    zh="令牌无效、已过期，或不能用于此操作。",
+    en="The token is not valid, has run out, or is not for this.",
+    next_zh="请用新的断言在 /api/v1/token 重新取得令牌。",
+    next_en="Get a new one at /api/v1/token, with a new assertion.",
+    http=401,
+    exit=Exit.REFUSED,
+)
+
 
 @dataclass(frozen=True)
 class Visitor:
-    """A person who is logged in, for the length of one request."""
+    """A person who is logged in, for the length of one request.
+
+    must_enrol -- nothing is open to this person before a second factor is set up
+    inspection -- by which an inspector reads now
+    """
 
     login: Login
     organisation: Organisation | None
+    must_enrol: bool = False
+    inspection: Inspection | None = None
 
     @property
     def user(self) -> User:
@@ -79,15 +109,62 @@ def request_is_secure(request: Request) -> bool:
     return request.url.scheme == "https" or not platform_of(request).settings.demo
 
 
+def session_token(request: Request) -> str:
+    """What the session's cookie holds; "" without one. No token is looked for in an address."""
+    return request.cookies.get(cookie_name(SESSION_COOKIE, secure=request_is_secure(request)), "")
+
+
+def half_token(request: Request) -> str:
+    """What the cookie between password and code holds; "" without one."""
+    return request.cookies.get(cookie_name(HALF_COOKIE, secure=request_is_secure(request)), "")
+
+
 def find_visitor(request: Request) -> Visitor | None:
-    token = request.cookies.get(SESSION_COOKIE)
+    token = session_token(request)
     if not token:
         return None
-    records = platform_of(request).records
-    login = find_login(records, token)
+    platform = platform_of(request)
+    login = find_login(platform.records, token)
     if login is None:
         return None
-    return Visitor(login, records.find(Organisation, login.user.organisation_id))
+    return Visitor(
+        login,
+        platform.records.find(Organisation, login.user.organisation_id),
+        must_enrol(platform.records, login.user, required=platform.settings.second_factor_required),
+        running_inspection(platform.records, login.actor),
+    )
+
+
+def bearer_token(request: Request) -> str | None:
+    """What follows `Bearer` in the header; None where somebody else's header, a proxy's for instance, stands there."""
+    kind, _, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip() if kind.lower() == "bearer" else None
+
+
+def find_machine_visitor(request: Request, action: str) -> Visitor:
+    """A hospital's system, by its token; no cookie is looked at, so that no other site can make it act.
+
+    Raises TOKEN_WRONG for a token that is none, has ended, or is not for this.
+    """
+    records = platform_of(request).records
+    machine = find_machine(records, bearer_token(request) or "")
+    if machine is None or action not in machine.scopes:
+        raise TOKEN_WRONG.error()
+    check_may(machine.actor, action)
+    # A system has no account; what is shown of whoever acts is its name.
+    shown = User(
+        id=machine.client.id,
+        organisation_id=machine.client.organisation_id,
+        login="",
+        role=machine.actor.role,
+        name=machine.client.name,
+        password_hash="",
+        created_at=machine.client.registered_at,
+    )
+    organisation = records.find(Organisation, machine.client.organisation_id)
+    visitor = Visitor(Login(shown, machine.actor, ""), organisation)
+    request.state.visitor = visitor
+    return visitor
 
 
 class Open:
@@ -103,21 +180,31 @@ class Open:
 
 
 class Door:
-    """A route for people whose role permits the action. Changes also need the form's token."""
+    """A route for people whose role permits the action. Changes also need the form's token.
 
-    def __init__(self, action: str) -> None:
-        self.action = action
+    machines -- whether hospitals' own systems come in too, over the API and with a token of theirs
+    """
+
+    while_enrolling = False  # whether it is open to somebody who has to set up a second factor first
+
+    def __init__(self, action: str, *, machines: bool = False) -> None:
+        self.action, self.machines = action, machines
 
     async def __call__(self, request: Request) -> Visitor:
         check_origin(request)
+        if self.machines and request.url.path.startswith("/api/") and bearer_token(request) is not None:
+            return await run_in_threadpool(find_machine_visitor, request, self.action)
         visitor = await run_in_threadpool(find_visitor, request)
         if visitor is None:
             raise LOGIN_NEEDED.error()
         request.state.visitor = visitor
         if request.method not in SAFE_METHODS:
             check_csrf(visitor.login, await sent_csrf_token(request))
+        if visitor.must_enrol and not self.while_enrolling:
+            raise ENROL_FIRST.error()
         if self.action:
             check_may(visitor.actor, self.action)
+            request.state.shows_data = True
         return visitor
 
 
@@ -128,7 +215,14 @@ class AnyRole(Door):
         super().__init__("")
 
 
+class Enrolling(AnyRole):
+    """What somebody may do who has to set up a second factor first: that, and log out."""
+
+    while_enrolling = True
+
+
 PlatformDep = Annotated[Platform, Depends(platform_of)]
 LanguageDep = Annotated[Language, Depends(language_of)]
 Anybody = Annotated[Visitor | None, Depends(Open())]
 LoggedIn = Annotated[Visitor, Depends(AnyRole())]
+LoggedInOrEnrolling = Annotated[Visitor, Depends(Enrolling())]

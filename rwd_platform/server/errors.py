@@ -21,7 +21,7 @@ from rwd_platform.access.permissions import NOT_ALLOWED
 from rwd_platform.access.refusals import record_refusal
 from rwd_platform.core.errors import Exit, PlatformError, Problem
 from rwd_platform.records.records import NOT_FOUND
-from rwd_platform.server.deps import LOGIN_NEEDED, Visitor, platform_of
+from rwd_platform.server.deps import ENROL_FIRST, LOGIN_NEEDED, Visitor, platform_of
 from rwd_platform.server.security import SAFE_METHODS, TOO_LARGE
 from rwd_platform.server.templating import render
 
@@ -68,6 +68,7 @@ UNEXPECTED = Problem(
     http=500,
     exit=Exit.BROKEN_ENVIRONMENT,
 )
+ENROL_PAGE = "/account/second-factor"
 _BY_STATUS = {404: PAGE_NOT_FOUND, 405: METHOD_NOT_ALLOWED, 413: TOO_LARGE}
 
 
@@ -81,6 +82,8 @@ def answer(request: Request, error: PlatformError) -> Response:
         return JSONResponse(error.as_dict(), status_code=error.http)
     if error.problem is LOGIN_NEEDED:
         return _to_login(request)
+    if error.problem is ENROL_FIRST:
+        return _elsewhere(request, ENROL_PAGE)
     is_fragment = request.headers.get("hx-request") == "true"
     template = "fragments/error.html" if is_fragment else "error.html"
     return render(request, template, status=error.http, error=error)
@@ -88,9 +91,15 @@ def answer(request: Request, error: PlatformError) -> Response:
 
 def _to_login(request: Request) -> Response:
     wanted = request.url.path if request.method == "GET" else "/"
+    is_fragment = request.headers.get("hx-request") == "true"
+    plain = wanted == "/" or is_fragment
+    return _elsewhere(request, "/login" if plain else f"/login?next={quote(wanted)}")
+
+
+def _elsewhere(request: Request, target: str) -> Response:
+    """htmx would put the other page into this one's place: it is told to go there instead."""
     if request.headers.get("hx-request") == "true":
-        return Response(status_code=401, headers={"hx-redirect": "/login"})
-    target = "/login" if wanted == "/" else f"/login?next={quote(wanted)}"
+        return Response(status_code=401, headers={"hx-redirect": target})
     return RedirectResponse(target, status_code=303)
 
 

@@ -10,10 +10,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlmodel import col, func, select
+from sqlmodel import and_, col, func, or_, select
 from sqlmodel.sql.expression import SelectOfScalar
 
-from rwd_platform.access.permissions import can, visible_organisation
+from rwd_platform.access.permissions import Scope, can, can_see, check_may, visible_organisation, visible_rows
+from rwd_platform.access.projects import hidden_ids
 from rwd_platform.core.accounting import Accounting
 from rwd_platform.core.text import Bilingual
 from rwd_platform.records.records import NOT_FOUND, Records
@@ -25,6 +26,7 @@ from rwd_platform.records.tables import (
     EvidencePackage,
     Job,
     LockNotice,
+    MachineClient,
     Organisation,
     OutputRelease,
     QualityRun,
@@ -89,7 +91,7 @@ def visible_organisations(records: Records, visitor: Visitor, action: str) -> di
 def owned(records: Records, visitor: Visitor, action: str, table: type[Owned], id: str) -> Owned:
     """One thing, or NOT_FOUND: what is another's looks like what is not there."""
     row = records.find(table, id)
-    if row is None or not can(visitor.actor, action, row.organisation_id):
+    if row is None or not can_see(records, visitor.actor, action, row):
         raise NOT_FOUND.error(kind=table.__tablename__, id=id if len(id) <= 80 and id.isprintable() else "?")
     return row
 
@@ -171,9 +173,18 @@ def files_of(records: Records, upload_id: str) -> Sequence[UploadFile]:
 def job(records: Records, visitor: Visitor, job_id: str) -> Job:
     """A job whose organisation the visitor may see the work of."""
     found = records.find(Job, job_id)
-    if found is None or not can(visitor.actor, "job.read", found.organisation_id):
+    mine = found is not None and can(visitor.actor, "job.read", found.organisation_id)
+    if found is None or not mine or _is_about_hidden(records, visitor, found):
         raise NOT_FOUND.error(kind="job", id="?")
     return found
+
+
+def _is_about_hidden(records: Records, visitor: Visitor, job: Job) -> bool:
+    """Whether the job works on a study that is closed to the visitor."""
+    if check_may(visitor.actor, "job.read") is Scope.ANY:
+        return False
+    hidden = hidden_ids(records, visitor.actor)
+    return bool(hidden) and any(value in hidden for value in job.payload.values() if isinstance(value, str))
 
 
 def jobs_with_key(records: Records, prefix: str) -> Sequence[Job]:
@@ -198,7 +209,7 @@ def quality_runs(records: Records, limit: int = 2) -> Sequence[QualityRun]:
 
 def studies(records: Records, visitor: Visitor) -> list[Study]:
     rows = records.all(select(Study).order_by(col(Study.registered_at).desc()))
-    return [row for row in rows if can(visitor.actor, "study.read", row.organisation_id)]
+    return visible_rows(records, visitor.actor, "study.read", rows)
 
 
 def project_titles(records: Records, visitor: Visitor) -> dict[str, Bilingual]:
@@ -239,7 +250,7 @@ def packages(records: Records, visitor: Visitor, study_id: str = "") -> list[Evi
     query = select(EvidencePackage).order_by(col(EvidencePackage.made_at).desc())
     if study_id:
         query = query.where(EvidencePackage.study_id == study_id)
-    return [row for row in records.all(query) if can(visitor.actor, "package.read", row.organisation_id)]
+    return visible_rows(records, visitor.actor, "package.read", records.all(query))
 
 
 def releases_of(records: Records, visitor: Visitor, package: EvidencePackage) -> list[OutputRelease]:
@@ -255,24 +266,34 @@ def transfers(records: Records, visitor: Visitor, package_id: str = "") -> list[
     query = select(TransferRecord).order_by(col(TransferRecord.asked_at).desc())
     if package_id:
         query = query.where(TransferRecord.package_id == package_id)
-    return [row for row in records.all(query) if can(visitor.actor, "transfer.read", row.organisation_id)]
+    return visible_rows(records, visitor.actor, "transfer.read", records.all(query))
 
 
 # -- the log -----------------------------------------------------------------------------------------
 
 
-def _visible_log(visitor: Visitor) -> SelectOfScalar[AuditEntry]:
-    """The whole log, or the entries of one's own organisation."""
+def _visible_log(records: Records, visitor: Visitor) -> SelectOfScalar[AuditEntry]:
+    """The whole log, or the entries of one's own organisation without those of studies closed to the visitor.
+
+    What the visitor was refused stays, or its absence would tell a closed study from one that is not there.
+    """
     organisation = visible_organisation(visitor.actor, "log.read")
     query = select(AuditEntry)
-    return query if organisation is None else query.where(AuditEntry.organisation_id == organisation)
+    if organisation is None:
+        return query
+    query = query.where(AuditEntry.organisation_id == organisation)
+    hidden = hidden_ids(records, visitor.actor)
+    if not hidden:
+        return query
+    refused = and_(AuditEntry.action == "access.refused", AuditEntry.actor_id == visitor.actor.id)
+    return query.where(or_(col(AuditEntry.object_id).not_in(hidden), refused))
 
 
 def log_lines(
     records: Records, visitor: Visitor, wanted: LogFilter, *, page: int = 1, limit: int = LOG_PAGE
 ) -> tuple[list[LogLine], int]:
     """One page of the log, the newest first, and how many entries match."""
-    query = _visible_log(visitor)
+    query = _visible_log(records, visitor)
     for column, value in (
         (AuditEntry.action, wanted.action),
         (AuditEntry.object_id, wanted.object),
@@ -294,7 +315,10 @@ def log_lines(
 
 
 def _names_of(records: Records, ids: Iterable[str]) -> dict[str, str]:
-    return {one.id: one.name for one in records.all(select(User).where(col(User.id).in_(sorted(ids))))}
+    wanted = sorted(ids)
+    people = {one.id: one.name for one in records.all(select(User).where(col(User.id).in_(wanted)))}
+    systems = records.all(select(MachineClient).where(col(MachineClient.id).in_(wanted)))
+    return {**people, **{one.id: one.name for one in systems}}
 
 
 def person_of(records: Records, user_id: str) -> Bilingual:
@@ -309,7 +333,7 @@ def name_of(records: Records, user_id: str) -> str:
 
 def log_actions(records: Records, visitor: Visitor) -> list[str]:
     """The actions that have happened, for the filter."""
-    seen = _visible_log(visitor).subquery()
+    seen = _visible_log(records, visitor).subquery()
     with records.reading() as session:
         return sorted(session.exec(select(seen.c.action).distinct()).all())
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 from markupsafe import Markup, escape
 from sqlmodel import col, select
 
-from rwd_platform.access.permissions import can
+from rwd_platform.access.permissions import can_see, visible_rows
 from rwd_platform.access.roles import Role
 from rwd_platform.flows.jobs import enqueue
 from rwd_platform.flows.platform import Platform
@@ -47,7 +47,7 @@ def lock_to_assess(platform: Platform, visitor: Visitor, id: str) -> DataLockRec
 def _owned(records: Records, visitor: Visitor, action: str, table: type[Owned], id: str) -> Owned:
     """One thing, or NOT_FOUND: what is another's looks like what is not there."""
     row = records.find(table, id)
-    if row is None or not can(visitor.actor, action, row.organisation_id):
+    if row is None or not can_see(records, visitor.actor, action, row):
         raise NOT_FOUND.error(kind=table.__tablename__, id=id if len(id) <= 80 and id.isprintable() else "?")
     return row
 
@@ -75,9 +75,7 @@ def runs(platform: Platform, visitor: Visitor, *, of_kind: str = "") -> list[Ris
     query = select(RiskRun).order_by(col(RiskRun.made_at).desc(), col(RiskRun.id).desc()).limit(_LIMIT)
     if of_kind:
         query = query.where(RiskRun.of_kind == of_kind)
-    found = [
-        run for run in platform.records.all(query) if can(visitor.actor, "risk.read", run.organisation_id)
-    ]
+    found = visible_rows(platform.records, visitor.actor, "risk.read", platform.records.all(query))
     return _readable(platform, visitor, found)
 
 
@@ -94,7 +92,7 @@ def locks(platform: Platform, visitor: Visitor) -> list[LockState]:
     rows: Sequence[DataLockRecord] = records.all(
         select(DataLockRecord).order_by(col(DataLockRecord.made_at).desc()).limit(_LIMIT)
     )
-    mine = [lock for lock in rows if can(visitor.actor, "risk.read", lock.organisation_id)]
+    mine = visible_rows(records, visitor.actor, "risk.read", rows)
     if visitor.actor.role != Role.PRIVACY:
         readable = readable_locks(platform, visitor.actor, mine)
         mine = [lock for lock in mine if lock.id in readable]

@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from rwd_platform.core.errors import Exit, Problem
 
 SESSION_COOKIE = "rwd_session"
+HALF_COOKIE = "rwd_half_login"
 LANGUAGE_COOKIE = "rwd_language"
 CSRF_FIELD = "csrf_token"
 CSRF_HEADER = "x-csrf-token"
@@ -135,9 +136,47 @@ def file_label(name: str) -> str:
     return name or "unnamed"
 
 
+def cookie_name(name: str, *, secure: bool) -> str:
+    """With `__Host-` a browser takes the cookie from this very host alone, over https, for the whole of it."""
+    return f"__Host-{name}" if secure else name
+
+
 def keep_session(response: Response, token: str, *, secure: bool) -> None:
     """The session's cookie: not readable by scripts, not sent by other sites, gone with the browser."""
-    response.set_cookie(SESSION_COOKIE, token, httponly=True, samesite="lax", secure=secure, path="/")
+    response.set_cookie(
+        cookie_name(SESSION_COOKIE, secure=secure),
+        token,
+        httponly=True,
+        samesite="lax",
+        secure=secure,
+        path="/",
+    )
+    _forget(response, HALF_COOKIE, secure=secure)
+
+
+def keep_half_login(response: Response, token: str, *, seconds: int, secure: bool) -> None:
+    """The cookie between password and code. No page of another site, not even a link, brings it along."""
+    response.set_cookie(
+        cookie_name(HALF_COOKIE, secure=secure),
+        token,
+        max_age=seconds,
+        httponly=True,
+        samesite="strict",
+        secure=secure,
+        path="/",
+    )
+
+
+def forget_session(response: Response, *, secure: bool) -> None:
+    _forget(response, SESSION_COOKIE, secure=secure)
+    _forget(response, HALF_COOKIE, secure=secure)
+
+
+def _forget(response: Response, name: str, *, secure: bool) -> None:
+    """A browser drops a `__Host-` cookie only when told in the form in which it took it."""
+    response.delete_cookie(
+        cookie_name(name, secure=secure), path="/", secure=secure, httponly=True, samesite="lax"
+    )
 
 
 def keep_language(response: Response, language: str, *, secure: bool) -> None:

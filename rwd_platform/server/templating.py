@@ -16,6 +16,7 @@ from starlette.responses import HTMLResponse
 from rwd_platform.core.text import Bilingual, Language
 from rwd_platform.server import acts, charts, quality_words, texts
 from rwd_platform.server.deps import Visitor, language_of, platform_of
+from rwd_platform.server.inspected import watermark
 
 FOLDER = Path(__file__).parent / "templates"
 Menu = tuple[tuple[str, str, Bilingual, str], ...]
@@ -32,6 +33,9 @@ MENU: Menu = (
     ("/studies", "flask", Bilingual("研究", "Studies"), "study.read"),
     ("/packages", "package", Bilingual("证据包", "Packages"), "package.read"),
     ("/transfers", "border", Bilingual("数据出境", "Transfers"), "transfer.read"),
+    ("/provisions", "border", Bilingual("数据提供", "Provisions"), "provision.read"),
+    ("/papers", "file", Bilingual("在案文件", "Papers"), "instrument.read"),
+    ("/parties", "person", Bilingual("主体情况", "Legal entities"), "party.record"),
     ("/releases", "send", Bilingual("发布审批", "Releases"), "release.read"),
     ("/break-glass", "key", Bilingual("应急查看", "Break-glass"), "break_glass.read"),
     ("/withdrawals", "person", Bilingual("撤回与删除", "Withdrawals"), "withdrawal.read"),
@@ -39,14 +43,20 @@ MENU: Menu = (
     ("/texts", "search", Bilingual("文本审阅", "Texts"), "text.review"),
     ("/policies", "funnel", Bilingual("策略", "Policies"), "policy.read"),
     ("/log", "book", Bilingual("操作日志", "Log"), "log.read"),
+    ("/people", "person", Bilingual("账号", "Accounts"), "people.read"),
+    ("/inspections", "search", Bilingual("远程核查", "Inspections"), "inspection.grant"),
 )
 # Which six a role works with; what else it may open is reached from its home and from the things themselves.
 MENU_OF_ROLE: Mapping[str, tuple[str, ...]] = {
     "hospital": ("/", "/uploads", "/quality", "/policies", "/break-glass", "/log"),
     "researcher": ("/", "/catalogue", "/cohorts", "/studies", "/packages", "/quality"),
-    "regulator": ("/", "/quality", "/studies", "/packages", "/transfers", "/log"),
-    "privacy": ("/", "/releases", "/break-glass", "/risk", "/policies", "/log"),
+    "regulator": ("/", "/quality", "/studies", "/packages", "/provisions", "/log"),
+    "privacy": ("/", "/releases", "/provisions", "/papers", "/break-glass", "/log"),
     "operator": ("/", "/uploads", "/quality", "/studies", "/policies", "/log"),
+    "security": ("/", "/people"),
+    "auditor": ("/", "/log"),
+    "ethics": ("/", "/studies", "/withdrawals"),
+    "inspector": ("/", "/studies", "/packages"),
 }
 
 
@@ -109,7 +119,7 @@ def beside_menu(visitor: Visitor) -> Menu:
 
 
 def _entries(visitor: Visitor | None, *, in_menu: bool) -> Menu:
-    if visitor is None:
+    if visitor is None or visitor.must_enrol:
         return ()
     own = MENU_OF_ROLE.get(visitor.user.role, ())
     return tuple(
@@ -130,6 +140,7 @@ def render(request: Request, template: str, *, status: int = 200, **values: Any)
             visitor=visitor,
             menu=menu_for(visitor),
             demo=platform_of(request).settings.demo,
+            watermark=watermark(visitor, platform_of(request).clock(), language),
             csrf_token=visitor.login.csrf_token if visitor else "",
             **values,
         )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rwd_platform.access.permissions import can
+from rwd_platform.access.permissions import can, can_see
 from rwd_platform.core.text import Bilingual
 from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.release_gate import readable_runs
@@ -105,7 +105,7 @@ def visible(platform: Platform, visitor: Visitor, study: Study) -> list[Asked]:
 def one(platform: Platform, visitor: Visitor, request_id: str) -> UnsealingRequest:
     """A request that the visitor may decide about, or NOT_FOUND."""
     found = platform.records.find(UnsealingRequest, request_id)
-    if found is None or not can(visitor.actor, APPROVE, found.organisation_id):
+    if found is None or not can_see(platform.records, visitor.actor, APPROVE, found):
         raise NOT_FOUND.error(kind="unsealing_request", id=request_id if request_id.isascii() else "?")
     return found
 
@@ -118,9 +118,9 @@ def _state(run: AnalysisRun, is_waiting: bool) -> str:
 
 def _requests(platform: Platform, visitor: Visitor, study: Study) -> Sequence[UnsealingRequest]:
     """None for those to whom its diagnostics, numbers of the results, have not been released."""
-    if can(visitor.actor, APPROVE, study.organisation_id):
+    if can_see(platform.records, visitor.actor, APPROVE, study):
         return requests_of(platform, study.id)
-    if not can(visitor.actor, "results.read", study.organisation_id):
+    if not can_see(platform.records, visitor.actor, "results.read", study):
         return ()
     readable = {
         run.id for run in readable_runs(platform, visitor.actor, queries.runs(platform.records, study.id))

@@ -1,4 +1,4 @@
-"""Ed25519 signatures (RFC 8032). SM2 comes behind the same two functions."""
+"""Ed25519 signatures (RFC 8032)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from rwd_platform.signing.keys import KeyRing
+from rwd_platform.signing.signer import ED25519
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,10 @@ class Signer:
 
     name: str
     _private: Ed25519PrivateKey
+
+    @property
+    def algorithm(self) -> str:
+        return ED25519
 
     @property
     def public_key(self) -> bytes:

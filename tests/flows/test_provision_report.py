@@ -17,6 +17,7 @@ from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.provide import Leaving, post_provisions
 from rwd_platform.flows.provision_report import Report, report
 from rwd_platform.flows.provision_table import HEAD, as_csv
+from rwd_platform.flows.release_ends import confirm_deletion
 from rwd_platform.log.checkpoint import parse_checkpoint
 from rwd_platform.log.entry import Act, Actor, Object
 from rwd_platform.records.tables import (
@@ -40,7 +41,7 @@ from tests.flows.providing import (
     put_everything,
     revoke,
 )
-from tests.flows.releasing import OFFICER, REGULATOR
+from tests.flows.releasing import OFFICER, REGULATOR, account
 
 CLERK = Actor("clerk", "hospital", HOSPITAL)
 OTHER = "org-hospital-b"
@@ -177,16 +178,28 @@ def test_what_was_held_is_told_by_reason_from_the_log_and_what_still_is_from_the
 
 def test_a_recall_is_listed_with_its_day_and_without_what_somebody_wrote(platform: Platform) -> None:
     put_everything(platform)
+    put(platform, account(OFFICER))
     posted(part(platform, 1, keys(1, 3)))
     (row,) = platform.records.all(select(Provision))
     row.state, row.ended_at, row.ended_why = "recalled", "2026-11-03T01:00:00.000000Z", "李四要求退回"
     put(platform, row)
     found = made(platform)
-    assert found.content["recalls"] == [
-        {"id": row.id, "recipient": ABROAD, "state": "recalled", "at": "2026-11-03T01:00:00.000000Z"}
-    ]
+    (recall,) = found.content["recalls"]
+    assert (recall["id"], recall["state"], recall["at"]) == (
+        row.id,
+        "recalled",
+        "2026-11-03T01:00:00.000000Z",
+    )
+    assert recall["deleted_on"] == ""
     assert found.content["totals"]["posted"]["sensitive"] == 3, "what has left is counted for good"
     assert "李四" not in json.dumps(found.content, ensure_ascii=False)
+    confirm_deletion(platform, OFFICER, row.id, "a" * 64, "2026-11-02")
+    (recall,) = made(platform).content["recalls"]
+    assert (recall["state"], recall["deleted_on"], recall["letter_sha256"]) == (
+        "deleted",
+        "2026-11-02",
+        "a" * 64,
+    )
 
 
 def test_no_key_of_a_person_is_in_the_report(platform: Platform) -> None:

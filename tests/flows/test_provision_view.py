@@ -167,6 +167,17 @@ def test_the_forecast_knows_what_left_what_is_reserved_and_what_is_held(platform
     assert sensitive.reached_by_plans == date(2026, 11, 2)
 
 
+def test_what_is_held_and_would_not_count_is_no_plan(platform: Platform) -> None:
+    """Exempt on a basis, at home, or nobody's any more: held for its assessment, and added to nothing."""
+    put_everything(platform, but=["impact_assessment"])
+    put(platform, party("circle-home"))
+    assert decided(part(platform, 1, keys(1, 50), recipient="circle-home")).verdict == "HOLD"
+    put(platform, paper("legal_basis", HOSPITAL, answer="contract"))
+    assert decided(part(platform, 2, keys(1, 50))).decision["rules"] == ["M5"]
+    one = year_of(platform)
+    assert [each.with_plans for each in one.outlooks] == [0, 0, 0] and one.uncounted_plans == 0
+
+
 def test_a_held_provision_whose_persons_nobody_counted_is_told_beside_the_forecast(
     platform: Platform,
 ) -> None:

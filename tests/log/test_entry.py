@@ -8,10 +8,11 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+import rfc8785
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rwd_platform.log.entry import Act, Actor, Entry, Object, detail_digest, make_entry
+from rwd_platform.log.entry import Act, Actor, Entry, Object, detail_digest, make_entry, read_entry
 
 ACT = Act(Actor("u", "researcher", "org"), "study.frozen", Object("study", "s-1", "v2"), reason="计划完成")
 AT = datetime(2026, 12, 31, 16, 0, tzinfo=UTC)
@@ -106,3 +107,37 @@ def test_detail_is_bound_by_a_salted_hash() -> None:
 def test_the_body_is_not_shown_by_accident() -> None:
     """An entry in a traceback or a log file shows its number and not what people did."""
     assert "frozen" not in repr(entry_of(ACT))
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.tuples(*[st.text(max_size=12)] * 11),
+    st.none()
+    | st.dictionaries(st.text(max_size=5), st.integers(-9, 9) | st.text(max_size=5) | st.floats(-9, 9)),
+    st.integers(0, 2**40),
+    st.sampled_from(["sha256", "sm3", "dual"]),
+)
+def test_entries_written_the_quick_way_are_canonical_json(
+    texts: tuple[str, ...], decision: dict[str, Any] | None, sequence: int, profile: str
+) -> None:
+    """Whatever people write: the bytes are those of a general RFC 8785 writer, and are read back."""
+    user, role, org, id, version, reason, purpose, outcome, request, old, new = texts
+    act = Act(Actor(user, role, org), "study.frozen", Object("study", id, version), reason, purpose, outcome, request,
+              decision)  # fmt: skip
+    entry = entry_of(act, sequence=sequence, old_hash=old, new_hash=new, detail_hash="d", profile=profile)
+    fields = json.loads(entry.body)
+    assert rfc8785.dumps(fields) == entry.body
+    assert read_entry(entry.body) == fields
+    assert (fields["actor"], fields["tenant"]) == ({"id": user, "role": role, "org": org}, org)
+    assert (fields["object"], fields["seq"]) == ({"id": id, "type": "study", "version": version}, sequence)
+    assert (fields["reason"], fields["purpose"], fields["outcome"]) == (reason, purpose, outcome)
+    assert (fields["old_hash"], fields["new_hash"], fields["request_id"]) == (old, new, request)
+    assert fields.get("hash", "sha256") == profile and fields.get("decision") == decision
+
+
+def test_what_is_no_text_is_written_or_refused_as_ever() -> None:
+    """A reason that is nothing, or a number: canonical JSON has a form for them; a lone surrogate has none."""
+    odd = Act(ACT.actor, ACT.action, ACT.object, reason=None)  # type: ignore[arg-type]
+    assert json.loads(entry_of(odd).body)["reason"] is None
+    with pytest.raises(ValueError):
+        entry_of(Act(ACT.actor, ACT.action, ACT.object, reason="\ud800"))

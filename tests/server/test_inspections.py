@@ -87,11 +87,14 @@ def test_the_inspector_sees_the_results_of_the_study_and_nothing_of_another(
     assert foreign.text.replace(other, "ID") == absent.text.replace("study-none", "ID")
 
 
-@pytest.mark.parametrize("path", ["/uploads", "/quality", "/log", "/people", "/transfers", "/releases",
-                                  "/releases/circles", "/catalogue", "/cohorts", "/policies", "/questions", "/linkage", "/withdrawals",
-                                  "/inspections", f"/packages/{seed.PACKAGE}/file"])  # fmt: skip
-def test_everything_else_is_closed(as_user: LogIn, granted: Inspection, path: str) -> None:
-    assert as_user("inspector").get(path).status_code == 403
+CLOSED = ("/uploads", "/quality", "/log", "/people", "/transfers", "/releases", "/releases/circles", "/catalogue",
+          "/cohorts", "/policies", "/questions", "/linkage", "/withdrawals", "/inspections",
+          f"/packages/{seed.PACKAGE}/file")  # fmt: skip
+
+
+def test_everything_else_is_closed(as_user: LogIn, granted: Inspection) -> None:
+    me = as_user("inspector")
+    assert {path: me.get(path).status_code for path in CLOSED} == dict.fromkeys(CLOSED, 403)
 
 
 def test_a_page_that_shows_nothing_of_the_study_is_no_entry(
@@ -211,6 +214,23 @@ def test_the_registrant_names_a_member_and_others_no_longer_see_the_study(
         assert foreign.status_code == absent.status_code == 404, path
     assert colleague.post(f"/studies/{study_id}/freeze", data={"reason": WHY}).status_code == 404
     assert study_id in as_user("regulator").get("/studies").text
+
+
+def test_asking_for_a_closed_study_leaves_the_same_line_in_ones_own_log_as_asking_for_none(
+    platform: Platform, as_user: LogIn
+) -> None:
+    """People read their organisation's entries: a line that is missing there would tell which of the two it was."""
+    study_id = registered(platform, as_user)
+    as_user("researcher").post(
+        f"/studies/{study_id}/members", data={"user_id": "user-researcher", "reason": WHY}
+    )
+    colleague = as_user("researcher-2")
+    for id in (study_id, "study-none"):
+        colleague.get(f"/studies/{id}")
+    own = colleague.get("/api/v1/log?action=access.refused").json()
+    assert study_id in str(own) and "study-none" in str(own)
+    as_user("researcher").post(f"/studies/{study_id}/freeze", data={"reason": ""})
+    assert study_id not in colleague.get("/log?action=study.registered").text
 
 
 def test_a_member_within_the_days_sees_it_again(

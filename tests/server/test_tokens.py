@@ -135,11 +135,26 @@ def test_a_token_for_less_does_less(client: TestClient, platform: Platform, syst
     assert (answer.status_code, answer.json()["code"]) == (401, "server.token_wrong")
 
 
-@pytest.mark.parametrize("sent", ["", "Bearer", "Bearer ", "Bearer x", "Basic YTpi", "bearer\tx", "x" * 5000])
+@pytest.mark.parametrize("sent", ["Bearer", "Bearer ", "Bearer x", "bearer x", "BEARER " + "x" * 5000])
 def test_what_is_no_token_opens_nothing_not_even_with_a_cookie_beside_it(as_user: LogIn, sent: str) -> None:
     """Whoever says they are a system is looked at as one: a bad token is not made good by a person's cookie."""
     answer = as_user("hospital-a").get("/api/v1/uploads", headers={"authorization": sent})
     assert (answer.status_code, answer.json()["code"]) == (401, "server.token_wrong")
+
+
+@pytest.mark.parametrize("sent", ["", "Basic YTpi", "x"])
+def test_a_header_that_a_proxy_left_there_is_no_token(as_user: LogIn, client: TestClient, sent: str) -> None:
+    """A person's cookie counts beside it as ever, and without one nobody comes in."""
+    assert as_user("hospital-a").get("/api/v1/uploads", headers={"authorization": sent}).status_code == 200
+    assert client.get("/api/v1/uploads", headers={"authorization": sent}).status_code == 401
+
+
+def test_the_log_names_the_system(
+    client: TestClient, platform: Platform, system: MachineClient, as_user: LogIn
+) -> None:
+    bearer(client, platform, system)
+    page = as_user("regulator").get("/log?action=token.issued").text
+    assert "HIS 接口</a> 取得了上传令牌" in page
 
 
 def test_a_token_in_the_address_or_in_a_cookie_is_not_looked_at(

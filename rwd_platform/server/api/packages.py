@@ -17,6 +17,7 @@ from rwd_platform.server.deps import Door, PlatformDep, Visitor
 router = APIRouter(prefix="/api/v1/packages", tags=["packages"], responses=REFUSALS)
 
 ReadsPackages = Annotated[Visitor, Depends(Door("package.read"))]
+VerifiesPackages = Annotated[Visitor, Depends(Door("package.verify"))]
 DownloadsPackages = Annotated[Visitor, Depends(Door("package.download"))]
 TracesNumbers = Annotated[Visitor, Depends(Door("trace.read"))]
 
@@ -38,7 +39,7 @@ def get_package_file(visitor: DownloadsPackages, platform: PlatformDep, package_
 
 
 @router.post("/{package_id}/verification")
-def post_verification(visitor: ReadsPackages, platform: PlatformDep, package_id: str) -> dict[str, Any]:
+def post_verification(visitor: VerifiesPackages, platform: PlatformDep, package_id: str) -> dict[str, Any]:
     """Verify the stored package now: files, signature, proofs, numbers."""
     return package_files.verify(platform, visitor, _package(visitor, platform, package_id)).as_dict()
 

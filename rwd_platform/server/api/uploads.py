@@ -29,9 +29,9 @@ from rwd_platform.store.landing import Incoming
 
 router = APIRouter(prefix="/api/v1/uploads", tags=["uploads"], responses=REFUSALS)
 
-ReadsUploads = Annotated[Visitor, Depends(Door("upload.read"))]
-SendsUploads = Annotated[Visitor, Depends(Door("upload.create"))]
-ReadsReceipts = Annotated[Visitor, Depends(Door("receipt.read"))]
+ReadsUploads = Annotated[Visitor, Depends(Door("upload.read", machines=True))]
+SendsUploads = Annotated[Visitor, Depends(Door("upload.create", machines=True))]
+ReadsReceipts = Annotated[Visitor, Depends(Door("receipt.read", machines=True))]
 DownloadsRejects = Annotated[Visitor, Depends(Door("reject.download"))]
 
 _LOG = logging.getLogger("rwd.server")

@@ -8,11 +8,22 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from rwd_platform.access.roles import Role
+from rwd_platform.core.clock import shanghai_date
 from rwd_platform.core.text import Bilingual
 from rwd_platform.flows import quality_question_list
 from rwd_platform.flows.platform import Platform
 from rwd_platform.records.tables import Study
-from rwd_platform.server import decisions, policies, queries, scorecards, texts, unsealings
+from rwd_platform.server import (
+    decisions,
+    ledgers,
+    people_view,
+    policies,
+    queries,
+    scorecards,
+    texts,
+    unsealings,
+)
 from rwd_platform.server.deps import LoggedIn, PlatformDep, Visitor
 from rwd_platform.server.queries import UploadSummary
 from rwd_platform.server.templating import beside_menu, render
@@ -32,6 +43,13 @@ _SEALED = (
     "results.unseal_request",
 )
 
+# Why an account waits: tone, and the sentence in both languages.
+_ACCOUNTS = {
+    "locked": ("bad", "{name}的登录名因连续输错被锁定", "The login of {name} is locked after failures"),
+    "unguarded": ("held", "{name}还没有设置动态验证码", "{name} has not set up a second factor yet"),
+    "ending": ("quiet", "{name}的账号将于 {day} 到期", "The account of {name} ends on {day}"),
+}
+
 
 @dataclass(frozen=True)
 class Todo:
@@ -45,16 +63,19 @@ class Todo:
 
 @router.get("/")
 def get_home(visitor: LoggedIn, request: Request, platform: PlatformDep) -> Response:
+    request.state.shows_data = True  # it names studies
     recent = queries.uploads(platform.records, visitor, limit=_RECENT) if visitor.may("upload.read") else []
     return render(
         request,
         "home.html",
         todos=[
+            *(Todo(*one) for one in ledgers.to_do(platform, visitor)),
             *_uploads_to_do(visitor, recent),
             *_questions_to_do(platform, visitor),
             *_studies_to_do(platform, visitor),
             *_to_vote(platform, visitor),
             *_to_decide(platform, visitor),
+            *_accounts_to_do(platform, visitor),
         ],
         uploads=recent,
         scorecard=_scorecard(platform, visitor),
@@ -63,9 +84,11 @@ def get_home(visitor: LoggedIn, request: Request, platform: PlatformDep) -> Resp
         transfers=queries.transfers(platform.records, visitor)[:_RECENT]
         if visitor.may("transfer.read")
         else [],
+        abroad=_abroad(platform, visitor),
         next_steps={state: words for state, (words, _) in _NEXT_STEP.items()},
         titles=queries.project_titles(platform.records, visitor),
         privacy=_privacy(platform, visitor) if visitor.user.role == "privacy" else None,
+        refused=_refused(platform, visitor),
         besides=beside_menu(visitor),
     )
 
@@ -153,6 +176,29 @@ def _to_decide(platform: Platform, visitor: Visitor) -> list[Todo]:
     return todos
 
 
+def _accounts_to_do(platform: Platform, visitor: Visitor) -> list[Todo]:
+    """Accounts that are locked, unguarded or about to end, for whoever keeps them."""
+    if not visitor.may("people.manage"):
+        return []
+    todos = []
+    waiting = people_view.to_look_at(people_view.accounts(platform, visitor))
+    for why, (tone, zh, en) in _ACCOUNTS.items():
+        for one in waiting[why]:
+            text = Bilingual(
+                zh.format(name=one.user.name, day=one.user.valid_until),
+                en.format(name=one.user.name, day=one.user.valid_until),
+            )
+            todos.append(Todo(tone, text, f"/people/{one.user.id}", Bilingual("去处理", "Look")))
+    return todos
+
+
+def _refused(platform: Platform, visitor: Visitor) -> list[queries.LogLine] | None:
+    """What was refused lately: the audit administrator's first look. None for everybody else."""
+    if visitor.user.role != Role.AUDITOR:
+        return None
+    return queries.log_lines(platform.records, visitor, queries.LogFilter(outcome="refused"), limit=_RECENT)[0]
+
+
 def _to_vote(platform: Platform, visitor: Visitor) -> list[Todo]:
     """What waits for this person's word, and nobody else's."""
     records, organisations = platform.records, {}
@@ -218,6 +264,13 @@ def _erasures_to_vote(platform: Platform, visitor: Visitor) -> list[Todo]:
         )
         todos.append(Todo("held", text, f"/erasures/{one.id}", Bilingual("去表决", "Vote")))
     return todos
+
+
+def _abroad(platform: Platform, visitor: Visitor) -> list[ledgers.LedgerSeen] | None:
+    """What each exporter provided abroad this year: the regulator's look. None for everybody else."""
+    if visitor.user.role != Role.REGULATOR:
+        return None
+    return ledgers.ledgers(platform, visitor, shanghai_date(platform.clock()).year)
 
 
 def _privacy(platform: Platform, visitor: Visitor) -> dict[str, Any]:

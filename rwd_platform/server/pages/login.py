@@ -1,4 +1,4 @@
-"""Logging in and out."""
+"""Logging in, by one step or two, and out."""
 
 from __future__ import annotations
 
@@ -7,13 +7,29 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import RedirectResponse, Response
 
-from rwd_platform.access.sessions import log_in, log_out
+from rwd_platform.access.sessions import (
+    HALF,
+    HALF_LOGIN_OVER,
+    HalfLogin,
+    finish_log_in,
+    log_in,
+    log_out,
+)
 from rwd_platform.core.errors import PlatformError
-from rwd_platform.server.deps import Anybody, LoggedIn, PlatformDep, request_is_secure
-from rwd_platform.server.security import SESSION_COOKIE, keep_session
+from rwd_platform.server.deps import (
+    Anybody,
+    LoggedInOrEnrolling,
+    PlatformDep,
+    half_token,
+    request_is_secure,
+    session_token,
+)
+from rwd_platform.server.security import forget_session, keep_half_login, keep_session
 from rwd_platform.server.templating import render
 
 router = APIRouter()
+
+Target = Annotated[str, Form(max_length=500)]
 
 
 def inside(target: str) -> str:
@@ -38,21 +54,46 @@ def post_login(
     platform: PlatformDep,
     login: Annotated[str, Form(max_length=200)] = "",
     password: Annotated[str, Form(max_length=1000)] = "",
-    next: Annotated[str, Form(max_length=500)] = "/",
+    next: Target = "/",
 ) -> Response:
     """A wrong password shows the form again with the login kept, never the password."""
     try:
         made = log_in(platform.records, login=login, password=password)
     except PlatformError as error:
         return render(request, "login.html", status=error.http, next=inside(next), login=login, error=error)
+    secure = request_is_secure(request)
+    if isinstance(made, HalfLogin):
+        response: Response = render(request, "login_code.html", next=inside(next), error=None)
+        keep_half_login(response, made.token, seconds=int(HALF.total_seconds()), secure=secure)
+        return response
+    response = RedirectResponse(inside(next), status_code=303)
+    keep_session(response, made.token, secure=secure)
+    return response
+
+
+@router.post("/login/code")
+def post_code(
+    _: Anybody,
+    request: Request,
+    platform: PlatformDep,
+    code: Annotated[str, Form(max_length=100)] = "",
+    next: Target = "/",
+) -> Response:
+    """The second step. A wrong code is asked for again; when the first step has run out, both are."""
+    try:
+        made = finish_log_in(platform.records, half_token(request), code)
+    except PlatformError as error:
+        again = error.problem is HALF_LOGIN_OVER
+        template, kept = ("login.html", {"login": ""}) if again else ("login_code.html", {})
+        return render(request, template, status=error.http, next=inside(next), error=error, **kept)
     response = RedirectResponse(inside(next), status_code=303)
     keep_session(response, made.token, secure=request_is_secure(request))
     return response
 
 
 @router.post("/logout")
-def post_logout(_: LoggedIn, request: Request, platform: PlatformDep) -> Response:
-    log_out(platform.records, request.cookies[SESSION_COOKIE])
+def post_logout(_: LoggedInOrEnrolling, request: Request, platform: PlatformDep) -> Response:
+    log_out(platform.records, session_token(request))
     response = RedirectResponse("/login", status_code=303)
-    response.delete_cookie(SESSION_COOKIE, path="/")
+    forget_session(response, secure=request_is_secure(request))
     return response

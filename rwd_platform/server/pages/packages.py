@@ -12,7 +12,7 @@ from rwd_platform.flows.release_gate import may_read
 from rwd_platform.flows.withdraw_notices import notices_of
 from rwd_platform.records.tables import EvidencePackage, Study
 from rwd_platform.server import package_files, queries, releases
-from rwd_platform.server.api.packages import DownloadsPackages, ReadsPackages, TracesNumbers
+from rwd_platform.server.api.packages import DownloadsPackages, ReadsPackages, TracesNumbers, VerifiesPackages
 from rwd_platform.server.deps import PlatformDep, Visitor
 from rwd_platform.server.templating import render
 
@@ -71,7 +71,9 @@ def get_package_file(visitor: DownloadsPackages, platform: PlatformDep, package_
 
 
 @router.post("/packages/{package_id}/verify")
-def post_verify(visitor: ReadsPackages, request: Request, platform: PlatformDep, package_id: str) -> Response:
+def post_verify(
+    visitor: VerifiesPackages, request: Request, platform: PlatformDep, package_id: str
+) -> Response:
     """Verify now, and show the counts: a fragment for htmx, a page without it."""
     package = _package(visitor, platform, package_id)
     outcome = package_files.verify(platform, visitor, package)

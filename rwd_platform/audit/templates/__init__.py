@@ -1,0 +1,1 @@
+"""What travels with an exported log. `verify_log.py` stands alone: it imports nothing of ours."""
