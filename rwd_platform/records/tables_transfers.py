@@ -1,4 +1,4 @@
-"""What leaves for another legal entity: who the parties are, the papers on file, each transfer, and the persons counted."""
+"""What leaves for another legal entity: the parties, the papers on file, each provision, and the persons counted."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ DOMESTIC_DUTIES = ("impact_assessment", "notice_consent", "guardian_consent")
 
 
 def party(id: str, **differs: str) -> LegalParty:
-    """A legal entity of the mainland that was checked: neither foreign-controlled, nor a state organ, nor restricted."""
+    """A legal entity of the mainland, checked: neither foreign-controlled, nor a state organ, nor restricted."""
     stated = {
         "country": "CN", "foreign_controlled": "no", "state_organ": "no", "restricted": "no",
         "checked_on": "2026-01-05", "contact": "dpo@example.org", "group_name": "",
