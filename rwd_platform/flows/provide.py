@@ -10,7 +10,7 @@ everybody else from the moment it is made, so that two releases below a threshol
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,8 +23,9 @@ from rwd_platform.core.canonical import sha256_of
 from rwd_platform.core.clock import as_text, shanghai_date
 from rwd_platform.core.errors import Exit, PlatformError, Problem
 from rwd_platform.core.ids import new_id
+from rwd_platform.core.text import Bilingual
 from rwd_platform.flows.platform import Platform
-from rwd_platform.flows.provision_facts import Asked, Evaluation, Genetics, evaluate, sealed_persons
+from rwd_platform.flows.provision_facts import UNKNOWN, Asked, Evaluation, Genetics, evaluate, sealed_persons
 from rwd_platform.flows.provision_people import Share, shares_of
 from rwd_platform.flows.review_anonymity import is_reviewed_as_anonymous
 from rwd_platform.log.entry import Act, Actor, Object
@@ -51,8 +52,8 @@ _OPEN = (ProvisionState.HELD, ProvisionState.BLOCKED, ProvisionState.RESERVED)
 
 PROVISION_HELD = Problem(
     code="release.provision_held",
-    zh="发布 {release} 已批准，但今天还不能提供：{why_zh}",
-    en="Release {release} is approved, and may not go today: {why}",
+    zh="发布 {release} 已批准，但今天还不能提供：{why_zh}。",
+    en="Release {release} is approved, and may not go today: {why}.",
     next_zh="请由相应负责人补齐后再执行发布；批准继续有效。",
     next_en="Let whoever is named supply it and carry the release out again; the approvals stand.",
     http=409,
@@ -87,8 +88,12 @@ class Leaving:
 def leaving(platform: Platform, actor: Actor, asked: OutputRelease) -> Leaving:
     """Reads the package, its lock and its protocol; seconds for a large one, so never inside a transaction."""
     package = platform.records.get(EvidencePackage, asked.package_id)
-    pack = pack_in_force(NATIONAL, shanghai_date(platform.clock()))
-    return Leaving(platform, actor, asked, package, _content(platform, package), pack)
+    return Leaving(platform, actor, asked, package, _content(platform, package), national_pack(platform))
+
+
+def national_pack(platform: Platform) -> RulePack:
+    """The national rules of today in China."""
+    return pack_in_force(NATIONAL, shanghai_date(platform.clock()))
 
 
 def decide_provisions(leaving: Leaving) -> list[Provision]:
@@ -134,10 +139,27 @@ def provisions_of(platform: Platform, source_id: str) -> Sequence[Provision]:
         return provisions_in(session, source_id)
 
 
-def provision_held(release_id: str, rows: Sequence[Provision]) -> PlatformError:
-    """Why a release stays: the first answer that is not ALLOW, in the rules' own words."""
-    first = next(row for row in rows if row.verdict != "ALLOW")
-    return PROVISION_HELD.error(release=release_id, why=first.decision["en"], why_zh=first.decision["zh"])
+def provision_held(release_id: str, rows: Sequence[Provision], pack: RulePack) -> PlatformError:
+    """Why a release stays: the first answer that is not ALLOW."""
+    why = why_not(next(row for row in rows if row.verdict != "ALLOW").decision, pack)
+    return PROVISION_HELD.error(release=release_id, why=why.en, why_zh=why.zh)
+
+
+def why_not(decision: Mapping[str, Any], pack: RulePack) -> Bilingual:
+    """What is missing, unknown or prohibited, in the pack's words and without a count.
+
+    For readers of a release whom the exporter's ledger does not concern.
+    """
+    if decision.get("unknown"):
+        said = [UNKNOWN[one] for one in decision["unknown"] if one in UNKNOWN]
+    elif decision.get("missing"):
+        said = [pack.duties[one].sentence for one in decision["missing"] if one in pack.duties]
+        lacking = Bilingual("缺少", "missing: ")
+        said = [Bilingual(lacking.zh + said[0].zh, lacking.en + said[0].en), *said[1:]] if said else []
+    else:
+        known = {rule.id: rule.sentence for rule in pack.rules}
+        said = [known[one] for one in decision.get("rules", ()) if one in known and "{" not in known[one].zh]
+    return Bilingual("；".join(one.zh for one in said), "; ".join(one.en for one in said))
 
 
 def logged(rows: Sequence[Provision]) -> list[dict[str, Any]]:

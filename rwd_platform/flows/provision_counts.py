@@ -19,7 +19,7 @@ from rwd_platform.compliance.ledger import Ledger, Persons
 from rwd_platform.compliance.person_sets import PersonSet
 from rwd_platform.core.clock import shanghai_date
 from rwd_platform.flows.platform import Platform
-from rwd_platform.flows.provision_facts import _opened
+from rwd_platform.flows.provision_facts import opened_persons
 from rwd_platform.records.tables import PersonPosting, Provision
 
 
@@ -82,7 +82,7 @@ def opened_parts(platform: Platform, postings: Sequence[PersonPosting]) -> list[
             provision=rows[one.provision_id],
             on=day_of(one.posted_at or one.reserved_at),
             posted=bool(one.posted_at),
-            persons=_opened(platform, one),
+            persons=opened_persons(platform, one),
         )
         for one in ordered
     ]

@@ -114,7 +114,7 @@ def evaluate(
     giver, taker = party_in(session, asked.exporter), _recipient(session, asked.recipient)
     persons = PersonSet.of() if asked.anonymised else asked.persons
     year = _postings(session, asked.exporter, on.year, provision_id)
-    sets = [_opened(platform, one) for one in year]
+    sets = [opened_persons(platform, one) for one in year]
     to_recipient = {place for place, one in enumerate(year) if one.recipient_id == asked.recipient}
     counted = count(persons, sets, to_recipient)
     unknown = tuple(_unknown(asked, giver, taker))
@@ -252,7 +252,7 @@ def sealed_persons(platform: Platform, provision_id: str, persons: PersonSet) ->
     return sealed_bytes(platform, _HEAD, (POSTING, provision_id), persons.to_bytes())
 
 
-def _opened(platform: Platform, row: PersonPosting) -> PersonSet:
+def opened_persons(platform: Platform, row: PersonPosting) -> PersonSet:
     """Nothing stored is believed: what does not open, or is not as many as the row says, is not counted as less."""
     plain = opened_bytes(platform, _HEAD, (POSTING, row.provision_id), row.sealed)
     try:

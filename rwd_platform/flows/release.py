@@ -40,6 +40,7 @@ from rwd_platform.flows.provide import (
     decide_provisions,
     leaving,
     logged,
+    national_pack,
     post_provisions,
     provision_held,
 )
@@ -266,7 +267,7 @@ def release(platform: Platform, actor: Actor, release_id: str) -> OutputRelease:
         make_checkpoint(platform.records, platform.log_signer, "release")
         return done
     if done.state != ReleaseState.REFUSED:  # `release.held` is in the log
-        raise provision_held(release_id, provisions)
+        raise provision_held(release_id, provisions, national_pack(platform))
     if done.verdict["outcome"] == "fail":  # `release.refused` is in the log
         raise below_threshold(done)
     found = unseen[0]

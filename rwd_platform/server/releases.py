@@ -18,7 +18,8 @@ from rwd_platform.core.errors import PlatformError
 from rwd_platform.core.text import Bilingual
 from rwd_platform.flows import release_votes as flow
 from rwd_platform.flows.platform import Platform
-from rwd_platform.flows.provide import provisions_of
+from rwd_platform.flows.provide import national_pack, provisions_of, why_not
+from rwd_platform.flows.provision_view import sees_counts
 from rwd_platform.flows.release_circles import registered_circles
 from rwd_platform.flows.release_ledger import ARD, PUBLIC
 from rwd_platform.flows.release_links import links_of
@@ -134,6 +135,9 @@ class ReleaseView:
     words_in: int  # how many have given their word, shown or not
     files: tuple[FileView, ...]
     provisions: tuple[Provision, ...]
+    provision_words: Mapping[
+        str, Bilingual
+    ]  # by provision: the decision; without counts for whom they do not concern
     organisations: Mapping[str, Bilingual]
     links: tuple[ReleaseLink, ...]
     may_vote: bool
@@ -182,6 +186,7 @@ def view(platform: Platform, visitor: Visitor, release_id: str) -> ReleaseView:
     votes = flow.votes_of(platform, asked.id)
     has_voted = any(cast.approver_id == visitor.actor.id for cast in votes)
     involved = visitor.actor.id in flow.involved_in(platform, asked)
+    provisions = tuple(provisions_of(platform, asked.id))
     own_request = can(visitor.actor, "release.request", asked.organisation_id)
     is_public = asked.circle == PUBLIC
     return ReleaseView(
@@ -210,7 +215,8 @@ def view(platform: Platform, visitor: Visitor, release_id: str) -> ReleaseView:
         ),
         words_in=len(votes),
         files=_files(platform, package, asked),
-        provisions=tuple(provisions_of(platform, asked.id)),
+        provisions=provisions,
+        provision_words={row.id: _said(platform, visitor, row) for row in provisions},
         organisations={
             row.id: Bilingual(row.name_zh, row.name_en) for row in platform.records.all(select(Organisation))
         },
@@ -320,6 +326,12 @@ def _word(part: str) -> Bilingual:
         return _PARTS[part]
     zh, en = first_names("zh").get(part, part), first_names("en").get(part, part.replace("_", " "))
     return Bilingual(zh, en)
+
+
+def _said(platform: Platform, visitor: Visitor, row: Provision) -> Bilingual:
+    if row.decision and sees_counts(visitor.actor):
+        return Bilingual(row.decision["zh"], row.decision["en"])
+    return why_not(row.decision, national_pack(platform)) if row.verdict != "ALLOW" else Bilingual("", "")
 
 
 def _organisations(platform: Platform) -> Mapping[str, Bilingual]:

@@ -160,7 +160,8 @@ def test_refusals_do_not_flood_the_log_and_do_not_lock_the_system_out(
     ("changed", "field"),
     [({"grant_type": "password"}, "grant_type"), ({"grant_type": ""}, "grant_type"),
      ({"client_assertion_type": "jwt"}, "client_assertion_type"), ({"client_assertion": ""}, "client_assertion"),
-     ({"scope": "upload.create study.read"}, "scope"), ({"scope": "*"}, "scope"), ({"scope": "people.manage"}, "scope")],
+     ({"scope": "upload.create study.read"}, "scope"), ({"scope": "*"}, "scope"),
+     ({"scope": "people.manage"}, "scope")],
 )  # fmt: skip
 def test_a_request_that_lacks_something_says_what(
     platform: Platform, client: MachineClient, changed: dict[str, str], field: str

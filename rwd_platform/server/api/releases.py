@@ -27,6 +27,18 @@ Recalls = Annotated[Visitor, Depends(Door("provision.recall"))]
 VotesOnReleases = Annotated[Visitor, Depends(Door("release.approve"))]
 
 
+# Of a provision's decision what every reader of the release is told; its sentences hold the exporter's counts.
+_TOLD = (
+    "verdict",
+    "personal_information_path",
+    "genetic_resources_path",
+    "missing",
+    "unknown",
+    "rules",
+    "rule_pack",
+)
+
+
 class ReleaseIn(BaseModel):
     """`recipient`: public | insurer | sponsor | researcher | competent_authority.
 
@@ -145,7 +157,12 @@ class ReleaseOut(Out):
             VoteOut.model_validate(cast).model_copy(update={"word": str(word_of(cast))}) for cast in shown
         ]
         provisions = [
-            {"id": one.id, "exporter": one.organisation_id, "state": one.state, **dict(one.decision)}
+            {
+                "id": one.id,
+                "exporter": one.organisation_id,
+                "state": one.state,
+                **{key: one.decision.get(key) for key in _TOLD},
+            }
             for one in provisions_of(platform, asked.id)
         ]
         return cls.model_validate(asked).model_copy(update={"votes": votes, "provisions": provisions})
