@@ -68,7 +68,7 @@ def test_filters_are_plain_addresses_and_can_be_passed_on(as_user: LogIn, query:
     assert sum(rows(page) for page in pages) == len(wanted) > 0
     assert max(rows(page) for page in pages) <= 100
     for page in pages:
-        assert f"符合条件的有 {len(wanted)} 项，共 {len(LABELS)} 项" in page
+        assert f"符合条件的有 {len(wanted)} 项，共 {len(LABELS):,} 项" in page
 
 
 @pytest.mark.parametrize(
