@@ -748,11 +748,20 @@ def columns_of(fields: Dict[str, Any]) -> Optional[Tuple[Any, ...]]:
         return None
 
 
-def check_row(row: Row, sequence: int, name: str, profile: str, findings: Findings) -> None:
-    """The body is a canonical entry of this log, and the searchable columns say what it says."""
+def fields_of(row: Row) -> Optional[Dict[str, Any]]:
+    """What the entry says; None for bytes that are no canonical entry."""
     try:
-        fields = read_body(row.body)
+        fields: Dict[str, Any] = read_body(row.body)
     except (ValueError, RecursionError):
+        return None
+    return fields
+
+
+def check_row(
+    row: Row, fields: Optional[Dict[str, Any]], sequence: int, name: str, profile: str, findings: Findings
+) -> None:
+    """The body is a canonical entry of this log, and the searchable columns say what it says."""
+    if fields is None:
         findings.add("body", sequence, where="canonical JSON")
         return
     if fields.get("v") != FORMAT_VERSION:
@@ -770,14 +779,11 @@ def check_row(row: Row, sequence: int, name: str, profile: str, findings: Findin
                 findings.add("column", sequence, where=column)
 
 
-def sequence_of(row: Row, expected: int) -> int:
+def sequence_of(row: Row, fields: Optional[Dict[str, Any]], expected: int) -> int:
     """As the row is filed; in a folder, as the entry itself says."""
     if row.columns is not None:
         return row.sequence if isinstance(row.sequence, int) else -1
-    try:
-        said = read_body(row.body).get("seq")
-    except (ValueError, RecursionError):
-        return expected
+    said = None if fields is None else fields.get("seq")
     return said if isinstance(said, int) and not isinstance(said, bool) else expected
 
 
@@ -809,12 +815,13 @@ class Walk:
                 self.count_nodes(tree)
 
     def take(self, row: Row) -> None:
-        sequence = sequence_of(row, self.expected)
+        fields = fields_of(row)
+        sequence = sequence_of(row, fields, self.expected)
         if sequence != self.expected:
             self.findings.add("gap", sequence, expected=self.expected)
             self.whole = False
         self.expected, self.count = sequence + 1, self.count + 1
-        check_row(row, sequence, self.name, self.profile, self.findings)
+        check_row(row, fields, sequence, self.name, self.profile, self.findings)
         if self.whole:
             for tree in self.trees:
                 tree.append(row.body)
