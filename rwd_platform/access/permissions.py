@@ -169,7 +169,7 @@ PERMISSIONS: Mapping[Role, Mapping[Action, Scope]] = {
         Action.MEMBER_MANAGE: _OWN,  # of a study that they registered themselves (flows/members.py)
         Action.LINKAGE_READ: _ANY,  # rounded counts of sources, no person
         Action.INSTRUMENT_READ: _ANY,  # what a release still lacks, to ask for it
-        Action.PROVISION_READ: _ANY,  # counts and papers; which releases, their own lists say
+        Action.PROVISION_READ: _ANY,  # of hospitals, for their own releases: flows/provision_view.py
     },
     # Reads and re-computes everything that evidence rests on; changes nothing.
     Role.REGULATOR: {

@@ -45,6 +45,7 @@ from rwd_platform.flows.release_circles import registered_circles
 from rwd_platform.flows.release_ledger import PUBLIC
 from rwd_platform.log.entry import Actor
 from rwd_platform.records.lifecycles import ProvisionState, ReleaseState
+from rwd_platform.records.records import NOT_FOUND
 from rwd_platform.records.tables import (
     InstrumentRecord,
     Organisation,
@@ -119,12 +120,27 @@ def provisions(
         if value:
             query = query.where(col(column) == value)
     rows = visible_rows(platform.records, actor, Action.PROVISION_READ, platform.records.all(query))
-    return [row for row in rows if not wanted.lacks or wanted.lacks in lacking(row)]
+    mine = _of_own_releases(platform, actor, rows)
+    return [row for row in mine if not wanted.lacks or wanted.lacks in lacking(row)]
 
 
 def provision(platform: Platform, actor: Actor, id: str) -> Provision:
-    """One of them; absent and hidden raise alike."""
-    return get_visible(platform.records, actor, Action.PROVISION_READ, Provision, id)
+    """One of them; absent and hidden raise alike, and leave the same entry."""
+    row = get_visible(platform.records, actor, Action.PROVISION_READ, Provision, id)
+    with refusals_recorded(platform.records, actor, Action.PROVISION_READ, Provision.__tablename__, id):
+        if not _of_own_releases(platform, actor, [row]):
+            raise NOT_FOUND.error(kind=Provision.__tablename__, id=id)
+    return row
+
+
+def _of_own_releases(platform: Platform, actor: Actor, rows: Sequence[Provision]) -> list[Provision]:
+    """A researcher sees the provisions of releases that are theirs to see; exporters are hospitals, never theirs."""
+    if actor.role != Role.RESEARCHER:
+        return list(rows)
+    wanted = {row.source_id for row in rows}
+    releases = platform.records.all(select(OutputRelease).where(col(OutputRelease.id).in_(wanted)))
+    seen = {one.id for one in visible_rows(platform.records, actor, Action.RELEASE_READ, releases)}
+    return [row for row in rows if row.source_id in seen]
 
 
 def lacking(row: Provision) -> tuple[str, ...]:

@@ -38,8 +38,11 @@ KINDS = (
 # What an organisation on record is as a recipient. It stands in the register by being on record.
 _KIND_OF: Mapping[str, str] = {
     "authority": AUTHORITY,
+    "cyberspace": AUTHORITY,
+    "insurer": "insurer",
     "sponsor": "sponsor",
     "hospital": "researcher",
+    "institute": "researcher",
     "operator": "researcher",
 }
 

@@ -245,8 +245,17 @@ def test_a_role_without_the_permission_sees_nothing_and_a_researcher_no_count(pl
         view.provisions(platform, OPERATOR)
     assert refused.value.code == "access.not_allowed"
     put_everything(platform)
-    decided(part(platform, 1, keys(1, 3)))
-    assert len(view.provisions(platform, RESEARCHER)) == 1
+    mine, others = part(platform, 1, keys(1, 3)), part(platform, 2, keys(1, 3))
+    others.asked.organisation_id = "org-elsewhere"
+    for one in (mine, others):
+        put(platform, one.asked)
+    seen, hidden = decided(mine), decided(others)
+    assert view.provisions(platform, RESEARCHER) == [seen]  # of releases that are theirs to see
+    assert view.provision(platform, RESEARCHER, seen.id) == seen
+    for absent in (hidden.id, "provision-none"):
+        with pytest.raises(PlatformError) as refused:
+            view.provision(platform, RESEARCHER, absent)
+        assert refused.value.code == "records.not_found"
     assert view.ledger_of_year(platform, RESEARCHER, 2026) == [] and not view.sees_counts(RESEARCHER)
 
 
