@@ -173,6 +173,7 @@ def write_the_cohort(one: Walk, text: str) -> tuple[str, list[int | None], list[
     page.click('nav.side a[href="/cohorts"]')
     page.select_option("#begin", "")
     page.click('form[action="/cohorts"] button')
+    page.wait_for_load_state("load")  # what is typed before the page's script is there asks for nothing
     page.fill(
         "#definition",
         text.replace(MENDED, MENDED.replace("0]", "30]")),
@@ -207,6 +208,7 @@ def explain_one_patient(browser: Any, site: Site, language: str, text: str) -> N
     page.goto(f"{site.url}/cohorts")
     page.select_option("#begin", "")
     page.click('form[action="/cohorts"] button')
+    page.wait_for_load_state("load")  # what is typed before the page's script is there asks for nothing
     page.fill("#definition", text)
     page.wait_for_selector(".drawing-attrition", timeout=120_000)
     patients = Lake(site.platform.layout).read("patient", ["patient_id", "birth_date"])
