@@ -7,7 +7,6 @@ import pytest
 from rwd_platform.compliance.decide import decide
 from rwd_platform.compliance.rulepack import load_pack
 from rwd_platform.core.errors import PlatformError
-from rwd_platform.flows.transfer import RULE_PACK
 from rwd_platform.server import transfer_form
 from rwd_platform.server.transfer_form import QUESTIONS, Answers
 from tests.conftest import StandingClock
@@ -35,7 +34,7 @@ def test_a_filled_form_is_the_case_that_the_command_takes():
     """Page and `rwd transfer decide` put the same question."""
     facts = transfer_form.facts(Answers(values=_filled(100_000)))
     assert facts == case(100_000)
-    assert decide(facts, load_pack(RULE_PACK)).verdict == "HOLD"
+    assert decide(facts, load_pack()).verdict == "HOLD"
 
 
 def test_an_empty_form_decides_nothing(clock: StandingClock):
@@ -43,7 +42,7 @@ def test_an_empty_form_decides_nothing(clock: StandingClock):
     answers = transfer_form.blank("", clock())
     assert {key for key, value in answers.values.items() if value} == {"on"}
     with pytest.raises(PlatformError) as error:
-        decide(transfer_form.facts(answers), load_pack(RULE_PACK))
+        decide(transfer_form.facts(answers), load_pack())
     assert error.value.code == "transfer.missing_key"
 
 
@@ -60,7 +59,7 @@ def test_every_choice_of_the_form_is_one_that_the_rules_take(question: transfer_
                 "free_trade_zone_pack.route_if_listed": "CONTRACT_OR_CERT",
             }
         facts = transfer_form.facts(Answers(values=filled))
-        decide(facts, load_pack(RULE_PACK))
+        decide(facts, load_pack())
         assert transfer_form.answer_of(question, transfer_form.flat(facts)[question.key]) == words
 
 
@@ -69,5 +68,5 @@ def test_a_count_that_is_no_count_is_refused_by_name(hostile: str):
     """Nothing is read into a number that was not one."""
     facts = transfer_form.facts(Answers(values={**_filled(), "persons.sensitive.count": hostile}))
     with pytest.raises(PlatformError) as error:
-        decide(facts, load_pack(RULE_PACK))
+        decide(facts, load_pack())
     assert "persons.sensitive.count" in error.value.en
