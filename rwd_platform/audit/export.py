@@ -84,9 +84,9 @@ def _write_leaves(source: RecordsSource, tree: TreeHash, count: int, path: Path)
 def _notes(session: Session, trees: tuple[TreeHash, ...]) -> Iterator[dict[str, Any]]:
     driver = Driver.of(session.connection())
     for tree in trees:
-        query = f"SELECT size, note, at, why FROM {CHECKPOINT_TABLE[tree.name]} ORDER BY size"  # noqa: S608
+        query = f"SELECT size, note, at, why FROM {CHECKPOINT_TABLE[tree.name]} ORDER BY size"  # noqa: S608 - a table of ours by its name
         for size, note, at, why in driver.run(query):
             yield {"kind": "checkpoint", "size": size, "note": note, "at": at, "why": why}
-    query = f"SELECT size, witness, note FROM {COSIGNATURE_TABLE} ORDER BY origin, size, witness"  # noqa: S608
+    query = f"SELECT size, witness, note FROM {COSIGNATURE_TABLE} ORDER BY origin, size, witness"  # noqa: S608 - a table of ours by its name
     for size, witness, note in driver.run(query):
         yield {"kind": "cosignature", "size": size, "witness": witness, "note": note}

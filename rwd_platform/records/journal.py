@@ -150,7 +150,7 @@ def _insert_nodes(driver: Driver, entries: Sequence[Entry], tree: TreeHash) -> N
             level, position, hashed = level + 1, position >> 1, digest(b"\x01" + left + hashed)
             made[level, position] = hashed
     rows = [(level, position, hashed) for (level, position), hashed in made.items()]
-    driver.run_many(f"INSERT INTO {table} (level, position, hash) VALUES (?, ?, ?)", rows)  # noqa: S608
+    driver.run_many(f"INSERT INTO {table} (level, position, hash) VALUES (?, ?, ?)", rows)  # noqa: S608 - a table of ours by its name
 
 
 def node_reader(connection: Connection, tree: TreeHash) -> Callable[[int, int], bytes]:
@@ -159,7 +159,7 @@ def node_reader(connection: Connection, tree: TreeHash) -> Callable[[int, int], 
 
 
 def _node_reader(driver: Driver, tree: TreeHash) -> Callable[[int, int], bytes]:
-    statement = f"SELECT hash FROM {NODE_TABLE[tree.name]} WHERE level = ? AND position = ?"  # noqa: S608
+    statement = f"SELECT hash FROM {NODE_TABLE[tree.name]} WHERE level = ? AND position = ?"  # noqa: S608 - a table of ours by its name
 
     def read(level: int, position: int) -> bytes:
         row = driver.run(statement, (level, position)).fetchone()

@@ -112,7 +112,7 @@ def by_file(
 
 
 def sorted_findings(findings: Sequence[object]) -> Found:
-    pairs = [(one.rule, one.sequence) for one in findings]  # type: ignore[attr-defined]
+    pairs = [(one.rule, one.sequence) for one in findings]  # type: ignore[attr-defined]  # findings of either verifier
     return sorted(pairs, key=lambda pair: (pair[0], -1 if pair[1] is None else pair[1]))
 
 

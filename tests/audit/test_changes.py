@@ -27,7 +27,7 @@ PASSWORD_HASH = "planted-password-hash"
 
 
 def act(action: str = "organisation.registered", **more: object) -> Act:
-    return Act(Actor("u", "operator", "org"), action, Object("organisation", "org-1"), **more)  # type: ignore[arg-type]
+    return Act(Actor("u", "operator", "org"), action, Object("organisation", "org-1"), **more)  # type: ignore[arg-type]  # fields of an act, as the test names them
 
 
 def hospital(name: str = "First", id: str = "org-1") -> Organisation:

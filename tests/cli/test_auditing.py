@@ -47,7 +47,7 @@ def backup_of(home: Path, folder: Path) -> Path:
 
 
 def rules(answer: object) -> list[str]:
-    return [one["rule"] for one in answer.document["findings"]]  # type: ignore[attr-defined]
+    return [one["rule"] for one in answer.document["findings"]]  # type: ignore[attr-defined]  # a document of JSON
 
 
 def test_an_export_verifies_by_itself_and_does_not_hold_the_key(rwd: Rwd, home: Path, tmp_path: Path) -> None:

@@ -335,9 +335,9 @@ def test_one_plan_more_is_never_later(
         ([], [plan("2026-12-01", sensitive=-1)]),
         ([], [plan("2026-12-01", general=-1)]),
         ([Posting(ON, True, 0)], []),
-        ([Posting(ON, 1.5, 0)], []),  # type: ignore[arg-type]
-        ([], [Plan(ON, 0, "5")]),  # type: ignore[arg-type]
-        ([], [Plan(ON, None, 0)]),  # type: ignore[arg-type]
+        ([Posting(ON, 1.5, 0)], []),  # type: ignore[arg-type]  # what must be refused
+        ([], [Plan(ON, 0, "5")]),  # type: ignore[arg-type]  # what must be refused
+        ([], [Plan(ON, None, 0)]),  # type: ignore[arg-type]  # what must be refused
     ],
 )
 def test_a_count_that_cannot_be_is_refused(postings: list[Posting], plans: list[Plan]) -> None:

@@ -26,7 +26,7 @@ LETTERS = re.compile(r"[A-Za-z]{3}")
 
 def paper(kind: str = "impact_assessment", **differs: object) -> Instrument:
     stated = Instrument("paper-1", kind, "org-hospital-a", "No. 1", MAY, None, Scope())
-    return replace(stated, **differs)  # type: ignore[arg-type]
+    return replace(stated, **differs)  # type: ignore[arg-type]  # fields as the test names them
 
 
 # -- in force -----------------------------------------------------------------------------------------------------

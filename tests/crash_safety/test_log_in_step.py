@@ -64,7 +64,7 @@ def killed_once(url: str, seed: str, after: float, *, first: bool = False) -> li
 
 
 def entries_of(records: Records) -> list[dict[str, object]]:
-    return [json.loads(row.body) for row in records.all(select(AuditEntry).order_by(AuditEntry.sequence))]  # type: ignore[arg-type]
+    return [json.loads(row.body) for row in records.all(select(AuditEntry).order_by(AuditEntry.sequence))]  # type: ignore[arg-type]  # SQLModel types columns as values
 
 
 def settle(records: Records) -> None:
@@ -92,7 +92,7 @@ def check_in_step(records: Records, promised: list[tuple[str, str]], since: int 
     wanted: dict[str, str] = {}
     groups: Counter[str] = Counter()
     for entry in entries:
-        thing: dict[str, str] = entry["object"]  # type: ignore[assignment]
+        thing: dict[str, str] = entry["object"]  # type: ignore[assignment]  # an entry of JSON
         if entry["action"] == "organisation.registered":
             parts = [f"{thing['id']}/{part}" for part in range(int(thing["version"]))]
             wanted.update(dict.fromkeys(parts, "first"))

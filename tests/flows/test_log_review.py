@@ -57,7 +57,7 @@ def opened(platform: Platform, actor: Actor = OFFICER, **chosen: str) -> LogRevi
 
 def code_of(work: object, *given: object, **named: object) -> str:
     with pytest.raises(PlatformError) as caught:
-        work(*given, **named)  # type: ignore[operator]
+        work(*given, **named)  # type: ignore[operator]  # any call that must fail
     return caught.value.code
 
 

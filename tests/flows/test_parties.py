@@ -60,7 +60,7 @@ def refused(code: str, work: Callable[..., object], *args: Any) -> PlatformError
 
 
 def entries(platform: Platform, action: str = "party.recorded") -> list[dict[str, Any]]:
-    rows = platform.records.all(select(AuditEntry).order_by(AuditEntry.sequence))  # type: ignore[arg-type]
+    rows = platform.records.all(select(AuditEntry).order_by(AuditEntry.sequence))  # type: ignore[arg-type]  # SQLModel types columns as values
     return [json.loads(row.body) for row in rows if row.action == action]
 
 

@@ -219,7 +219,7 @@ def test_nor_by_a_change_of_role_and_a_disabled_account_frees_the_person(platfor
     by = first(platform)
     old, _ = add(platform, by, "he.machines", "operator", name="何以安")
     new, _ = add(platform, by, "he.research", "researcher", name="何以安")
-    change = lambda: people.change_role(platform, by, new.id, "auditor", "org-operator", WHY)  # noqa: E731
+    change = lambda: people.change_role(platform, by, new.id, "auditor", "org-operator", WHY)  # noqa: E731 - one line asked twice
     assert code(change) == "people.separated_roles"
     people.disable(platform, by, old.id, WHY)
     assert change().role == "auditor"

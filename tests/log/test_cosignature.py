@@ -56,8 +56,8 @@ def test_the_line_is_key_id_time_and_signature(note: str) -> None:
 
 def test_another_implementation_verifies_it_and_reads_our_key(note: str) -> None:
     """tlog-scales finds the line by our verifier key's text, and its time."""
-    tlog = pytest.importorskip("tlog_scales.tlog")
-    signing = pytest.importorskip("tlog_scales.signing")
+    tlog = pytest.importorskip("tlog_scales.tlog", reason="the other implementation is not installed")
+    signing = pytest.importorskip("tlog_scales.signing", reason="the other implementation is not installed")
     key = signing.Vkey.from_string(VerifierKey(WITNESS.name, WITNESS.public_key).text)
     read = tlog.Checkpoint.from_text(cosigned(note))
     read.verify(key)

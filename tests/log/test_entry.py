@@ -137,7 +137,7 @@ def test_entries_written_the_quick_way_are_canonical_json(
 
 def test_what_is_no_text_is_written_or_refused_as_ever() -> None:
     """A reason that is nothing, or a number: canonical JSON has a form for them; a lone surrogate has none."""
-    odd = Act(ACT.actor, ACT.action, ACT.object, reason=None)  # type: ignore[arg-type]
+    odd = Act(ACT.actor, ACT.action, ACT.object, reason=None)  # type: ignore[arg-type]  # what no caller may pass
     assert json.loads(entry_of(odd).body)["reason"] is None
     with pytest.raises(ValueError):
         entry_of(Act(ACT.actor, ACT.action, ACT.object, reason="\ud800"))

@@ -24,8 +24,8 @@ from rwd_platform.signing.ed25519 import Signer
 from tests.log.test_merkle import FORGED, LEAVES, MOST, READ
 
 tlog = pytest.importorskip("tlog_scales.tlog", reason="the other implementation is a test's requirement")
-reader = pytest.importorskip("tlog_scales.reader")
-signing = pytest.importorskip("tlog_scales.signing")
+reader = pytest.importorskip("tlog_scales.reader", reason="the other implementation is not installed")
+signing = pytest.importorskip("tlog_scales.signing", reason="the other implementation is not installed")
 
 SIZES = range(1, MOST + 1)
 
