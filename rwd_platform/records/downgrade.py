@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import sqlalchemy as sa
 
 from rwd_platform.core.errors import Exit, Problem
@@ -49,9 +51,7 @@ WITHDRAWALS_WOULD_BE_LOST = Problem(
 
 def check_withdrawals_are_kept(connection: sa.Connection) -> None:
     """For migration 0004. Raises `database.downgrade_forgets_withdrawals` before anything is dropped."""
-    filled = [name for name in ("withdrawal", "legal_hold", "erasure_request") if _has_rows(connection, name)]
-    if filled:
-        raise WITHDRAWALS_WOULD_BE_LOST.error(tables=", ".join(filled))
+    _check_empty(connection, ("withdrawal", "legal_hold", "erasure_request"), WITHDRAWALS_WOULD_BE_LOST)
 
 
 QUESTIONS_WOULD_BE_LOST = Problem(
@@ -69,9 +69,7 @@ QUESTIONS_WOULD_BE_LOST = Problem(
 
 def check_questions_are_kept(connection: sa.Connection) -> None:
     """For migration 0005. Raises `database.downgrade_forgets_questions` before anything is dropped."""
-    filled = [name for name in ("quality_question", "fitness_answer") if _has_rows(connection, name)]
-    if filled:
-        raise QUESTIONS_WOULD_BE_LOST.error(tables=", ".join(filled))
+    _check_empty(connection, ("quality_question", "fitness_answer"), QUESTIONS_WOULD_BE_LOST)
 
 
 COHORTS_WOULD_BE_LOST = Problem(
@@ -129,11 +127,9 @@ PROVISIONS_WOULD_BE_LOST = Problem(
 
 def check_provisions_are_kept(connection: sa.Connection) -> None:
     """For migration 0009. Raises `database.downgrade_forgets_provisions` before anything is dropped."""
-    filled = [
-        name for name in ("legal_party", "instrument", "provision", "person_posting") if _has_rows(connection, name)
-    ]
-    if filled:
-        raise PROVISIONS_WOULD_BE_LOST.error(tables=", ".join(filled))
+    _check_empty(
+        connection, ("legal_party", "instrument", "provision", "person_posting"), PROVISIONS_WOULD_BE_LOST
+    )
 
 
 GRANTS_WOULD_BE_LOST = Problem(
@@ -154,9 +150,7 @@ GRANTS_WOULD_BE_LOST = Problem(
 def check_grants_are_kept(connection: sa.Connection) -> None:
     """For migration 0011. Raises `database.downgrade_forgets_grants` before anything is dropped."""
     tables = ("second_factor", "machine_client", "project_grant", "inspection")
-    filled = [name for name in tables if _has_rows(connection, name)]
-    if filled:
-        raise GRANTS_WOULD_BE_LOST.error(tables=", ".join(filled))
+    _check_empty(connection, tables, GRANTS_WOULD_BE_LOST)
 
 
 LOG_WOULD_BE_LOST = Problem(
@@ -174,9 +168,7 @@ LOG_WOULD_BE_LOST = Problem(
 
 def check_log_is_kept(connection: sa.Connection) -> None:
     """For migration 0010. Raises `database.downgrade_forgets_log` before anything is dropped."""
-    filled = [name for name in ("audit_node_sm3", "audit_cosignature", "log_review") if _has_rows(connection, name)]
-    if filled:
-        raise LOG_WOULD_BE_LOST.error(tables=", ".join(filled))
+    _check_empty(connection, ("audit_node_sm3", "audit_cosignature", "log_review"), LOG_WOULD_BE_LOST)
 
 
 def check_circles_are_kept(connection: sa.Connection) -> None:
@@ -187,9 +179,14 @@ def check_circles_are_kept(connection: sa.Connection) -> None:
 
 def check_nothing_is_lost(connection: sa.Connection) -> None:
     """For migration 0002. Raises `database.downgrade_destroys` before anything is dropped."""
-    filled = [name for name in _IRREPLACEABLE if _has_rows(connection, name)]
+    _check_empty(connection, _IRREPLACEABLE, DOWNGRADE_DESTROYS)
+
+
+def _check_empty(connection: sa.Connection, tables: Sequence[str], lost: Problem) -> None:
+    """Raises `lost`, naming the tables that hold rows."""
+    filled = [name for name in tables if _has_rows(connection, name)]
     if filled:
-        raise DOWNGRADE_DESTROYS.error(tables=", ".join(filled))
+        raise lost.error(tables=", ".join(filled))
 
 
 def _has_rows(connection: sa.Connection, table: str) -> bool:
