@@ -54,10 +54,12 @@ def provided(home: Path) -> dict[str, str]:
     put_circles(platform)
     put_everything(platform)
     put_everything(platform, OTHER)
+    own = part(platform, 1, keys(1, 10))
+    put(platform, own.asked)  # a researcher sees the provisions of a release that is on record and theirs
     held = part(platform, 2, keys(11, 15), minors=True)
     put(platform, party("circle-home", restricted="unknown", country="JP"))
     ids = {
-        "reserved": decided(part(platform, 1, keys(1, 10))).id,
+        "reserved": decided(own).id,
         "unknown": decided(part(platform, 3, keys(1, 2), recipient="circle-home")).id,
         "allowed": decided(held).id,
         "other": decided(part(platform, 4, keys(1, 3), exporter=OTHER)).id,
