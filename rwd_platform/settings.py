@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from rwd_platform.core.errors import Exit, Problem
 from rwd_platform.signing.keys import KeyRing, demo_key_ring, load_key_ring
+
+Network = IPv4Network | IPv6Network
 
 SETTINGS_WRONG = Problem(
     code="settings.wrong",
@@ -51,7 +54,20 @@ class Settings(BaseSettings):
     engine: str = "duckdb"  # what cohorts are counted with: duckdb, spark-local, or spark://host:port
     second_factor: Literal["required", "offered"] | None = None  # not set: required, and in the demo offered
     public_url: str = ""  # https://... as others reach the pages: what systems' assertions are addressed to
+    # CIDR networks, separated by commas, from which people reach the pages within mainland China; an address outside
+    # them is abroad. Not set: addresses say nothing, and an organisation's seat alone counts.
+    domestic_networks: str = ""
     lake_file_mb: int = Field(default=128, gt=0, le=4096)  # MiB that a file of the lake has after compaction
+
+    @field_validator("domestic_networks")
+    @classmethod
+    def _are_networks(cls, value: str) -> str:
+        _networks(value)
+        return value
+
+    @property
+    def networks(self) -> tuple[Network, ...]:
+        return _networks(self.domestic_networks)
 
     @property
     def database(self) -> str:
@@ -77,6 +93,11 @@ class Settings(BaseSettings):
         if self.root_key_file is not None:
             raise DEMO_WITH_KEY.error()
         return demo_key_ring(self.suite)
+
+
+def _networks(written: str) -> tuple[Network, ...]:
+    """Raises ValueError for what is no network; `10.0.0.1/8` is none, since somebody meant something else."""
+    return tuple(ip_network(one.strip()) for one in written.split(",") if one.strip())
 
 
 def _demo_home() -> Path | None:

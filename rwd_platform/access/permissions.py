@@ -7,11 +7,13 @@ words. Whoever may not do a thing at all learns that, whether the thing exists o
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from enum import StrEnum
 from typing import Any, TypeVar
 
 from sqlmodel import SQLModel
 
+from rwd_platform.access.policy import is_open_from_abroad
 from rwd_platform.access.projects import closed_projects, inspected_project
 from rwd_platform.access.refusals import record_refusal
 from rwd_platform.access.roles import ROLE_NAMES, Role
@@ -27,6 +29,19 @@ NOT_ALLOWED = Problem(
     en="The role “{role}” may not do “{action}”.",
     next_zh="如确有需要，请联系平台管理员调整角色。",
     next_en="If you need it, ask the platform's administrator about your role.",
+    http=403,
+    exit=Exit.REFUSED,
+)
+
+
+FROM_ABROAD = Problem(
+    code="access.from_abroad",
+    zh="您正从境外访问平台，或所属机构在境外（或尚未登记所在地），不能执行“{action}”。",
+    en="You use the platform from abroad, or your organisation is abroad or nobody recorded where it is: “{action}” is"
+    " closed.",
+    next_zh="数据从境外查看即为出境。请由研究团队向您的机构申请发布，获准后可在此下载；机构在境内的，请隐私专员登记其所在地。",
+    next_en="What is seen from abroad has left the country. Let the study's team ask for a release to your organisation"
+    " and download it here; if it is in mainland China, let a privacy officer record so.",
     http=403,
     exit=Exit.REFUSED,
 )
@@ -93,6 +108,7 @@ class Action(StrEnum):
     INSTRUMENT_READ = "instrument.read"
     PROVISION_READ = "provision.read"
     PROVISION_RECALL = "provision.recall"
+    DISCLOSURE_READ = "disclosure.read"
     PEOPLE_READ = "people.read"
     PEOPLE_MANAGE = "people.manage"
     CLIENT_MANAGE = "client.manage"
@@ -134,6 +150,7 @@ PERMISSIONS: Mapping[Role, Mapping[Action, Scope]] = {
         Action.INSTRUMENT_RECORD: _OWN,  # its contracts, consents and approvals are its own papers
         Action.INSTRUMENT_READ: _OWN,
         Action.PROVISION_READ: _OWN,  # what left of its patients, to whom
+        Action.DISCLOSURE_READ: _OWN,  # where one patient's data went, for the patient who asks
     },
     # Works on pseudonymised data of its own studies; never sees an upload.
     Role.RESEARCHER: {
@@ -207,7 +224,6 @@ PERMISSIONS: Mapping[Role, Mapping[Action, Scope]] = {
         Action.PACKAGE_VERIFY: _ANY,
         Action.TRANSFER_READ: _ANY,
         Action.LOG_READ: _ANY,
-        Action.LOG_REVIEW: _ANY,
         Action.POLICY_READ: _ANY,
         Action.RISK_READ: _ANY,
         Action.RISK_RUN: _ANY,
@@ -229,6 +245,7 @@ PERMISSIONS: Mapping[Role, Mapping[Action, Scope]] = {
         Action.INSTRUMENT_READ: _ANY,
         Action.PROVISION_READ: _ANY,
         Action.PROVISION_RECALL: _ANY,
+        Action.DISCLOSURE_READ: _ANY,  # for a patient who turned to the platform
     },
     # Keeps the machines running: sees states and counts, no results and no patient's line.
     Role.OPERATOR: {
@@ -277,7 +294,12 @@ PERMISSIONS: Mapping[Role, Mapping[Action, Scope]] = {
 
 
 def scope_of(actor: Actor, action: Action | str) -> Scope | None:
-    """Whose things the actor may do this to; None for nobody's. An unknown role or action is None."""
+    """Whose things the actor may do this to; None for nobody's. An unknown role or action is None.
+
+    So is, for somebody who is abroad, whatever policy.toml does not open from there.
+    """
+    if actor.abroad and not is_open_from_abroad(str(action)):
+        return None
     try:
         return PERMISSIONS[Role(actor.role)].get(Action(action))
     except ValueError:
@@ -307,6 +329,8 @@ def check_can(
 def check_may(actor: Actor, action: Action | str) -> Scope:
     """The scope, for lists and new things; raises 403 when the role may never do this."""
     scope = scope_of(actor, action)
+    if scope is None and actor.abroad and scope_of(replace(actor, abroad=""), action) is not None:
+        raise FROM_ABROAD.error(action=action)
     if scope is None:
         role_zh, role = _role_names(actor.role)
         raise NOT_ALLOWED.error(role=role, role_zh=role_zh, action=action)

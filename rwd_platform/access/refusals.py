@@ -27,9 +27,8 @@ def record_refusal(
     error.add_note(_RECORDED)
     # What was asked for was typed by somebody: what can be no id of ours is not repeated.
     shown = id if len(id) <= LONGEST_ID and id.isascii() and id.isprintable() else "?"
-    act = Act(
-        actor, "access.refused", Object(kind, shown), reason=error.code, purpose=action, outcome="refused"
-    )
+    named = "access.refused_abroad" if actor.abroad else "access.refused"  # found among the many by its name
+    act = Act(actor, named, Object(kind, shown), reason=error.code, purpose=action, outcome="refused")
     records.record(act)
 
 

@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlmodel import Session, col, select
@@ -89,7 +90,17 @@ class HalfLogin:
     token: str
 
 
-def log_in(records: Records, *, login: str, password: str, request_id: str = "") -> NewLogin | HalfLogin:
+def _at_home(_user: User) -> str:
+    return ""
+
+
+# Why a person counts as abroad, "" where they do not: rwd_platform/flows/whereabouts.py.
+Whereabouts = Callable[[User], str]
+
+
+def log_in(
+    records: Records, *, login: str, password: str, request_id: str = "", abroad: Whereabouts = _at_home
+) -> NewLogin | HalfLogin:
     """A new session, or half a login, or LOGIN_FAILED (401), or LOGIN_LOCKED (429). A failure is in the log."""
     failures = count_attempt(records, login)
     user = _user(records, login)
@@ -100,7 +111,7 @@ def log_in(records: Records, *, login: str, password: str, request_id: str = "")
     if has_factor(records, usable.id):
         take_back(records, login)
         return _open_half(records, usable)
-    made, row = new_session(usable, records.clock())
+    made, row = new_session(usable, records.clock(), abroad(usable))
     act = _opened(made.actor, "password", request_id)
     with records.transaction(audit=act) as session:
         pardon(session, login)
@@ -108,7 +119,9 @@ def log_in(records: Records, *, login: str, password: str, request_id: str = "")
     return made
 
 
-def finish_log_in(records: Records, half_token: str, code: str, *, request_id: str = "") -> NewLogin:
+def finish_log_in(
+    records: Records, half_token: str, code: str, *, request_id: str = "", abroad: Whereabouts = _at_home
+) -> NewLogin:
     """The second step: a code of the authenticator, or a recovery code. A code that was right works never again.
 
     Raises HALF_LOGIN_OVER, CODE_WRONG (both 401) and LOGIN_LOCKED: wrong codes count with wrong passwords.
@@ -119,7 +132,7 @@ def finish_log_in(records: Records, half_token: str, code: str, *, request_id: s
     if half is None or user is None or half.expires_at <= as_text(now) or not is_in_use(user, now):
         raise HALF_LOGIN_OVER.error()
     failures = count_attempt(records, user.login)
-    made, row = new_session(user, now)
+    made, row = new_session(user, now, abroad(user))
     spent = ""
     try:
         with records.transaction(audit=lambda: _opened(made.actor, spent, request_id)) as session:
@@ -233,10 +246,13 @@ def _refuse(
 
 
 def _opened(actor: Actor, factor: str, request_id: str) -> Act:
-    """factor -- `password` alone, or `totp` or `recovery` after it"""
+    """factor -- `password` alone, or `totp` or `recovery` after it
+
+    From abroad it is an act of another name, so that it is found among the many.
+    """
     return Act(
         actor,
-        "session.opened",
+        "session.opened_abroad" if actor.abroad else "session.opened",
         Object("user_account", actor.id),
         request_id=request_id,
         decision={"factor": factor},
@@ -257,7 +273,7 @@ def _open_half(records: Records, user: User) -> HalfLogin:
     return HalfLogin(token)
 
 
-def new_session(user: User, now: datetime) -> tuple[NewLogin, WebSession]:
+def new_session(user: User, now: datetime, abroad: str = "") -> tuple[NewLogin, WebSession]:
     """A login and its row, which the caller's transaction writes."""
     token, csrf_token = secrets.token_urlsafe(_TOKEN_BYTES), secrets.token_urlsafe(_TOKEN_BYTES)
     row = WebSession(
@@ -269,7 +285,7 @@ def new_session(user: User, now: datetime) -> tuple[NewLogin, WebSession]:
         last_seen_at=as_text(now),
         expires_at=as_text(now + ABSOLUTE),
     )
-    return NewLogin(user, _actor(user), csrf_token, token), row
+    return NewLogin(user, replace(_actor(user), abroad=abroad), csrf_token, token), row
 
 
 def _see(records: Records, token_sha256: str, now: datetime) -> None:

@@ -87,12 +87,15 @@ def person(login: str) -> Iterator[tuple[Platform, Actor]]:
     """
     from rwd_platform.access.second_factor import must_enrol
     from rwd_platform.access.sessions import HalfLogin, finish_log_in, log_in, log_out
+    from rwd_platform.flows.whereabouts import abroad
 
     password = _password()
     with deployment() as platform:
-        made = log_in(platform.records, login=login, password=password)
+        # This machine is within the country; whose organisation is not acts from abroad here too.
+        place = lambda user: abroad(platform, user.organisation_id, None)  # noqa: E731 - it needs the platform
+        made = log_in(platform.records, login=login, password=password, abroad=place)
         found = (
-            finish_log_in(platform.records, made.token, _secret("验证码 · code: ", CODE_NEEDED))
+            finish_log_in(platform.records, made.token, _secret("验证码 · code: ", CODE_NEEDED), abroad=place)
             if isinstance(made, HalfLogin)
             else made
         )
@@ -106,6 +109,11 @@ def person(login: str) -> Iterator[tuple[Platform, Actor]]:
 
 def _password() -> str:
     return _secret("密码 · password: ", PASSWORD_NEEDED)
+
+
+def typed(question: str, needed: Problem) -> str:
+    """Something else that stands on no command line: typed unseen, or the next line of standard input."""
+    return _secret(question, needed)
 
 
 def _secret(question: str, needed: Problem) -> str:

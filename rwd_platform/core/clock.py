@@ -28,3 +28,9 @@ def as_text(instant: datetime) -> str:
 def shanghai_date(instant: datetime) -> date:
     """The legal date: 2026-12-31T16:00Z is already 2027-01-01 in China."""
     return instant.astimezone(SHANGHAI).date()
+
+
+def shanghai_year(year: int) -> tuple[datetime, datetime]:
+    """The legal year's first instant, and the first of the next."""
+    first, next_first = (datetime(one, 1, 1, tzinfo=SHANGHAI) for one in (year, year + 1))
+    return first, next_first

@@ -2,7 +2,8 @@
 
 - the study's own team, in the enclave: no release is asked for;
 - a regulator: a release of this very content to their organisation as competent authority;
-- everybody else: a release of this very content to their organisation.
+- everybody else: a release of this very content to their organisation;
+- whoever is abroad, of whatever role: a release that was posted as provided abroad.
 
 A number shown on a page or by the API to another organisation has left as much as a file has, so these doors
 ask too. The privacy officers read what they decide about. A refusal names what is missing, and stands in the log.
@@ -26,6 +27,7 @@ from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.release_circles import AUTHORITY, circle_of
 from rwd_platform.flows.release_ledger import PACKAGE_UNREADABLE, circle_name
 from rwd_platform.flows.review_anonymity import is_reviewed_as_anonymous
+from rwd_platform.flows.whereabouts import has_left_abroad
 from rwd_platform.log.entry import Actor
 from rwd_platform.records.lifecycles import ReleaseState
 from rwd_platform.records.tables import (
@@ -76,6 +78,16 @@ CONTENT_CHANGED = Problem(
     http=409,
     exit=Exit.REFUSED,
 )
+WITHIN_THE_COUNTRY = Problem(
+    code="release.within_the_country",
+    zh="证据包 {package} 只发布给境内的接收方，不能从境外取得。",
+    en="Package {package} was released within the country and cannot be had from abroad.",
+    next_zh="请在境内下载；确需提供至境外的，由研究团队以境外接收方重新申请发布。",
+    next_en="Download it within mainland China; if it has to go abroad, let the study's team ask for a release to a"
+    " recipient there.",
+    http=403,
+    exit=Exit.REFUSED,
+)
 CLAIM_UNFOUNDED = Problem(
     code="release.claim_unfounded",
     zh="事实写明“已匿名化并经复核”，但证据包 {package} 没有通过的匿名复核，也没有通过检查的发布。",
@@ -103,7 +115,7 @@ def pass_gate(
 
     `recipient` is whom the actor hands it to; None where the actor takes it for their own organisation.
     """
-    own = actor.role == Role.RESEARCHER and actor.organisation == package.organisation_id
+    own = actor.role == Role.RESEARCHER and actor.organisation == package.organisation_id and not actor.abroad
     if recipient is None and own:
         return ENCLAVE
     if recipient is None:
@@ -114,6 +126,8 @@ def pass_gate(
     asked = _asked_for(platform, package, kind, circle)
     released = _released(asked, package)
     if released is not None:
+        with refusals_recorded(platform.records, actor, DOWNLOAD, "evidence_package", package.id):
+            check_where(platform, package, released, actor.abroad)
         return released.id
     newest = asked[0] if asked else None
     error = (
@@ -131,6 +145,12 @@ def check_audience(package: EvidencePackage, kind: str) -> None:
         raise AUDIENCE_NOT_ALLOWED.error(package=package.id)
 
 
+def check_where(platform: Platform, package: EvidencePackage, released: OutputRelease, abroad: str) -> None:
+    """From abroad only what was posted as provided abroad: a release within the country is no leave to take it out."""
+    if abroad and not has_left_abroad(platform, released.id):
+        raise WITHIN_THE_COUNTRY.error(package=package.id)
+
+
 def check_content(platform: Platform, package: EvidencePackage) -> None:
     """The archive itself is what was put on record: what the check read is what leaves."""
     path = platform.layout.packages / package.file_name
@@ -144,13 +164,13 @@ def check_content(platform: Platform, package: EvidencePackage) -> None:
 
 def may_read(platform: Platform, actor: Actor, package: EvidencePackage) -> bool:
     """Whether the package's numbers may be shown to the actor on the platform."""
+    if actor.abroad:
+        return _left_for(platform, actor, package)
     if actor.organisation == package.organisation_id or actor.role == Role.PRIVACY:
         return True
     if _inspects(platform, actor, package.project_id):
         return True
-    kind = AUTHORITY if actor.role == Role.REGULATOR else ""
-    asked = _asked_for(platform, package, kind, circle_name(actor.organisation))
-    return _released(asked, package) is not None
+    return _released_to(platform, actor, package) is not None
 
 
 def check_reader(platform: Platform, actor: Actor, package: EvidencePackage) -> None:
@@ -168,7 +188,7 @@ def readable_runs(platform: Platform, actor: Actor, runs: Sequence[AnalysisRun])
     return [
         run
         for run in runs
-        if run.organisation_id == actor.organisation
+        if (run.organisation_id == actor.organisation and not actor.abroad)
         or run.id in released
         or _inspects(platform, actor, run.project_id)
     ]
@@ -182,14 +202,29 @@ def readable_locks(platform: Platform, actor: Actor, locks: Sequence[DataLockRec
     own = {
         lock.id
         for lock in locks
-        if lock.organisation_id == actor.organisation or _inspects(platform, actor, lock.project_id)
+        if (lock.organisation_id == actor.organisation and not actor.abroad)
+        or _inspects(platform, actor, lock.project_id)
     }
     return own | {run.lock_id for run in readable_runs(platform, actor, runs)}
 
 
 def _inspects(platform: Platform, actor: Actor, project_id: str) -> bool:
     """An inspector reads on the platform what the team reads there; nothing is handed out, so no release is asked."""
-    return actor.role == Role.INSPECTOR and inspected_project(platform.records, actor) == project_id
+    return (
+        not actor.abroad
+        and actor.role == Role.INSPECTOR
+        and inspected_project(platform.records, actor) == project_id
+    )
+
+
+def _released_to(platform: Platform, actor: Actor, package: EvidencePackage) -> OutputRelease | None:
+    kind = AUTHORITY if actor.role == Role.REGULATOR else ""
+    return _released(_asked_for(platform, package, kind, circle_name(actor.organisation)), package)
+
+
+def _left_for(platform: Platform, actor: Actor, package: EvidencePackage) -> bool:
+    released = _released_to(platform, actor, package)
+    return released is not None and has_left_abroad(platform, released.id)
 
 
 def _released(asked: Sequence[OutputRelease], package: EvidencePackage) -> OutputRelease | None:

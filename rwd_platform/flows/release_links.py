@@ -23,8 +23,9 @@ from rwd_platform.core.errors import Exit, PlatformError, Problem
 from rwd_platform.core.ids import new_id
 from rwd_platform.flows.paper_texts import line
 from rwd_platform.flows.platform import Platform
-from rwd_platform.flows.release_gate import CONTENT_CHANGED, check_content
+from rwd_platform.flows.release_gate import CONTENT_CHANGED, check_content, check_where
 from rwd_platform.flows.release_ledger import PUBLIC
+from rwd_platform.flows.whereabouts import ADDRESS, is_domestic
 from rwd_platform.flows.withdraw_uses import check_package_usable
 from rwd_platform.log.entry import Act, Actor, Object
 from rwd_platform.records.lifecycles import ReleaseState
@@ -141,7 +142,8 @@ def download_by_link(platform: Platform, token: str, from_where: str) -> tuple[P
     except PlatformError as error:
         known = _found(platform, token)
         if known is not None:
-            bearer, thing = Actor(_BEARER, "", known.organisation_id), Object("release_link", known.id)
+            place = "" if is_domestic(platform, from_where) else ADDRESS
+            bearer, thing = Actor(_BEARER, "", known.organisation_id, place), Object("release_link", known.id)
             refused = Act(
                 bearer,
                 "release.link_refused",
@@ -156,10 +158,12 @@ def download_by_link(platform: Platform, token: str, from_where: str) -> tuple[P
 
 def _download(platform: Platform, token: str, from_where: str) -> tuple[Path, EvidencePackage]:
     link, package = look_at_link(platform, token)
+    if not is_domestic(platform, from_where):
+        check_where(platform, package, platform.records.get(OutputRelease, link.release_id), ADDRESS)
     check_content(platform, package)
     check_package_usable(platform, package)
     act = Act(
-        Actor(_BEARER, "", link.organisation_id),
+        Actor(_BEARER, "", link.organisation_id, "" if is_domestic(platform, from_where) else ADDRESS),
         "release.downloaded",
         Object("release_link", link.id, package.sha256),
         decision={"release": link.release_id, "package": package.id, "bytes": package.bytes},

@@ -5,7 +5,7 @@ An entry is canonical JSON (RFC 8785); its numbers are integers, its instants te
 language computes the same bytes. Personal detail is kept apart: the entry holds only
 `detail_digest` = SHA-256(salt || canonical detail), so that erasing the detail leaves the tree whole.
 A log whose trees are not with SHA-256 alone says so in every entry (`hash`, log/hashes.py): the choice is
-bound by what it was made with.
+bound by what it was made with. What is done from outside the country says so too (`abroad`), and why it counts.
 """
 
 from __future__ import annotations
@@ -30,11 +30,15 @@ _ACTION = re.compile(r"[a-z_]+\.[a-z_]+")
 
 @dataclass(frozen=True)
 class Actor:
-    """A person or a program. `role` is the role in which it acted."""
+    """A person or a program. `role` is the role in which it acted.
+
+    abroad -- why it counts as acting from outside the country (rwd_platform/flows/whereabouts.py); "" where it does not
+    """
 
     id: str
     role: str
     organisation: str
+    abroad: str = ""
 
 
 @dataclass(frozen=True)
@@ -129,8 +133,9 @@ def _body(
     """
     actor, thing = act.actor, act.object
     decision = b"" if act.decision is None else b'"decision":' + canonical_json(dict(act.decision)) + b","
+    abroad = f'"abroad":{_quoted(actor.abroad)},' if actor.abroad else ""
     before = (
-        f'{{"action":{_quoted(act.action)},"actor":{{"id":{_quoted(actor.id)},"org":{_quoted(actor.organisation)},'
+        f'{{{abroad}"action":{_quoted(act.action)},"actor":{{"id":{_quoted(actor.id)},"org":{_quoted(actor.organisation)},'
         f'"role":{_quoted(actor.role)}}},'
     )
     trees = "" if profile == "sha256" else f'"hash":{_quoted(profile)},'
@@ -165,6 +170,8 @@ def _fields(
         "request_id": act.request_id,
         "detail_digest": detail_hash,
     }
+    if act.actor.abroad:
+        fields["abroad"] = act.actor.abroad
     if profile != "sha256":
         fields["hash"] = profile
     if act.decision is not None:

@@ -9,20 +9,23 @@ it is, the flow or the read model decides, and what is not yours looks like what
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from fastapi import Depends, Request
 from starlette.concurrency import run_in_threadpool
 
 from rwd_platform.access.clients import find_machine
-from rwd_platform.access.permissions import Action, check_may, scope_of
+from rwd_platform.access.permissions import FROM_ABROAD, Action, check_may, scope_of
 from rwd_platform.access.projects import running_inspection
+from rwd_platform.access.refusals import record_refusal
 from rwd_platform.access.second_factor import must_enrol
 from rwd_platform.access.sessions import Login, check_csrf, find_login
-from rwd_platform.core.errors import Exit, Problem
+from rwd_platform.core.errors import Exit, PlatformError, Problem
 from rwd_platform.core.text import Language
 from rwd_platform.flows.platform import Platform
+from rwd_platform.flows.whereabouts import abroad
 from rwd_platform.log.entry import Actor
 from rwd_platform.records.tables import Inspection, Organisation, User
 from rwd_platform.server.security import (
@@ -127,12 +130,36 @@ def find_visitor(request: Request) -> Visitor | None:
     login = find_login(platform.records, token)
     if login is None:
         return None
+    why = abroad(platform, login.user.organisation_id, address_of(request))
+    login = replace(login, actor=replace(login.actor, abroad=why))
     return Visitor(
         login,
         platform.records.find(Organisation, login.user.organisation_id),
         must_enrol(platform.records, login.user, required=platform.settings.second_factor_required),
         running_inspection(platform.records, login.actor),
     )
+
+
+def address_of(request: Request) -> str:
+    """Where the connection comes from; behind a proxy, what the proxy says (deploy/, FORWARDED_ALLOW_IPS)."""
+    return request.client.host if request.client else ""
+
+
+def whereabouts(request: Request) -> Callable[[User], str]:
+    """For a login: why that person would count as abroad."""
+    platform, address = platform_of(request), address_of(request)
+    return lambda user: abroad(platform, user.organisation_id, address)
+
+
+def _check_door(request: Request, actor: Actor, action: str) -> None:
+    """Raises 403. What is closed to somebody because they are abroad is an entry, whichever door it was."""
+    try:
+        check_may(actor, action)
+    except PlatformError as error:
+        if error.problem is FROM_ABROAD:
+            path = getattr(request.scope.get("route"), "path", "?")
+            record_refusal(platform_of(request).records, actor, action, "door", path, error)
+        raise
 
 
 def bearer_token(request: Request) -> str | None:
@@ -150,19 +177,21 @@ def find_machine_visitor(request: Request, action: str) -> Visitor:
     machine = find_machine(records, bearer_token(request) or "")
     if machine is None or action not in machine.scopes:
         raise TOKEN_WRONG.error()
-    check_may(machine.actor, action)
+    why = abroad(platform_of(request), machine.client.organisation_id, address_of(request))
+    actor = replace(machine.actor, abroad=why)
+    _check_door(request, actor, action)
     # A system has no account; what is shown of whoever acts is its name.
     shown = User(
         id=machine.client.id,
         organisation_id=machine.client.organisation_id,
         login="",
-        role=machine.actor.role,
+        role=actor.role,
         name=machine.client.name,
         password_hash="",
         created_at=machine.client.registered_at,
     )
     organisation = records.find(Organisation, machine.client.organisation_id)
-    visitor = Visitor(Login(shown, machine.actor, ""), organisation)
+    visitor = Visitor(Login(shown, actor, ""), organisation)
     request.state.visitor = visitor
     return visitor
 
@@ -203,7 +232,7 @@ class Door:
         if visitor.must_enrol and not self.while_enrolling:
             raise ENROL_FIRST.error()
         if self.action:
-            check_may(visitor.actor, self.action)
+            await run_in_threadpool(_check_door, request, visitor.actor, self.action)
             request.state.shows_data = True
         return visitor
 

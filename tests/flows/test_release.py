@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlmodel import select
 
+from rwd_platform.audit.changes import changes_of
 from rwd_platform.core.canonical import sha256_file
 from rwd_platform.core.errors import PlatformError
 from rwd_platform.core.text import Bilingual
@@ -395,6 +396,8 @@ def test_a_word_is_seen_by_nobody_else_before_two_are_in(platform: Platform, wor
     (entry,) = entries(platform, "release.voted")
     said = json.dumps(entry, ensure_ascii=False)
     assert WHY not in said and f'"{word}"' not in said and entry["detail_digest"]
+    kept = str(changes_of(platform.records, entry["seq"]))  # what the review of the log reads
+    assert WHY not in kept and f"'{word}'" not in kept
     asked = vote(platform, OFFICER_2, asked.id, "approve", WHY)
     assert len(shown_to(asked, votes_of(platform, asked.id), "anybody")) == 2
 

@@ -116,13 +116,15 @@ def test_the_body_is_not_shown_by_accident() -> None:
     | st.dictionaries(st.text(max_size=5), st.integers(-9, 9) | st.text(max_size=5) | st.floats(-9, 9)),
     st.integers(0, 2**40),
     st.sampled_from(["sha256", "sm3", "dual"]),
+    st.text(max_size=12),
 )
 def test_entries_written_the_quick_way_are_canonical_json(
-    texts: tuple[str, ...], decision: dict[str, Any] | None, sequence: int, profile: str
+    texts: tuple[str, ...], decision: dict[str, Any] | None, sequence: int, profile: str, abroad: str
 ) -> None:
     """Whatever people write: the bytes are those of a general RFC 8785 writer, and are read back."""
     user, role, org, id, version, reason, purpose, outcome, request, old, new = texts
-    act = Act(Actor(user, role, org), "study.frozen", Object("study", id, version), reason, purpose, outcome, request,
+    who = Actor(user, role, org, abroad)
+    act = Act(who, "study.frozen", Object("study", id, version), reason, purpose, outcome, request,
               decision)  # fmt: skip
     entry = entry_of(act, sequence=sequence, old_hash=old, new_hash=new, detail_hash="d", profile=profile)
     fields = json.loads(entry.body)
@@ -133,6 +135,15 @@ def test_entries_written_the_quick_way_are_canonical_json(
     assert (fields["reason"], fields["purpose"], fields["outcome"]) == (reason, purpose, outcome)
     assert (fields["old_hash"], fields["new_hash"], fields["request_id"]) == (old, new, request)
     assert fields.get("hash", "sha256") == profile and fields.get("decision") == decision
+    assert fields.get("abroad", "") == abroad
+
+
+def test_an_entry_of_an_act_at_home_is_what_it_always_was() -> None:
+    """The field is there only from abroad: entries of before, and their hashes, stay as they are."""
+    assert "abroad" not in json.loads(entry_of(ACT).body)
+    away = Act(Actor("u", "researcher", "org", "address"), ACT.action, ACT.object, reason=ACT.reason)
+    with_it, without = json.loads(entry_of(away).body), json.loads(entry_of(ACT).body)
+    assert with_it == without | {"abroad": "address"}
 
 
 def test_what_is_no_text_is_written_or_refused_as_ever() -> None:

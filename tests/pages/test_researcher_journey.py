@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -89,6 +91,9 @@ def store_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     server.should_exit = True
 
 
+PICTURES = os.environ.get("RWD_PICTURES", "")  # a folder: the journeys put their pictures for the documents there
+
+
 class Walk(Reader):
     """A reader who logs in at the door, and looks at each page with axe in a tab of its own."""
 
@@ -99,6 +104,19 @@ class Walk(Reader):
         self.page.fill("[name=password]", PASSWORD)
         self.page.click("main button[type=submit]")
         self.page.wait_for_url(f"{site.url}/")
+
+    def picture(self, name: str, path: str = "") -> None:
+        """The page from its top, in both languages, where somebody asked for pictures (docs/pictures/README.md)."""
+        if not PICTURES:
+            return
+        shown = path or self.page.url.removeprefix(self.site.url)
+        tab = self.page.context.new_page()
+        tab.set_viewport_size({"width": 1280, "height": 900})
+        for language in ("en", "zh"):
+            tab.goto(f"{self.site.url}/language/{language}?back={shown}")
+            tab.wait_for_load_state("networkidle")
+            tab.screenshot(path=str(Path(PICTURES) / f"{name}_{language}.png"))
+        tab.close()
 
     def check(self, wait_for: str = "main") -> None:
         """axe leaves marks on what it measures, so it reads the page in another tab."""

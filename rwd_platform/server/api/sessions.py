@@ -14,6 +14,7 @@ from rwd_platform.server.deps import (
     half_token,
     request_is_secure,
     session_token,
+    whereabouts,
 )
 from rwd_platform.server.security import forget_session, keep_half_login, keep_session
 
@@ -36,7 +37,7 @@ def post_session(
     _: Anybody, wanted: LoginIn, request: Request, response: Response, platform: PlatformDep
 ) -> SessionOut | Response:
     """Log in. 202 when a code is needed as well. Wrong passwords are counted, and after a few the account rests."""
-    made = log_in(platform.records, login=wanted.login, password=wanted.password)
+    made = log_in(platform.records, login=wanted.login, password=wanted.password, abroad=whereabouts(request))
     if isinstance(made, HalfLogin):
         seconds = int(HALF.total_seconds())
         half = Response(
@@ -54,7 +55,8 @@ def post_session_code(
     _: Anybody, wanted: CodeIn, request: Request, response: Response, platform: PlatformDep
 ) -> SessionOut:
     """The second step: a code of the authenticator, or a recovery code. Each works once."""
-    return _logged_in(finish_log_in(platform.records, half_token(request), wanted.code), request, response)
+    made = finish_log_in(platform.records, half_token(request), wanted.code, abroad=whereabouts(request))
+    return _logged_in(made, request, response)
 
 
 @router.get("/session", response_model=SessionOut)

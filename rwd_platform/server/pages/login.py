@@ -23,6 +23,7 @@ from rwd_platform.server.deps import (
     half_token,
     request_is_secure,
     session_token,
+    whereabouts,
 )
 from rwd_platform.server.security import forget_session, keep_half_login, keep_session
 from rwd_platform.server.templating import render
@@ -58,7 +59,7 @@ def post_login(
 ) -> Response:
     """A wrong password shows the form again with the login kept, never the password."""
     try:
-        made = log_in(platform.records, login=login, password=password)
+        made = log_in(platform.records, login=login, password=password, abroad=whereabouts(request))
     except PlatformError as error:
         return render(request, "login.html", status=error.http, next=inside(next), login=login, error=error)
     secure = request_is_secure(request)
@@ -81,7 +82,7 @@ def post_code(
 ) -> Response:
     """The second step. A wrong code is asked for again; when the first step has run out, both are."""
     try:
-        made = finish_log_in(platform.records, half_token(request), code)
+        made = finish_log_in(platform.records, half_token(request), code, abroad=whereabouts(request))
     except PlatformError as error:
         again = error.problem is HALF_LOGIN_OVER
         template, kept = ("login.html", {"login": ""}) if again else ("login_code.html", {})
