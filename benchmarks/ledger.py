@@ -165,8 +165,8 @@ def _fill(platform: Platform, year: list[PersonSet]) -> None:
             session.add(
                 PersonPosting(
                     provision_id=id, organisation_id=HOSPITAL, recipient_id=ABROAD, year=shanghai_date(now).year,
-                    crosses_border=True, counted=True, general=0, sensitive=len(persons.sensitive), new_general=0,
-                    new_sensitive=len(persons.sensitive), sealed=sealed_persons(platform, id, persons),
+                    crosses_border=True, counted=True, general=0, sensitive=len(persons.sensitive),
+                    sealed=sealed_persons(platform, id, persons),
                     reserved_at=as_text(now), posted_at=as_text(now),
                 )
             )  # fmt: skip

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from rwd_platform.core.errors import Exit, Problem
+from rwd_platform.core.web_address import is_web_address
 from rwd_platform.signing.keys import KeyRing, demo_key_ring, load_key_ring
 
 Network = IPv4Network | IPv6Network
+_CLIENT_ID = re.compile(r"[\x21-\x7e]{1,200}")
 
 SETTINGS_WRONG = Problem(
     code="settings.wrong",
@@ -57,6 +60,11 @@ class Settings(BaseSettings):
     # CIDR networks, separated by commas, from which people reach the pages within mainland China; an address outside
     # them is abroad. Not set: addresses say nothing, and an organisation's seat alone counts.
     domestic_networks: str = ""
+    # An identity provider (OpenID Connect) that people may log in through: issuer, client and name together, or none.
+    oidc_issuer: str = ""  # https://..., exactly as the provider's metadata say it
+    oidc_client_id: str = ""
+    oidc_client_secret_file: Path | None = None  # not set: a public client, with PKCE alone
+    oidc_name: str = Field(default="", max_length=40)  # what the button says: 医院统一身份认证
     lake_file_mb: int = Field(default=128, gt=0, le=4096)  # MiB that a file of the lake has after compaction
 
     @field_validator("domestic_networks")
@@ -64,6 +72,22 @@ class Settings(BaseSettings):
     def _are_networks(cls, value: str) -> str:
         _networks(value)
         return value
+
+    @model_validator(mode="after")
+    def _has_a_whole_provider(self) -> Self:
+        given = (self.oidc_issuer, self.oidc_client_id, self.oidc_client_secret_file, self.oidc_name)
+        if any(given):
+            fits = {
+                "RWD_OIDC_ISSUER": is_web_address(self.oidc_issuer, loopback=self.demo)
+                and "?" not in self.oidc_issuer,
+                "RWD_OIDC_CLIENT_ID": bool(_CLIENT_ID.fullmatch(self.oidc_client_id)),
+                "RWD_OIDC_NAME": self.oidc_name.isprintable() and bool(self.oidc_name.strip()),
+                "RWD_PUBLIC_URL": is_web_address(self.public_url, loopback=self.demo),
+            }
+            wrong = [name for name, fit in fits.items() if not fit]
+            if wrong:
+                raise SETTINGS_WRONG.error(names=", ".join(wrong))
+        return self
 
     @property
     def networks(self) -> tuple[Network, ...]:

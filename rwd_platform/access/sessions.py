@@ -8,6 +8,7 @@ entry of its own - the entry that set the lock says until when - so that nobody 
 
 Whoever has a second factor comes in by two steps. The first gives half a login: a token of another kind, in
 another table, good for five minutes and for the second step alone. The session's token is made when both are done.
+The first may be an identity provider's instead of the password (rwd_platform/flows/oidc_login.py); the second stays.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from rwd_platform.core.errors import Exit, Problem
 from rwd_platform.log.entry import Act, Actor, Object
 from rwd_platform.records.records import Records
 from rwd_platform.records.tables import HalfLogin as HalfLoginRow
-from rwd_platform.records.tables import User, WebSession
+from rwd_platform.records.tables import OidcAttempt, User, WebSession
 
 IDLE = timedelta(minutes=30)
 ABSOLUTE = timedelta(hours=12)
@@ -51,8 +52,8 @@ HALF_LOGIN_OVER = Problem(
     code="access.half_login_over",
     zh="登录的第一步已过期。",
     en="The first step of the login has run out.",
-    next_zh="请重新输入登录名与密码。",
-    next_en="Enter the login name and the password again.",
+    next_zh="请重新登录。",
+    next_en="Log in again.",
     http=401,
     exit=Exit.REFUSED,
 )
@@ -85,7 +86,7 @@ class NewLogin(Login):
 
 @dataclass(frozen=True)
 class HalfLogin:
-    """The password was right and the code is awaited. It names nobody and may do nothing but `finish_log_in`."""
+    """The first step was right and the code is awaited. It names nobody and may do nothing but `finish_log_in`."""
 
     token: str
 
@@ -119,6 +120,30 @@ def log_in(
     return made
 
 
+def log_in_proven(
+    records: Records,
+    user: User,
+    first_step: str,
+    *,
+    still: Callable[[Session], None],
+    request_id: str = "",
+    abroad: Whereabouts = _at_home,
+) -> NewLogin | HalfLogin:
+    """A session, or half a login, for somebody whom another step than the password proved.
+
+    user -- in use; the caller has seen to that, and counts and records what fails
+    first_step -- its name for the log
+    still -- looks, in the transaction of the session, whether the proof holds, and raises if it does not
+    """
+    if has_factor(records, user.id):
+        return _open_half(records, user, first_step)
+    made, row = new_session(user, records.clock(), abroad(user))
+    with records.transaction(audit=_opened(made.actor, first_step, request_id)) as session:
+        still(session)
+        session.add(row)
+    return made
+
+
 def finish_log_in(
     records: Records, half_token: str, code: str, *, request_id: str = "", abroad: Whereabouts = _at_home
 ) -> NewLogin:
@@ -135,7 +160,9 @@ def finish_log_in(
     made, row = new_session(user, now, abroad(user))
     spent = ""
     try:
-        with records.transaction(audit=lambda: _opened(made.actor, spent, request_id)) as session:
+        with records.transaction(
+            audit=lambda: _opened(made.actor, spent, request_id, half.first_step)
+        ) as session:
             current = session.get(HalfLoginRow, half.token_sha256)
             if current is None:  # somebody finished with it meanwhile
                 raise HALF_LOGIN_OVER.error()
@@ -205,7 +232,7 @@ def is_this_session(row: WebSession, token: str) -> bool:
 
 
 def remove_expired(records: Records) -> None:
-    """Delete the sessions and half logins that are over. For the worker, now and then."""
+    """Delete the sessions and what was begun and not finished in time. For the worker, now and then."""
     now = records.clock()
     is_over = col(WebSession.expires_at) <= as_text(now)
     is_idle = col(WebSession.last_seen_at) <= as_text(now - IDLE)
@@ -215,6 +242,9 @@ def remove_expired(records: Records) -> None:
         ended = col(HalfLoginRow.expires_at) <= as_text(now)
         for half in session.exec(select(HalfLoginRow).where(ended)).all():
             session.delete(half)
+        gone = col(OidcAttempt.expires_at) <= as_text(now)
+        for attempt in session.exec(select(OidcAttempt).where(gone)).all():
+            session.delete(attempt)
 
 
 # -- the steps of a login ---------------------------------------------------------------------------------
@@ -245,8 +275,8 @@ def _refuse(
     records.record(act)
 
 
-def _opened(actor: Actor, factor: str, request_id: str) -> Act:
-    """factor -- `password` alone, or `totp` or `recovery` after it
+def _opened(actor: Actor, factor: str, request_id: str, first_step: str = "password") -> Act:
+    """factor -- `password` or `oidc` alone, or `totp` or `recovery` after it
 
     From abroad it is an act of another name, so that it is found among the many.
     """
@@ -255,11 +285,11 @@ def _opened(actor: Actor, factor: str, request_id: str) -> Act:
         "session.opened_abroad" if actor.abroad else "session.opened",
         Object("user_account", actor.id),
         request_id=request_id,
-        decision={"factor": factor},
+        decision={"factor": factor} if first_step == "password" else {"factor": factor, "after": first_step},
     )
 
 
-def _open_half(records: Records, user: User) -> HalfLogin:
+def _open_half(records: Records, user: User, first_step: str = "password") -> HalfLogin:
     token, now = secrets.token_urlsafe(_TOKEN_BYTES), records.clock()
     records.touch(
         HalfLoginRow(
@@ -268,6 +298,7 @@ def _open_half(records: Records, user: User) -> HalfLogin:
             organisation_id=user.organisation_id,
             created_at=as_text(now),
             expires_at=as_text(now + HALF),
+            first_step=first_step,
         )
     )
     return HalfLogin(token)

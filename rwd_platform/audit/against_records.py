@@ -18,7 +18,7 @@ from sqlmodel import Session, SQLModel, col, select
 
 from rwd_platform.audit.findings import MOST, Findings
 from rwd_platform.audit.sources import snapshot
-from rwd_platform.audit.verify import LogVerification, verify_log
+from rwd_platform.audit.verify import LogVerification, Told, verify_log
 from rwd_platform.core.canonical import sha256_hex, sha256_of
 from rwd_platform.records.lifecycles import StudyState
 from rwd_platform.records.records import EXEMPT, Records
@@ -136,10 +136,16 @@ def verify_deployment(
     checkpoint_note: str | None = None,
     witnesses: Sequence[bytes] = (),
     notes: Sequence[str] = (),
+    told: Told | None = None,
 ) -> LogVerification:
     """The whole log, as `verify_log` does it, and the records against it."""
     log = verify_log(
-        records, public_key=public_key, checkpoint_note=checkpoint_note, witnesses=witnesses, notes=notes
+        records,
+        public_key=public_key,
+        checkpoint_note=checkpoint_note,
+        witnesses=witnesses,
+        notes=notes,
+        told=told,
     )
     try:
         findings = compare(records, log.size)

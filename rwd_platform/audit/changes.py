@@ -63,7 +63,7 @@ def changes_of(records: Records, sequence: int) -> ActChanges:
     entry = records.get(AuditEntry, sequence)
     try:
         digest = read_entry(entry.body).get("detail_digest")
-    except (ValueError, RecursionError) as error:
+    except (ValueError, RecursionError, AttributeError) as error:  # no entry, or not even bytes any more
         raise DETAIL_ALTERED.error(sequence=sequence) from error
     if not digest:
         return ActChanges()

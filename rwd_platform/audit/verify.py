@@ -9,7 +9,7 @@ far the signatures reach.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any
@@ -26,6 +26,8 @@ from rwd_platform.records.records import Records
 from rwd_platform.signing import ed25519
 
 __all__ = ["ExtractVerification", "LogVerification", "Trust", "verify_extract", "verify_log"]
+
+Told = Callable[[int], None]
 
 
 @dataclass(frozen=True)
@@ -107,23 +109,24 @@ def verify_log(
     checkpoint_note: str | None = None,
     witnesses: Sequence[bytes] = (),
     notes: Sequence[str] = (),
+    told: Told | None = None,
 ) -> LogVerification:
     """Verify the whole log of a deployment, or rows read from a copy of it.
 
-    `checkpoint_note` and `notes` are what somebody kept elsewhere; the log must extend them. Raises PlatformError
-    (exit 2) when one of them is not a checkpoint at all.
+    `checkpoint_note` and `notes` are what somebody kept elsewhere; the log must extend them. `told` hears how many
+    entries have been gone through. Raises PlatformError (exit 2) when one of the notes is not a checkpoint at all.
     """
     kept = (*notes, *([] if checkpoint_note is None else [checkpoint_note]))
     for note in kept:
         read_checkpoint(note)
     trust = Trust(public_key, tuple(witnesses), kept)
     if isinstance(log, LogRows):
-        return _verify(log, trust)
+        return _verify(log, trust, told)
     with RecordsSource.open(log) as source:
-        return _verify(source, trust)
+        return _verify(source, trust, told)
 
 
-def _verify(source: LogSource, trust: Trust) -> LogVerification:
+def _verify(source: LogSource, trust: Trust, told: Told | None) -> LogVerification:
     findings = Findings()
     profile = profile_of(source)
     trees = PROFILES[profile]
@@ -137,7 +140,7 @@ def _verify(source: LogSource, trust: Trust) -> LogVerification:
         if claim is not None and claim not in claims:
             claims.append(claim)
     walk = _Walk(source, profile, frozenset(claim.size for claim in claims), findings)
-    walk.go()
+    walk.go(told or (lambda _: None))
     reach = _judge(claims, walk, findings)
     roots = {tree.name: tree.roots[walk.count] for tree in walk.trees} if walk.whole else {}
     return LogVerification(
@@ -213,12 +216,13 @@ class _Walk:
         self.trees = [_Tree(tree) for tree in PROFILES[profile]]
         self.whole, self.count, self._expected = True, 0, 0
 
-    def go(self) -> None:
+    def go(self, told: Told) -> None:
         try:
             for batch in self._source.batches():
                 for row in batch:
                     self._take(row)
                 self._compare()
+                told(self.count)
             if self.whole:
                 self._finish()
         except Unreadable:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from rwd_platform.cli import reviewing
 from rwd_platform.cli.deployment import caller, deployment
 from rwd_platform.cli.files import existing_files, text_of
 from rwd_platform.cli.options import Json
@@ -34,6 +35,7 @@ def register(app: typer.Typer) -> None:
     witness.command("add", help="登记见证方 · register a witness")(add_witness)
     witness.command("list", help="见证方与其证明到第几条 · witnesses, and how far they vouch")(list_witnesses)
     audit.add_typer(witness, name="witness")
+    audit.add_typer(reviewing.verbs(), name="review")
     app.add_typer(audit, name="audit")
 
 

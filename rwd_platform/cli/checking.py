@@ -1,4 +1,4 @@
-"""Verbs that need no database, key or configuration: validate, deidentify, views, transfer decide."""
+"""Verbs that need no database, key or configuration: validate, deidentify, views. Those of `transfer` are beside."""
 
 from __future__ import annotations
 
@@ -60,13 +60,6 @@ BACKEND_UNKNOWN = Problem(
     next_zh="请用 --backend python，或省略该选项。",
     next_en="Give --backend python, or leave the option out.",
 )
-CASE_NOT_JSON = Problem(
-    code="transfer.case_not_json",
-    zh="{name} 不是一个 JSON 对象。",
-    en="{name} is not a JSON object.",
-    next_zh="请提供 docs/reference/commands.md 所述格式的案例文件。",
-    next_en="Give a case file in the form that docs/reference/commands.md describes.",
-)
 
 
 def register(app: typer.Typer) -> None:
@@ -75,9 +68,6 @@ def register(app: typer.Typer) -> None:
     views = typer.Typer(help="视图 · ViewDefinitions", no_args_is_help=True)
     views.command("conform", help="运行 SQL on FHIR 公共测试 · run the SQL on FHIR suite")(conform)
     app.add_typer(views, name="views")
-    transfer = typer.Typer(help="数据出境判定 · transfers abroad", no_args_is_help=True)
-    transfer.command("decide", help="按规则包判定一个案例 · decide one case by a rule pack")(decide)
-    app.add_typer(transfer, name="transfer")
 
 
 def validate(
@@ -236,30 +226,3 @@ def conform(
     results = [test["result"]["passed"] for file in outcome.values() for test in file["tests"]]
     sum_up(f"{sum(results)} / {len(results)}")
     return Exit.YES if results and all(results) else Exit.NO
-
-
-def decide(
-    case: Annotated[Path, typer.Argument(help="案例 JSON · the case")],
-    rules: Annotated[
-        str, typer.Option("--rules", help="规则包，缺省为当日有效者 · rule pack; left out, the one in force")
-    ] = "",
-    as_json: Json = False,
-) -> int:
-    """Print the decision. Exit 0 whenever one was printed, HOLD and BLOCK included."""
-    from rwd_platform.compliance.case import read_case
-    from rwd_platform.compliance.decide import decide as decide_case
-    from rwd_platform.compliance.rulepack import NATIONAL, load_pack
-    from rwd_platform.compliance.series import pack_in_force
-
-    try:
-        facts = json.loads(existing_files([case])[0].read_bytes())
-    except ValueError:
-        facts = None
-    if not isinstance(facts, dict):
-        raise CASE_NOT_JSON.error(name=shown_name(case))
-    pack = load_pack(rules) if rules else pack_in_force(NATIONAL, read_case(facts).on)
-    decision = decide_case(facts, pack)
-    if as_json:
-        answer(decision.as_dict())
-    say(f"{decision.verdict}\n{decision.zh}\n{decision.en}")
-    return Exit.YES

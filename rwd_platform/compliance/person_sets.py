@@ -38,6 +38,13 @@ class PersonSet:
     def size(self) -> int:
         return len(self.general) + len(self.sensitive)
 
+    def holds_any(self, keys: Collection[bytes]) -> bool:
+        """Whether one of these keys of 16 bytes is in it, among the general or the sensitive."""
+        wanted = _keys(keys)
+        return any(
+            bool((part == one).all(axis=1).any()) for one in wanted for part in (self.general, self.sensitive)
+        )
+
     def to_bytes(self) -> bytes:
         """The number of general keys (8 bytes), then all keys, each part sorted: one set has one form."""
         parts = (_sorted(self.general), _sorted(self.sensitive))
@@ -58,8 +65,6 @@ class PersonSet:
 class Counted:
     """A transfer beside the year's ledger before it, in numbers of distinct persons.
 
-    new_general, new_sensitive -- how the year's two counts change by the transfer; general may fall, because a person
-                                  with anything sensitive leaves the general set
     in_marked                  -- persons of the transfer and of the marked sets of the year together
     """
 
@@ -71,14 +76,6 @@ class Counted:
     after_sensitive: int
     in_marked: int
     ranges: dict[str, Any]
-
-    @property
-    def new_general(self) -> int:
-        return self.after_general - self.year_general
-
-    @property
-    def new_sensitive(self) -> int:
-        return self.after_sensitive - self.year_sensitive
 
 
 def count(transfer: PersonSet, year: Sequence[PersonSet], marked: Collection[int] = ()) -> Counted:

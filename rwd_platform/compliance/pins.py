@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from rwd_platform.core.canonical import sha256_hex
@@ -59,26 +59,43 @@ PINS_MALFORMED = Problem(
 
 def shipped_names(folder: Path = FOLDER) -> tuple[str, ...]:
     """The shipped packs by name (no suffix), sorted. Raises PlatformError (exit 3) where files and pins differ."""
-    pins = _pins(folder)
-    files = {path.name for path in folder.glob("*.toml")} - {PINS}
-    for name in sorted(files - pins.keys()):
-        raise PACK_NOT_PINNED.error(name=name)
-    for name in sorted(pins.keys() - files):
-        raise PACK_MISSING.error(name=name)
-    return tuple(sorted(name.removesuffix(".toml") for name in files))
+    pins, files = _pins(folder), _files(folder)
+    for file in (*sorted(files - pins.keys()), *sorted(pins.keys() - files)):
+        _check_listed(file, pins, files)
+    return tuple(sorted(file.removesuffix(".toml") for file in files))
+
+
+def listed_names(folder: Path = FOLDER) -> tuple[str, ...]:
+    """Every pack that is pinned or lies in the folder, by name, sorted: also one that `shipped_bytes` then refuses.
+
+    Raises PlatformError (exit 3) where the list of pins itself cannot be read.
+    """
+    return tuple(sorted(file.removesuffix(".toml") for file in _pins(folder).keys() | _files(folder)))
 
 
 def shipped_bytes(name: str, folder: Path = FOLDER) -> bytes:
-    """The bytes of a shipped pack, which are those that were pinned. `name` is one of `shipped_names`.
+    """The bytes of a shipped pack, which are those that were pinned. `name` is one of `listed_names`.
 
-    Raises PlatformError (exit 3) when the file is not what its pin says.
+    Raises PlatformError (exit 3) when the file is absent, has no pin or is not what its pin says.
     """
-    file = f"{name}.toml"
-    expected, raw = _pins(folder)[file], (folder / file).read_bytes()
-    found = sha256_hex(raw)
+    file, pins = f"{name}.toml", _pins(folder)
+    _check_listed(file, pins, _files(folder))
+    raw = (folder / file).read_bytes()
+    expected, found = pins[file], sha256_hex(raw)
     if found != expected:
         raise PACK_EDITED.error(name=file, expected=expected[:_SHOWN], found=found[:_SHOWN])
     return raw
+
+
+def _check_listed(file: str, pins: Mapping[str, str], files: Collection[str]) -> None:
+    if file not in pins:
+        raise PACK_NOT_PINNED.error(name=file)
+    if file not in files:
+        raise PACK_MISSING.error(name=file)
+
+
+def _files(folder: Path) -> frozenset[str]:
+    return frozenset(path.name for path in folder.glob("*.toml")) - {PINS}
 
 
 def _pins(folder: Path) -> Mapping[str, str]:

@@ -27,6 +27,7 @@ from rwd_platform.core.ids import new_id
 from rwd_platform.flows.paper_texts import LONGEST_NOTE, day_or_blank, is_sha256, line
 from rwd_platform.flows.platform import Platform
 from rwd_platform.log.entry import Act, Actor, Object
+from rwd_platform.records.records import is_storable
 from rwd_platform.records.tables import InstrumentRecord, Organisation
 
 ETHICS_APPROVAL = "ethics_approval"
@@ -191,9 +192,9 @@ _NOT_FILED = ("filed_on", "empty: this kind is not filed", "应留空：此类�
 
 
 def _check_ids(paper: NewPaper) -> None:
-    """What no id can be is refused before a database sees it: PostgreSQL takes no NUL, and neither half a letter."""
+    """What no id can be is refused before a database sees it."""
     for id, refusal in ((paper.exporter, _NO_EXPORTER), (paper.replaces, _NOTHING_TO_REPLACE)):
-        if line(id) != id:
+        if not is_storable(id):
             raise _malformed(*refusal)
 
 

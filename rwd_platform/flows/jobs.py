@@ -141,6 +141,12 @@ def _compact(platform: Platform, actor: Actor, payload: Mapping[str, Any], progr
     _count_ahead(platform, progress)
 
 
+def _verify_log(platform: Platform, actor: Actor, payload: Mapping[str, Any], progress: Progress) -> None:
+    from rwd_platform.flows.verify_whole_log import verify_as_job
+
+    verify_as_job(platform, actor, progress)
+
+
 def _erase(platform: Platform, actor: Actor, payload: Mapping[str, Any], progress: Progress) -> None:
     from rwd_platform.flows.erase_patient import erase
 
@@ -165,6 +171,7 @@ KINDS: Mapping[str, Work] = {
     "fitness": _fitness,
     "catalogue": _catalogue,
     "linkage": _linkage,
+    "verify_log": _verify_log,
 }
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlmodel import Session, col, select
@@ -26,17 +26,19 @@ from rwd_platform.access.roles import Role
 from rwd_platform.audit.checkpoints import make_checkpoint, stored_nodes
 from rwd_platform.audit.query import LogFilter, LogPage, is_matching, matching, read_log
 from rwd_platform.core.canonical import sha256_of
-from rwd_platform.core.clock import as_text
+from rwd_platform.core.clock import SHANGHAI, as_text, shanghai_date
 from rwd_platform.core.errors import Exit, Problem
 from rwd_platform.core.ids import new_id
 from rwd_platform.flows.platform import Platform
 from rwd_platform.log.checkpoint import parse_checkpoint
 from rwd_platform.log.entry import Act, Actor, Object
 from rwd_platform.log.merkle import root_of
+from rwd_platform.records.records import is_storable
 from rwd_platform.records.tables import LogReview, LogReviewFinding, LogReviewSignature
 
 KIND = "log_review"
 LONGEST_TEXT = 2000
+FIRST_YEAR = 2000  # an earlier one is no period of ours, and may be no instant in UTC
 FILTERS = ("actor_id", "action", "object_type", "object_id", "outcome", "organisation_id")
 
 PERIOD_UNFIT = Problem(
@@ -98,8 +100,8 @@ NOT_BY_OPERATOR = Problem(
     code="log_review.not_by_operator",
     zh="日志审查不能由运行平台的人员签署。",
     en="Whoever runs the platform does not sign reviews of its log.",
-    next_zh="请由审计管理员或隐私专员签署。",
-    next_en="Let the audit administrator or the privacy officer sign.",
+    next_zh="请由审计管理员签署。",
+    next_en="Let the audit administrator sign.",
     http=403,
     exit=Exit.REFUSED,
 )
@@ -124,7 +126,7 @@ def open_review(
     """
     with refusals_recorded(platform.records, actor, Action.LOG_REVIEW, KIND, "new"):
         check_may(actor, Action.LOG_REVIEW)
-        if not since < until <= platform.clock():
+        if since.year < FIRST_YEAR or not since < until <= platform.clock():
             raise PERIOD_UNFIT.error()
         _check_filter(chosen)
     own = visible_organisation(actor, Action.LOG_REVIEW)
@@ -150,6 +152,60 @@ def open_review(
     act = Act(actor, "log_review.opened", Object(KIND, row.id, row.leaves_sha256), decision=_facts(row))
     platform.records.write(row, audit=act)
     return row
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """What nobody has signed a review of yet.
+
+    since    -- the end of the latest period that somebody signed for all entries; "" where nobody ever did
+    entries  -- how many there are from then on
+    open     -- reviews that were opened and that nobody has signed, the newest first
+    """
+
+    since: str
+    entries: int
+    open: tuple[LogReview, ...]
+
+
+def waiting(platform: Platform, actor: Actor) -> Waiting:
+    """A review with a filter looks at a part: it ends no period."""
+    check_may(actor, Action.LOG_REVIEW)
+    signed = {one.review_id for one in platform.records.all(select(LogReviewSignature))}
+    reviews = reviews_of(platform, actor)
+    since = max((one.until for one in reviews if one.id in signed and not one.filter), default="")
+    entries = read_log(platform.records, LogFilter(since=since, page_size=1)).total
+    return Waiting(since, entries, tuple(one for one in reviews if one.id not in signed))
+
+
+def period_of_days(platform: Platform, first: date, last: date) -> tuple[datetime, datetime]:
+    """Whole days of Asia/Shanghai, both included; today ends now. Raises `log_review.period_unfit` for days to come."""
+    today = shanghai_date(platform.clock())
+    if last > today or first.year < FIRST_YEAR:
+        raise PERIOD_UNFIT.error()
+    end = platform.clock() if last == today else _midnight(last + timedelta(days=1))
+    return _midnight(first), end
+
+
+def period_since_last(platform: Platform, actor: Actor) -> tuple[datetime, datetime]:
+    """From where the last signed period ended, or from the log's first entry, until now."""
+    began = waiting(platform, actor).since
+    if not began:
+        first = read_log(platform.records, LogFilter(below=1, page_size=1)).lines
+        began = first[0].at if first else ""
+    try:
+        return datetime.fromisoformat(began), platform.clock()
+    except ValueError:  # the first entry is gone, or says no instant any more
+        return _midnight(date(FIRST_YEAR, 1, 1)), platform.clock()
+
+
+def _midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=SHANGHAI)
+
+
+def review_of(platform: Platform, actor: Actor, review_id: str) -> LogReview:
+    check_may(actor, Action.LOG_REVIEW)
+    return platform.records.get(LogReview, review_id)
 
 
 def entries_of(
@@ -189,7 +245,7 @@ def add_finding(
     """Note what is wrong with an entry under review, and why. Not after somebody signed."""
     with refusals_recorded(platform.records, actor, Action.LOG_REVIEW, KIND, review_id):
         check_may(actor, Action.LOG_REVIEW)
-        if not all(one.strip() and len(one) <= LONGEST_TEXT for one in (text, reason)):
+        if not all(one.strip() and len(one) <= LONGEST_TEXT and is_storable(one) for one in (text, reason)):
             raise TEXT_UNFIT.error(longest=LONGEST_TEXT)
         act = Act(
             actor,
@@ -269,7 +325,8 @@ def _none_yet() -> dict[str, Any]:
 
 def _check_filter(chosen: dict[str, str]) -> None:
     fit = all(
-        name in FILTERS and isinstance(value, str) and len(value) <= 200 for name, value in chosen.items()
+        name in FILTERS and isinstance(value, str) and len(value) <= 200 and is_storable(value)
+        for name, value in chosen.items()
     )
     if not fit:
         raise FILTER_UNFIT.error(known=", ".join(FILTERS))

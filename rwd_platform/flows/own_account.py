@@ -95,12 +95,7 @@ def end_other_sessions(platform: Platform, actor: Actor, token: str) -> None:
 
 def change_password(platform: Platform, actor: Actor, token: str, old: str, new: str) -> None:
     """Raises OLD_PASSWORD_WRONG, PASSWORD_SAME, `access.password_length`, and `access.login_locked` for guessing."""
-    user = platform.records.get(User, actor.id)
-    failures = count_attempt(platform.records, user.login)
-    if not verify_password(old, user.password_hash):
-        _refuse(platform, actor, "wrong_password", failures)
-        raise OLD_PASSWORD_WRONG.error()
-    take_back(platform.records, user.login)
+    user = check_password(platform, actor, old)
     if verify_password(new, user.password_hash):
         raise PASSWORD_SAME.error()
     hashed = hash_password(new)
@@ -110,6 +105,20 @@ def change_password(platform: Platform, actor: Actor, token: str, old: str, new:
         session.add(row)
         pardon(session, user.login)
         end_sessions(session, actor.id, except_for=token)
+
+
+def check_password(platform: Platform, actor: Actor, typed: str, wrong: Problem = OLD_PASSWORD_WRONG) -> User:
+    """Asked once more before what changes how somebody logs in. A wrong one counts as a failed login.
+
+    Raises `wrong`, and `access.login_locked` for guessing.
+    """
+    user = platform.records.get(User, actor.id)
+    failures = count_attempt(platform.records, user.login)
+    if not verify_password(typed, user.password_hash):
+        _refuse(platform, actor, "wrong_password", failures)
+        raise wrong.error()
+    take_back(platform.records, user.login)
+    return user
 
 
 def begin_factor(platform: Platform, actor: Actor) -> None:

@@ -19,6 +19,7 @@ from rwd_platform.core.errors import Exit, Problem
 from rwd_platform.flows.paper_texts import day_or_blank, line
 from rwd_platform.flows.platform import Platform
 from rwd_platform.log.entry import Act, Actor, Object
+from rwd_platform.records.records import is_storable
 from rwd_platform.records.tables import LegalParty, Organisation, ReleaseCircle
 
 RECORD = "party.record"
@@ -62,7 +63,7 @@ def record_party(platform: Platform, actor: Actor, id: str, profile: Profile) ->
     """Put it on record, replacing what was said before; the log keeps both. For privacy officers."""
     with refusals_recorded(platform.records, actor, RECORD, "legal_party", id):
         check_may(actor, RECORD)
-        if line(id) != id:  # no id of ours, and nothing that a database or a page could show
+        if not is_storable(id):
             raise PARTY_UNKNOWN.error(id="?")
         stated = _checked(platform, profile)
         row = LegalParty(
@@ -77,7 +78,7 @@ def record_party(platform: Platform, actor: Actor, id: str, profile: Profile) ->
         with platform.records.transaction(audit=act) as session:
             check_account(session, actor, platform.clock)
             if session.get(Organisation, id) is None and session.get(ReleaseCircle, id) is None:
-                raise PARTY_UNKNOWN.error(id=id[:80])
+                raise PARTY_UNKNOWN.error(id=id[:80] if id.isprintable() else "?")
             session.merge(row)
     return row
 

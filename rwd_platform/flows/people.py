@@ -27,6 +27,7 @@ from rwd_platform.access.sessions import end_sessions
 from rwd_platform.core.clock import as_text
 from rwd_platform.core.ids import new_id
 from rwd_platform.flows import people_problems as problems
+from rwd_platform.flows.oidc_login import NOTHING_BOUND, forget_identities
 from rwd_platform.flows.people_problems import checked_day, checked_name, checked_reason, today
 from rwd_platform.flows.platform import Platform
 from rwd_platform.log.entry import Act, Actor, Object
@@ -106,6 +107,7 @@ def recover_administrator(platform: Platform, actor: Actor, login: str, reason: 
         row.password_hash = hash_password(password)
         session.add(row)
         second_factor.remove(session, user.id)
+        forget_identities(session, user.id)
         pardon(session, user.login)
         end_sessions(session, user.id)
     return password
@@ -145,10 +147,11 @@ def set_end(platform: Platform, actor: Actor, user_id: str, valid_until: str, re
 
 
 def give_password(platform: Platform, actor: Actor, user_id: str, reason: str) -> str:
-    """A new password, shown once. The old one and every session end."""
+    """A new password, shown once. The old one, every session and what was bound by means of it end."""
     password = generate_password()
     with _managing(platform, actor, user_id, reason, "user.password_given") as (session, row):
         row.password_hash = hash_password(password)
+        forget_identities(session, row.id)
         pardon(session, row.login)
         end_sessions(session, row.id)
     return password
@@ -172,6 +175,14 @@ def reset_second_factor(platform: Platform, actor: Actor, user_id: str, reason: 
         row,
     ):
         second_factor.remove(session, row.id)
+        end_sessions(session, row.id)
+
+
+def unbind_identity(platform: Platform, actor: Actor, user_id: str, reason: str) -> None:
+    """No identity provider logs the person in until they bind their identity anew."""
+    with _managing(platform, actor, user_id, reason, "identity.unbound") as (session, row):
+        if not forget_identities(session, row.id):
+            raise NOTHING_BOUND.error()
         end_sessions(session, row.id)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rwd_platform.access.identity_provider import IdentityProvider
 from rwd_platform.core.clock import Clock, system_clock
 from rwd_platform.flows.key_versions import check_suite
 from rwd_platform.flows.lake_tables import lake_columns
@@ -28,6 +29,7 @@ class Platform:
     landing: Landing
     keys: KeyRing
     clock: Clock
+    provider: IdentityProvider | None = None  # that people may log in through
 
     @property
     def patient_keys(self) -> PatientKeys:
@@ -57,4 +59,16 @@ def open_platform(settings: Settings, clock: Clock = system_clock) -> Platform:
     records.check_log()
     check_suite(records, Actor("platform", "operator", settings.operator), keys.suite)
     landing = Landing(layout, keys, settings.max_file_bytes, PatientKeys(records, keys).find)
-    return Platform(settings, records, layout, landing, keys, clock)
+    return Platform(settings, records, layout, landing, keys, clock, _provider(settings, clock))
+
+
+def _provider(settings: Settings, clock: Clock) -> IdentityProvider | None:
+    if not settings.oidc_issuer:
+        return None
+    return IdentityProvider(
+        settings.oidc_issuer,
+        settings.oidc_client_id,
+        settings.oidc_client_secret_file,
+        clock,
+        loopback=settings.demo,
+    )

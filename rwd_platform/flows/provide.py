@@ -251,7 +251,6 @@ def _question(leaving: Leaving, share: Share) -> Asked:
 def _posting(platform: Platform, row: Provision, share: Share, answer: Evaluation, at: str) -> PersonPosting:
     """Who it is about is kept also where it does not count: somebody may ask where their data went."""
     persons = share.persons
-    counted = answer.counted
     return PersonPosting(
         provision_id=row.id,
         organisation_id=row.organisation_id,
@@ -261,8 +260,6 @@ def _posting(platform: Platform, row: Provision, share: Share, answer: Evaluatio
         counted=answer.counts,
         general=len(persons.general),
         sensitive=len(persons.sensitive),
-        new_general=counted.new_general if answer.counts else 0,
-        new_sensitive=counted.new_sensitive if answer.counts else 0,
         sealed=sealed_persons(platform, row.id, persons),
         reserved_at=at,
         posted_at="",

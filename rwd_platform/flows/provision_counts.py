@@ -1,7 +1,7 @@
 """The ledger of a year, opened: whose data each provision holds, and by how much each changed the year's two counts.
 
-What a posting says about itself (`new_general`, `new_sensitive`) was true when it was reserved. Once another one is
-cancelled or posted in another order it may not be any more, so everything here is counted from the sets themselves.
+A posting does not say by how much it changed the counts: once another one is cancelled or posted in another order
+that would not be true any more. So everything here is counted from the sets themselves.
 """
 
 from __future__ import annotations

@@ -96,7 +96,6 @@ class Evaluation:
 
     on: date
     crosses_border: bool
-    counted: Counted
     counts: bool
     facts: Mapping[str, Any]
     decision: Mapping[str, Any]
@@ -120,7 +119,7 @@ def evaluate(
     unknown = tuple(_unknown(asked, giver, taker))
     abroad = taker is not None and is_abroad(taker.country)
     if unknown or giver is None or taker is None:
-        return Evaluation(on, abroad, counted, False, {}, _undetermined(pack, unknown))
+        return Evaluation(on, abroad, False, {}, _undetermined(pack, unknown))
     wanted = Wanted(
         on, asked.exporter, asked.recipient, asked.purpose, asked.project, asked.fields, asked.sites,
         counted.in_marked, asked.minors,
@@ -133,7 +132,7 @@ def evaluate(
     decision = decide(facts, pack)
     counts = abroad and persons.size > 0 and not _COUNTED_BY.isdisjoint(decision.rules)
     answer = {**decision.as_record(), "unknown": []}
-    return Evaluation(on, abroad, counted, counts, facts, answer, _papers(held))
+    return Evaluation(on, abroad, counts, facts, answer, _papers(held))
 
 
 # -- the facts ---------------------------------------------------------------------------------------------------

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from sqlmodel import col, select
 
 from rwd_platform.compliance.person_sets import KEY_BYTES, PersonSet
-from rwd_platform.flows.ledger_map import Person, person_map
+from rwd_platform.flows.ledger_map import person_map
 from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.release_ledger import PACKAGE_UNREADABLE, results_in
 from rwd_platform.records.lifecycles import UploadState
@@ -44,21 +44,21 @@ def shares_of(platform: Platform, package: EvidencePackage) -> list[Share]:
     keys: dict[str, set[bytes]] = defaultdict(set)
     sites: dict[str, set[str]] = defaultdict(set)
     roles = _roles(platform)
-    for subject in _subjects(platform, package, run, persons):
+    for subject in subjects_of(platform, package, run, persons):
         person = persons.get(subject)
         name = f"person|{person.ledger_id}" if person else f"subject|{package.project_id}|{subject}"
         own = {organisation for organisation, _ in person.places} if person else set()
         for site in own or {package.organisation_id}:
             for exporter in _exporters(site, roles.get(site, frozenset()), platform.settings.operator):
-                keys[exporter].add(_key(platform, exporter, name))
+                keys[exporter].add(person_key(platform, exporter, name))
                 sites[exporter].add(site)
     if not keys:
         return [Share(package.organisation_id, PersonSet.of(), frozenset({package.organisation_id}))]
     return [Share(one, PersonSet.of(sensitive=keys[one]), frozenset(sites[one])) for one in sorted(keys)]
 
 
-def _subjects(
-    platform: Platform, package: EvidencePackage, run: AnalysisRun, persons: Mapping[str, Person]
+def subjects_of(
+    platform: Platform, package: EvidencePackage, run: AnalysisRun, persons: Collection[str]
 ) -> set[str]:
     """Row by row an authority's package holds the whole lock; any other the people its results are about."""
     path = platform.layout.results / run.id / "row_sets.json"
@@ -92,7 +92,7 @@ def _exporters(site: str, roles: frozenset[str], operator: str) -> frozenset[str
     return frozenset(found)
 
 
-def _key(platform: Platform, exporter: str, name: str) -> bytes:
+def person_key(platform: Platform, exporter: str, name: str) -> bytes:
     """Keyed by exporter: the ledgers of two exporters cannot be joined."""
     key = platform.keys.derive(PERSON_KEY, exporter)
     return platform.keys.ciphers.mac(key, name.encode())[:KEY_BYTES]

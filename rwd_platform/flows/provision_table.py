@@ -26,11 +26,11 @@ def as_csv(report: Report) -> bytes:
     writer.writerow(HEAD)
     for line in _lines(report):
         padded = (*line, *[""] * (len(HEAD) - len(line)))
-        writer.writerow([_defused(cell) for cell in padded])
+        writer.writerow([defused(cell) for cell in padded])
     return b"\xef\xbb\xbf" + out.getvalue().encode("utf-8")
 
 
-def _defused(cell: object) -> object:
+def defused(cell: object) -> object:
     """Numbers stay numbers, also negative ones; a text is never a formula."""
     return f"'{cell}" if isinstance(cell, str) and cell.startswith(_RISKY) else cell
 

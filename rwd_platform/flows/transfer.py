@@ -1,4 +1,4 @@
-"""Decide about leaving: a question is put to the transfer rules, and question and answer go on record."""
+"""Decide about leaving, and about coming in: a question is put to the rules, and question and answer go on record."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from rwd_platform.access.permissions import check_can, get_visible
 from rwd_platform.audit.checkpoints import make_checkpoint
 from rwd_platform.compliance.case import read_case
 from rwd_platform.compliance.decide import decide
-from rwd_platform.compliance.rulepack import NATIONAL
+from rwd_platform.compliance.inbound import inbound, read_import
+from rwd_platform.compliance.rulepack import INBOUND, NATIONAL
 from rwd_platform.compliance.series import pack_in_force
 from rwd_platform.core.canonical import canonical_json, sha256_of
 from rwd_platform.core.clock import as_text
@@ -21,6 +22,7 @@ from rwd_platform.flows.release_gate import check_claim
 from rwd_platform.log.entry import Act, Actor, Object
 from rwd_platform.records.tables import EvidencePackage, TransferRecord
 
+OUTBOUND, IMPORT = "outbound", "inbound"
 _IN_THE_LOG = (
     "verdict",
     "personal_information_path",
@@ -62,6 +64,22 @@ def decide_transfer(
     return record
 
 
+def decide_import(
+    platform: Platform, actor: Actor, *, title: Bilingual, sender: str, facts: Mapping[str, Any]
+) -> TransferRecord:
+    """The gate's answer about data of persons abroad that are to come in. Supports a decision; it is not one.
+
+    `facts` are the inputs of `rwd transfer inbound`. Kept beside the transfers abroad, with a direction of its own:
+    nothing that counts what leaves counts it. The log's entry carries what that of a transfer carries.
+    """
+    check_can(actor, "transfer.decide", actor.organisation)
+    decision = inbound(facts, pack_in_force(INBOUND, read_import(facts).on)).as_dict()
+    record = _record(platform, actor, title, sender, facts, decision, direction=IMPORT)
+    platform.records.write(record, audit=_act(actor, record))
+    make_checkpoint(platform.records, platform.log_signer, "transfer")
+    return record
+
+
 def _record(
     platform: Platform,
     actor: Actor,
@@ -69,7 +87,8 @@ def _record(
     recipient: str,
     facts: Mapping[str, Any],
     decision: dict[str, Any],
-    package: EvidencePackage | None,
+    package: EvidencePackage | None = None,
+    direction: str = OUTBOUND,
 ) -> TransferRecord:
     now = platform.clock()
     return TransferRecord(
@@ -77,6 +96,7 @@ def _record(
         organisation_id=actor.organisation,
         project_id=package.project_id if package else "",
         package_id=package.id if package else "",
+        direction=direction,
         title_zh=title.zh,
         title_en=title.en,
         recipient=recipient,
@@ -91,9 +111,9 @@ def _record(
 def _act(actor: Actor, record: TransferRecord) -> Act:
     return Act(
         actor,
-        "transfer.decided",
+        "transfer.inbound_decided" if record.direction == IMPORT else "transfer.decided",
         Object("transfer", record.id, sha256_of(record.facts)),
         purpose=record.title_en,
         outcome="done" if record.verdict == "ALLOW" else "refused",
-        decision={key: record.decision[key] for key in _IN_THE_LOG},
+        decision={key: record.decision[key] for key in _IN_THE_LOG if key in record.decision},
     )

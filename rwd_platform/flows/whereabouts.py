@@ -1,9 +1,9 @@
 """Where somebody is who uses the platform: what is seen from abroad has left the country.
 
-Access from abroad is asked about as a file is that is sent (《数据出境安全评估申报指南（第二版）》, 2024-03-22: data kept
-in the country that an institution, organisation or person abroad can query, retrieve, download or export). So somebody
-who is abroad is shown what a release let go abroad to their organisation, and nothing else: access from there
-is no way round the decision, the two reviewers and the count of persons (docs/decisions/0032).
+Access from abroad is asked about as a file is that is sent (《数据出境安全评估申报指南（第二版）》,
+2024-03-22: data kept in the country that an institution, organisation or person abroad can query, retrieve, download
+or export). So somebody who is abroad is shown what a release let go abroad to their organisation, and nothing else:
+access from there is no way round the decision, the two reviewers and the count of persons (docs/decisions/0032).
 
 Abroad is, whichever comes first:
     organisation   its seat is on record as being outside mainland China (HK, MO and TW are)

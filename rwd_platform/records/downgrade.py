@@ -171,6 +171,46 @@ def check_log_is_kept(connection: sa.Connection) -> None:
     _check_empty(connection, ("audit_node_sm3", "audit_cosignature", "log_review"), LOG_WOULD_BE_LOST)
 
 
+IMPORTS_WOULD_BE_LOST = Problem(
+    code="database.downgrade_forgets_imports",
+    zh="不能降级数据库：表 transfer 中有境外数据入境的判定，降级后将无法与出境判定区分。",
+    en="The database cannot be downgraded: transfer holds decisions about data that come in from abroad, and they "
+    "could no longer be told from transfers abroad.",
+    next_zh="请继续使用当前版本；确需退回旧版本的，请恢复升级之前的数据库与数据目录备份。",
+    next_en="Stay on this version; to go back, restore the backup of database and home folder from before the "
+    "upgrade.",
+    http=409,
+    exit=Exit.REFUSED,
+)
+
+
+def check_imports_are_kept(connection: sa.Connection) -> None:
+    """For migration 0012. Raises `database.downgrade_forgets_imports` before anything is dropped."""
+    transfer = sa.table("transfer", sa.column("direction"))
+    inbound = sa.select(sa.literal(1)).where(transfer.c.direction == "inbound").limit(1)
+    if connection.execute(inbound).first():
+        raise IMPORTS_WOULD_BE_LOST.error()
+
+
+IDENTITIES_WOULD_BE_LOST = Problem(
+    code="database.downgrade_forgets_identities",
+    zh="不能降级数据库：表 oidc_identity 中有记录，降级后将无法得知哪个统一身份属于哪个账号，已绑定的人员须重新绑定。",
+    en="The database cannot be downgraded: oidc_identity holds rows, and it would be forgotten which identity of the"
+    " identity provider belongs to which account.",
+    next_zh="请继续使用当前版本；确需退回旧版本的，请恢复升级之前的数据库与数据目录备份。",
+    next_en="Stay on this version; to go back, restore the backup of database and home folder from before the "
+    "upgrade.",
+    http=409,
+    exit=Exit.REFUSED,
+)
+
+
+def check_identities_are_kept(connection: sa.Connection) -> None:
+    """For migration 0013. Raises `database.downgrade_forgets_identities` before anything is dropped."""
+    if _has_rows(connection, "oidc_identity"):
+        raise IDENTITIES_WOULD_BE_LOST.error()
+
+
 def check_circles_are_kept(connection: sa.Connection) -> None:
     """For migration 0003. Raises `database.downgrade_forgets_circles` before anything is dropped."""
     if _has_rows(connection, "release_circle"):

@@ -23,14 +23,21 @@ from rwd_platform.log.entry import Act, Entry
 from rwd_platform.records import journal
 from rwd_platform.records.changes import Changes, note_changes
 from rwd_platform.records.database import hold_log_lock, writing
-from rwd_platform.records.tables import AuditEntry, HalfLogin, Job, LoginAttempt, WebSession
+from rwd_platform.records.tables import (
+    AuditEntry,
+    HalfLogin,
+    Job,
+    LoginAttempt,
+    OidcAttempt,
+    WebSession,
+)
 from rwd_platform.signing.keys import KeyRing
 
 Row = TypeVar("Row", bound=SQLModel)
 
 _ENTRY = "rwd_entry"
 
-EXEMPT: frozenset[type[SQLModel]] = frozenset({Job, WebSession, HalfLogin, LoginAttempt})
+EXEMPT: frozenset[type[SQLModel]] = frozenset({Job, WebSession, HalfLogin, LoginAttempt, OidcAttempt})
 
 NOT_FOUND = Problem(
     code="records.not_found",
@@ -145,7 +152,10 @@ class Records:
 
 
 def is_storable(text: str) -> bool:
-    """Whether a text can be in a database at all: PostgreSQL has no NUL, and no encoding has a lone surrogate."""
+    """Whether a text can be in a database at all: PostgreSQL has no NUL, and no encoding has a lone surrogate.
+
+    Asked before a session looks up an id as it was typed; `get` and `find` ask it themselves.
+    """
     return "\x00" not in text and text.encode("utf-8", "replace").decode() == text
 
 

@@ -33,6 +33,7 @@ from rwd_platform.records.tables_log import (
     LogReviewFinding,
     LogReviewSignature,
 )
+from rwd_platform.records.tables_oidc import OidcAttempt, OidcIdentity
 from rwd_platform.records.tables_people import (
     ClientAssertion,
     ClientToken,
@@ -121,6 +122,8 @@ __all__ = [
     "LogReviewSignature",
     "LoginAttempt",
     "MachineClient",
+    "OidcAttempt",
+    "OidcIdentity",
     "Organisation",
     "OutputRelease",
     "PackageNotice",

@@ -52,7 +52,7 @@ class WebSession(SQLModel, table=True):
 
 
 class HalfLogin(SQLModel, table=True):
-    """The password was right, the code is awaited: good for that one step and nothing else."""
+    """The first step was right, the code is awaited: good for that one step and nothing else."""
 
     __tablename__ = "half_login"
 
@@ -61,6 +61,8 @@ class HalfLogin(SQLModel, table=True):
     organisation_id: str
     created_at: str
     expires_at: str
+    # What the first step was: `password`, or `oidc` (rwd_platform/flows/oidc_login.py).
+    first_step: str = Field(default="password", sa_column_kwargs={"server_default": "password"})
 
 
 class LoginAttempt(SQLModel, table=True):

@@ -89,7 +89,11 @@ class EvidencePackage(SQLModel, table=True):
 
 
 class TransferRecord(SQLModel, table=True):
-    """A question put to the transfer rules, the facts it was decided on, and the answer."""
+    """A question put to the transfer rules, the facts it was decided on, and the answer.
+
+    direction -- outbound: data that are to leave the country; inbound: data of persons abroad that are to come in
+    recipient -- the other party: of an inbound one, the sender abroad
+    """
 
     __tablename__ = "transfer"
 
@@ -97,6 +101,7 @@ class TransferRecord(SQLModel, table=True):
     organisation_id: str = Field(index=True)
     project_id: str
     package_id: str = ""
+    direction: str = "outbound"
     title_zh: str
     title_en: str
     recipient: str

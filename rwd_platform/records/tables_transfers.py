@@ -97,9 +97,10 @@ class Provision(SQLModel, table=True):
 
 
 class PersonPosting(SQLModel, table=True):
-    """The persons of a provision that is reserved or posted: sealed keys, and what they did to the year's counts.
+    """The persons of a provision that is reserved or posted: how many of each kind, and their keys, sealed.
 
-    new_general, new_sensitive -- by how much the exporter's two counts grew when it was reserved; general may fall
+    By how much they changed the exporter's counts of the year is counted from the sealed sets when it is asked
+    (flows/provision_counts.py): what is cancelled or posted in another order changes it.
     """
 
     __tablename__ = "person_posting"
@@ -112,8 +113,6 @@ class PersonPosting(SQLModel, table=True):
     counted: bool  # whether the persons count towards the thresholds (exempt provisions do not)
     general: int
     sensitive: int
-    new_general: int
-    new_sensitive: int
     sealed: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     reserved_at: str
     posted_at: str

@@ -14,6 +14,7 @@ from rwd_platform.core.text import Bilingual
 from rwd_platform.server.texts import JOB_KINDS
 
 ACTS: Mapping[str, Bilingual] = {
+    "access.refused_abroad": Bilingual("在境外的请求被拒绝", "was refused for being abroad"),
     "access.refused": Bilingual("提出的请求被拒绝", "was refused"),
     "break_glass.expired": Bilingual(
         "关闭了一份过了时限的应急查看申请", "closed a break-glass request whose time had passed"
@@ -23,6 +24,7 @@ ACTS: Mapping[str, Bilingual] = {
     "break_glass.voted": Bilingual("对应急查看申请表了决", "voted on a break-glass request"),
     "checkpoint.cosigned": Bilingual("收存了见证方对检查点的联署", "stored a witness's signature on a checkpoint"),
     "log.exported": Bilingual("导出了日志", "exported the log"),
+    "log.verified": Bilingual("核验了操作日志", "verified the log"),
     "log_review.finding_added": Bilingual("记录了一项日志审查发现", "noted a finding of a review of the log"),
     "log_review.opened": Bilingual("开始审查一段日志", "opened a review of the log"),
     "log_review.signed": Bilingual("签署了日志审查", "signed a review of the log"),
@@ -36,6 +38,9 @@ ACTS: Mapping[str, Bilingual] = {
     "cohort.saved": Bilingual("保存了一份队列定义", "saved a cohort definition"),
     "job.queued": Bilingual("提交了一项后台任务", "queued a job"),
     "job.resumed": Bilingual("让失败的任务继续", "resumed a job that had failed"),
+    "disclosure.read": Bilingual(
+        "查询了一名患者的数据去向", "looked up where one patient's data went"
+    ),
     "erasure.begun": Bilingual("开始删除一名患者的数据", "began to erase a patient's data"),
     "erasure.certified": Bilingual("出具了删除证明", "issued a certificate of erasure"),
     "erasure.erased": Bilingual("完成了一名患者数据的删除", "erased a patient's data"),
@@ -108,6 +113,7 @@ ACTS: Mapping[str, Bilingual] = {
     "risk.computed": Bilingual("评估了识别风险", "assessed the risk of re-identification"),
     "session.closed": Bilingual("退出了登录", "logged out"),
     "session.opened": Bilingual("登录了平台", "logged in"),
+    "session.opened_abroad": Bilingual("从境外登录了平台", "logged in from abroad"),
     "store.compacted": Bilingual("合并了研究数据库中的文件", "compacted a table of the store"),
     "store.swept": Bilingual("清理了中断后的残留文件", "swept what an interruption had left behind"),
     "study.analysed": Bilingual("完成了计划中的分析", "completed the planned analyses"),
@@ -127,6 +133,9 @@ ACTS: Mapping[str, Bilingual] = {
     "text.released": Bilingual("同意发布一条文本", "released a text"),
     "text.withheld": Bilingual("决定一条文本不予发布", "withheld a text"),
     "trace.read": Bilingual("追溯了一个数字的来源", "followed a number to its source"),
+    "transfer.inbound_decided": Bilingual(
+        "按规则判定了一次境外数据入境", "put an import of data from abroad to the rules"
+    ),
     "transfer.decided": Bilingual("按规则判定了一次数据提供", "put a provision of data to the rules"),
     "upload.admission_failed": Bilingual("未能完成批次入库", "could not admit a batch"),
     "upload.admission_started": Bilingual("开始处理批次", "began to admit a batch"),
@@ -145,6 +154,8 @@ ACTS: Mapping[str, Bilingual] = {
     "session.others_ended": Bilingual("退出了自己的其他所有登录", "ended all their other logins"),
     "user.disabled": Bilingual("停用了一个账号", "disabled an account"),
     "user.end_set": Bilingual("设定了账号的有效期", "set the time limit of an account"),
+    "identity.bound": Bilingual("绑定了自己的统一身份", "bound their identity at the provider"),
+    "identity.unbound": Bilingual("解除了统一身份的绑定", "unbound an identity at the provider"),
     "user.password_changed": Bilingual("更改了自己的密码", "changed their own password"),
     "user.recovered": Bilingual(
         "在服务器上找回了安全管理员的账号", "brought a security administrator's account back on the server"
@@ -222,6 +233,7 @@ ASKED: Mapping[str, Bilingual] = {
     "text.review": Bilingual("审阅自由文本", "review free texts"),
     "withdrawal.record": Bilingual("记录撤回同意", "record a withdrawal"),
     "withdrawal.read": Bilingual("查看撤回与删除", "read withdrawals and erasures"),
+    "disclosure.read": Bilingual("查询一名患者的数据去向", "look up where one patient's data went"),
     "erasure.request": Bilingual("申请删除数据", "ask for erasure"),
     "erasure.approve": Bilingual("审批删除申请", "approve an erasure"),
     "hold.place": Bilingual("依法保全", "place a legal hold"),
@@ -240,6 +252,8 @@ ASKED: Mapping[str, Bilingual] = {
 # What was acted on. Refusals name the table or the noun of the permission, so some things have two names.
 THINGS: Mapping[str, Bilingual] = {
     "analysis_run": Bilingual("分析运行", "analysis run"),
+    "audit_entry": Bilingual("日志条目", "log entry"),
+    "audit_checkpoint": Bilingual("检查点", "checkpoint"),
     "break_glass": Bilingual("应急查看申请", "break-glass request"),
     "erasure": Bilingual("删除申请", "request to erase"),
     "erasure_request": Bilingual("删除申请", "request to erase"),
@@ -259,6 +273,8 @@ THINGS: Mapping[str, Bilingual] = {
     "party": Bilingual("法律主体", "legal entity"),
     "provision": Bilingual("数据提供", "provision of data"),
     "provision_report": Bilingual("年度报告", "yearly report"),
+    "patient": Bilingual("患者", "patient"),
+    "disclosure": Bilingual("数据去向", "where data went"),
     "witness": Bilingual("见证方", "witness"),
     "release_link": Bilingual("下载链接", "link to download by"),
     "key": Bilingual("密钥", "key"),

@@ -16,6 +16,7 @@ from rwd_platform.server.api import (
     break_glass,
     catalogue,
     cohorts,
+    disclosures,
     fitness,
     health,
     jobs,
@@ -30,6 +31,7 @@ from rwd_platform.server.api import (
     questions,
     releases,
     risk,
+    rules,
     sessions,
     studies,
     tokens,
@@ -46,6 +48,7 @@ from rwd_platform.server.pages import classification as classification_pages
 from rwd_platform.server.pages import clients as client_pages
 from rwd_platform.server.pages import code_lists as code_list_pages
 from rwd_platform.server.pages import cohorts as cohort_pages
+from rwd_platform.server.pages import disclosures as disclosure_pages
 from rwd_platform.server.pages import fitness as fitness_pages
 from rwd_platform.server.pages import home, language, login
 from rwd_platform.server.pages import inspections as inspection_pages
@@ -54,7 +57,9 @@ from rwd_platform.server.pages import linkage as linkage_pages
 from rwd_platform.server.pages import links as link_pages
 from rwd_platform.server.pages import locks as lock_pages
 from rwd_platform.server.pages import log as log_pages
+from rwd_platform.server.pages import log_reviews as log_review_pages
 from rwd_platform.server.pages import members as member_pages
+from rwd_platform.server.pages import oidc as oidc_pages
 from rwd_platform.server.pages import packages as package_pages
 from rwd_platform.server.pages import papers as paper_pages
 from rwd_platform.server.pages import parties as party_pages
@@ -65,6 +70,7 @@ from rwd_platform.server.pages import quality as quality_pages
 from rwd_platform.server.pages import questions as question_pages
 from rwd_platform.server.pages import releases as release_pages
 from rwd_platform.server.pages import risk as risk_pages
+from rwd_platform.server.pages import rules as rules_pages
 from rwd_platform.server.pages import studies as study_pages
 from rwd_platform.server.pages import texts as text_pages
 from rwd_platform.server.pages import transfers as transfer_pages
@@ -96,12 +102,15 @@ API = (
     provisions,
     papers,
     parties,
+    rules,
     break_glass,
     withdrawals,
+    disclosures,
     log,
 )
 PAGES = (
     login,
+    oidc_pages,
     language,
     account_pages,
     client_pages,
@@ -129,10 +138,13 @@ PAGES = (
     provision_pages,
     paper_pages,
     party_pages,
+    rules_pages,
     policy_pages,
     classification_pages,
     break_glass_pages,
     withdrawal_pages,
+    disclosure_pages,
+    log_review_pages,  # before the log's, whose addresses end in a number
     log_pages,
 )
 

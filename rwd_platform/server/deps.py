@@ -31,6 +31,7 @@ from rwd_platform.records.tables import Inspection, Organisation, User
 from rwd_platform.server.security import (
     HALF_COOKIE,
     LANGUAGE_COOKIE,
+    PROVIDER_COOKIE,
     SAFE_METHODS,
     SESSION_COOKIE,
     check_origin,
@@ -120,6 +121,11 @@ def session_token(request: Request) -> str:
 def half_token(request: Request) -> str:
     """What the cookie between password and code holds; "" without one."""
     return request.cookies.get(cookie_name(HALF_COOKIE, secure=request_is_secure(request)), "")
+
+
+def provider_token(request: Request) -> str:
+    """What the cookie of a login at the identity provider holds; "" without one."""
+    return request.cookies.get(cookie_name(PROVIDER_COOKIE, secure=request_is_secure(request)), "")
 
 
 def find_visitor(request: Request) -> Visitor | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
-from rwd_platform.compliance.filings import deadlines
+from rwd_platform.compliance.filings import LAPSED, deadlines
 from rwd_platform.compliance.forecast import Outlook, Threshold, thresholds
 from rwd_platform.core.clock import shanghai_date
 from rwd_platform.core.text import Bilingual
@@ -179,14 +179,14 @@ def _in_words(count: int, code: str, words: Bilingual) -> Bilingual:
 
 
 def _due(platform: Platform, visitor: Visitor) -> list[Todo]:
-    """Within 30 days, or overdue; the earliest first."""
+    """Within 30 days, or overdue; the earliest first. What lapsed long ago waits for nobody: the ledger says it."""
     today = shanghai_date(platform.clock())
     papers = [as_instrument(row) for row in instruments(platform, visitor.actor)]
     names = provision_view.names_of(platform)
     owner = {one.id: names.get(one.exporter, Bilingual(one.exporter, one.exporter)) for one in papers}
     todos = []
     for one in deadlines(papers, today):
-        if one.days_left <= DUE_DAYS:
+        if one.days_left <= DUE_DAYS and one.what != LAPSED:
             whose = owner[one.instrument_id]
             text = Bilingual(f"{whose.zh} · {one.text.zh}", f"{whose.en} · {one.text.en}")
             tone = "bad" if one.days_left < 0 else "held"

@@ -17,7 +17,14 @@ from rwd_platform.core.clock import shanghai_date
 from rwd_platform.core.text import Bilingual
 from rwd_platform.flows.platform import Platform
 from rwd_platform.records.records import NOT_FOUND
-from rwd_platform.records.tables import LoginAttempt, Organisation, SecondFactor, User, WebSession
+from rwd_platform.records.tables import (
+    LoginAttempt,
+    OidcIdentity,
+    Organisation,
+    SecondFactor,
+    User,
+    WebSession,
+)
 from rwd_platform.server.deps import Visitor
 
 SOON = timedelta(days=30)  # an account that ends within these is named on the home page
@@ -35,6 +42,7 @@ class Account:
     unguarded: bool  # should have a second factor and has none
     ends_soon: bool
     sessions: int
+    bound: bool  # to an identity at the provider
 
 
 def accounts(platform: Platform, visitor: Visitor) -> list[Account]:
@@ -83,6 +91,7 @@ def _read(platform: Platform, user_id: str = "") -> list[Account]:
     users = platform.records.all(query)
     organisations = {one.id: one for one in platform.records.all(select(Organisation))}
     factors = {one.user_id for one in platform.records.all(select(SecondFactor)) if one.confirmed_at}
+    bound = {one.user_id for one in platform.records.all(select(OidcIdentity))}
     attempts = {one.login_sha256: one for one in platform.records.all(select(LoginAttempt))}
     with platform.records.reading() as session:
         logins = dict(
@@ -105,6 +114,7 @@ def _read(platform: Platform, user_id: str = "") -> list[Account]:
                 and platform.settings.second_factor_required,
                 used and bool(user.valid_until) and user.valid_until <= soon,
                 logins.get(user.id, 0),
+                user.id in bound,
             )
         )
     return found

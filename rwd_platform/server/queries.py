@@ -5,23 +5,19 @@ Every function takes the visitor and leaves out what is not theirs to see.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from sqlmodel import and_, col, func, or_, select
-from sqlmodel.sql.expression import SelectOfScalar
+from sqlmodel import col, func, select
 
-from rwd_platform.access.permissions import Scope, can, can_see, check_may, visible_organisation, visible_rows
+from rwd_platform.access.permissions import Scope, can, can_see, check_may, visible_rows
 from rwd_platform.access.projects import hidden_ids
 from rwd_platform.core.accounting import Accounting
 from rwd_platform.core.text import Bilingual
 from rwd_platform.records.records import NOT_FOUND, Records
 from rwd_platform.records.tables import (
     AnalysisRun,
-    AuditCheckpoint,
-    AuditEntry,
     DataLockRecord,
     EvidencePackage,
     Job,
@@ -39,7 +35,6 @@ from rwd_platform.records.tables import (
 from rwd_platform.server import acts
 from rwd_platform.server.deps import Visitor
 
-LOG_PAGE = 50
 UPLOAD_PAGE = 20
 Owned = TypeVar("Owned", Upload, Study, EvidencePackage, TransferRecord)
 
@@ -60,26 +55,6 @@ class UploadSummary:
     def to_correct(self) -> int:
         """Units kept out that nobody has sent again yet."""
         return 0 if self.corrected_by else self.account.rejected + self.account.quarantined
-
-
-@dataclass(frozen=True)
-class LogLine:
-    """An entry as people read it; `fields` is the hashed body."""
-
-    sequence: int
-    at: str
-    fields: dict[str, Any]
-    actor: Bilingual
-
-
-@dataclass(frozen=True)
-class LogFilter:
-    """What the log page looks for; "" asks for everything."""
-
-    action: str = ""
-    object: str = ""
-    actor: str = ""
-    outcome: str = ""
 
 
 def visible_organisations(records: Records, visitor: Visitor, action: str) -> dict[str, Organisation]:
@@ -262,59 +237,23 @@ def releases_of(records: Records, visitor: Visitor, package: EvidencePackage) ->
     return [row for row in rows if visitor.may("release.read") and (own or row.circle == circle)]
 
 
-def transfers(records: Records, visitor: Visitor, package_id: str = "") -> list[TransferRecord]:
+def transfers(
+    records: Records, visitor: Visitor, package_id: str = "", direction: str = "outbound"
+) -> list[TransferRecord]:
+    """Newest first: those abroad, or the imports (`inbound`); "" gives both."""
     query = select(TransferRecord).order_by(col(TransferRecord.asked_at).desc())
+    if direction:
+        query = query.where(TransferRecord.direction == direction)
     if package_id:
         query = query.where(TransferRecord.package_id == package_id)
     return visible_rows(records, visitor.actor, "transfer.read", records.all(query))
 
 
-# -- the log -----------------------------------------------------------------------------------------
+# -- people --------------------------------------------------------------------------------------------
 
 
-def _visible_log(records: Records, visitor: Visitor) -> SelectOfScalar[AuditEntry]:
-    """The whole log, or the entries of one's own organisation without those of studies closed to the visitor.
-
-    What the visitor was refused stays, or its absence would tell a closed study from one that is not there.
-    """
-    organisation = visible_organisation(visitor.actor, "log.read")
-    query = select(AuditEntry)
-    if organisation is None:
-        return query
-    query = query.where(AuditEntry.organisation_id == organisation)
-    hidden = hidden_ids(records, visitor.actor)
-    if not hidden:
-        return query
-    refused = and_(AuditEntry.action == "access.refused", AuditEntry.actor_id == visitor.actor.id)
-    return query.where(or_(col(AuditEntry.object_id).not_in(hidden), refused))
-
-
-def log_lines(
-    records: Records, visitor: Visitor, wanted: LogFilter, *, page: int = 1, limit: int = LOG_PAGE
-) -> tuple[list[LogLine], int]:
-    """One page of the log, the newest first, and how many entries match."""
-    query = _visible_log(records, visitor)
-    for column, value in (
-        (AuditEntry.action, wanted.action),
-        (AuditEntry.object_id, wanted.object),
-        (AuditEntry.actor_id, wanted.actor),
-        (AuditEntry.outcome, wanted.outcome),
-    ):
-        if value:
-            query = query.where(col(column) == value)
-    with records.reading() as session:
-        total = session.exec(select(func.count()).select_from(query.subquery())).one()
-    rows = records.all(
-        query.order_by(col(AuditEntry.sequence).desc()).offset((page - 1) * limit).limit(limit)
-    )
-    names = _names_of(records, {row.actor_id for row in rows})
-    lines = [
-        LogLine(row.sequence, row.at, json.loads(row.body), acts.person(row.actor_id, names)) for row in rows
-    ]
-    return lines, total
-
-
-def _names_of(records: Records, ids: Iterable[str]) -> dict[str, str]:
+def names_of(records: Records, ids: Iterable[str]) -> dict[str, str]:
+    """id -> the name of the person or the hospital's system; nothing for a program or an account that is not there."""
     wanted = sorted(ids)
     people = {one.id: one.name for one in records.all(select(User).where(col(User.id).in_(wanted)))}
     systems = records.all(select(MachineClient).where(col(MachineClient.id).in_(wanted)))
@@ -323,26 +262,9 @@ def _names_of(records: Records, ids: Iterable[str]) -> dict[str, str]:
 
 def person_of(records: Records, user_id: str) -> Bilingual:
     """Who it was, for reading, also where it is a program or an account that is not there."""
-    return acts.person(user_id, _names_of(records, {user_id}))
+    return acts.person(user_id, names_of(records, {user_id}))
 
 
 def name_of(records: Records, user_id: str) -> str:
     """A person's name, or the id where no such person is known (a program, a removed account)."""
-    return _names_of(records, {user_id}).get(user_id, user_id)
-
-
-def log_actions(records: Records, visitor: Visitor) -> list[str]:
-    """The actions that have happened, for the filter."""
-    seen = _visible_log(records, visitor).subquery()
-    with records.reading() as session:
-        return sorted(session.exec(select(seen.c.action).distinct()).all())
-
-
-def log_size(records: Records) -> int:
-    with records.reading() as session:
-        return session.exec(select(func.count()).select_from(AuditEntry)).one()
-
-
-def newest_checkpoint(records: Records) -> AuditCheckpoint | None:
-    found = records.all(select(AuditCheckpoint).order_by(col(AuditCheckpoint.size).desc()).limit(1))
-    return found[0] if found else None
+    return names_of(records, {user_id}).get(user_id, user_id)

@@ -20,6 +20,7 @@ from rwd_platform.core.errors import Exit, Problem
 
 SESSION_COOKIE = "rwd_session"
 HALF_COOKIE = "rwd_half_login"
+PROVIDER_COOKIE = "rwd_provider_login"
 LANGUAGE_COOKIE = "rwd_language"
 CSRF_FIELD = "csrf_token"
 CSRF_HEADER = "x-csrf-token"
@@ -165,6 +166,23 @@ def keep_half_login(response: Response, token: str, *, seconds: int, secure: boo
         secure=secure,
         path="/",
     )
+
+
+def keep_provider_login(response: Response, token: str, *, seconds: int, secure: bool) -> None:
+    """The cookie while the browser is at the identity provider, whose redirect has to bring it along: Lax."""
+    response.set_cookie(
+        cookie_name(PROVIDER_COOKIE, secure=secure),
+        token,
+        max_age=seconds,
+        httponly=True,
+        samesite="lax",
+        secure=secure,
+        path="/",
+    )
+
+
+def forget_provider_login(response: Response, *, secure: bool) -> None:
+    _forget(response, PROVIDER_COOKIE, secure=secure)
 
 
 def forget_session(response: Response, *, secure: bool) -> None:

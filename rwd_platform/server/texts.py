@@ -101,6 +101,7 @@ JOB_KINDS: Mapping[str, Bilingual] = {
     "fitness": Bilingual("数据适用性评估", "Fitness for use"),
     "catalogue": Bilingual("统计数据目录", "Counting the catalogue"),
     "linkage": Bilingual("三医联动关联", "Linkage of care, payment and product"),
+    "verify_log": Bilingual("核验操作日志", "Verification of the log"),
 }
 
 _COUNTING = ("counting", Bilingual("为计数做准备", "Prepare for counts"))
@@ -142,6 +143,10 @@ JOB_STAGES: Mapping[str, tuple[tuple[str, Bilingual], ...]] = {
         ("read", Bilingual("逐表读取", "Read each table")),
         ("link", Bilingual("按关联标识归并", "Bring charts together")),
         ("compare", Bilingual("比较与误差估计", "Compare, estimate errors")),
+    ),
+    "verify_log": (
+        ("entries", Bilingual("逐条重算条目、哈希树与签名", "Recompute entries, trees and signatures")),
+        ("against", Bilingual("与记录核对", "Hold the records to it")),
     ),
     "texts": (("texts", Bilingual("逐条清洗并密封", "Clean and seal one by one")),),
 }
@@ -231,6 +236,13 @@ DUTIES: Mapping[str, Bilingual] = {
     "SCOPE": Bilingual(
         "机制应涵盖本次目的、字段、接收方与规模",
         "A mechanism that covers purpose, fields, recipient and scale",
+    ),
+    "ORIGIN": Bilingual("数据主体所在地的书面说明", "A written statement of where the persons are"),
+    "US_EXEMPTION": Bilingual("适用的美国规则豁免", "An exemption of the United States' rule that applies"),
+    "US_EXEMPTION_EVIDENCE": Bilingual("所称豁免的书面依据", "Evidence in writing for the exemption claimed"),
+    "SENDER_MECHANISM": Bilingual(
+        "提供方的标准合同条款和传输影响评估",
+        "The sender's standard contractual clauses and transfer impact assessment",
     ),
 }
 

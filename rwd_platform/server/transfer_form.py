@@ -1,11 +1,12 @@
 """The questions of a transfer, as a form: every fact is asked for and none is filled in for the asker.
 
-Keys are those of `rwd transfer decide`; tests/server/test_transfer_form.py holds the form to the whole list.
+Keys are those of `rwd transfer decide`, and for what comes in those of `rwd transfer inbound`;
+tests/server/test_transfer_form.py and test_inbound.py hold the forms to the whole lists.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -20,7 +21,8 @@ from rwd_platform.core.text import Bilingual
 Kind = Literal["day", "day_or_none", "flag", "choice", "count", "name_or_none"]
 
 YES_NO = (("yes", Bilingual("是", "Yes")), ("no", Bilingual("否", "No")))
-_LIST = Path(__file__).parent / "transfer_questions.yaml"
+NONE = "none"  # of a choice: the answer that there is none, where it has to be given
+_HERE = Path(__file__).parent
 
 
 @dataclass(frozen=True)
@@ -54,17 +56,20 @@ class Answers:
     values: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, form: FormData) -> Answers:
+    def of(cls, form: FormData, questions: Sequence[Question] | None = None) -> Answers:
+        """The text sent for these questions; without any, for those of a transfer abroad."""
         sent = {key: value for key, value in form.items() if isinstance(value, str)}
         own = {
             name: sent.get(name, "").strip()[:300]
             for name in ("title_zh", "title_en", "recipient", "package_id")
         }
-        return cls(**own, values={one.key: sent.get(one.key, "").strip()[:200] for one in QUESTIONS})
+        return cls(
+            **own, values={one.key: sent.get(one.key, "").strip()[:200] for one in questions or QUESTIONS}
+        )
 
 
-def _read_groups() -> tuple[Group, ...]:
-    listed = yaml.safe_load(_LIST.read_text("utf-8"))
+def _read_groups(name: str) -> tuple[Group, ...]:
+    listed = yaml.safe_load((_HERE / name).read_text("utf-8"))
     return tuple(
         Group(Bilingual(**group["title"]), tuple(_question(one) for one in group["questions"]))
         for group in listed
@@ -76,8 +81,10 @@ def _question(one: Mapping[str, Any]) -> Question:
     return Question(one["key"], Bilingual(one["zh"], one["en"]), one["kind"], choices)
 
 
-GROUPS: tuple[Group, ...] = _read_groups()
+GROUPS: tuple[Group, ...] = _read_groups("transfer_questions.yaml")
 QUESTIONS: tuple[Question, ...] = tuple(question for group in GROUPS for question in group.questions)
+INBOUND_GROUPS: tuple[Group, ...] = _read_groups("inbound_questions.yaml")
+INBOUND_QUESTIONS: tuple[Question, ...] = tuple(one for group in INBOUND_GROUPS for one in group.questions)
 
 
 def blank(package_id: str, now: datetime) -> Answers:
@@ -85,10 +92,10 @@ def blank(package_id: str, now: datetime) -> Answers:
     return Answers(package_id=package_id, values={"on": shanghai_date(now).isoformat()})
 
 
-def facts(answers: Answers) -> dict[str, Any]:
+def facts(answers: Answers, questions: Sequence[Question] = QUESTIONS) -> dict[str, Any]:
     """The nested case. An unanswered question is left out, so that the rules name it as missing."""
     case: dict[str, Any] = {}
-    for question in QUESTIONS:
+    for question in questions:
         text = answers.values.get(question.key, "")
         if not text and not question.may_be_empty:
             continue
@@ -101,7 +108,7 @@ def facts(answers: Answers) -> dict[str, Any]:
 
 
 def _typed(question: Question, text: str) -> Any:
-    if not text:
+    if not text or (question.kind == "choice" and text == NONE):
         return None
     if question.kind == "flag":
         return {"yes": True, "no": False}.get(text, text)
@@ -122,7 +129,7 @@ def flat(case: Mapping[str, Any], path: str = "") -> dict[str, Any]:
 def answer_of(question: Question, value: Any) -> Bilingual:
     """How an answer reads: the choice's own words, or the value."""
     if value is None:
-        return Bilingual("无", "None")
+        return dict(question.choices).get(NONE, Bilingual("无", "None"))
     if isinstance(value, bool):
         value = "yes" if value else "no"
     if isinstance(value, int):

@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import text
 from sqlmodel import Session
 
-from rwd_platform.audit.query import LogFilter, actions_in_log, read_log
+from rwd_platform.audit.query import (
+    EVERYTHING,
+    LogFilter,
+    actions_in_log,
+    find_line,
+    lines_of,
+    matching,
+    read_log,
+)
 from rwd_platform.log.entry import Act, Actor, Object
 from rwd_platform.records.records import Records
 from rwd_platform.records.tables import AuditEntry
@@ -101,3 +110,58 @@ def test_what_is_shown_comes_from_the_hashed_body(log: Records) -> None:
 def test_the_actions_that_occur_are_listed(log: Records) -> None:
     """For the filter's list: each once, sorted."""
     assert actions_in_log(log) == ("package.read", "study.frozen", "upload.admitted", "upload.received")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "'not json'",
+        "x'ff00'",
+        "'[]'",
+        "'{}'",
+        "CAST(replace(CAST(body AS TEXT), 'bob', 'eve') AS TEXT)",
+        "''",
+    ],
+)
+def test_a_body_that_was_changed_is_shown_and_never_stops_the_page(log: Records, body: str) -> None:
+    """Text where bytes belong, no JSON, no entry: what the columns claim is shown, and said to be broken.
+
+    A body that is still an entry is shown as it reads: whether it is the one that was signed, its proof says.
+    """
+    with log.engine.begin() as connection:
+        connection.execute(text(f"UPDATE audit_entry SET body = {body} WHERE sequence = 2"))
+    lines = {line.sequence: line for line in read_log(log, LogFilter()).lines}
+    assert set(lines) == {0, 1, 2, 3, 4} and not lines[1].broken
+    still_an_entry = "eve" in body
+    assert lines[2].broken is not still_an_entry
+    assert (lines[2].actor_id, lines[2].action) == ("eve" if still_an_entry else "bob", "study.frozen")
+    with log.reading() as session:
+        assert [entry.sequence for entry in matching(session, LogFilter())] == [0, 1, 2, 3, 4]
+
+
+def test_an_entry_that_claims_another_place_is_broken(log: Records) -> None:
+    with log.engine.begin() as connection:
+        moved = "UPDATE audit_entry SET body = (SELECT body FROM audit_entry WHERE sequence = 0) WHERE sequence = 3"
+        connection.execute(text(moved))
+    line = find_line(log, EVERYTHING, 3)
+    assert line is not None and line.broken and line.sequence == 3
+
+
+def test_the_newest_lines_come_in_batches_up_to_a_number(records_sqlite: Records) -> None:
+    """Of more than a batch; each line once, the newest first, the last entry of all included."""
+    act = Act(Actor("u", "operator", "org"), "package.read", Object("package", "p"))
+    records_sqlite.append_many([act] * 2100)
+    for most, wanted in ((5000, 2100), (2100, 2100), (1500, 1500), (0, 0)):
+        batches = list(lines_of(records_sqlite, EVERYTHING, LogFilter(), most))
+        found = [line.sequence for batch in batches for line in batch]
+        assert found == list(range(2099, 2099 - wanted, -1))
+        assert all(len(batch) <= 1000 for batch in batches)
+    below = [
+        one.sequence for batch in lines_of(records_sqlite, EVERYTHING, LogFilter(below=3), 9) for one in batch
+    ]
+    assert below == [2, 1, 0]
+
+
+@pytest.mark.parametrize("sequence", [-1, 5, 10**14])
+def test_an_entry_that_is_not_there_is_none(log: Records, sequence: int) -> None:
+    assert find_line(log, EVERYTHING, sequence) is None

@@ -17,6 +17,7 @@ VERBS = [
     "validate FILE",
     "deidentify FILE --policy default --out o",
     "transfer decide FILE",
+    "transfer inbound FILE",
     "risk FILE --quasi a --sensitive s",
     "risk good.csv --quasi a --sensitive s --population FILE",
     "recode FILE --quasi a --hierarchies h --k 2",
@@ -72,6 +73,7 @@ NAMED_AFTER_A_PATIENT = [
     ("recode PATH --quasi a --hierarchies h --k 2 --out PATH", "a\n1\n1\n", "cli.own_input"),
     ("recode good.csv --quasi a --hierarchies PATH --k 2", "a = 3\n", "recode.hierarchies_unreadable"),
     ("transfer decide PATH", "[]", "transfer.case_not_json"),
+    ("transfer inbound PATH", "[]", "transfer.case_not_json"),
     ("deidentify good.ndjson --policy default --out o --key-file PATH", "short", "deidentify.key_file"),
     ("deidentify good.ndjson --policy default --out o --key-file PATH", None, "deidentify.key_file_missing"),
 ]

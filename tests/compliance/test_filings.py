@@ -107,8 +107,13 @@ def test_certificates_checks_and_approvals_run_out(kind: str) -> None:
 def test_a_cooperation_is_reported_on_six_months_after_its_end() -> None:
     """The end is on the list, and so is the report: also long after the end."""
     cooperation = paper("hgr_cooperation", "2024-01-01", "2026-08-31")
-    assert due(cooperation) == [("expires", "2026-08-31", -84, False), ("report", "2027-02-28", 97, False)]
-    assert due(cooperation, on=date(2027, 3, 1))[1] == ("report", "2027-02-28", -1, False)
+    soon = date(2026, 9, 10)
+    assert due(cooperation, on=soon) == [
+        ("expires", "2026-08-31", -10, False),
+        ("report", "2027-02-28", 171, False),
+    ]
+    assert due(cooperation) == [("report", "2027-02-28", 97, False), ("lapsed", "2026-08-31", -84, False)]
+    assert due(cooperation, on=date(2027, 3, 1))[0] == ("report", "2027-02-28", -1, False)
     assert due(replace(cooperation, valid_until=None)) == []
 
 
@@ -119,6 +124,78 @@ def test_what_was_revoked_has_no_deadlines(kind: str) -> None:
     assert due(replace(one, revoked_on=ON)) == []
     assert due(replace(one, revoked_on=ON - timedelta(days=400))) == []
     assert due(replace(one, revoked_on=ON + timedelta(days=1))) == due(one) != []
+
+
+# -- what ran out and was not renewed ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("on", "what"),
+    [
+        ("2026-12-31", "expires"),
+        ("2027-01-30", "expires"),
+        ("2027-01-31", "lapsed"),
+        ("2036-01-01", "lapsed"),
+    ],
+)
+def test_thirty_days_after_its_end_a_paper_is_no_longer_due(on: str, what: str) -> None:
+    """It is not forgotten either: it stands once under what expired and was not renewed."""
+    (found,) = deadlines([paper("certification", "2026-01-01", "2026-12-31")], date.fromisoformat(on))
+    assert (found.what, found.due) == (what, date(2026, 12, 31))
+    if what == "lapsed":
+        assert "没有续办" in found.text.zh and "not renewed" in found.text.en
+
+
+def test_what_lapsed_comes_after_everything_that_is_due() -> None:
+    """Its day lies furthest back, and it is not what somebody has to do first."""
+    old, new = (
+        paper("certification", "2020-01-01", "2020-12-31"),
+        paper("ethics_approval", "2026-01-01", "2027-01-31"),
+    )
+    assert [one.what for one in deadlines([old, new], ON)] == ["expires", "lapsed"]
+
+
+def test_of_a_row_of_expired_papers_the_last_is_said_once() -> None:
+    """Five years of certificates, none revoked, none renewed: one line."""
+    row = [
+        paper("certification", f"{year}-01-01", f"{year}-12-31", id=f"c-{year}") for year in range(2020, 2025)
+    ]
+    assert [(one.what, one.instrument_id) for one in deadlines(row, ON)] == [("lapsed", "c-2024")]
+    assert [one.instrument_id for one in deadlines(reversed(row), ON)] == ["c-2024"]
+
+
+@pytest.mark.parametrize("ended", ["2026-11-20", "2024-12-31"])
+@pytest.mark.parametrize(
+    ("renewal", "renews"),
+    [
+        ({}, True),
+        ({"scope": Scope(recipients=frozenset({"a"}), persons=9)}, True),  # for more persons
+        ({"effective_from": date(2027, 1, 1)}, True),  # on file, and begins later
+        ({"valid_until": None}, True),
+        ({"kind": "security_assessment"}, False),
+        ({"exporter": "org-b"}, False),
+        ({"scope": Scope(recipients=frozenset({"b"}))}, False),
+        ({"revoked_on": ON}, False),
+        ({"valid_until": date(2026, 1, 31)}, False),
+    ],
+)
+def test_a_paper_that_took_its_place_takes_it_off_the_list(
+    ended: str, renewal: dict[str, Any], renews: bool
+) -> None:
+    """Of the same exporter, kind and scope, and not over itself."""
+    before = replace(
+        paper("certification", "2024-01-01", ended, id="old"), scope=Scope(recipients=frozenset({"a"}))
+    )
+    after = replace(before, id="new", effective_from=date(2026, 1, 1), valid_until=date(2028, 1, 1))
+    found = {one.instrument_id for one in deadlines([before, replace(after, **renewal)], ON)}
+    over = replace(after, **renewal).valid_until == date(2026, 1, 31) and ended < "2026-01-31"
+    assert ("old" in found) is (not renews and not over)
+
+
+def test_the_duties_of_a_lapsed_paper_stay() -> None:
+    """A contract that ran out unfiled was still to be filed; a cooperation is still to be reported on."""
+    contract = paper("standard_contract", "2024-04-01", "2025-03-31")
+    assert [one.what for one in deadlines([contract], ON)] == ["file", "lapsed"]
 
 
 def test_the_earliest_comes_first_whatever_the_order_of_the_papers() -> None:
@@ -144,7 +221,7 @@ def test_the_earliest_comes_first_whatever_the_order_of_the_papers() -> None:
         ("2026-12-29", "还有 2 天", "2 days left"),
         ("2026-12-31", "今天是最后一天", "today is the last day"),
         ("2027-01-01", "已失效 1 天", "it ran out 1 day ago"),
-        ("2028-01-01", "已失效 366 天", "it ran out 366 days ago"),
+        ("2027-01-30", "已失效 30 天", "it ran out 30 days ago"),
     ],
 )
 def test_the_sentence_says_how_long_is_left(on: str, zh: str, en: str) -> None:

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 
 from rwd_platform.compliance.gates import GateAnswer
 from rwd_platform.compliance.inbound import DUTIES, EXEMPTIONS, ORIGINS, PREDICATES, inbound, read_import
-from rwd_platform.compliance.pins import FOLDER
 from rwd_platform.compliance.rulepack import load_pack
 from rwd_platform.compliance.series import pack_in_force
 from rwd_platform.core.errors import PlatformError
+from tests.compliance.packs import spoilt
 
 PACK = pack_in_force("inbound", date(2026, 11, 23))
-FILE = FOLDER / "inbound-2025.toml"
+NAME = "inbound-2025"
 # Key-coded health data of 10,001 US persons; nothing on file.
 BASE: dict[str, Any] = {
     "on": "2026-11-23",
@@ -119,9 +119,7 @@ def test_the_numbers_are_those_of_the_rule_and_stand_in_the_file() -> None:
 
 def test_a_number_changed_in_the_file_changes_the_answer(tmp_path: Path) -> None:
     """Thresholds are data; the answer carries the hash of the file that decided."""
-    path = tmp_path / "stricter.toml"
-    path.write_text(FILE.read_text("utf-8").replace("10_000", "5"), "utf-8")
-    found = inbound(BASE | {"persons": 6}, load_pack(path))
+    found = inbound(BASE | {"persons": 6}, load_pack(spoilt(NAME, tmp_path, "10_000", "5")))
     assert found.verdict == "HOLD" and ask(persons=6).verdict == "ALLOW"
     assert found.rule_pack["sha256"] != ask().rule_pack["sha256"] == PACK.sha256
 
@@ -326,14 +324,10 @@ SPOILT = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("spoilt", SPOILT)
-def test_a_malformed_pack_does_not_answer(tmp_path: Path, spoilt: str) -> None:
+@pytest.mark.parametrize("how", SPOILT)
+def test_a_malformed_pack_does_not_answer(tmp_path: Path, how: str) -> None:
     """Refused when it is read or when it is asked, and never an ALLOW by silence."""
-    pattern, new = SPOILT[spoilt]
-    text, changed = re.subn(pattern, new, FILE.read_text("utf-8"))
-    assert changed
-    path = tmp_path / "spoilt.toml"
-    path.write_text(text, "utf-8")
+    path = spoilt(NAME, tmp_path, *SPOILT[how])
     with pytest.raises(PlatformError) as caught:
         inbound(BASE, load_pack(path))
     assert (caught.value.code, caught.value.exit) == ("transfer.pack_malformed", 2)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import re
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -16,14 +15,14 @@ from hypothesis import strategies as st
 from rwd_platform.compliance.gates import GateAnswer
 from rwd_platform.compliance.instruments import Instrument, Scope
 from rwd_platform.compliance.participation import ALWAYS, DUTIES, FIRST_OF, Participation, participation
-from rwd_platform.compliance.pins import FOLDER
 from rwd_platform.compliance.rulepack import load_pack
 from rwd_platform.compliance.series import pack_in_force
 from rwd_platform.core.errors import PlatformError
+from tests.compliance.packs import spoilt
 
 ON = date(2026, 11, 23)
 PACK = pack_in_force("genetic_resources", ON)
-FILE = FOLDER / "genetic-resources-2024.toml"
+NAME = "genetic-resources-2024"
 ANSWERS = ("yes", "no", "unknown")
 
 
@@ -389,14 +388,10 @@ SPOILT = {
 }
 
 
-@pytest.mark.parametrize("spoilt", SPOILT)
-def test_a_malformed_pack_does_not_answer(tmp_path: Path, spoilt: str) -> None:
+@pytest.mark.parametrize("how", SPOILT)
+def test_a_malformed_pack_does_not_answer(tmp_path: Path, how: str) -> None:
     """Refused when it is read or when it is asked, and never an ALLOW by silence."""
-    pattern, new = SPOILT[spoilt]
-    text, changed = re.subn(pattern, new, FILE.read_text("utf-8"))
-    assert changed
-    path = tmp_path / "spoilt.toml"
-    path.write_text(text, "utf-8")
+    path = spoilt(NAME, tmp_path, *SPOILT[how])
     with pytest.raises(PlatformError) as caught:
         participation(BASE, load_pack(path))
     assert (caught.value.code, caught.value.exit) == ("transfer.pack_malformed", 2)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from rwd_platform.compliance import pins
-from rwd_platform.compliance.pins import FOLDER, PINS, shipped_bytes, shipped_names
+from rwd_platform.compliance.pins import FOLDER, PINS, listed_names, shipped_bytes, shipped_names
 from rwd_platform.compliance.rulepack import load_pack, pack_names
 from rwd_platform.core.errors import PlatformError
 
@@ -149,3 +149,17 @@ def test_the_list_of_pins_is_no_pack() -> None:
     with pytest.raises(PlatformError) as caught:
         load_pack("pinned")
     assert (caught.value.code, caught.value.exit) == ("transfer.pack_not_found", 2)
+
+
+def test_what_is_listed_is_everything_that_is_pinned_or_lies_there(folder: Path) -> None:
+    """For whoever shows what is wrong: the names of sound and unsound files alike, each refused by its own problem."""
+    (folder / "mine.toml").write_text("x = 1", "utf-8")
+    (folder / f"{NATIONAL}.toml").unlink()
+    listed = listed_names(folder)
+    assert {"mine", NATIONAL, "inbound-2025"} <= set(listed) and "pinned" not in listed
+    assert list(listed) == sorted(listed)
+    for name, code in (("mine", "transfer.pack_not_pinned"), (NATIONAL, "transfer.pack_missing")):
+        with pytest.raises(PlatformError) as caught:
+            shipped_bytes(name, folder)
+        assert (caught.value.code, caught.value.exit) == (code, 3)
+    assert shipped_bytes("inbound-2025", folder) == (FOLDER / "inbound-2025.toml").read_bytes()

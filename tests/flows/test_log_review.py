@@ -5,16 +5,27 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
+from sqlalchemy import text as sql
 from sqlmodel import Session, select
 
 from rwd_platform.audit.checkpoints import latest_checkpoint
 from rwd_platform.core.errors import PlatformError
 from rwd_platform.flows import log_review
-from rwd_platform.flows.log_review import add_finding, entries_of, findings_of, open_review, sign_review
+from rwd_platform.flows.log_review import (
+    add_finding,
+    entries_of,
+    findings_of,
+    open_review,
+    period_of_days,
+    period_since_last,
+    sign_review,
+    waiting,
+)
 from rwd_platform.flows.platform import Platform, open_platform
 from rwd_platform.log.checkpoint import parse_checkpoint
 from rwd_platform.log.entry import Act, Actor, Entry, Object
@@ -22,7 +33,8 @@ from rwd_platform.records.tables import AuditEntry, LogReview, LogReviewFinding,
 from rwd_platform.settings import Settings
 from tests.conftest import StandingClock
 
-OFFICER = Actor("user-privacy", "privacy", "org-platform")
+OFFICER = Actor("user-auditor-2", "auditor", "org-platform")
+PRIVACY = Actor("user-privacy", "privacy", "org-platform")
 AUDITOR = Actor("user-auditor", "auditor", "org-platform")
 OPERATOR = Actor("user-operator", "operator", "org-platform")
 RESEARCHER = Actor("user-researcher", "researcher", "org-platform")
@@ -30,11 +42,11 @@ RESEARCHER = Actor("user-researcher", "researcher", "org-platform")
 
 @pytest.fixture
 def platform(tmp_path: Path, clock: StandingClock) -> Iterator[Platform]:
-    """Accounts for four people, then six acts, one an hour."""
+    """Accounts for five people, then six acts, one an hour."""
     found = open_platform(Settings(home=tmp_path / "home", demo=True), clock)
     organisation = Organisation(id="org-platform", kind="operator", name_zh="平台", name_en="Platform")
     found.records.write(organisation, audit=act("organisation.registered"))
-    for who in (OFFICER, AUDITOR, OPERATOR, RESEARCHER):
+    for who in (OFFICER, AUDITOR, OPERATOR, RESEARCHER, PRIVACY):
         person = User(id=who.id, organisation_id=who.organisation, login=who.id, role=who.role, name="N",
                       password_hash="x", language="zh", created_at="t")  # fmt: skip
         found.records.write(person, audit=act("user.registered"))
@@ -113,10 +125,8 @@ def test_the_same_person_cannot_sign_a_period_twice(platform: Platform) -> None:
     sign_review(platform, OFFICER, another.id)
 
 
-def period(review: LogReview) -> tuple[object, ...]:
-    from datetime import datetime
-
-    return tuple(datetime.fromisoformat(text) for text in (review.since, review.until))
+def period(review: LogReview) -> tuple[datetime, datetime]:
+    return datetime.fromisoformat(review.since), datetime.fromisoformat(review.until)
 
 
 def test_new_entries_do_not_enter_a_review(platform: Platform, clock: StandingClock) -> None:
@@ -143,9 +153,9 @@ def test_after_a_signature_nothing_is_added(platform: Platform) -> None:
 
 
 def test_who_runs_the_platform_does_not_sign(platform: Platform) -> None:
-    """Nor opens, reads or adds; nor a researcher; and the refusal is in the log."""
+    """Nor opens, reads or adds; nor a researcher, nor who decides about releases; and the refusal is in the log."""
     review = opened(platform)
-    for actor in (OPERATOR, RESEARCHER):
+    for actor in (OPERATOR, RESEARCHER, PRIVACY):
         assert code_of(sign_review, platform, actor, review.id) == "access.not_allowed"
         assert code_of(opened, platform, actor) == "access.not_allowed"
         assert code_of(entries_of, platform, actor, review.id) == "access.not_allowed"
@@ -165,7 +175,7 @@ def test_an_operator_does_not_sign_even_if_the_table_of_permissions_let_them(
 def test_only_a_person_with_an_account_signs(platform: Platform) -> None:
     """No program, nobody unknown, no disabled account."""
     review = opened(platform)
-    nobody = Actor("cli:root", "privacy", "org-platform")
+    nobody = Actor("cli:root", "auditor", "org-platform")
     assert code_of(sign_review, platform, nobody, review.id) == "access.no_account"
     user = platform.records.get(User, OFFICER.id)
     user.disabled_at = "2026-01-01T00:00:00.000000Z"
@@ -217,3 +227,86 @@ def test_a_review_that_is_not_there_is_not_found(platform: Platform) -> None:
         assert code_of(work, platform, OFFICER, "log_review-nothing") == "records.not_found"
     assert code_of(add_finding, platform, OFFICER, "log_review-nothing", 0, "x", "y") == "records.not_found"
     assert platform.records.all(select(LogReviewFinding)) == []
+
+
+# -- what waits, and periods ----------------------------------------------------------------------------
+
+
+def test_entries_wait_until_somebody_signs_for_all_of_them(platform: Platform, clock: StandingClock) -> None:
+    """An open review and a signed one with a filter leave the entries waiting; a signed one of all does not."""
+    everything = len(entries(platform))
+    found = waiting(platform, OFFICER)
+    assert (found.since, found.entries, found.open) == ("", everything, ())
+    since, until = period_since_last(platform, OFFICER)
+    part = open_review(platform, OFFICER, since, until, action="package.read")
+    sign_review(platform, OFFICER, part.id)
+    review = open_review(platform, OFFICER, since, until)
+    assert review.entries == everything
+    found = waiting(platform, OFFICER)
+    assert found.since == "" and [one.id for one in found.open] == [review.id]
+    sign_review(platform, OFFICER, review.id)
+    found = waiting(platform, OFFICER)
+    assert found.since == review.until and found.open == ()
+    assert found.entries == 4, "opening and signing both reviews happened at that very instant"
+
+
+def test_the_next_period_begins_where_the_last_signed_one_ended(
+    platform: Platform, clock: StandingClock
+) -> None:
+    first = open_review(platform, OFFICER, *period_since_last(platform, OFFICER))
+    sign_review(platform, OFFICER, first.id)
+    clock.advance(hours=2)
+    since, until = period_since_last(platform, OFFICER)
+    assert (since.isoformat()[:19], until) == (first.until[:19], clock())
+    second = open_review(platform, OFFICER, since, until)
+    assert second.first_sequence == first.last_sequence + 1, "no entry falls between two periods"
+    assert code_of(waiting, platform, PRIVACY) == "access.not_allowed"
+
+
+@pytest.mark.parametrize("at", ["", "nonsense", "9999-99-99T00:00:00Z"])
+def test_a_first_entry_that_says_no_instant_begins_no_period(platform: Platform, at: str) -> None:
+    with Session(platform.records.engine) as session:
+        row = session.get_one(AuditEntry, 0)
+        row.body = row.body.replace(f'"ts":"{row.at}"'.encode(), f'"ts":"{at}"'.encode())
+        session.add(row)
+        session.commit()
+    since, until = period_since_last(platform, OFFICER)
+    assert since.year == 2000 and until == platform.clock()
+
+
+def test_a_period_of_days_is_of_the_days_in_shanghai(platform: Platform, clock: StandingClock) -> None:
+    """2 November 08:00 UTC and some hours: in Shanghai it is the night of the same day, which ends now."""
+    today = clock().astimezone(ZoneInfo("Asia/Shanghai")).date()
+    since, until = period_of_days(platform, today - timedelta(days=1), today)
+    assert since.astimezone(UTC) == datetime(2026, 10, 31, 16, tzinfo=UTC) and until == clock()
+    since, until = period_of_days(platform, today - timedelta(days=3), today - timedelta(days=3))
+    assert until - since == timedelta(days=1) and until.astimezone(UTC).hour == 16
+    for first, last in (
+        (today, today + timedelta(days=1)),
+        (date(1, 1, 1), today),
+        (date(1999, 12, 31), today),
+    ):
+        assert code_of(period_of_days, platform, first, last) == "log_review.period_unfit"
+
+
+def test_a_year_that_is_no_instant_in_utc_is_refused(platform: Platform) -> None:
+    edge = datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14)))
+    assert code_of(open_review, platform, OFFICER, edge, platform.clock()) == "log_review.period_unfit"
+
+
+@pytest.mark.parametrize("text", ["a\x00b", "\ud800"])
+def test_what_no_database_holds_is_refused_with_words(platform: Platform, text: str) -> None:
+    assert code_of(opened, platform, object_id=text) == "log_review.filter_unfit"
+    review = opened(platform)
+    code = code_of(add_finding, platform, OFFICER, review.id, review.first_sequence, text, "why")
+    assert code == "log_review.text_unfit"
+
+
+def test_entries_that_were_made_text_behind_the_log_are_not_signed_for(platform: Platform) -> None:
+    """`UPDATE ... replace(body, ...)` leaves text where bytes were: it is told, and stops nothing else."""
+    review = opened(platform)
+    changed = "UPDATE audit_entry SET body = replace(CAST(body AS TEXT), 'p-5', 'p-9') WHERE sequence = :last"
+    with platform.records.engine.begin() as connection:
+        connection.execute(sql(changed), {"last": review.last_sequence})
+    assert len(entries_of(platform, OFFICER, review.id).lines) == review.entries
+    assert code_of(sign_review, platform, OFFICER, review.id) == "log_review.log_changed"

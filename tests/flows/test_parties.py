@@ -232,7 +232,19 @@ def test_statements_and_markup_are_kept_as_the_text_that_they_are(each_desk: Pla
 
 
 @pytest.mark.parametrize(
-    "id", ["org-nowhere", "", PUBLIC, "ORG-HOSPITAL-A", "*", "x" * 100_000, "org\x00", "\ud800", "'; --"]
+    "id",
+    [
+        "org-nowhere",
+        "",
+        PUBLIC,
+        "ORG-HOSPITAL-A",
+        "*",
+        "x" * 100_000,
+        "org\x00",
+        "\ud800",
+        "org\x1b[2J",
+        "'; --",
+    ],
 )
 def test_nobody_is_recorded_whom_the_platform_does_not_know(each_desk: Platform, id: str) -> None:
     """Nor is the public: it is everybody, whatever anybody might write down about it."""

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import uvicorn
 
+from rwd_platform.core.clock import shanghai_date
 from rwd_platform.flows.platform import Platform, open_platform
 from rwd_platform.flows.quality_questions import ask
 from rwd_platform.flows.unseal_results import Knowledge, request_unsealing
@@ -19,6 +20,7 @@ from rwd_platform.server.app import STATIC, create_app
 from rwd_platform.settings import Settings
 from tests.server import quality_seed, sealing, seed
 from tests.server.conftest import settle_people
+from tests.server.provision_seed import seed_provisions
 from tests.server.test_linkage import with_run
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -74,6 +76,12 @@ def seed_seals(platform: Platform) -> dict[str, str]:
     return {"SEALED": f"/studies/{sealed.id}", "WAITING": f"/studies/{waiting.id}"}
 
 
+def seed_leaving(platform: Platform) -> dict[str, str]:
+    """Provisions in every state, papers and parties; the year's report, and one that waits for what is missing."""
+    ids, year = seed_provisions(platform), shanghai_date(platform.clock()).year
+    return {"REPORT": f"/provisions/report/{year}", "WANTING": f"/provisions/{ids['held']}"}
+
+
 def _serve(platform: Platform) -> tuple[str, uvicorn.Server]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -95,6 +103,7 @@ def full_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     seed.seed_decisions(platform)
     question = seed_store(platform)
     made = {"HELD": f"/transfers/{held}", "QUESTION": f"/questions/{question}", **seed_seals(platform)}
+    made |= seed_leaving(platform)
     url, server = _serve(platform)
     yield Site(platform, url, made)
     server.should_exit = True

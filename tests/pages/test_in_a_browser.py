@@ -16,19 +16,23 @@ pytestmark = pytest.mark.pages
 
 # What each role opens. axe reads these at a desk's width; none of them is wider than a phone.
 PAGES = {
-    "hospital-a": ("/", "/uploads", "/uploads/new", f"/uploads/{seed.UPLOAD}", f"/uploads/{seed.UPLOAD}/receipt", "/quality", "/cohorts", "QUESTION", "/withdrawals", "/withdrawals/new", "/erasures/new", "/break-glass", "/break-glass/new", "/break-glass/bg-1"),
-    "researcher": ("/", "/studies", "/studies/new", f"/studies/{seed.STUDY}", "SEALED", f"/studies/{seed.STUDY}/fitness", "/transfers/new", f"/packages/{seed.PACKAGE}", "/catalogue", "/catalogue/procedure", "/code-lists", "/code-lists/mastectomy@1", "/cohorts", "/locks", f"/locks/{seed.LOCK}", "/questions", "QUESTION", "/linkage", "/releases", f"/releases/new?package={seed.PACKAGE}"),
+    "hospital-a": ("/", "/uploads", "/uploads/new", f"/uploads/{seed.UPLOAD}", f"/uploads/{seed.UPLOAD}/receipt", "/quality", "/cohorts", "QUESTION", "/withdrawals", "/withdrawals/new", "/erasures/new", "/break-glass", "/break-glass/new", "/break-glass/bg-1", "/papers/new?kind=standard_contract", "/account"),
+    "researcher": ("/", "/studies", "/studies/new", f"/studies/{seed.STUDY}", "SEALED", f"/studies/{seed.STUDY}/fitness", "/transfers/new", f"/packages/{seed.PACKAGE}", "/catalogue", "/catalogue/procedure", "/code-lists", "/code-lists/mastectomy@1", "/cohorts", "/locks", f"/locks/{seed.LOCK}", "/questions", "QUESTION", "/linkage", "/releases", f"/releases/new?package={seed.PACKAGE}", "/transfers/inbound", "/rules/inbound/2025.1"),
     "regulator": ("/packages", f"/packages/{seed.PACKAGE}/numbers/{seed.NUMBER}", "/transfers", "HELD", "/log", "/no-such-page", "/locks", f"/studies/{seed.STUDY}/fitness", f"/erasures/{seed.ERASURE}", "/holds/new"),
     "operator": ("/", "/quality", f"/studies/{seed.STUDY}", "/linkage", "/questions"),
-    "privacy": ("/", "/policies", "/policies/lake", "/classification", "/classification?zone=package", "/risk", "/texts", "/log", "/releases/release-1", "/linkage", "/withdrawals", f"/erasures/{seed.ERASURE}", "WAITING"),
+    "auditor": ("/", "/log", "/log/1", "/log/checkpoints", "/log/verify", "/log/reviews", "/log/reviews/new"),
+    "privacy": ("/", "/policies", "/policies/lake", "/classification", "/classification?zone=package", "/risk", "/texts", "/log", "/releases/release-1", "/linkage", "/withdrawals", f"/erasures/{seed.ERASURE}", "WAITING", "/provisions", "WANTING", "REPORT", "/papers", "/papers/new?kind=standard_contract", "/parties", "/parties/hospital-a", "/inspections", "/rules", "/rules/national/2026.1"),
+    "security": ("/", "/people", "/account"),
 }  # fmt: skip
 # Pages of the same template and role as one above: their width alone is looked at.
 WIDTH_ALONE = {
-    "hospital-a": ("/policies", "/policies/cross_border", "/classification", "/log"),
-    "researcher": ("/quality", "/packages", "/transfers", "/releases/release-1", "/risk", "/log"),
-    "regulator": ("/", f"/studies/{seed.STUDY}", f"/packages/{seed.PACKAGE}", f"/uploads/{seed.UPLOAD}/receipt", "/releases/release-1", "/risk", "/break-glass", "/catalogue", f"/locks/{seed.LOCK}", "/linkage", "/withdrawals"),
+    "auditor": (),
+    "hospital-a": ("/policies", "/policies/cross_border", "/classification", "/log", "/provisions", "/papers", "/rules"),
+    "researcher": ("/quality", "/packages", "/transfers", "/releases/release-1", "/risk", "/log", "/provisions", "/rules"),
+    "regulator": ("/", f"/studies/{seed.STUDY}", f"/packages/{seed.PACKAGE}", f"/uploads/{seed.UPLOAD}/receipt", "/releases/release-1", "/risk", "/break-glass", "/catalogue", f"/locks/{seed.LOCK}", "/linkage", "/withdrawals", "/provisions", "REPORT", "/papers", "/rules/hainan/2024.1"),
     "operator": ("/uploads", f"/uploads/{seed.UPLOAD}", "/log", "/policies"),
-    "privacy": ("/policies/limited_dataset", "/classification?page=2", "/releases", "/break-glass/bg-1", "/withdrawals/new", "/holds/new"),
+    "privacy": ("/policies/limited_dataset", "/classification?page=2", "/releases", "/break-glass/bg-1", "/withdrawals/new", "/holds/new", "/account", "/transfers"),
+    "security": (),
 }  # fmt: skip
 EMPTY = {
     "hospital-a": ("/", "/uploads", "/quality", "/log"),

@@ -65,7 +65,13 @@ def test_from_the_upload_to_the_download_abroad(browser: Any, site: Site, tmp_pa
     people = {
         login: Walk(browser, site, login, "zh")
         for login in (
-            "hospital-a", "researcher", "researcher-2", "privacy", "privacy-2", "regulator", "auditor",
+            "hospital-a",
+            "researcher",
+            "researcher-2",
+            "privacy",
+            "privacy-2",
+            "regulator",
+            "auditor",
         )
     }
     clerk_uploads(people["hospital-a"], tmp_path)
@@ -243,8 +249,9 @@ def regulator_downloads(one: Walk, package: str, folder: Path) -> None:
     one.picture("journey_9_download")
     (folder / "received.zip").write_bytes(got)
     shutil.unpack_archive(folder / "received.zip", folder / "received")
+    (bag,) = (folder / "received").iterdir()
     told = subprocess.run(
-        [sys.executable, "data/09_audit/verify.py", "."], cwd=folder / "received" / package, capture_output=True, check=False
+        [sys.executable, "data/09_audit/verify.py", "."], cwd=bag, capture_output=True, check=False
     )
     assert told.returncode == 0, told.stdout.decode()
     page.goto(f"{one.site.url}/log")

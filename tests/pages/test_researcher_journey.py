@@ -91,7 +91,9 @@ def store_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     server.should_exit = True
 
 
-PICTURES = os.environ.get("RWD_PICTURES", "")  # a folder: the journeys put their pictures for the documents there
+PICTURES = os.environ.get(
+    "RWD_PICTURES", ""
+)  # a folder: the journeys put their pictures for the documents there
 
 
 class Walk(Reader):

@@ -116,6 +116,76 @@ def test_a_way_back_that_would_forget_who_holds_results_is_refused(tmp_path: Pat
     engine.dispose()
 
 
+def test_a_way_back_that_would_mix_imports_with_transfers_abroad_is_refused(tmp_path: Path) -> None:
+    """Without its direction a decision about data that come in would be counted among those about data that leave."""
+    engine = open_database(f"sqlite:///{tmp_path / 'a.db'}")
+    migrate(engine)
+    row = {"id": "t", "organisation_id": "o", "project_id": "", "package_id": "", "direction": "inbound",
+           "title_zh": "甲", "title_en": "A", "recipient": "A", "asked_at": "", "asked_by": "u", "verdict": "HOLD",
+           "facts": "{}", "decision": "{}"}  # fmt: skip
+    with closing(sqlite3.connect(tmp_path / "a.db")) as beside, beside:
+        marks = ", ".join("?" * len(row))
+        beside.execute(f"INSERT INTO transfer ({', '.join(row)}) VALUES ({marks})", tuple(row.values()))
+    with pytest.raises(PlatformError, match=r"database\.downgrade_forgets_imports"):
+        downgrade_to_base(engine)
+    assert is_at_head(engine) and differences(engine) == []
+    with closing(sqlite3.connect(tmp_path / "a.db")) as beside, beside:
+        beside.execute("UPDATE transfer SET direction = 'outbound'")
+    downgrade_to_base(engine)
+    engine.dispose()
+
+
+def test_a_way_back_that_would_forget_whose_identity_is_whose_is_refused(tmp_path: Path) -> None:
+    """Attempts are over in ten minutes anyway; a binding was made by somebody who was logged in."""
+    engine = open_database(f"sqlite:///{tmp_path / 'a.db'}")
+    migrate(engine)
+    with closing(sqlite3.connect(tmp_path / "a.db")) as beside, beside:
+        beside.execute("INSERT INTO oidc_attempt VALUES ('t', 's', 'n', 'v', 'login', '', '/', '')")
+        beside.execute("INSERT INTO oidc_identity VALUES ('https://idp.example', 'sub', 'user-1', 'o', '')")
+    with pytest.raises(PlatformError, match=r"database\.downgrade_forgets_identities"):
+        downgrade_to_base(engine)
+    assert is_at_head(engine) and differences(engine) == []
+    with closing(sqlite3.connect(tmp_path / "a.db")) as beside, beside:
+        beside.execute("DELETE FROM oidc_identity")
+    downgrade_to_base(engine)
+    engine.dispose()
+
+
+def test_half_a_login_from_before_began_with_the_password(tmp_path: Path) -> None:
+    engine = open_database(f"sqlite:///{tmp_path / 'a.db'}")
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with writing(engine).begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0012")
+    with closing(sqlite3.connect(tmp_path / "a.db")) as beside, beside:
+        beside.execute("INSERT INTO half_login VALUES ('t', 'user-1', 'o', '', '')")
+    migrate(engine)
+    with closing(sqlite3.connect(tmp_path / "a.db")) as beside:
+        assert beside.execute("SELECT first_step FROM half_login").fetchall() == [("password",)]
+    engine.dispose()
+
+
+def test_what_was_decided_before_there_were_imports_is_about_data_that_leave(tmp_path: Path) -> None:
+    """The schema before knows transfers abroad alone; every row of it is one afterwards."""
+    engine = open_database(f"sqlite:///{tmp_path / 'a.db'}")
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with writing(engine).begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0011")
+    row = {"id": "t", "organisation_id": "o", "project_id": "", "package_id": "", "title_zh": "甲", "title_en": "A",
+           "recipient": "A", "asked_at": "", "asked_by": "u", "verdict": "HOLD", "facts": "{}",
+           "decision": "{}"}  # fmt: skip
+    with closing(sqlite3.connect(tmp_path / "a.db")) as beside, beside:
+        marks = ", ".join("?" * len(row))
+        beside.execute(f"INSERT INTO transfer ({', '.join(row)}) VALUES ({marks})", tuple(row.values()))
+    migrate(engine)
+    with closing(sqlite3.connect(tmp_path / "a.db")) as beside:
+        assert beside.execute("SELECT direction FROM transfer").fetchall() == [("outbound",)]
+    engine.dispose()
+
+
 def test_migrating_twice_is_harmless(empty: Engine) -> None:
     """`migrate` runs at every start, so the second time does nothing."""
     migrate(empty)

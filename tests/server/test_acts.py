@@ -114,7 +114,11 @@ def test_the_log_page_shows_sentences_and_keeps_the_code_beside_them(platform: P
     """Who, then what in words, and the code small: the same code that the filter and the command take."""
     seed.seed_everything(platform)
     page = as_user("regulator").get("/log?action=transfer.decided").text
-    assert "按规则判定了一次数据提供" in page and "<code>transfer.decided</code>" in page and "出境判定 <a" in page
+    assert (
+        "按规则判定了一次数据提供" in page
+        and "<code>transfer.decided</code>" in page
+        and "出境判定 <a" in page
+    )
     assert 'value="transfer.decided" selected>按规则判定了一次数据提供' in page
     english = as_user("regulator", language="en").get("/log?action=transfer.decided").text
     assert "put a provision of data to the rules" in english

@@ -9,10 +9,10 @@ from rwd_platform.flows.erase_request import request_erasure, vote
 from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.quality_questions import CONFIRMED, answer, ask
 from rwd_platform.flows.withdraw import place_hold, retention
-from rwd_platform.log.entry import Actor
-from rwd_platform.records.tables import ErasureRequest
+from rwd_platform.log.entry import Act, Actor, Object
+from rwd_platform.records.tables import ErasureRequest, EvidencePackage
 from tests.conftest import StandingClock
-from tests.server import quality_seed
+from tests.server import quality_seed, seed
 from tests.server.conftest import PEOPLE, LogIn
 from tests.server.quality_seed import FAILING
 from tests.server.test_break_glass import NAME, NUMBER, PATIENT, PHONE, keep_somebody
@@ -95,3 +95,25 @@ def test_an_erasure_that_a_hold_ended_waits_for_nobody(platform: Platform, as_us
     [now] = platform.records.all(select(ErasureRequest))
     assert (now.id, now.state) == (row.id, "refused")
     assert "删除申请待您表决" not in as_user("privacy").get("/").text
+
+
+def test_a_regulator_is_told_which_packages_for_the_authority_nobody_verified(
+    platform: Platform, as_user: LogIn
+) -> None:
+    """By somebody of their own organisation: a verification by the researchers is not theirs. Then it says when."""
+    seed.seed_study(platform)
+    seed.seed_package(platform)
+    package = platform.records.get(EvidencePackage, seed.PACKAGE)
+    package.audience = "authority"
+    researcher = actor("researcher")
+    platform.records.write(package, audit=Act(researcher, "seed.written", Object("package", package.id)))
+    platform.records.record(Act(researcher, "package.verified", Object("package", package.id)))
+    page = as_user("regulator").get("/").text
+    assert "尚未核验交给监管部门的证据包" in page and "贵机构未核验" in page
+    assert "尚未核验" not in as_user("researcher").get("/").text
+    verified = Act(actor("regulator"), "package.verified", Object("package", package.id), outcome="failed")
+    platform.records.record(verified)
+    page = as_user("regulator").get("/").text
+    assert "尚未核验" not in page and "核验未通过 2026-11-02" in page
+    platform.records.record(Act(actor("regulator"), "package.verified", Object("package", package.id)))
+    assert "已核验 2026-11-02" in as_user("regulator").get("/").text

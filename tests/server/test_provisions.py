@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+from html import unescape
 
 import pytest
 from sqlmodel import select
@@ -249,6 +250,50 @@ def test_facts_are_words_and_no_number_stands_for_a_person(platform: Platform, a
     page = visible_text(main_of(as_user("privacy").get(f"/provisions/{ids['reserved']}").text))
     assert "首个人员编号" not in page and "first_key" not in page
     assert re.search(r"数据是否离开境内\s+是", page) and re.search(r"含敏感个人信息的人数\s+1,501", page)
+
+
+@pytest.mark.parametrize(
+    ("language", "state", "said"),
+    [("zh", "held", "暂缓"), ("zh", "posted", "已提供"), ("en", "held", "On hold")],
+)
+def test_a_provision_says_once_where_it_stands(
+    platform: Platform, as_user: LogIn, language: str, state: str, said: str
+) -> None:
+    """Its state on top of one sentence; the answer of the rules beside it only where it says something else."""
+    id = seed_provisions(platform)[state]
+    page = main_of(as_user("privacy", language=language).get(f"/provisions/{id}").text)
+    (heading,) = re.findall(r'<h2 id="stands">(.*?)</h2>', page, re.DOTALL)
+    text = unescape(visible_text(page))
+    assert said in heading and text.count(NEXT[state].in_language(language)) == 1  # type: ignore[arg-type]  # zh or en
+    assert text.count(said) == (2 if state == "posted" else 1)  # the sentence of what has left says it again
+    assert ("规则的判定" in text) is (state == "posted")
+
+
+def test_a_paper_that_ran_out_long_ago_is_said_once_and_is_nobodys_task(
+    platform: Platform, as_user: LogIn
+) -> None:
+    """Under what expired and was not renewed, and no longer among what is due today."""
+    seed_provisions(platform)
+    put(
+        platform,
+        paper(
+            "certification",
+            B,
+            id="paper-old",
+            number="CERT-OLD",
+            effective_from="2020-01-01",
+            valid_until="2021-01-01",
+        ),
+    )
+    client = as_user("privacy")
+    page = main_of(client.get(f"/provisions?exporter={B}").text)
+    due, lapsed = page.split("过期未续的文件（1 份）")
+    assert "CERT-OLD" in lapsed and "CERT-OLD" not in due and page.count("CERT-OLD") == 1
+    assert "CERT-OLD" not in main_of(client.get("/").text)
+    ledgers = client.get("/api/v1/provisions/ledgers/2026", params={"exporter": B}).json()
+    assert [one["what"] for each in ledgers for one in each["deadlines"] if one["paper"] == "paper-old"] == [
+        "lapsed"
+    ]
 
 
 def test_every_state_has_its_word_and_what_happens_next() -> None:

@@ -89,7 +89,9 @@ def test_a_release_abroad_is_held_until_the_missing_paper_is_on_file(
     put(platform, paper("ciio_check", answer="no"))
     place = ask(as_user)
     page = as_user("researcher", language="en").get(place).text
-    assert "200" not in visible_text(page).split("May it be provided")[1].split("What reviewers said")[0]  # no count
+    assert (
+        "200" not in visible_text(page).split("May it be provided")[1].split("What reviewers said")[0]
+    )  # no count
     assert "SC_OR_CERT_NOT_IN_FORCE" in page and "Decision support, not legal advice" in page
     approved(as_user, place)
     researcher = as_user("researcher")

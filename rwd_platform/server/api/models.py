@@ -7,10 +7,12 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field
 from sqlmodel import SQLModel
 
+from rwd_platform.audit.query import LogLine
 from rwd_platform.core.accounting import Accounting
 from rwd_platform.flows.sealed_results import is_sealed
+from rwd_platform.log.entry import read_entry
 from rwd_platform.records.tables import AnalysisRun, DataLockRecord, UploadFile
-from rwd_platform.server.queries import LogLine, UploadSummary, account_of
+from rwd_platform.server.queries import UploadSummary, account_of
 
 
 class Out(BaseModel):
@@ -277,9 +279,21 @@ class TransferIn(BaseModel):
     package_id: str = Field(default="", max_length=120)
 
 
+class InboundIn(BaseModel):
+    """`facts` is the case of `rwd transfer inbound`: every key is asked for, none is guessed."""
+
+    title_zh: str = Field(min_length=1, max_length=300)
+    title_en: str = Field(min_length=1, max_length=300)
+    sender: str = Field(min_length=1, max_length=300)
+    facts: dict[str, Any]
+
+
 class TransferOut(RowOut):
+    """`direction`: outbound, or inbound; of an inbound one `recipient` is the sender abroad."""
+
     id: str
     package_id: str
+    direction: str
     title_zh: str
     title_en: str
     recipient: str
@@ -290,15 +304,17 @@ class TransferOut(RowOut):
 
 
 class EntryOut(Out):
-    """An entry of the log. `fields` is its hashed body."""
+    """An entry of the log. `fields` is its hashed body; empty, with `altered`, where the body is no entry any more."""
 
     sequence: int
     at: str
     fields: dict[str, Any]
+    altered: bool = False
 
     @classmethod
     def of(cls, line: LogLine) -> EntryOut:
-        return cls(sequence=line.sequence, at=line.at, fields=line.fields)
+        fields = {} if line.broken else read_entry(line.body)
+        return cls(sequence=line.sequence, at=line.at, fields=fields, altered=line.broken)
 
 
 class LogOut(Out):

@@ -12,6 +12,7 @@ from rwd_platform.access.policy import needs_second_factor
 from rwd_platform.access.second_factor import has_factor, recovery_codes_left
 from rwd_platform.core.errors import PlatformError
 from rwd_platform.flows import own_account
+from rwd_platform.flows.oidc_login import identities_of
 from rwd_platform.flows.platform import Platform
 from rwd_platform.server.deps import (
     LoggedIn,
@@ -32,7 +33,7 @@ _Code = Annotated[str, Form(max_length=100)]
 
 @router.get("/account")
 def get_account(visitor: LoggedIn, request: Request, platform: PlatformDep, done: str = "") -> Response:
-    return _page(request, platform, visitor, done=done)
+    return account_page(request, platform, visitor, done=done)
 
 
 @router.post("/account/password")
@@ -42,7 +43,7 @@ def post_password(
     try:
         own_account.change_password(platform, visitor.actor, session_token(request), old, new)
     except PlatformError as error:
-        return _page(request, platform, visitor, error=error)
+        return account_page(request, platform, visitor, error=error)
     return RedirectResponse("/account?done=password", status_code=303)
 
 
@@ -94,7 +95,7 @@ def post_new_codes(visitor: LoggedIn, request: Request, platform: PlatformDep, c
     try:
         codes = own_account.renew_recovery_codes(platform, visitor.actor, code)
     except PlatformError as error:
-        return _page(request, platform, visitor, error=error)
+        return account_page(request, platform, visitor, error=error)
     return render(request, "recovery_codes.html", codes=codes)
 
 
@@ -105,11 +106,11 @@ def post_remove_factor(
     try:
         own_account.remove_factor(platform, visitor.actor, code)
     except PlatformError as error:
-        return _page(request, platform, visitor, error=error)
+        return account_page(request, platform, visitor, error=error)
     return RedirectResponse("/account?done=removed", status_code=303)
 
 
-def _page(
+def account_page(
     request: Request,
     platform: Platform,
     visitor: Visitor,
@@ -128,6 +129,8 @@ def _page(
         needed=needs_second_factor(visitor.user.role),
         codes_left=recovery_codes_left(platform.records, visitor.user.id) if guarded else 0,
         sessions=own_account.sessions_of(platform, visitor.actor, session_token(request)),
+        identities=identities_of(platform, visitor.user.id),
+        issuer=platform.provider.issuer if platform.provider else "",
     )
 
 

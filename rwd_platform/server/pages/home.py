@@ -9,17 +9,23 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from rwd_platform.access.roles import Role
+from rwd_platform.audit.query import LogFilter
 from rwd_platform.core.clock import shanghai_date
 from rwd_platform.core.text import Bilingual
 from rwd_platform.flows import quality_question_list
 from rwd_platform.flows.platform import Platform
+from rwd_platform.flows.release_gate import may_read
 from rwd_platform.records.tables import Study
 from rwd_platform.server import (
     decisions,
     ledgers,
+    log_home,
+    log_view,
+    log_words,
     people_view,
     policies,
     queries,
+    regulator_view,
     scorecards,
     texts,
     unsealings,
@@ -64,12 +70,19 @@ class Todo:
 @router.get("/")
 def get_home(visitor: LoggedIn, request: Request, platform: PlatformDep) -> Response:
     request.state.shows_data = True  # it names studies
+    if visitor.actor.abroad:
+        return _home_abroad(visitor, request, platform)
     recent = queries.uploads(platform.records, visitor, limit=_RECENT) if visitor.may("upload.read") else []
+    packages = queries.packages(platform.records, visitor) if visitor.may("package.read") else []
+    packages = regulator_view.ordered(packages)[:_RECENT]
+    verified = regulator_view.verifications(platform, visitor, packages)
     return render(
         request,
         "home.html",
         todos=[
+            *(Todo(*one) for one in regulator_view.to_do(platform, visitor, packages, verified)),
             *(Todo(*one) for one in ledgers.to_do(platform, visitor)),
+            *(Todo(*one) for one in log_home.to_review(platform, visitor)),
             *_uploads_to_do(visitor, recent),
             *_questions_to_do(platform, visitor),
             *_studies_to_do(platform, visitor),
@@ -80,7 +93,8 @@ def get_home(visitor: LoggedIn, request: Request, platform: PlatformDep) -> Resp
         uploads=recent,
         scorecard=_scorecard(platform, visitor),
         studies=queries.studies(platform.records, visitor) if visitor.may("study.read") else [],
-        packages=queries.packages(platform.records, visitor)[:_RECENT] if visitor.may("package.read") else [],
+        packages=packages,
+        verified=verified,
         transfers=queries.transfers(platform.records, visitor)[:_RECENT]
         if visitor.may("transfer.read")
         else [],
@@ -89,8 +103,18 @@ def get_home(visitor: LoggedIn, request: Request, platform: PlatformDep) -> Resp
         titles=queries.project_titles(platform.records, visitor),
         privacy=_privacy(platform, visitor) if visitor.user.role == "privacy" else None,
         refused=_refused(platform, visitor),
+        standing=log_home.standing(platform, visitor),
+        log=log_words,
         besides=beside_menu(visitor),
     )
+
+
+def _home_abroad(visitor: Visitor, request: Request, platform: Platform) -> Response:
+    """What was released to this person's organisation abroad: nothing else of the platform is open there."""
+    found = queries.packages(platform.records, visitor) if visitor.may("package.read") else []
+    packages = [one for one in found if may_read(platform, visitor.actor, one)]
+    studies = {one.study_id: platform.records.find(Study, one.study_id) for one in packages}
+    return render(request, "home_abroad.html", packages=packages, studies=studies)
 
 
 def _uploads_to_do(visitor: Visitor, uploads: list[UploadSummary]) -> list[Todo]:
@@ -192,11 +216,12 @@ def _accounts_to_do(platform: Platform, visitor: Visitor) -> list[Todo]:
     return todos
 
 
-def _refused(platform: Platform, visitor: Visitor) -> list[queries.LogLine] | None:
+def _refused(platform: Platform, visitor: Visitor) -> list[log_view.Shown] | None:
     """What was refused lately: the audit administrator's first look. None for everybody else."""
     if visitor.user.role != Role.AUDITOR:
         return None
-    return queries.log_lines(platform.records, visitor, queries.LogFilter(outcome="refused"), limit=_RECENT)[0]
+    asked = LogFilter(outcome="refused", page_size=_RECENT)
+    return list(log_view.log_page(platform.records, visitor, asked).lines)
 
 
 def _to_vote(platform: Platform, visitor: Visitor) -> list[Todo]:

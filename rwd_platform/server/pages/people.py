@@ -87,7 +87,7 @@ def get_person(visitor: ReadsPeople, request: Request, platform: PlatformDep, us
 def post_disable(
     visitor: ManagesPeople, request: Request, platform: PlatformDep, user_id: str, reason: Reason = ""
 ) -> Response:
-    return _do(
+    return change_person(
         request, platform, visitor, user_id, lambda: people.disable(platform, visitor.actor, user_id, reason)
     )
 
@@ -105,7 +105,7 @@ def post_role(
     def change() -> object:
         return people.change_role(platform, visitor.actor, user_id, role, organisation_id, reason)
 
-    return _do(request, platform, visitor, user_id, change)
+    return change_person(request, platform, visitor, user_id, change)
 
 
 @router.post("/people/{user_id}/end")
@@ -120,7 +120,7 @@ def post_end(
     def change() -> object:
         return people.set_end(platform, visitor.actor, user_id, valid_until, reason)
 
-    return _do(request, platform, visitor, user_id, change)
+    return change_person(request, platform, visitor, user_id, change)
 
 
 @router.post("/people/{user_id}/password")
@@ -142,14 +142,14 @@ def post_log_out(
     def end() -> None:
         people.log_out_everywhere(platform, visitor.actor, user_id, reason)
 
-    return _do(request, platform, visitor, user_id, end)
+    return change_person(request, platform, visitor, user_id, end)
 
 
 @router.post("/people/{user_id}/unlock")
 def post_unlock(
     visitor: ManagesPeople, request: Request, platform: PlatformDep, user_id: str, reason: Reason = ""
 ) -> Response:
-    return _do(
+    return change_person(
         request, platform, visitor, user_id, lambda: people.unlock(platform, visitor.actor, user_id, reason)
     )
 
@@ -161,10 +161,10 @@ def post_reset(
     def reset() -> None:
         people.reset_second_factor(platform, visitor.actor, user_id, reason)
 
-    return _do(request, platform, visitor, user_id, reset)
+    return change_person(request, platform, visitor, user_id, reset)
 
 
-def _do(
+def change_person(
     request: Request, platform: Platform, visitor: Visitor, user_id: str, act: Callable[[], object]
 ) -> Response:
     """Back to the person's page; with what was wrong, if something was."""

@@ -15,8 +15,9 @@ from rwd_platform.flows import provision_report, provision_view
 from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.provision_table import as_csv
 from rwd_platform.flows.provision_view import FIRST_YEAR, LAST_YEAR, PAGE_SIZE, ProvisionFilter
+from rwd_platform.flows.remote_access import remote_access
 from rwd_platform.records.lifecycles import ProvisionState
-from rwd_platform.server import ledgers, provisions
+from rwd_platform.server import ledgers, provisions, rules_view
 from rwd_platform.server.api.provisions import Filter, ReadsProvisions, Year
 from rwd_platform.server.countries import country_name
 from rwd_platform.server.deps import PlatformDep, Visitor
@@ -58,6 +59,8 @@ def get_provisions(
         states=[one.value for one in ProvisionState],
         wanted=ProvisionFilter(exporter, state, lacks),
         lack_word=provisions.lack_word,
+        remote=remote_access(platform, visitor.actor, year) if visitor.may("log.read") else None,
+        watches_addresses=bool(platform.settings.networks),
     )
 
 
@@ -105,7 +108,14 @@ def get_provision(
     visitor: ReadsProvisions, request: Request, platform: PlatformDep, provision_id: str
 ) -> Response:
     one = provisions.card(platform, visitor, provision_id)
-    return render(request, "provision.html", one=one, next=provisions.NEXT, country_name=country_name)
+    return render(
+        request,
+        "provision.html",
+        one=one,
+        next=provisions.NEXT,
+        country_name=country_name,
+        rules_at=rules_view.address_of(platform, one.line.row.decision["rule_pack"]),
+    )
 
 
 @router.post("/provisions/{provision_id}/decide")

@@ -1,4 +1,4 @@
-"""Transfers abroad: the list, the question, and the decision card."""
+"""Transfers abroad and data that come in: the list, the two questions, and the decision card."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from starlette.responses import RedirectResponse, Response
 
 from rwd_platform.core.errors import PlatformError
 from rwd_platform.core.text import Bilingual
-from rwd_platform.flows.transfer import decide_transfer
+from rwd_platform.flows.transfer import IMPORT, decide_import, decide_transfer
 from rwd_platform.records.tables import EvidencePackage, TransferRecord
-from rwd_platform.server import queries, transfer_form
+from rwd_platform.server import queries, rules_view, transfer_form
 from rwd_platform.server.api.transfers import DecidesTransfers, ReadsTransfers
 from rwd_platform.server.deps import PlatformDep
 from rwd_platform.server.templating import render
@@ -22,7 +22,9 @@ router = APIRouter()
 
 @router.get("/transfers")
 def get_transfers(visitor: ReadsTransfers, request: Request, platform: PlatformDep) -> Response:
-    return render(request, "transfers.html", transfers=queries.transfers(platform.records, visitor))
+    return render(
+        request, "transfers.html", transfers=queries.transfers(platform.records, visitor, direction="")
+    )
 
 
 @router.get("/transfers/new")
@@ -56,6 +58,29 @@ async def post_transfer(visitor: DecidesTransfers, request: Request, platform: P
     return RedirectResponse(f"/transfers/{record.id}", status_code=303)
 
 
+@router.get("/transfers/inbound")
+def get_new_import(visitor: DecidesTransfers, request: Request) -> Response:
+    return _import_form(request, transfer_form.Answers(), None)
+
+
+@router.post("/transfers/inbound")
+async def post_import(visitor: DecidesTransfers, request: Request, platform: PlatformDep) -> Response:
+    """What was filled in stays filled in when something is missing."""
+    answers = transfer_form.Answers.of(await request.form(), transfer_form.INBOUND_QUESTIONS)
+    try:
+        record = await run_in_threadpool(
+            decide_import,
+            platform,
+            visitor.actor,
+            title=Bilingual(answers.title_zh, answers.title_en),
+            sender=answers.recipient,
+            facts=transfer_form.facts(answers, transfer_form.INBOUND_QUESTIONS),
+        )
+    except PlatformError as error:
+        return _import_form(request, answers, error)
+    return RedirectResponse(f"/transfers/{record.id}", status_code=303)
+
+
 @router.get("/transfers/{transfer_id}")
 def get_transfer(
     visitor: ReadsTransfers, request: Request, platform: PlatformDep, transfer_id: str
@@ -66,9 +91,10 @@ def get_transfer(
         "transfer.html",
         one=record,
         asked_by=queries.person_of(platform.records, record.asked_by),
-        groups=transfer_form.GROUPS,
+        groups=transfer_form.INBOUND_GROUPS if record.direction == IMPORT else transfer_form.GROUPS,
         facts=transfer_form.flat(record.facts),
         answer_of=transfer_form.answer_of,
+        rules_at=rules_view.address_of(platform, record.decision["rule_pack"]),
     )
 
 
@@ -79,5 +105,16 @@ def _form(request: Request, answers: transfer_form.Answers, error: PlatformError
         status=error.http if error else 200,
         answers=answers,
         groups=transfer_form.GROUPS,
+        error=error,
+    )
+
+
+def _import_form(request: Request, answers: transfer_form.Answers, error: PlatformError | None) -> Response:
+    return render(
+        request,
+        "transfer_inbound.html",
+        status=error.http if error else 200,
+        answers=answers,
+        groups=transfer_form.INBOUND_GROUPS,
         error=error,
     )
