@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx
 import pytest
@@ -91,3 +92,17 @@ def problem(answer: httpx.Response) -> tuple[int, str]:
 
 def no_session(client: TestClient) -> bool:
     return client.get("/").headers.get("location", "").startswith("/login")
+
+
+def query(path: str) -> dict[str, str]:
+    return {name: value for name, [value] in parse_qs(urlsplit(path).query).items()}
+
+
+def back(**said: str) -> str:
+    return f"/login/provider/back?{urlencode(said)}"
+
+
+def platform_forgets(client: TestClient) -> None:
+    """What the provider said ten minutes ago."""
+    known: Any = client.app.state.platform.provider  # type: ignore[attr-defined]
+    known._metadata = known._keys = None

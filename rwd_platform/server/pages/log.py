@@ -89,10 +89,11 @@ def get_checkpoints(
     )
 
 
-@router.get("/log/checkpoints/{size}.note")
-def get_checkpoint_note(visitor: ReadsLog, platform: PlatformDep, size: str, tree: TreeName = "") -> Response:
-    """The signed note, with the witnesses' lines that hold: to be kept somewhere else."""
+@router.get("/log/checkpoints/{name}")
+def get_checkpoint_note(visitor: ReadsLog, platform: PlatformDep, name: str, tree: TreeName = "") -> Response:
+    """`152.note`: the signed note of that size, with the witnesses' lines that hold, to be kept somewhere else."""
     chosen = chosen_tree(platform, tree)
+    size = name.removesuffix(".note")
     note = one_head(platform.records, chosen, int(size)) if log_view.is_number(size) else None
     if note is None:
         raise NOT_FOUND.error(kind="audit_checkpoint", id=log_view.shown_id(size))
