@@ -140,12 +140,12 @@ class IdentityProvider:
         except TokenRefused as refused:
             if str(refused) != "unknown_key" or not self._may_fetch_again():
                 raise
-        self._keys = None
-        return self._subject(token, self.keys(), nonce)
+        return self._subject(token, self.keys(anew=True), nonce)
 
-    def keys(self) -> tuple[Key, ...]:
+    def keys(self, *, anew: bool = False) -> tuple[Key, ...]:
+        """Those that are known stay until others have come."""
         now, kept = self.clock(), self._keys
-        if kept is not None and _is_fresh(kept[1], now):
+        if kept is not None and _is_fresh(kept[1], now) and not anew:
             return kept[0]
         document = self._document(self.metadata().jwks_uri)
         try:

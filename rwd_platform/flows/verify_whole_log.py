@@ -7,13 +7,11 @@ the page says how to verify elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, func, select
 
 from rwd_platform.access.permissions import Action, visible_organisation
@@ -22,7 +20,6 @@ from rwd_platform.audit.findings import Finding
 from rwd_platform.audit.query import LogFilter, LogLine, read_log
 from rwd_platform.audit.verify import LogVerification
 from rwd_platform.core.clock import as_text
-from rwd_platform.core.errors import Exit, Problem
 from rwd_platform.flows.platform import Platform
 from rwd_platform.log.entry import Act, Actor, Object
 from rwd_platform.records.lifecycles import JobState
@@ -32,18 +29,6 @@ from rwd_platform.records.tables import AuditEntry, AuditWitness, Job
 JOB = "verify_log"
 VERIFIED = "log.verified"
 Progress = Callable[[str, int, int], None]
-
-CANNOT_APPEND = Problem(
-    code="audit.cannot_append",
-    zh="日志现在无法续写：它存储的条目与哈希树不相接，可能被删去了条目。没有记录的操作不能进行。",
-    en="The log cannot be appended to: its stored entries and its tree do not meet, so entries may have been deleted."
-    " What cannot be put on record is not done.",
-    next_zh="请停止写入并保全数据库，由平台运维人员在服务器上运行 `rwd audit verify`（只读，不写日志）。",
-    next_en="Stop writing, keep the database as it is, and let the operator run `rwd audit verify` on the server: it"
-    " reads and writes nothing.",
-    http=503,
-    exit=Exit.REFUSED,
-)
 
 
 @dataclass(frozen=True)
@@ -83,8 +68,7 @@ def start_verification(platform: Platform, actor: Actor) -> Job:
         done = session.exec(
             select(func.count()).select_from(Job).where(Job.kind == JOB, Job.state == JobState.DONE)
         ).one()
-    with appending_to_whole_log():
-        return enqueue(platform, actor, JOB, {}, f"{JOB}/{done}")
+    return enqueue(platform, actor, JOB, {}, f"{JOB}/{done}")
 
 
 def verification_job(platform: Platform) -> Job | None:
@@ -119,20 +103,7 @@ def verify_as_job(platform: Platform, actor: Actor, progress: Progress) -> None:
         outcome="done" if found.ok else "failed",
         decision={"began": as_text(began), **_as_decision(found)},
     )
-    with appending_to_whole_log():
-        platform.records.record(act)
-
-
-@contextmanager
-def appending_to_whole_log() -> Iterator[None]:
-    """For acts whose page has to say that the log is damaged, instead of falling over it.
-
-    The next entry's place is taken (IntegrityError), or a node that it needs is gone or is no hash any more.
-    """
-    try:
-        yield
-    except (IntegrityError, LookupError, TypeError) as error:
-        raise CANNOT_APPEND.error() from error
+    platform.records.record(act)
 
 
 def last_verification(platform: Platform) -> Verified | None:

@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any, NoReturn
 
 from sqlalchemy import Connection, Dialect, Engine
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from rwd_platform.core.canonical import canonical_json
 from rwd_platform.core.clock import as_text
@@ -34,6 +34,17 @@ HASH_FIXED = Problem(
     next_en="Set RWD_LOG_HASH back to {found}; another hash takes a new deployment with a log of its own.",
     http=503,
     exit=Exit.BROKEN_ENVIRONMENT,
+)
+CANNOT_APPEND = Problem(
+    code="audit.cannot_append",
+    zh="日志现在无法续写：它存储的条目与哈希树不相接，可能被删去了条目。没有记录的操作不能进行。",
+    en="The log cannot be appended to: its stored entries and its tree do not meet, so entries may have been deleted."
+    " What cannot be put on record is not done.",
+    next_zh="请停止写入并保全数据库，由平台运维人员在服务器上运行 `rwd audit verify`（只读，不写日志）。",
+    next_en="Stop writing, keep the database as it is, and let the operator run `rwd audit verify` on the server: it"
+    " reads and writes nothing.",
+    http=503,
+    exit=Exit.REFUSED,
 )
 
 
@@ -83,7 +94,7 @@ class Doing:
 def append(driver: Driver, doings: Sequence[Doing], book: Book, at: datetime) -> list[Entry]:
     """Write the entries, their tree nodes and their sealed details. The caller commits, or nothing happened.
 
-    The caller holds the log's lock, from before it took the instant.
+    The caller holds the log's lock, from before it took the instant. Raises CANNOT_APPEND for a log that was damaged.
     """
     book.check(driver)
     last = driver.run("SELECT max(sequence) FROM audit_entry").fetchone()
@@ -108,9 +119,13 @@ def append(driver: Driver, doings: Sequence[Doing], book: Book, at: datetime) ->
                 profile=book.profile,
             )
         )
-    _insert_entries(driver, entries, doings, instant)
-    for tree in book.trees:
-        _insert_nodes(driver, entries, tree)
+    try:
+        _insert_entries(driver, entries, doings, instant)
+        for tree in book.trees:
+            _insert_nodes(driver, entries, tree)
+    except (IntegrityError, LookupError, TypeError) as error:
+        # The entry's place is taken, or a node that it needs is gone or is no hash any more.
+        raise CANNOT_APPEND.error() from error
     driver.run_many("INSERT INTO audit_detail (sequence, salt, sealed) VALUES (?, ?, ?)", details)
     return entries
 

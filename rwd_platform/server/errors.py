@@ -105,7 +105,10 @@ def _elsewhere(request: Request, target: str) -> Response:
 
 async def on_platform_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, PlatformError)  # noqa: S101 - registered for this class alone
-    await run_in_threadpool(_record_refusal, request, error)
+    try:
+        await run_in_threadpool(_record_refusal, request, error)
+    except PlatformError as unrecorded:  # a log that takes no entry: nothing else is answered
+        return answer(request, unrecorded)
     return answer(request, error)
 
 

@@ -426,6 +426,8 @@ def test_a_cut_log_is_told_on_the_page(signed: Platform, as_user: LogIn) -> None
     answer = client.post("/log/verify")
     assert answer.status_code == 503 and "audit.cannot_append" in answer.text
     assert client.get("/log/verify").status_code == 200
+    refused = client.get("/log/1000000")  # a refusal that cannot be put on record is no unexpected error
+    assert refused.status_code == 503 and "audit.cannot_append" in refused.text
     assert "日志现在只有 6 条" in client.get("/log/checkpoints").text
     assert "日志短于检查点" in client.get("/").text
 

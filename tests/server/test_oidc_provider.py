@@ -144,6 +144,18 @@ def test_keys_are_kept_and_a_new_one_is_found(
     )
 
 
+def test_keys_that_are_known_stay_when_others_cannot_be_fetched(
+    as_user: LogIn, client: TestClient, provider: idp.Provider
+) -> None:
+    """Somebody brings a token of an unknown key while the provider's keys are not to be had: the others go on."""
+    bound(as_user, provider)
+    provider.instead["/jwks"] = broken
+    provider.header = {"kid": "nobody's"}
+    assert problem(again(client, provider)) == DOWN
+    provider.header = {}
+    assert again(client, provider).status_code == 303
+
+
 # -- a provider that is down, slow or mad ------------------------------------------------------------------
 
 
