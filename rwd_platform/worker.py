@@ -6,16 +6,19 @@ import logging
 import os
 import signal
 import threading
+import time
 from types import FrameType
 
 from sqlalchemy.exc import OperationalError
 
+from rwd_platform.access.sessions import remove_expired
 from rwd_platform.audit.checkpoints import checkpoint_if_due
 from rwd_platform.flows.jobs import work_once
 from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.sweep import sweep_leftovers
 
 _IDLE_SECONDS = 1.0
+_TIDY_SECONDS = 3600.0
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -30,10 +33,23 @@ def run_worker(platform: Platform, *, name: str = "") -> None:
         signal.signal(one, _stop)
     worker = name or f"worker-{os.getpid()}"
     sweep_leftovers(platform)
+    tidied = -_TIDY_SECONDS
     with platform.layout.scratch_of_libraries():
         while not stop.is_set():
+            if time.monotonic() - tidied >= _TIDY_SECONDS and _tidied(platform):
+                tidied = time.monotonic()
             if not _worked(platform, worker):
                 stop.wait(_IDLE_SECONDS)
+
+
+def _tidied(platform: Platform) -> bool:
+    """Logins that are over leave the database: what names a person is kept no longer than it serves."""
+    try:
+        remove_expired(platform.records)
+    except OperationalError as error:
+        _LOGGER.warning("the database did not answer (%s); asking again", type(error.orig).__name__)
+        return False
+    return True
 
 
 def _worked(platform: Platform, worker: str) -> bool:

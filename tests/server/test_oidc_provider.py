@@ -203,13 +203,13 @@ def hangs_up(handler: BaseHTTPRequestHandler) -> None:
 
 @pytest.mark.parametrize("place", ["/.well-known/openid-configuration", "/jwks", "/token"])
 @pytest.mark.parametrize(
-    ("instead", "shown"),
-    [(garbage, MAD), (page, MAD), (huge, MAD), (endless, DOWN), (silent, DOWN), (broken, DOWN), (elsewhere, MAD),
-     (hangs_up, DOWN)],
+    ("instead", "shown", "why"),
+    [(garbage, MAD, "no_json"), (page, MAD, "wrong_type"), (huge, MAD, "too_large"), (elsewhere, MAD, "wrong_status"),
+     (endless, DOWN, ""), (silent, DOWN, ""), (broken, DOWN, ""), (hangs_up, DOWN, "")],
 )  # fmt: skip
 def test_a_provider_that_fails_is_said_to_and_the_password_still_works(
     as_user: LogIn, client: TestClient, provider: idp.Provider, platform: Platform,
-    monkeypatch: pytest.MonkeyPatch, place: str, instead: idp.Instead, shown: tuple[int, str],
+    monkeypatch: pytest.MonkeyPatch, place: str, instead: idp.Instead, shown: tuple[int, str], why: str,
 ) -> None:  # fmt: skip
     monkeypatch.setattr(identity_provider, "SECONDS", 0.5)
     bound(as_user, provider)
@@ -218,7 +218,7 @@ def test_a_provider_that_fails_is_said_to_and_the_password_still_works(
     before, started = len(entries(platform)), time.monotonic()
     first = client.post("/login/provider", data={"next": "/uploads"})
     answer = first if place.startswith("/.well") else client.get(provider.visit(address_of(first)))
-    assert problem(answer) == shown and no_session(client)
+    assert problem(answer) == shown and why in answer.text and no_session(client)
     assert time.monotonic() - started < 3 and len(entries(platform)) == before
     assert client.post("/login", data={"login": "hospital-a", "password": PASSWORD}).status_code == 303
 
