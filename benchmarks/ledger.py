@@ -157,16 +157,16 @@ def _fill(platform: Platform, year: list[PersonSet]) -> None:
                 Provision(
                     id=id, organisation_id=HOSPITAL, project_id="demo", package_id="", source="release",
                     source_id=f"year-{number}", recipient_id=ABROAD, purpose="registration", mode="file",
-                    state="posted", verdict="ALLOW", year=shanghai_date(now).year, facts={}, decision={}, papers={},
+                    state="posted", verdict="ALLOW", year=shanghai_date(now).year,
+                    facts={"crosses_border": True}, decision={}, papers={},
                     asked_by="", decided_at=as_text(now), ended_at="", ended_why="",
                 )
             )  # fmt: skip
             session.flush()
-            session.add(
-                PersonPosting(
-                    provision_id=id, organisation_id=HOSPITAL, recipient_id=ABROAD, year=shanghai_date(now).year,
-                    crosses_border=True, counted=True, general=0, sensitive=len(persons.sensitive),
-                    sealed=sealed_persons(platform, id, persons),
-                    reserved_at=as_text(now), posted_at=as_text(now),
-                )
+            posting = PersonPosting(
+                provision_id=id, organisation_id=HOSPITAL, recipient_id=ABROAD, year=shanghai_date(now).year,
+                crosses_border=True, counted=True, general=0, sensitive=len(persons.sensitive),
+                sealed=b"", reserved_at=as_text(now), posted_at=as_text(now),
             )  # fmt: skip
+            posting.sealed = sealed_persons(platform, posting, persons)
+            session.add(posting)

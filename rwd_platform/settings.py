@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -37,35 +37,100 @@ DEMO_WITH_KEY = Problem(
 )
 
 
+def _is(default: Any, zh: str, en: str, **limits: Any) -> Any:
+    """A setting with what it means, for docs/reference/settings.md."""
+    return Field(default=default, description=f"{zh}<br>{en}", **limits)
+
+
 class Settings(BaseSettings):
     """What a deployment decides. `home` holds everything local; the root key file lies outside it."""
 
     model_config = SettingsConfigDict(env_prefix="RWD_", secrets_dir=None, extra="ignore")
 
-    home: Path = Path("var/home")
-    database_url: str = ""  # empty: SQLite inside home
-    root_key_file: Path | None = None
-    suite: Literal["intl", "gm"] = "intl"  # HMAC-SHA256 with AES-256-GCM, or HMAC-SM3 with SM4-GCM (国密)
-    demo: bool = False  # use the published demo key; refused together with a root key file
-    log_origin: str = "rwd-platform.example/log"  # the log's name, in every entry and checkpoint
-    log_hash: Literal["sha256", "sm3", "dual"] = "sha256"  # the log's trees; fixed by its first entry
-    operator: str = "org-operator"
-    max_file_bytes: int = Field(
-        default=16 * 1024**3, gt=0, le=16 * 1024**3
-    )  # 16 GiB is the web door's limit too
-    job_lease_seconds: int = Field(default=120, gt=0)
-    engine: str = "duckdb"  # what cohorts are counted with: duckdb, spark-local, or spark://host:port
-    second_factor: Literal["required", "offered"] | None = None  # not set: required, and in the demo offered
-    public_url: str = ""  # https://... as others reach the pages: what systems' assertions are addressed to
-    # CIDR networks, separated by commas, from which people reach the pages within mainland China; an address outside
-    # them is abroad. Not set: addresses say nothing, and an organisation's seat alone counts.
-    domestic_networks: str = ""
+    home: Path = _is(Path("var/home"), "数据目录", "the folder with everything local")
+    database_url: str = _is(
+        "", "数据库地址；不填为数据目录内的 SQLite", "the database; not set, SQLite inside home"
+    )
+    root_key_file: Path | None = _is(
+        None,
+        "根密钥文件，仅所有者可读，放在数据目录之外",
+        "the root key, readable by its owner alone, outside home",
+    )
+    suite: Literal["intl", "gm"] = _is(
+        "intl", "intl：HMAC-SHA256 与 AES-256-GCM；gm：HMAC-SM3 与 SM4-GCM（国密）", "intl or gm (SM3, SM4)"
+    )
+    demo: bool = _is(
+        False,
+        "演示：使用公开的演示密钥，不能与根密钥文件同用",
+        "use the published demo key; never with a root key file",
+    )
+    log_origin: str = _is(
+        "rwd-platform.example/log",
+        "日志的名称，写入每条记录与检查点",
+        "the log's name, in every entry and checkpoint",
+    )
+    log_hash: Literal["sha256", "sm3", "dual"] = _is(
+        "sha256",
+        "日志哈希树：sha256、sm3 或两者（dual）；第一条写入后不能更改",
+        "the log's trees; fixed by its first entry",
+    )
+    operator: str = _is(
+        "org-operator", "平台运营机构的编号", "the id of the organisation that runs the platform"
+    )
+    max_file_bytes: int = _is(  # the web door's limit too
+        16 * 1024**3,
+        "单个上传文件的最大字节数，不超过 16 GiB",
+        "the most bytes of one file, at most 16 GiB",
+        gt=0,
+        le=16 * 1024**3,
+    )
+    job_lease_seconds: int = _is(
+        120,
+        "任务无人续期多少秒后由他人接手",
+        "seconds after which a job that nobody renews is another worker's",
+        gt=0,
+    )
+    engine: str = _is(
+        "duckdb",
+        "计数引擎：duckdb、spark-local 或 spark://主机:端口",
+        "duckdb, spark-local, or spark://host:port",
+    )
+    second_factor: Literal["required", "offered"] | None = _is(
+        None,
+        "动态验证码：required 必须，offered 可选；不填为必须（演示中可选）",
+        "required or offered; not set: required, and in the demo offered",
+    )
+    public_url: str = _is(
+        "",
+        "他人访问页面的地址，https://…；系统断言与统一身份认证以此为准",
+        "https://... as others reach the pages",
+    )
+    domestic_networks: str = _is(
+        "",
+        "境内网络，CIDR 格式，逗号分隔，如 10.0.0.0/8,2001:db8::/32；其外视为境外；不填则只看机构所在地",
+        "CIDR networks, separated by commas, as 10.0.0.0/8,2001:db8::/32; an address outside is abroad; not set,"
+        " addresses say nothing and an organisation's seat alone counts",
+    )
     # An identity provider (OpenID Connect) that people may log in through: issuer, client and name together, or none.
-    oidc_issuer: str = ""  # https://..., exactly as the provider's metadata say it
-    oidc_client_id: str = ""
-    oidc_client_secret_file: Path | None = None  # not set: a public client, with PKCE alone
-    oidc_name: str = Field(default="", max_length=40)  # what the button says: 医院统一身份认证
-    lake_file_mb: int = Field(default=128, gt=0, le=4096)  # MiB that a file of the lake has after compaction
+    oidc_issuer: str = _is(
+        "",
+        "统一身份认证的 issuer，与其元数据一字不差",
+        "https://..., exactly as the provider's metadata say it",
+    )
+    oidc_client_id: str = _is(
+        "", "在统一身份认证处登记的客户端编号", "the client id registered with the provider"
+    )
+    oidc_client_secret_file: Path | None = _is(
+        None, "客户端密钥文件；不填为公开客户端（仅 PKCE）", "not set: a public client, with PKCE alone"
+    )
+    oidc_name: str = _is("", "登录按钮上的名称，如“医院统一身份认证”", "what the button says", max_length=40)
+    lake_file_mb: int = _is(
+        128,
+        "压实后数据湖单个文件的大小（MiB）",
+        "MiB that a file of the lake has after compaction",
+        gt=0,
+        le=4096,
+    )
 
     @field_validator("domestic_networks")
     @classmethod

@@ -150,6 +150,8 @@ PERMISSIONS: Mapping[Role, Mapping[Action, Scope]] = {
         Action.INSTRUMENT_RECORD: _OWN,  # its contracts, consents and approvals are its own papers
         Action.INSTRUMENT_READ: _OWN,
         Action.PROVISION_READ: _OWN,  # what left of its patients, to whom
+        Action.TRANSFER_READ: _OWN,
+        Action.TRANSFER_DECIDE: _OWN,  # the exporter asks before anything is prepared; nothing leaves by the answer
         Action.DISCLOSURE_READ: _OWN,  # where one patient's data went, for the patient who asks
     },
     # Works on pseudonymised data of its own studies; never sees an upload.
@@ -223,6 +225,7 @@ PERMISSIONS: Mapping[Role, Mapping[Action, Scope]] = {
         Action.PACKAGE_READ: _ANY,
         Action.PACKAGE_VERIFY: _ANY,
         Action.TRANSFER_READ: _ANY,
+        Action.TRANSFER_DECIDE: _ANY,
         Action.LOG_READ: _ANY,
         Action.POLICY_READ: _ANY,
         Action.RISK_READ: _ANY,

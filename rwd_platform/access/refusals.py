@@ -6,6 +6,7 @@ own organisation's entries, so a difference there would tell them which of the t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -15,6 +16,8 @@ from rwd_platform.records.records import Records
 
 LONGEST_ID = 80
 
+# A resident's number (GB 11643: 18 places, before 1999: 15) or a mobile telephone's, on its own: no id of ours has one.
+_A_PERSONS_NUMBER = re.compile(r"(?<![0-9A-Za-z])(?:\d{17}[\dXx]|\d{15}|1[3-9]\d{9})(?![0-9A-Za-z])")
 _RECORDED = "access.refused is in the log"
 
 
@@ -26,7 +29,8 @@ def record_refusal(
         return
     error.add_note(_RECORDED)
     # What was asked for was typed by somebody: what can be no id of ours is not repeated.
-    shown = id if len(id) <= LONGEST_ID and id.isascii() and id.isprintable() else "?"
+    ours = len(id) <= LONGEST_ID and id.isascii() and id.isprintable() and not _A_PERSONS_NUMBER.search(id)
+    shown = id if ours else "?"
     named = "access.refused_abroad" if actor.abroad else "access.refused"  # found among the many by its name
     act = Act(actor, named, Object(kind, shown), reason=error.code, purpose=action, outcome="refused")
     records.record(act)

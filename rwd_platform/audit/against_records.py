@@ -2,8 +2,9 @@
 that were changed behind it.
 
 Compared is what an entry pins down exactly - the hash of a protocol, of results, of a package, the content
-of a data lock - and that no such row stands without its entry. A log without an entry, beside records, was
-emptied: every record began with an act.
+of a data lock - and that no such row stands without its entry; and the rows that decide what leaves: releases and
+votes, provisions and their postings, parties and papers (the modules against_*). A log without an entry, beside
+records, was emptied: every record began with an act.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ from typing import Any
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session, SQLModel, col, select
 
+from rwd_platform.audit.against_papers import compare_papers
+from rwd_platform.audit.against_provisions import compare_provisions
+from rwd_platform.audit.against_releases import compare_releases
 from rwd_platform.audit.findings import MOST, Findings
 from rwd_platform.audit.sources import snapshot
 from rwd_platform.audit.verify import LogVerification, Told, verify_log
@@ -168,6 +172,9 @@ def compare(records: Records, log_size: int) -> Findings:
             for last in newest.values():
                 _check(session, pinned, last, findings)
             _check_unlogged(session, action, pinned, newest, findings)
+        compare_releases(session, findings)
+        compare_provisions(session, findings)
+        compare_papers(session, findings)
     return findings
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,8 +12,12 @@ from rwd_platform.cli import reviewing
 from rwd_platform.cli.deployment import caller, deployment
 from rwd_platform.cli.files import existing_files, text_of
 from rwd_platform.cli.options import Json
-from rwd_platform.cli.output import answer, say, sum_up
+from rwd_platform.cli.output import answer, many, say, sum_up
 from rwd_platform.core.errors import Exit
+
+if TYPE_CHECKING:
+    from rwd_platform.audit.verify import LogVerification
+    from rwd_platform.audit.verify_extract import ExtractVerification
 
 Database = Annotated[str | None, typer.Option("--database", help="数据库地址 · database URL")]
 Extract = Annotated[Path | None, typer.Option("--extract", help="日志摘录 · a log extract")]
@@ -53,7 +57,8 @@ def verify_log(
     witness cosigned counts as kept.
     """
     from rwd_platform.audit.notes import notes_in
-    from rwd_platform.flows.verify_log import verify_log_of
+    from rwd_platform.audit.verify_extract import ExtractVerification
+    from rwd_platform.flows.verify_log import deployment_key, verify_log_of
     from rwd_platform.signing.vkey import read_vkey
     from studies.evidence.verify import read_public_key
 
@@ -61,15 +66,36 @@ def verify_log(
     if extract is not None:
         existing_files([extract])
     keys = [read_vkey(one) for one in witness or ()]
-    found = verify_log_of(database, extract, notes, read_public_key(key) if key else None, keys)
+    given = read_public_key(key) if key else None
+    found = verify_log_of(database, extract, notes, given, keys)
     if as_json:
         answer(found.as_dict())
     for finding in found.findings:
         say(f"✗ {finding.zh}\n  {finding.en}")
-    if keys and hasattr(found, "witnessed_size"):
-        say(f"见证方证明至 · witnesses vouch for the first {found.witnessed_size:,}")
-    sum_up(f"{'✓' if found.ok else '✗'} {found.size:,}")
+    if not isinstance(found, ExtractVerification):
+        say(
+            f"签名的检查点证明至前 {found.signed_size:,} 条 · a signed head vouches for the first {found.signed_size:,}"
+        )
+        for tree, root in found.roots.items():
+            say(f"根 · root ({tree}): {root.hex()}")
+        if keys:
+            say(f"见证方证明至 · witnesses vouch for the first {found.witnessed_size:,}")
+    if given is not None:
+        say(f"公钥（所给）· key given: {given.hex()}")
+    else:
+        say(f"公钥（本部署）· this deployment's key: {deployment_key().hex()}")
+    sum_up(_verdict(found))
     return Exit.YES if found.ok else Exit.NO
+
+
+def _verdict(found: LogVerification | ExtractVerification) -> str:
+    """`size` of an extract is of the tree it was taken from; what was looked at are its entries."""
+    from rwd_platform.audit.verify_extract import ExtractVerification
+
+    entries = found.entries if isinstance(found, ExtractVerification) else found.size
+    if found.ok:
+        return f"✓ 核验通过，条目 {entries:,} · verified, {many(entries, 'entry', 'entries')}"
+    return f"✗ 核验不通过，条目 {entries:,} · NOT verified, {many(entries, 'entry', 'entries')}"
 
 
 def export(

@@ -147,7 +147,7 @@ def _summary(found: Disclosures) -> str:
     elif untold:
         zh, en = "没有查到确定涉及这位患者的发布", "no release is known to be about this patient"
     else:
-        return "没有一次已发布的结果涉及这位患者 · nothing that has left was about this patient"
+        return "没有一次发布涉及这位患者 · no release was about this patient"
     if untold:
         zh += f"，有 {untold} 次无法判断"
         en += f"; of {many(untold, 'release')} it cannot be told"

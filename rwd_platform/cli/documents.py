@@ -107,10 +107,10 @@ def _settings() -> str:
 
     def lines() -> Iterator[str]:
         yield "Environment variables; `rwd doctor` says whether they fit this machine.\n"
-        yield "| variable | default |\n|---|---|"
+        yield "| variable | default | what it means |\n|---|---|---|"
         for name, field in Settings.model_fields.items():
             default = field.default if field.default not in (None, "") else "(none)"
-            yield f"| `RWD_{name.upper()}` | `{default}` |"
+            yield f"| `RWD_{name.upper()}` | `{default}` | {field.description} |"
 
     return _page("Settings · 设置", lines())
 

@@ -195,6 +195,8 @@ def list_kinds(as_json: Json = False) -> int:
                 **one.name._asdict(),
                 "scope": list(one.scope),
                 "answers": list(one.answers),
+                "needs_evidence": one.needs_evidence,
+                "officers_only": one.officers_only,
             }
             answer({**told, "needs_end": one.needs_end, "file_within": one.file_within})
         asked = ", ".join((*one.scope, *(f"--answer {word}" for word in one.answers)))

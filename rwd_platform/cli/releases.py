@@ -121,12 +121,25 @@ def request(
     purpose: Annotated[str, typer.Option("--purpose")] = "",
     authorisation: Annotated[str, typer.Option("--authorisation")] = "",
     encryption: Annotated[str, typer.Option("--encryption")] = "",
+    judicial: Annotated[
+        str,
+        typer.Option(
+            "--foreign-judicial-request",
+            help="是否应外国司法或执法机构的请求，向境外提供必答 · whether a foreign judicial body asked: yes | no",
+        ),
+    ] = "",
     as_json: Json = False,
 ) -> int:
     """Exit 1 when the check refuses it: the findings stand in the release."""
+    from rwd_platform.flows.provision_facts import JUDICIAL_REQUEST
     from rwd_platform.flows.release import request_release
 
-    given = {"purpose": purpose, "authorisation": authorisation, "encryption": encryption}
+    given = {
+        "purpose": purpose,
+        "authorisation": authorisation,
+        "encryption": encryption,
+        JUDICIAL_REQUEST: judicial,
+    }
     conditions = {name: text for name, text in given.items() if text}
     with person(login) as (platform, requester):
         asked = request_release(platform, requester, package_id, recipient, circle, conditions)

@@ -38,8 +38,8 @@ PERIOD_HALF = Problem(
     code="cli.period_half",
     zh="--since 与 --until 须同时给出，或都不给出。",
     en="--since and --until are given together, or neither is.",
-    next_zh="都不给出时，审查自上次签署的期间结束至今。",
-    next_en="With neither, the period is from where the last signed one ended until now.",
+    next_zh="都不给出时，审查自最早一条尚无签署审查的日志至今。",
+    next_en="With neither, the period is from the earliest entry that is in no signed review until now.",
 )
 
 
@@ -64,7 +64,7 @@ def list_reviews(login: Login, as_json: Json = False) -> int:
     if as_json:
         answer(
             {
-                "waiting": {"since": left.since, "entries": left.entries},
+                "waiting": {"entries": left.entries, "earliest": left.earliest},
                 "reviews": [{**_review(row), "signed_by": signed[row.id]} for row in rows],
             }
         )
@@ -86,7 +86,7 @@ def open_one(
     actor_id: Annotated[str, typer.Option("--person", help="操作人编号 · a person's id")] = "",
     as_json: Json = False,
 ) -> int:
-    """Days of Asia/Shanghai, both included; today ends now. Without days: from the last signed period until now."""
+    """Days of Asia/Shanghai, both included; today ends now. Without days: all that waits."""
     from rwd_platform.flows.log_review import open_review
 
     given = {"action": action, "object_id": object_id, "actor_id": actor_id}
@@ -184,10 +184,10 @@ def sign(
 def _period(
     platform: Platform, reader: Actor, since: datetime | None, until: datetime | None
 ) -> tuple[datetime, datetime]:
-    from rwd_platform.flows.log_review import period_of_days, period_since_last
+    from rwd_platform.flows.log_review import period_of_days, period_waiting
 
     if since is None or until is None:
-        return period_since_last(platform, reader)
+        return period_waiting(platform, reader)
     return period_of_days(platform, since.date(), until.date())
 
 

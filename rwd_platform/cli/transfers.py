@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import codecs
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,6 +13,7 @@ from rwd_platform.cli.files import existing_files, shown_name
 from rwd_platform.cli.options import Json
 from rwd_platform.cli.output import answer, many, say, sum_up
 from rwd_platform.core.errors import Exit, Problem
+from rwd_platform.core.json_text import JsonRefused, loads
 
 if TYPE_CHECKING:
     from rwd_platform.compliance.shipped import Shelf, Shipped
@@ -23,6 +24,14 @@ CASE_NOT_JSON = Problem(
     en="{name} is not a JSON object.",
     next_zh="请提供 docs/reference/commands.md 所述格式的案例文件。",
     next_en="Give a case file in the form that docs/reference/commands.md describes.",
+)
+
+CASE_REFUSED = Problem(
+    code="transfer.case_refused",
+    zh="{name}：{why_zh}",
+    en="{name}: {why}",
+    next_zh="请改正该文件后重试；每项事实只写一次。",
+    next_en="Mend the file and try again; each fact stands in it once.",
 )
 
 Case = Annotated[Path, typer.Argument(help="案例 JSON · the case")]
@@ -97,10 +106,11 @@ def rules(as_json: Json = False) -> int:
 
 
 def _facts(case: Path) -> dict[str, Any]:
+    raw = existing_files([case])[0].read_bytes().removeprefix(codecs.BOM_UTF8)
     try:
-        facts = json.loads(existing_files([case])[0].read_bytes())
-    except ValueError:
-        facts = None
+        facts = loads(raw)
+    except JsonRefused as refused:
+        raise CASE_REFUSED.error(name=shown_name(case), why=refused.en, why_zh=refused.zh) from None
     if not isinstance(facts, dict):
         raise CASE_NOT_JSON.error(name=shown_name(case))
     return facts

@@ -38,6 +38,8 @@ CASE_BAD_VALUE = Problem(
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
+_MOST = 10_000_000_000  # more persons than there are
+_LONGEST_NAME = 200
 _SHOWN = 40  # characters of a refused value that an error repeats
 _LONGEST_KEY = 200
 
@@ -112,7 +114,10 @@ class Case:
 
 
 def _bad(path: str, value: Any, allowed: str, allowed_zh: str = "") -> PlatformError:
-    shown = "null" if value is None else str(value).lower() if isinstance(value, bool) else repr(value)
+    if isinstance(value, int) and abs(value) > _MOST:
+        shown = "…"  # too many digits to be written out
+    else:
+        shown = "null" if value is None else str(value).lower() if isinstance(value, bool) else repr(value)
     if len(shown) > _SHOWN:
         shown = f"{shown[:_SHOWN]}…"
     return CASE_BAD_VALUE.error(key=path, value=shown, allowed=allowed, allowed_zh=allowed_zh or allowed)
@@ -128,15 +133,18 @@ def _flag(value: Any, path: str) -> bool:
 
 
 def _count(value: Any, path: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise _bad(path, value, "an integer ≥ 0", "不小于 0 的整数")
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _MOST:
+        raise _bad(path, value, f"an integer from 0 to {_MOST:,}", f"0 至 {_MOST:,} 的整数")
     return value
 
 
 def _name_or_none(value: Any, path: str) -> str | None:
-    if value is None or (isinstance(value, str) and value.strip()):
+    if value is None or (
+        isinstance(value, str) and value.strip() and len(value) <= _LONGEST_NAME and value.isprintable()
+    ):
         return value
-    raise _bad(path, value, "a name or null", "名称或 null")
+    allowed = f"a name of at most {_LONGEST_NAME} characters, or null"
+    raise _bad(path, value, allowed, f"不超过 {_LONGEST_NAME} 个字符的名称，或 null")
 
 
 def _one_of(*allowed: str | None) -> Reader:

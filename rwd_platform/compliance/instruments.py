@@ -17,7 +17,7 @@ from typing import Any
 from rwd_platform.core.text import Bilingual
 
 ANY = "*"  # in a scope: whatever it is; written down on purpose, never the meaning of silence
-DIMENSIONS = ("purposes", "fields", "recipients", "projects", "sites", "persons")
+DIMENSIONS = ("purposes", "fields", "recipients", "projects", "sites", "scenarios", "persons")
 
 _KINDS = Path(__file__).with_name("instruments.toml")
 
@@ -31,6 +31,7 @@ class Scope:
     recipients -- ids of recipients on record
     projects   -- project ids
     sites      -- organisation ids of hospitals, for approvals that another site recognises
+    scenarios  -- ids of scenarios of a free-trade zone's list; `*` names none of them and covers nothing
     persons    -- the most persons a calendar year that it was filed for; None where the kind states no scale
     """
 
@@ -39,6 +40,7 @@ class Scope:
     recipients: frozenset[str] = frozenset()
     projects: frozenset[str] = frozenset()
     sites: frozenset[str] = frozenset()
+    scenarios: frozenset[str] = frozenset()
     persons: int | None = None
 
 
@@ -50,6 +52,7 @@ class Instrument:
     answer     -- of a check: what was found (`yes`, `no`, ...); "" of a paper
     filed_on   -- of what must be filed after it took effect: the day the filing was accepted; None before
     revoked_on -- from this day on it serves nothing
+    evidence_sha256 -- of the paper itself; "" where none was put on record
     """
 
     id: str
@@ -62,6 +65,7 @@ class Instrument:
     answer: str = ""
     filed_on: date | None = None
     revoked_on: date | None = None
+    evidence_sha256: str = ""
 
     def is_in_force(self, on: date) -> bool:
         """Whether it serves on the day: begun, not over, not revoked, and filed where it counts only once filed."""
@@ -84,6 +88,8 @@ class Kind:
     file_within       -- working days after it took effect within which it must be filed; None where nothing is filed
     renew_before      -- working days before its end by which an extension must be asked for; None where there is none
     report_after      -- months after its end within which a report is due (international cooperation); None if none
+    needs_evidence    -- the paper's own SHA-256 must be on record: it takes a transfer out of the rules' usual path
+    officers_only     -- for the same reason privacy officers alone record it, never the exporter that it serves
     """
 
     id: str
@@ -97,6 +103,8 @@ class Kind:
     renew_before: int | None = None
     report_after: int | None = None
     months_valid: int | None = None
+    needs_evidence: bool = False
+    officers_only: bool = False
     words: Mapping[str, Bilingual] = field(default_factory=dict)
 
     @property
@@ -129,5 +137,7 @@ def _kind(one: Mapping[str, Any]) -> Kind:
         renew_before=one.get("renew_before"),
         report_after=one.get("report_after"),
         months_valid=one.get("months_valid"),
+        needs_evidence=one.get("needs_evidence", False),
+        officers_only=one.get("officers_only", False),
         words={answer: Bilingual(**words) for answer, words in one.get("answers", {}).items()},
     )

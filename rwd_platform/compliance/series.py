@@ -26,7 +26,7 @@ from rwd_platform.compliance.rulepack import (
     read_toml,
 )
 from rwd_platform.compliance.zone_list import HAINAN, ZoneList, read_zone_list
-from rwd_platform.core.errors import Exit, Problem
+from rwd_platform.core.errors import Exit, PlatformError, Problem
 
 RuleFamily = Literal["national", "genetic_resources", "inbound"]
 ZoneFamily = Literal["hainan"]
@@ -100,6 +100,20 @@ def pack_in_force(family: str, on: date, folder: Path = FOLDER) -> RulePack | Zo
         )
     raw, name = shipped_bytes(found.name, folder), f"{found.name}.toml"
     return read_zone_list(raw, name) if family == HAINAN else read_pack(raw, name)
+
+
+def adopted_scenarios(on: date, folder: Path = FOLDER) -> frozenset[str]:
+    """Scenarios of medicine of the zone's list that applies on the day; none where nobody adopted it, or there is none.
+
+    A signed opinion leans on a list (Cross-Border Data Flow Provisions Art. 6), so without one it leans on nothing.
+    """
+    try:
+        found = pack_in_force("hainan", on, folder)
+    except PlatformError as error:
+        if error.problem is NO_PACK_ON:
+            return frozenset()
+        raise
+    return frozenset(found.medicine_scenarios) if found.adopted else frozenset()
 
 
 def series(family: str, folder: Path = FOLDER) -> tuple[Head, ...]:

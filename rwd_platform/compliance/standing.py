@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
@@ -22,6 +22,7 @@ MAINLAND = "CN"  # ISO 3166-1; Hong Kong, Macao and Taiwan have codes of their o
 MODES = ("file", "api", "remote_access", "overseas_storage", "sample_shipment")
 
 UNKNOWN = "unknown"
+AGREEMENT = "data_use_agreement"
 ASSESSMENT, CONTRACT = "SECURITY_ASSESSMENT", "CONTRACT_OR_CERT"
 
 # The case's word for a mechanism's kind. The first that covers the transfer is taken, in this order.
@@ -42,6 +43,7 @@ class Wanted:
     sites                -- organisation ids of the hospitals whose patients they are
     persons_to_recipient -- distinct persons of this exporter to this recipient this year, this transfer included
     minors               -- whether somebody under 14 is among them; None where it is not known
+    zone_scenarios       -- scenarios of the free-trade zone's list that is in force and adopted; empty where none is
     """
 
     on: date
@@ -53,6 +55,7 @@ class Wanted:
     sites: frozenset[str]
     persons_to_recipient: int
     minors: bool | None
+    zone_scenarios: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,15 @@ class Standing:
     shortfalls: tuple[Shortfall, ...]
 
 
+@dataclass(frozen=True)
+class Agreements:
+    """The hospitals' agreements on the use of their data: the one that serves by hospital, and who has none."""
+
+    papers: Mapping[str, str]
+    lacking: tuple[str, ...]
+    shortfalls: tuple[Shortfall, ...]
+
+
 @lru_cache(maxsize=1)
 def purposes() -> Mapping[str, Bilingual]:
     """Purpose codes and what they are called."""
@@ -87,7 +99,8 @@ def is_abroad(country: str) -> bool:
 def uncovered(instrument: Instrument, wanted: Wanted) -> tuple[str, ...]:
     """The dimensions of its kind's scope in which the paper does not cover what is wanted (NDR 38).
 
-    What is not known (no class of data, no site) no list covers; only `*` does.
+    What is not known (no class of data, no site) no list covers; only `*` does. Scenarios are the other way round: an
+    opinion is about scenarios of a list, and each of them must be one of the list that is adopted.
     """
     scope = instrument.scope
     asked: Mapping[str, frozenset[str]] = {
@@ -102,6 +115,9 @@ def uncovered(instrument: Instrument, wanted: Wanted) -> tuple[str, ...]:
         if dimension == "persons":
             if scope.persons is None or wanted.persons_to_recipient > scope.persons:
                 lacking.append(dimension)
+        elif dimension == "scenarios":
+            if not scope.scenarios or not scope.scenarios <= wanted.zone_scenarios:
+                lacking.append(dimension)
         else:
             granted: frozenset[str] = getattr(scope, dimension)
             named = asked[dimension]
@@ -115,7 +131,7 @@ class _Papers:
 
     def __init__(self, instruments: Iterable[Instrument], wanted: Wanted) -> None:
         self._wanted = wanted
-        own = [one for one in instruments if one.exporter == wanted.exporter]
+        own = [one for one in instruments if one.exporter == wanted.exporter and _is_evidenced(one)]
         self._in_force = [one for one in own if one.is_in_force(wanted.on)]
         self._own = own
         self.served: dict[str, str] = {}
@@ -186,6 +202,28 @@ def standing(instruments: Iterable[Instrument], wanted: Wanted, path: str | None
         },
     }
     return Standing(facts, papers.served, tuple(papers.shortfalls))
+
+
+def agreements(instruments: Iterable[Instrument], wanted: Wanted) -> Agreements:
+    """Whether every hospital whose patients they are has an agreement in force that covers this provision.
+
+    Asked of the hospitals, whoever the exporter is, and at home as abroad (PIPL 21, 23; Network Data Regulation 12).
+    No rule of a pack reads it: it stands beside them.
+    """
+    every, found = tuple(instruments), dict[str, str]()
+    shortfalls: list[Shortfall] = []
+    for site in sorted(wanted.sites):
+        papers = _Papers(every, replace(wanted, exporter=site))
+        serving = papers.serving(AGREEMENT, AGREEMENT)
+        shortfalls += papers.shortfalls
+        if serving is not None:
+            found[site] = serving.id
+    return Agreements(found, tuple(sorted(wanted.sites - set(found))), tuple(shortfalls))
+
+
+def _is_evidenced(instrument: Instrument) -> bool:
+    """What must have been put on record with its checksum serves nothing without one."""
+    return bool(instrument.evidence_sha256) or not kind_of(instrument.kind).needs_evidence
 
 
 def _zone(papers: _Papers) -> Mapping[str, Any]:

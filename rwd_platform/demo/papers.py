@@ -25,7 +25,7 @@ CHECKS: Mapping[str, str] = {
     "important_data_check": "no",
     "guardian_consent": "nobody_under_14",
 }
-PAPERS = ("impact_assessment", "notice_consent")
+PAPERS = ("impact_assessment", "notice_consent", "data_use_agreement")
 ANYTHING = ("*",)
 SPONSOR = NewCircle("sponsor", "演示境外申办者", people.SPONSOR_ABROAD, "Demo Sponsor Ltd", credit_code="")
 WHY_ABROAD = "演示：境外申办者的全球研发 · demo: the sponsor's global development"
@@ -52,7 +52,8 @@ def ask_for_a_release_abroad(
     today = shanghai_date(platform.clock()).isoformat()
     profile = Profile("US", "yes", "no", "no", today, "dpo@sponsor.example")
     record_party(platform, officer, circle.id, profile)
-    return request_release(platform, requester, package.id, "sponsor", circle.id, {"purpose": WHY_ABROAD})
+    conditions = {"purpose": WHY_ABROAD, "foreign_judicial_request": "no"}
+    return request_release(platform, requester, package.id, "sponsor", circle.id, conditions)
 
 
 def _put(platform: Platform, officer: Actor, exporter: str, kind: str, answer: str, today: str) -> None:

@@ -21,8 +21,13 @@ FILE_NAME = "disclosures.fhir.json"
 _CONSENT = "notice_consent"
 
 NONE = Bilingual(
-    "没有一次已发布的结果涉及这位患者。",
-    "Nothing that has left was about this patient: there is no disclosure.",
+    "没有一次发布涉及这位患者。",
+    "Nothing that has left by a release was about this patient.",
+)
+SCOPE = Bilingual(
+    "本文件只含发布。经应急查看向其他机构显示身份的，不在其中，见应急查看记录。",
+    "This file holds releases. Whom a break-glass request of another organisation was shown to is not in it: see those"
+    " requests.",
 )
 UNTOLD = Bilingual(
     "另有 {n} 次发布无法判断是否涉及这位患者，没有计入。",
@@ -53,7 +58,7 @@ def _remarks(answer: Disclosures) -> list[Remark]:
         found.append(Remark("incomplete", _filled(UNTOLD, n=len(answer.untold))))
     elif not answer.told:
         found.append(Remark("informational", NONE))
-    return found
+    return [*found, Remark("informational", SCOPE)]
 
 
 def _filled(text: Bilingual, **values: object) -> Bilingual:

@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
+from deidentify.disclosure.rules.texts import identifies
 from rwd_platform.access.accounts import check_account
 from rwd_platform.access.permissions import check_can, get_visible, visible_organisation
 from rwd_platform.access.refusals import refusals_recorded
@@ -25,6 +26,7 @@ from rwd_platform.core.clock import as_text, shanghai_date
 from rwd_platform.core.errors import Exit, Problem
 from rwd_platform.core.ids import new_id
 from rwd_platform.flows.paper_texts import LONGEST_NOTE, day_or_blank, is_sha256, line
+from rwd_platform.flows.people_problems import REASON_IDENTIFIES
 from rwd_platform.flows.platform import Platform
 from rwd_platform.log.entry import Act, Actor, Object
 from rwd_platform.records.records import is_storable
@@ -52,6 +54,15 @@ INSTRUMENT_ENDED = Problem(
     next_zh="请在其最新版本上操作，或登记新的文件。",
     next_en="Work on its newest version, or record a new paper.",
     http=409,
+    exit=Exit.REFUSED,
+)
+OFFICERS_ONLY = Problem(
+    code="instrument.officers_only",
+    zh="“{name_zh}”只能由隐私专员登记，提供方不能为自己登记。",
+    en="Only a privacy officer records this kind of paper ({name}); an exporter does not record it for itself.",
+    next_zh="请将原件及其 SHA-256 交给隐私专员核对后登记。",
+    next_en="Hand the original and its SHA-256 to a privacy officer, who checks and records it.",
+    http=403,
     exit=Exit.REFUSED,
 )
 FILED_ALREADY = Problem(
@@ -89,13 +100,16 @@ class NewPaper:
 
 def record_instrument(platform: Platform, actor: Actor, paper: NewPaper) -> InstrumentRecord:
     """Put a paper on record. Raises `instrument.malformed` naming the field, `instrument.ended`, and what permissions
-    refuse.
+    refuse; `instrument.officers_only` for a kind that takes a transfer out of the rules' usual path.
     """
     with refusals_recorded(platform.records, actor, RECORD, "instrument", ""):
         check_can(actor, RECORD, paper.exporter, kind="organisation", id=paper.exporter)
         _check_ids(paper)
         if actor.role == Role.ETHICS and paper.kind != ETHICS_APPROVAL:
             raise _malformed("kind", ETHICS_APPROVAL, f"伦理委员会只登记 {ETHICS_APPROVAL}")
+        stated = kinds().get(paper.kind)
+        if stated is not None and stated.officers_only and actor.role != Role.PRIVACY:
+            raise OFFICERS_ONLY.error(name=stated.name.en, name_zh=stated.name.zh)
         row = _row(platform, actor, paper)
         act = Act(
             actor,
@@ -134,12 +148,18 @@ def file_instrument(platform: Platform, actor: Actor, id: str, filed_on: str) ->
 
 
 def revoke_instrument(platform: Platform, actor: Actor, id: str, reason: str) -> InstrumentRecord:
-    """From today on it serves nothing. What rested on it before keeps its decision."""
+    """From today on it serves nothing. What rested on it before keeps its decision.
+
+    The reason is sealed beside the entry: somebody typed it, and what is in the log cannot be erased.
+    """
     get_visible(platform.records, actor, RECORD, InstrumentRecord, id)
     why, today = line(reason, LONGEST_NOTE), shanghai_date(platform.clock()).isoformat()
     if not why:
         raise _malformed("reason", "a sentence that says why", "应写明原因")
-    act = Act(actor, "instrument.revoked", Object("instrument", id), reason=why)
+    if identifies(why):
+        raise REASON_IDENTIFIES.error()
+    said = {"revoked_on": today}
+    act = Act(actor, "instrument.revoked", Object("instrument", id), decision=said, detail={"reason": why})
     with platform.records.transaction(audit=act) as session:
         check_account(session, actor, platform.clock)
         row = _standing(session, id, today)
@@ -180,6 +200,7 @@ def as_instrument(row: InstrumentRecord) -> Instrument:
         answer=row.answer,
         filed_on=day(row.filed_on),
         revoked_on=day(row.revoked_on),
+        evidence_sha256=row.evidence_sha256,
     )
 
 
@@ -188,6 +209,16 @@ def as_instrument(row: InstrumentRecord) -> Instrument:
 # field, what it takes, and the same in Chinese
 _NO_EXPORTER = ("exporter", "an organisation on record", "应为登记在册的机构")
 _NOTHING_TO_REPLACE = ("replaces", "a paper of this kind and exporter", "应为同一提供方的同类文件")
+_NO_EVIDENCE = (
+    "evidence_sha256",
+    "64 hex digits: this kind is recorded with the original's SHA-256",
+    "此类文件须填写原件的 SHA-256（64 位十六进制）",
+)
+_NO_SCENARIO = (
+    "scope.scenarios",
+    "the scenarios of the zone's list by their ids; `*` names none",
+    "应逐一列出清单场景的编号，不能填 *",
+)
 _NOT_FILED = ("filed_on", "empty: this kind is not filed", "应留空：此类文件无须备案")
 
 
@@ -213,6 +244,8 @@ def _row(platform: Platform, actor: Actor, paper: NewPaper) -> InstrumentRecord:
         raise _malformed("answer", allowed, f"应为 {allowed}")
     if paper.evidence_sha256 and not is_sha256(paper.evidence_sha256):
         raise _malformed("evidence_sha256", "64 hex digits, or empty", "应为 64 位十六进制，或留空")
+    if kind.needs_evidence and not paper.evidence_sha256:
+        raise _malformed(*_NO_EVIDENCE)
     now = platform.clock()
     return InstrumentRecord(
         id=new_id("paper", now),
@@ -280,6 +313,8 @@ def _dimension(name: str, value: Any) -> Any:
     tidy = [line(one) if isinstance(one, str) else None for one in entries or ()]
     if not tidy or len(tidy) > MOST_NAMED or not all(tidy) or (ANY in tidy and len(tidy) > 1):
         raise _malformed(f"scope.{name}", f"a list of names, or {ANY} alone", f"应列出名称，或只填 {ANY}")
+    if name == "scenarios" and ANY in tidy:
+        raise _malformed(*_NO_SCENARIO)
     if name == "purposes":
         known = {ANY, *purposes()}
         if not known.issuperset(tidy):
@@ -316,6 +351,7 @@ def _in_the_log(row: InstrumentRecord) -> dict[str, Any]:
         "exporter": row.organisation_id,
         "answer": row.answer,
         "replaces": row.replaces,
+        "evidence_sha256": row.evidence_sha256,
         **days,
     }
 

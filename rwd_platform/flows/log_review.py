@@ -29,6 +29,7 @@ from rwd_platform.core.canonical import sha256_of
 from rwd_platform.core.clock import SHANGHAI, as_text, shanghai_date
 from rwd_platform.core.errors import Exit, Problem
 from rwd_platform.core.ids import new_id
+from rwd_platform.flows.log_coverage import Signed, uncovered
 from rwd_platform.flows.platform import Platform
 from rwd_platform.log.checkpoint import parse_checkpoint
 from rwd_platform.log.entry import Act, Actor, Object
@@ -129,6 +130,7 @@ def open_review(
         if since.year < FIRST_YEAR or not since < until <= platform.clock():
             raise PERIOD_UNFIT.error()
         _check_filter(chosen)
+    chosen = {name: value for name, value in chosen.items() if value}  # one that is empty filters nothing
     own = visible_organisation(actor, Action.LOG_REVIEW)
     if own is not None:
         chosen["organisation_id"] = own
@@ -143,7 +145,7 @@ def open_review(
         root=head.root.hex(),
         opened_by=actor.id,
         opened_at=as_text(platform.clock()),
-        **_none_yet(),
+        **vars(Looked(0, -1, -1, "")),
     )
     with platform.records.reading() as session:
         found = _look(session, row)
@@ -158,24 +160,32 @@ def open_review(
 class Waiting:
     """What nobody has signed a review of yet.
 
-    since    -- the end of the latest period that somebody signed for all entries; "" where nobody ever did
-    entries  -- how many there are from then on
-    open     -- reviews that were opened and that nobody has signed, the newest first
+    entries    -- how many are in no signed review of all entries: of before one, between two, or come after
+    earliest   -- the instant of the earliest of them; "" where there is none
+    signed_at  -- when a review of all entries was last signed; "" where none ever was
+    open       -- reviews that were opened and that nobody has signed, the newest first
     """
 
-    since: str
     entries: int
+    earliest: str
+    signed_at: str
     open: tuple[LogReview, ...]
 
 
 def waiting(platform: Platform, actor: Actor) -> Waiting:
-    """A review with a filter looks at a part: it ends no period."""
+    """A review with a filter looks at a part: it covers no entry."""
     check_may(actor, Action.LOG_REVIEW)
-    signed = {one.review_id for one in platform.records.all(select(LogReviewSignature))}
-    reviews = reviews_of(platform, actor)
-    since = max((one.until for one in reviews if one.id in signed and not one.filter), default="")
-    entries = read_log(platform.records, LogFilter(since=since, page_size=1)).total
-    return Waiting(since, entries, tuple(one for one in reviews if one.id not in signed))
+    signatures, reviews = platform.records.all(select(LogReviewSignature)), reviews_of(platform, actor)
+    signed = {one.review_id for one in signatures}
+    whole = {one.id: one for one in reviews if one.id in signed and not one.filter}
+    with platform.records.reading() as session:
+        left = uncovered(session, (Signed(one.since, one.until, one.tree_size) for one in whole.values()))
+    return Waiting(
+        left.entries,
+        left.earliest,
+        max((one.signed_at for one in signatures if one.review_id in whole), default=""),
+        tuple(one for one in reviews if one.id not in signed),
+    )
 
 
 def period_of_days(platform: Platform, first: date, last: date) -> tuple[datetime, datetime]:
@@ -187,16 +197,13 @@ def period_of_days(platform: Platform, first: date, last: date) -> tuple[datetim
     return _midnight(first), end
 
 
-def period_since_last(platform: Platform, actor: Actor) -> tuple[datetime, datetime]:
-    """From where the last signed period ended, or from the log's first entry, until now."""
-    began = waiting(platform, actor).since
-    if not began:
-        first = read_log(platform.records, LogFilter(below=1, page_size=1)).lines
-        began = first[0].at if first else ""
+def period_waiting(platform: Platform, actor: Actor) -> tuple[datetime, datetime]:
+    """From the earliest entry that is in no signed review until now: every entry that waits is in it."""
+    longest = _midnight(date(FIRST_YEAR, 1, 1))
     try:
-        return datetime.fromisoformat(began), platform.clock()
-    except ValueError:  # the first entry is gone, or says no instant any more
-        return _midnight(date(FIRST_YEAR, 1, 1)), platform.clock()
+        return max(datetime.fromisoformat(waiting(platform, actor).earliest), longest), platform.clock()
+    except (ValueError, TypeError):  # somebody wrote what is no instant there
+        return longest, platform.clock()
 
 
 def _midnight(day: date) -> datetime:
@@ -317,10 +324,6 @@ def sign_review(platform: Platform, actor: Actor, review_id: str) -> LogReviewSi
             session.add(row)
     make_checkpoint(platform.records, platform.log_signer, "review")
     return row
-
-
-def _none_yet() -> dict[str, Any]:
-    return {"entries": 0, "first_sequence": -1, "last_sequence": -1, "leaves_sha256": ""}
 
 
 def _check_filter(chosen: dict[str, str]) -> None:

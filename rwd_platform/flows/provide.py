@@ -25,11 +25,20 @@ from rwd_platform.core.errors import Exit, PlatformError, Problem
 from rwd_platform.core.ids import new_id
 from rwd_platform.core.text import Bilingual
 from rwd_platform.flows.platform import Platform
-from rwd_platform.flows.provision_facts import UNKNOWN, Asked, Evaluation, Genetics, evaluate, sealed_persons
+from rwd_platform.flows.provision_facts import (
+    JUDICIAL_REQUEST,
+    UNKNOWN,
+    Asked,
+    Evaluation,
+    Genetics,
+    evaluate,
+    sealed_persons,
+)
 from rwd_platform.flows.provision_people import Share, shares_of
 from rwd_platform.flows.review_anonymity import is_reviewed_as_anonymous
 from rwd_platform.log.entry import Act, Actor, Object
 from rwd_platform.records.lifecycles import PROVISION, ProvisionState, check_transition
+from rwd_platform.records.posting_hash import posting_in_the_log
 from rwd_platform.records.tables import (
     AnalysisRun,
     DataLockRecord,
@@ -150,29 +159,41 @@ def why_not(decision: Mapping[str, Any], pack: RulePack) -> Bilingual:
 
     For readers of a release whom the exporter's ledger does not concern.
     """
-    if decision.get("unknown"):
-        said = [UNKNOWN[one] for one in decision["unknown"] if one in UNKNOWN]
-    elif decision.get("missing"):
-        said = [pack.duties[one].sentence for one in decision["missing"] if one in pack.duties]
+    said = [UNKNOWN[one] for one in decision.get("unknown", ()) if one in UNKNOWN]
+    undetermined = decision.get("personal_information_path") == "UNDETERMINED"
+    if decision.get("missing"):
+        duties = [pack.duties[one].sentence for one in decision["missing"] if one in pack.duties]
         lacking = Bilingual("缺少", "missing: ")
-        said = [Bilingual(lacking.zh + said[0].zh, lacking.en + said[0].en), *said[1:]] if said else []
-    else:
+        said += [Bilingual(lacking.zh + one.zh, lacking.en + one.en) for one in duties[:1]] + duties[1:]
+    elif undetermined or not decision.get("unknown"):
         known = {rule.id: rule.sentence for rule in pack.rules}
-        said = [known[one] for one in decision.get("rules", ()) if one in known and "{" not in known[one].zh]
+        said += [known[one] for one in decision.get("rules", ()) if one in known and "{" not in known[one].zh]
     return Bilingual("；".join(one.zh for one in said), "; ".join(one.en for one in said))
 
 
-def logged(rows: Sequence[Provision]) -> list[dict[str, Any]]:
-    """What an entry says of provisions: answer, rules, pack and hash of the facts; never a count of few."""
+def logged(session: Session, rows: Sequence[Provision]) -> list[dict[str, Any]]:
+    """What an entry says of provisions: answer, rules, pack, hash of the facts, and what pins the row and its posting
+    (rwd_platform.audit.against_provisions); never a count of few.
+    """
     return [
         {
+            "provision": row.id,
+            "source": row.source_id,
             "exporter": row.organisation_id,
             "recipient": row.recipient_id,
+            "state": str(row.state),
+            "year": row.year,
+            "posting": _posting_logged(session, row.id),
             "facts_sha256": sha256_of(row.facts),
             **{name: row.decision[name] for name in _IN_THE_LOG},
         }
         for row in rows
     ]
+
+
+def _posting_logged(session: Session, provision_id: str) -> dict[str, Any] | None:
+    posting = session.get(PersonPosting, provision_id)
+    return None if posting is None else posting_in_the_log(posting)
 
 
 _IN_THE_LOG = (
@@ -192,7 +213,10 @@ _IN_THE_LOG = (
 def _decide_alone(leaving: Leaving, share: Share) -> Provision:
     """One exporter's answer, in a transaction of its own."""
     decided: list[Provision] = []
-    act = lambda: _act(leaving.actor, decided[0])  # noqa: E731 - it names what is made inside
+
+    def act() -> Act:  # it names what is made inside
+        return _act(session, leaving.actor, decided[0])
+
     with leaving.platform.records.transaction(audit=act) as session:
         decided.append(_decide(session, leaving, share))
     return decided[0]
@@ -245,13 +269,14 @@ def _question(leaving: Leaving, share: Share) -> Asked:
         minors=content.minors,
         anonymised=content.anonymised,
         genetics=content.genetics,
+        judicial_request=str(leaving.asked.conditions.get(JUDICIAL_REQUEST, "")),
     )
 
 
 def _posting(platform: Platform, row: Provision, share: Share, answer: Evaluation, at: str) -> PersonPosting:
     """Who it is about is kept also where it does not count: somebody may ask where their data went."""
     persons = share.persons
-    return PersonPosting(
+    posting = PersonPosting(
         provision_id=row.id,
         organisation_id=row.organisation_id,
         recipient_id=row.recipient_id,
@@ -260,10 +285,12 @@ def _posting(platform: Platform, row: Provision, share: Share, answer: Evaluatio
         counted=answer.counts,
         general=len(persons.general),
         sensitive=len(persons.sensitive),
-        sealed=sealed_persons(platform, row.id, persons),
+        sealed=b"",
         reserved_at=at,
         posted_at="",
     )
+    posting.sealed = sealed_persons(platform, posting, persons)
+    return posting
 
 
 def _free(session: Session, provision_id: str) -> None:
@@ -273,14 +300,14 @@ def _free(session: Session, provision_id: str) -> None:
         session.flush()
 
 
-def _act(actor: Actor, row: Provision) -> Act:
+def _act(session: Session, actor: Actor, row: Provision) -> Act:
     return Act(
         actor,
         "transfer.decided",
         Object("provision", row.id, sha256_of(row.facts)),
         purpose=row.purpose,
         outcome="done" if row.verdict == "ALLOW" else "refused",
-        decision=logged([row])[0],
+        decision=logged(session, [row])[0],
     )
 
 

@@ -19,7 +19,7 @@ from rwd_platform.compliance.ledger import Ledger, Persons
 from rwd_platform.compliance.person_sets import PersonSet
 from rwd_platform.core.clock import shanghai_date
 from rwd_platform.flows.platform import Platform
-from rwd_platform.flows.provision_facts import opened_persons
+from rwd_platform.flows.provision_facts import counted_in, opened_persons
 from rwd_platform.records.tables import PersonPosting, Provision
 
 
@@ -60,13 +60,20 @@ class YearCount:
 
 
 def counted_postings(platform: Platform, year: int) -> Mapping[str, list[PersonPosting]]:
-    """What counts in the year, by exporter; nothing is opened."""
+    """What counts in the year, by exporter; nothing is opened. An exporter whose postings are gone has none."""
     query = select(PersonPosting).where(PersonPosting.year == year).order_by(col(PersonPosting.provision_id))
-    found: dict[str, list[PersonPosting]] = defaultdict(list)
+    rows = platform.records.all(select(Provision).where(Provision.year == year))
+    found: dict[str, list[PersonPosting]] = defaultdict(list, {row.organisation_id: [] for row in rows})
     for row in platform.records.all(query):
         if row.counted:
             found[row.organisation_id].append(row)
     return found
+
+
+def check_year(platform: Platform, exporter: str, year: int) -> None:
+    """Raises `provision.posting_damaged` where a posting is gone or does not say what its provision says."""
+    with platform.records.reading() as session:
+        counted_in(session, exporter, year)
 
 
 def opened_parts(platform: Platform, postings: Sequence[PersonPosting]) -> list[Part]:

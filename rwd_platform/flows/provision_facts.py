@@ -15,7 +15,17 @@ from sqlmodel import Session, col, select
 from rwd_platform.compliance.decide import decide
 from rwd_platform.compliance.person_sets import Counted, PersonSet, count
 from rwd_platform.compliance.rulepack import RulePack
-from rwd_platform.compliance.standing import Standing, Wanted, is_abroad, standing
+from rwd_platform.compliance.series import adopted_scenarios
+from rwd_platform.compliance.standing import (
+    AGREEMENT,
+    Agreements,
+    Standing,
+    Wanted,
+    agreements,
+    is_abroad,
+    standing,
+)
+from rwd_platform.core.canonical import canonical_json
 from rwd_platform.core.errors import Exit, Problem
 from rwd_platform.core.text import Bilingual
 from rwd_platform.flows.instruments import papers_of
@@ -23,12 +33,18 @@ from rwd_platform.flows.parties import party_in
 from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.release_ledger import PUBLIC
 from rwd_platform.flows.sealed import opened_bytes, sealed_bytes
-from rwd_platform.records.tables import LegalParty, PersonPosting
+from rwd_platform.records.lifecycles import ProvisionState
+from rwd_platform.records.tables import LegalParty, PersonPosting, Provision
 
 POSTING = "provision-posting"
+JUDICIAL_REQUEST = "foreign_judicial_request"  # of a release's conditions: yes | no
 _HEAD = b"rwd-persons 1 "
 # Rules whose persons count towards the year: exempt provisions under Arts 4, 5(1)-(3) and 6 are not added.
 _COUNTED_BY = frozenset({"M1", "M3", "M7", "M8", "M9", "M10", "M11"})
+# What has left is counted for good, also when it was asked back.
+_HOLDING = frozenset(
+    {ProvisionState.RESERVED, ProvisionState.POSTED, ProvisionState.RECALLED, ProvisionState.DELETED}
+)
 
 POSTING_DAMAGED = Problem(
     code="provision.posting_damaged",
@@ -59,6 +75,15 @@ UNKNOWN: Mapping[str, Bilingual] = {
         "方案没有写明是否涉及人类遗传资源",
         "the protocol does not say whether human genetic resources are involved",
     ),
+    JUDICIAL_REQUEST: Bilingual(
+        "申请发布时没有回答是否应外国司法或者执法机构的请求提供（请撤回后重新申请并作答）",
+        "the request does not say whether it answers a foreign judicial or law-enforcement body (withdraw it, and ask"
+        " again with the answer)",
+    ),
+    AGREEMENT: Bilingual(
+        "数据使用协议未在案，或不覆盖本次用途、数据类别、项目或接收方",
+        "no data use agreement is on file that covers this purpose, class of data, project and recipient",
+    ),
 }
 
 
@@ -74,7 +99,10 @@ class Genetics:
 
 @dataclass(frozen=True)
 class Asked:
-    """One exporter's part of what is to be provided. `genetics` is None where the protocol is silent."""
+    """One exporter's part of what is to be provided. `genetics` is None where the protocol is silent.
+
+    judicial_request -- whether it answers a foreign judicial or law-enforcement body: yes, no, "" if nobody said
+    """
 
     exporter: str
     recipient: str
@@ -88,6 +116,7 @@ class Asked:
     minors: bool | None
     anonymised: bool
     genetics: Genetics | None
+    judicial_request: str = ""
 
 
 @dataclass(frozen=True)
@@ -112,18 +141,20 @@ def evaluate(
     """The facts as the records have them at this moment, and the decision; `provision_id` itself is not counted."""
     giver, taker = party_in(session, asked.exporter), _recipient(session, asked.recipient)
     persons = PersonSet.of() if asked.anonymised else asked.persons
-    year = _postings(session, asked.exporter, on.year, provision_id)
+    year = counted_in(session, asked.exporter, on.year, provision_id)
     sets = [opened_persons(platform, one) for one in year]
     to_recipient = {place for place, one in enumerate(year) if one.recipient_id == asked.recipient}
     counted = count(persons, sets, to_recipient)
+    wanted = Wanted(
+        on, asked.exporter, asked.recipient, asked.purpose, asked.project, asked.fields, asked.sites,
+        counted.in_marked, asked.minors, adopted_scenarios(on),
+    )  # fmt: skip
+    agreed = _agreed(session, wanted)
     unknown = tuple(_unknown(asked, giver, taker))
     abroad = taker is not None and is_abroad(taker.country)
     if unknown or giver is None or taker is None:
-        return Evaluation(on, abroad, False, {}, _undetermined(pack, unknown))
-    wanted = Wanted(
-        on, asked.exporter, asked.recipient, asked.purpose, asked.project, asked.fields, asked.sites,
-        counted.in_marked, asked.minors,
-    )  # fmt: skip
+        lacking = (AGREEMENT,) if agreed.lacking else ()
+        return Evaluation(on, abroad, False, {}, _undetermined(pack, (*unknown, *lacking)))
     papers = papers_of(session, asked.exporter)
     case = _case(asked, giver, taker, counted, on)
     path = decide(_with(case, standing(papers, wanted)), pack).personal_information_path
@@ -132,7 +163,14 @@ def evaluate(
     decision = decide(facts, pack)
     counts = abroad and persons.size > 0 and not _COUNTED_BY.isdisjoint(decision.rules)
     answer = {**decision.as_record(), "unknown": []}
-    return Evaluation(on, abroad, counts, facts, answer, _papers(held))
+    if agreed.lacking and decision.verdict != "BLOCK":
+        answer = _without_agreement(pack, answer)
+    return Evaluation(on, abroad, counts, facts, answer, _papers(held, agreed))
+
+
+def _agreed(session: Session, wanted: Wanted) -> Agreements:
+    """The hospitals' own agreements, also where somebody else exports what they sent."""
+    return agreements([one for site in sorted(wanted.sites) for one in papers_of(session, site)], wanted)
 
 
 # -- the facts ---------------------------------------------------------------------------------------------------
@@ -158,6 +196,8 @@ def _unknown(asked: Asked, giver: LegalParty | None, taker: LegalParty | None) -
         yield "exporter"
     if asked.genetics is None and (abroad or taker.foreign_controlled != "no"):
         yield "genetic_resources"
+    if abroad and asked.judicial_request not in ("yes", "no"):
+        yield JUDICIAL_REQUEST
     if abroad and taker.restricted == "unknown":
         yield "recipient.restricted"
     if giver is not None and abroad and giver.state_organ == "unknown":
@@ -195,7 +235,7 @@ def _case(
             "exome_genome_persons": everybody if genetics.sequenced else 0,
             "genetic_material": asked.mode == "sample_shipment",
         },
-        "foreign_judicial_request": {"is": False},
+        "foreign_judicial_request": {"is": asked.judicial_request == "yes"},
     }
 
 
@@ -206,12 +246,25 @@ def _with(case: Mapping[str, Mapping[str, Any]], held: Standing) -> dict[str, An
     return {**case[""], **together}
 
 
-def _papers(held: Standing) -> dict[str, Any]:
+def _papers(held: Standing, agreed: Agreements) -> dict[str, Any]:
     fell_short = [
         {"instrument": one.instrument, "kind": one.kind, "dimensions": list(one.dimensions)}
-        for one in held.shortfalls
+        for one in (*held.shortfalls, *agreed.shortfalls)
     ]
-    return {"rests_on": dict(held.papers), "fell_short": fell_short}
+    of_hospitals = {f"{AGREEMENT}.{site}": id for site, id in agreed.papers.items()}
+    return {"rests_on": {**held.papers, **of_hospitals}, "fell_short": fell_short}
+
+
+def _without_agreement(pack: RulePack, answer: Mapping[str, Any]) -> dict[str, Any]:
+    """On hold by our own rule, beside the pack's answer, which is said too: what else is missing is not news later."""
+    held, why = pack.verdicts["HOLD"], UNKNOWN[AGREEMENT]
+    return {
+        **answer,
+        "verdict": "HOLD",
+        "unknown": [AGREEMENT],
+        "zh": f"{held.zh}：{why.zh}。按国家规则：{answer['zh']}",
+        "en": f"{held.en}: {why.en}. By the national rules: {answer['en']}",
+    }
 
 
 def _undetermined(pack: RulePack, unknown: Sequence[str]) -> dict[str, Any]:
@@ -236,24 +289,41 @@ def _undetermined(pack: RulePack, unknown: Sequence[str]) -> dict[str, Any]:
 # -- the ledger of the year --------------------------------------------------------------------------------------
 
 
-def _postings(session: Session, exporter: str, year: int, but: str) -> Sequence[PersonPosting]:
-    """What is reserved or posted abroad and counts, in a fixed order."""
-    query = select(PersonPosting).where(
-        PersonPosting.organisation_id == exporter,
-        PersonPosting.year == year,
-        PersonPosting.provision_id != but,
-    )
-    rows = session.exec(query.order_by(col(PersonPosting.provision_id))).all()
-    return [one for one in rows if one.counted]
+def counted_in(session: Session, exporter: str, year: int, but: str = "") -> Sequence[PersonPosting]:
+    """What is reserved or posted abroad and counts, in a fixed order; without the provision `but`.
+
+    Nobody is counted less because a row is gone or says otherwise. A provision with a year has a posting that counts
+    in it, and a posting of the year has its provision. Raises `provision.posting_damaged` for the first that has not.
+    """
+    of_year = (col(PersonPosting.organisation_id) == exporter) & (col(PersonPosting.year) == year)
+    postings = {one.provision_id: one for one in session.exec(select(PersonPosting).where(of_year))}
+    own = (col(Provision.organisation_id) == exporter) & (col(Provision.year) == year)
+    posted = col(Provision.id).in_(select(PersonPosting.provision_id).where(of_year))
+    provisions = {one.id: one for one in session.exec(select(Provision).where(own | posted))}
+    ids = sorted({*provisions, *postings} - {but})
+    for id in ids:
+        if not _agree(provisions.get(id), postings.get(id)):
+            raise POSTING_DAMAGED.error(id=id)
+    return [postings[id] for id in ids if postings[id].counted]
 
 
-def sealed_persons(platform: Platform, provision_id: str, persons: PersonSet) -> bytes:
-    return sealed_bytes(platform, _HEAD, (POSTING, provision_id), persons.to_bytes())
+def _agree(row: Provision | None, posting: PersonPosting | None) -> bool:
+    """Whether the ledger's row is what its provision says."""
+    if row is None or posting is None:
+        return False
+    same = (posting.organisation_id, posting.recipient_id) == (row.organisation_id, row.recipient_id)
+    abroad = (row.facts.get("crosses_border") is True) == posting.crosses_border
+    return row.state in _HOLDING and same and abroad and row.year == (posting.year if posting.counted else 0)
+
+
+def sealed_persons(platform: Platform, row: PersonPosting, persons: PersonSet) -> bytes:
+    """The persons of a posting, bound to what the row says of them beside their numbers."""
+    return sealed_bytes(platform, _HEAD, (POSTING, _bound(row)), persons.to_bytes())
 
 
 def opened_persons(platform: Platform, row: PersonPosting) -> PersonSet:
     """Nothing stored is believed: what does not open, or is not as many as the row says, is not counted as less."""
-    plain = opened_bytes(platform, _HEAD, (POSTING, row.provision_id), row.sealed)
+    plain = opened_bytes(platform, _HEAD, (POSTING, _bound(row)), row.sealed)
     try:
         found = PersonSet.from_bytes(plain or b"")
     except ValueError:
@@ -261,3 +331,11 @@ def opened_persons(platform: Platform, row: PersonPosting) -> PersonSet:
     if (len(found.general), len(found.sensitive)) != (row.general, row.sensitive):
         raise POSTING_DAMAGED.error(id=row.provision_id)
     return found
+
+
+def _bound(row: PersonPosting) -> str:
+    """A column that was edited opens nothing any more."""
+    said = (
+        row.provision_id, row.organisation_id, row.recipient_id, row.year, bool(row.counted), bool(row.crosses_border)
+    )  # fmt: skip
+    return canonical_json(list(said)).decode()

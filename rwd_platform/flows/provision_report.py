@@ -26,6 +26,7 @@ from rwd_platform.core.text import Bilingual
 from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.provision_alarms import is_about, split_alarms
 from rwd_platform.flows.provision_counts import Part, changes_of, day_of, year_count
+from rwd_platform.flows.provision_departures import Departure, departures, involved
 from rwd_platform.flows.provision_log import covering_checkpoint, entries_about, refused_answers
 from rwd_platform.flows.provision_view import (
     names_of,
@@ -40,12 +41,11 @@ from rwd_platform.records.tables import (
     InstrumentRecord,
     LegalParty,
     Organisation,
-    PersonPosting,
     Provision,
     ReleaseVote,
 )
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # 2: what left is counted whether or not it added persons to the two counts
 DISCLAIMER = Bilingual("决策支持，非法律意见", "Decision support, not legal advice")
 MONTHS = range(1, 13)
 _LEFT = (ProvisionState.POSTED, ProvisionState.RECALLED, ProvisionState.DELETED)
@@ -107,17 +107,18 @@ def _content(platform: Platform, exporter: Organisation, year: int) -> dict[str,
         raise parts
     rows, names, pack = _rows(platform, exporter.id, year), names_of(platform), pack_of_year(platform, year)
     left, changes = [one for one in rows if one.state in _LEFT], changes_of(parts)
+    gone = departures(platform, left, parts, changes)
     entries = entries_about(platform, {row.id for row in rows}, year)
     return {
         "format_version": FORMAT_VERSION,
         "year": year,
         "exporter": _party(platform, exporter.id, names),
-        "totals": _totals(parts, changes, rows),
-        "months": _months(parts, changes),
-        "recipients": _recipients(platform, parts, left, names),
+        "totals": _totals(parts, changes, rows, gone),
+        "months": _months(gone),
+        "recipients": _recipients(platform, parts, gone, names),
         "paths": _paths(rows, left, pack),
         "papers": _papers(platform, left),
-        "provisions": [_line(row, posting, votes) for row, posting, votes in _posted(platform, left)],
+        "provisions": [_line(one, votes) for one, votes in _voted(platform, gone)],
         "stopped": [_stopped(row) for row in rows if row.state in _STOPPED],
         "answers_refused": refused_answers(entries),
         "recalls": [_ended(row) for row in rows if row.state in _LEFT and row.state != ProvisionState.POSTED],
@@ -155,40 +156,50 @@ def _party(platform: Platform, id: str, names: Mapping[str, Bilingual]) -> dict[
 
 
 def _totals(
-    parts: Sequence[Part], changes: Sequence[tuple[int, int]], rows: Sequence[Provision]
+    parts: Sequence[Part],
+    changes: Sequence[tuple[int, int]],
+    rows: Sequence[Provision],
+    gone: Sequence[Departure],
 ) -> dict[str, Any]:
+    """What left, whoever was in it; and what of it, and of what is reserved, the thresholds count."""
     count = year_count(parts, changes)
     return {
+        "provided": involved(gone),
         "posted": {"general": count.posted_general, "sensitive": count.posted_sensitive},
         "reserved": {"general": count.reserved_general, "sensitive": count.reserved_sensitive},
         "states": dict(sorted(Counter(str(row.state) for row in rows).items())),
     }
 
 
-def _months(parts: Sequence[Part], changes: Sequence[tuple[int, int]]) -> list[dict[str, int]]:
-    """By how much what left in each month changed the two counts. General may fall."""
-    found = {month: [0, 0, 0] for month in MONTHS}
-    for one, (general, sensitive) in zip(parts, changes, strict=True):
-        if one.posted:
-            month = found[one.on.month]
-            month[0], month[1], month[2] = month[0] + 1, month[1] + general, month[2] + sensitive
-    names = ("provisions", "new_general", "new_sensitive")
-    return [{"month": month, **dict(zip(names, found[month], strict=True))} for month in MONTHS]
+def _months(gone: Sequence[Departure]) -> list[dict[str, Any]]:
+    """What left in each month, and by how much it changed the two counts. General may fall."""
+    by_month = {month: [one for one in gone if one.on.month == month] for month in MONTHS}
+    return [
+        {
+            "month": month,
+            **involved(found),
+            "new_general": sum(one.added[0] for one in found),
+            "new_sensitive": sum(one.added[1] for one in found),
+        }
+        for month, found in by_month.items()
+    ]
 
 
 def _recipients(
-    platform: Platform, parts: Sequence[Part], left: Sequence[Provision], names: Mapping[str, Bilingual]
+    platform: Platform, parts: Sequence[Part], gone: Sequence[Departure], names: Mapping[str, Bilingual]
 ) -> list[dict[str, Any]]:
-    """Distinct persons to each; a person who went to two recipients is one of each."""
+    """Distinct persons to each, all of them and those that count; who went to two recipients is one of each."""
     sets: dict[str, list[PersonSet]] = defaultdict(list)
     for one in parts:
         if one.posted:
             sets[one.provision.recipient_id].append(one.persons)
-    provided = Counter(row.recipient_id for row in left)
+    provided: dict[str, list[Departure]] = defaultdict(list)
+    for each in gone:
+        provided[each.row.recipient_id].append(each)
     return [
         {
             **_party(platform, id, names),
-            "provisions": provided[id],
+            **involved(provided[id]),
             **dict(zip(("general", "sensitive"), distinct(sets[id]), strict=True)),
         }
         for id in sorted(provided)
@@ -246,30 +257,29 @@ def _paper(row: InstrumentRecord, provisions: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _posted(
-    platform: Platform, left: Sequence[Provision]
-) -> Iterable[tuple[Provision, PersonPosting | None, int]]:
-    """Each provision that left with its posting and the number of officers who had approved its release."""
-    ids = {row.organisation_id for row in left}
-    kept = select(PersonPosting).where(col(PersonPosting.organisation_id).in_(ids))
-    postings = {one.provision_id: one for one in platform.records.all(kept)}
-    sources = {row.source_id for row in left}
+def _voted(platform: Platform, gone: Sequence[Departure]) -> Iterable[tuple[Departure, int]]:
+    """Each provision that left with the number of officers who had approved its release."""
+    sources = {one.row.source_id for one in gone}
     votes = Counter(
         one.release_id
         for one in platform.records.all(select(ReleaseVote).where(col(ReleaseVote.approved).is_(True)))
         if one.release_id in sources
     )
-    return [(row, postings.get(row.id), votes[row.source_id]) for row in left]
+    return [(one, votes[one.row.source_id]) for one in gone]
 
 
-def _line(row: Provision, posting: PersonPosting | None, votes: int) -> dict[str, Any]:
-    """One provision that left. Its counts are of its own persons, new or not."""
+def _line(one: Departure, votes: int) -> dict[str, Any]:
+    """One provision that left. `general` and `sensitive` are of its own persons, new or not, counted or not."""
+    posting = one.posting
     return {
-        **_of(row),
+        **_of(one.row),
         "posted_at": posting.posted_at if posting else "",
         "counted": bool(posting and posting.counted),
         "general": posting.general if posting else 0,
         "sensitive": posting.sensitive if posting else 0,
+        "new_general": one.added[0],
+        "new_sensitive": one.added[1],
+        "why_not_added": one.why_not_added,
         "approvals": votes,
     }
 

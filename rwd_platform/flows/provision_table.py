@@ -7,11 +7,13 @@ import io
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from rwd_platform.flows.provision_departures import WHY_NOT_ADDED
 from rwd_platform.flows.provision_report import Report
 
 HEAD = (
-    "栏目 section", "项目 item", "名称 name (zh)", "name (en)", "次数 number", "一般 general", "敏感 sensitive",
-    "起 from", "止 until", "说明 about",
+    "栏目 section", "项目 item", "名称 name (zh)", "name (en)", "次数 number",
+    "涉及一般 involved, general", "涉及敏感 involved, sensitive", "计入一般 counted, general",
+    "计入敏感 counted, sensitive", "起 from", "止 until", "说明 about",
 )  # fmt: skip
 _RISKY = (*"=+-@\t\r\n", *"＝＋－＠")  # the wide ones too: East Asian spreadsheets take them for the narrow
 _NOBODY: Mapping[str, str] = {"zh": "", "en": ""}
@@ -38,26 +40,45 @@ def defused(cell: object) -> object:
 def _lines(report: Report) -> Iterator[Line]:
     content = report.content
     yield from _head(report)
-    for name, count in content["totals"].items():
-        if name != "states":
-            yield _line("total", name, general=count["general"], sensitive=count["sensitive"])
+    totals, provided = content["totals"], content["totals"]["provided"]
+    yield _line("total", "provided", **_involved(provided), about=not_added(provided["not_added"]))
+    for name in ("posted", "reserved"):
+        yield _line("total", name, general=totals[name]["general"], sensitive=totals[name]["sensitive"])
     for state, number in content["totals"]["states"].items():
         yield _line("state", state, number=number)
     for one in content["months"]:
         yield _line(
-            "month", f"{content['year']}-{one['month']:02d}", number=one["provisions"],
-            general=one["new_general"], sensitive=one["new_sensitive"],
+            "month", f"{content['year']}-{one['month']:02d}", **_involved(one),
+            general=one["new_general"], sensitive=one["new_sensitive"], about=not_added(one["not_added"]),
         )  # fmt: skip
     for one in content["recipients"]:
         status = one["status"]
         yield _line(
-            "recipient", one["id"], one["name"], one["provisions"], one["general"], one["sensitive"],
-            about=status["country"] if status else "",
+            "recipient", one["id"], one["name"], **_involved(one), general=one["general"],
+            sensitive=one["sensitive"],
+            about=" · ".join(filter(None, (status["country"] if status else "", not_added(one["not_added"])))),
         )  # fmt: skip
     for one in content["paths"]:
         yield _line("path", one["path"], one["name"], one["provided"], about=f"decided {one['decided']}")
     yield from _papers(content["papers"])
     yield from _provisions(content)
+
+
+def not_added(reasons: Mapping[str, int]) -> str:
+    """How many provisions added nobody to the counts, and why, in both languages; "" where each added somebody."""
+    return "；".join(f"{_why(reason)}: {number}" for reason, number in reasons.items())
+
+
+def _why(reason: str) -> str:
+    words = WHY_NOT_ADDED.get(reason)
+    return f"未计入 not added: {words.zh} {words.en}" if words else ""
+
+
+def _involved(one: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "number": one["provisions"],
+        **{key: one[key] for key in ("involved_general", "involved_sensitive")},
+    }
 
 
 def _head(report: Report) -> Iterator[Line]:
@@ -88,8 +109,10 @@ def _papers(papers: Mapping[str, Any]) -> Iterator[Line]:
 def _provisions(content: Mapping[str, Any]) -> Iterator[Line]:
     for one in content["provisions"]:
         yield _line(
-            "provision", one["id"], number=one["approvals"], general=one["general"], sensitive=one["sensitive"],
-            since=one["posted_at"], about=f"{one['recipient']} · {one['purpose']} · {one['path']}",
+            "provision", one["id"], number=one["approvals"], involved_general=one["general"],
+            involved_sensitive=one["sensitive"], general=one["new_general"], sensitive=one["new_sensitive"],
+            since=one["posted_at"],
+            about=" · ".join(filter(None, (one["recipient"], one["purpose"], one["path"], _why(one["why_not_added"])))),
         )  # fmt: skip
     for one in content["stopped"]:
         reasons = ", ".join((*one["missing"], *one["unknown"])) or ", ".join(one["rules"])
@@ -112,9 +135,12 @@ def _line(
     general: object = "",
     sensitive: object = "",
     *,
+    involved_general: object = "",
+    involved_sensitive: object = "",
     since: object = "",
     until: object = "",
     about: object = "",
 ) -> Line:
-    cells = (section, item, name["zh"], name["en"], number, general, sensitive, since, until, about)
+    cells = (section, item, name["zh"], name["en"], number, involved_general, involved_sensitive, general, sensitive,
+             since, until, about)  # fmt: skip
     return tuple("" if cell is None else cell for cell in cells)

@@ -36,6 +36,7 @@ from rwd_platform.flows.provision_counts import (
     Part,
     YearCount,
     changes_of,
+    check_year,
     counted_postings,
     day_of,
     opened_parts,
@@ -43,10 +44,12 @@ from rwd_platform.flows.provision_counts import (
 )
 from rwd_platform.flows.release_circles import registered_circles
 from rwd_platform.flows.release_ledger import PUBLIC
+from rwd_platform.flows.review_anonymity import REVIEWED
 from rwd_platform.log.entry import Actor
 from rwd_platform.records.lifecycles import ProvisionState, ReleaseState
 from rwd_platform.records.records import NOT_FOUND
 from rwd_platform.records.tables import (
+    AuditEntry,
     InstrumentRecord,
     Organisation,
     OutputRelease,
@@ -56,6 +59,7 @@ from rwd_platform.records.tables import (
 PAGE_SIZE = 50
 OPEN = (ProvisionState.HELD, ProvisionState.BLOCKED, ProvisionState.RESERVED)
 FIRST_YEAR, LAST_YEAR = 2000, 2200
+_MAY_CHANGE = ("instrument.recorded", "instrument.filed", "instrument.revoked", "party.recorded", REVIEWED)
 _EXACT = frozenset({Role.PRIVACY, Role.REGULATOR, Role.HOSPITAL})  # a hospital sees its own provisions alone
 _UNDER_WAY = (ReleaseState.REQUESTED, ReleaseState.APPROVED)
 
@@ -173,6 +177,23 @@ def decide_again(platform: Platform, actor: Actor, release_id: str) -> list[Prov
         return decide_provisions(leaving(platform, actor, asked))
 
 
+def is_outdated(platform: Platform, row: Provision) -> bool:
+    """Whether something that an open provision's answer may rest on was recorded after it was decided."""
+    if row.state not in OPEN:
+        return False
+    with platform.records.reading() as session:
+        papers = session.exec(
+            select(InstrumentRecord.id).where(InstrumentRecord.organisation_id == row.organisation_id)
+        ).all()
+        about = (*papers, row.organisation_id, row.recipient_id, row.package_id)
+        later = select(AuditEntry.sequence).where(
+            col(AuditEntry.action).in_(_MAY_CHANGE),
+            col(AuditEntry.object_id).in_(about),
+            AuditEntry.at > row.decided_at,
+        )
+        return session.exec(later.limit(1)).first() is not None
+
+
 def may_decide_again(actor: Actor, release: OutputRelease | None, row: Provision) -> bool:
     """Whether to offer it."""
     if release is None or release.state not in _UNDER_WAY or row.state not in OPEN:
@@ -252,6 +273,7 @@ def opened_year(platform: Platform, year: int, alone: str = "") -> dict[str, lis
         if alone not in ("", exporter):
             continue
         try:
+            check_year(platform, exporter, year)
             found[exporter] = opened_parts(platform, postings)
         except PlatformError as error:
             found[exporter] = error

@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 from sqlmodel import select
 
+from deidentify.disclosure.rules.texts import identifies
 from rwd_platform.access.permissions import check_can, get_visible
 from rwd_platform.access.refusals import refusals_recorded
 from rwd_platform.core.clock import as_text
@@ -34,6 +35,14 @@ TERM_MISSING = Problem(
     next_en="Name the data agreement, the platform's role, the consent version and the ethics id, then send again.",
     http=422,
     exit=Exit.REFUSED,
+)
+TERM_IDENTIFIES = Problem(
+    code="upload.term_identifies",
+    zh="“{term}”含有可识别个人的号码，未予保存。",
+    en="The {term} holds a number that identifies a person; it was not kept.",
+    next_zh="请只填写数据协议的编号。",
+    next_en="Give the number of the data agreement alone.",
+    http=422,
 )
 TERM_UNKNOWN = Problem(
     code="upload.term_unknown",
@@ -118,6 +127,8 @@ def _check_terms(terms: UploadTerms) -> None:
     for term in ("source_system", "agreement", "platform_role", "consent_version", "ethics_id"):
         if not getattr(terms, term).strip():
             raise TERM_MISSING.error(term=term)
+    if identifies(terms.agreement):  # it stands in the log, which nothing is erased from
+        raise TERM_IDENTIFIES.error(term="agreement")
     if terms.platform_role not in PLATFORM_ROLES:
         raise TERM_UNKNOWN.error(term="platform_role", allowed=", ".join(PLATFORM_ROLES))
     if terms.fhir_version not in FHIR_VERSIONS:

@@ -44,6 +44,7 @@ from rwd_platform.flows.provide import (
     post_provisions,
     provision_held,
 )
+from rwd_platform.flows.provision_facts import JUDICIAL_REQUEST
 from rwd_platform.flows.release_circles import AUTHORITY, circle_of, holders_with
 from rwd_platform.flows.release_gate import (
     CONTENT_CHANGED,
@@ -79,6 +80,15 @@ CONDITION_MISSING = Problem(
     en="A release to {recipient} lacks the condition {name}: {what}.",
     next_zh="补齐该条件后重新申请；任何一项条件缺失都不会放行。",
     next_en="Meet the condition and ask again; with any one missing nothing is released.",
+    http=422,
+    exit=Exit.REFUSED,
+)
+JUDICIAL_ANSWER_MALFORMED = Problem(
+    code="release.judicial_answer_malformed",
+    zh="“是否应外国司法或者执法机构的请求提供”只能回答 yes（是）或 no（否）。",
+    en="Whether it answers a foreign judicial or law-enforcement body is told by yes or no.",
+    next_zh="请填 yes 或 no；向境内提供可以留空。",
+    next_en="Say yes or no; a release inside China may leave it empty.",
     http=422,
     exit=Exit.REFUSED,
 )
@@ -126,9 +136,11 @@ def request_release(
 ) -> OutputRelease:
     """Ask for a package to be released. What fails the check is put on record as refused, with its findings.
 
-    `conditions`: purpose, authorisation, encryption, as the kind of recipient asks for them. Approvers come
-    by votes; what is written there about them is not believed. A refusal without a release stands in the log.
+    `conditions`: purpose, authorisation, encryption, as the kind of recipient asks for them; and
+    `foreign_judicial_request`, yes or no, without which nothing goes abroad. Approvers come by votes; what is
+    written there about them is not believed. A refusal without a release stands in the log.
     Raises AUDIENCE_NOT_ALLOWED, CIRCLE_MISSING, CIRCLE_UNKNOWN, NOT_AN_AUTHORITY, CONDITION_MISSING,
+    JUDICIAL_ANSWER_MALFORMED,
     CONTENT_CHANGED, NO_ACCOUNT, and of a package that rests on what is frozen PACKAGE_FROZEN, PACKAGE_REISSUED.
     """
     kind = EvidencePackage.__tablename__
@@ -140,10 +152,19 @@ def request_release(
         stated = {
             name: conditions[name] for name in CONDITION_TEXTS if name in conditions and name != APPROVERS
         }
+        stated |= _judicial_answer(conditions)
         _check_conditions(policy, {**stated, "requester": actor.id})
         check_content(platform, package)
         check_package_usable(platform, package)
         return _put_forward(platform, actor, package, policy.kind, whose, stated)
+
+
+def _judicial_answer(conditions: Mapping[str, Any]) -> dict[str, str]:
+    """Kept as it was answered; not answered is kept as nothing, and holds what would go abroad."""
+    said = conditions.get(JUDICIAL_REQUEST, "")
+    if said not in ("", "yes", "no"):
+        raise JUDICIAL_ANSWER_MALFORMED.error()
+    return {JUDICIAL_REQUEST: said} if said else {}
 
 
 def _put_forward(
@@ -201,11 +222,10 @@ def _request(
     )
 
 
-def _act(actor: Actor, asked: OutputRelease, done: str, provisions: Sequence[Provision] = ()) -> Act:
+def _act(actor: Actor, asked: OutputRelease, done: str, said: Sequence[Mapping[str, Any]] = ()) -> Act:
     """What the log says: the act that was meant, or that it was refused."""
     refused = asked.state == ReleaseState.REFUSED
     stopped = refused or done == "release.held"
-    said = logged(provisions)
     return release_act(actor, "release.refused" if refused else done, asked, refused=stopped, provisions=said)
 
 
@@ -292,7 +312,9 @@ def _release(
 
     def act() -> Act:
         left = current.state == ReleaseState.RELEASED
-        return _act(actor, current, "release.released" if left else "release.held", provisions)
+        return _act(
+            actor, current, "release.released" if left else "release.held", logged(session, provisions)
+        )
 
     with platform.records.transaction(audit=act) as session:
         check_account(session, actor, platform.clock)

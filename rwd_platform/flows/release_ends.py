@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from sqlmodel import Session, select
 
 from rwd_platform.access.accounts import check_account
@@ -27,6 +29,15 @@ CONFIRMATION_MALFORMED = Problem(
     " is not ahead.",
     next_zh="请对收到的确认函计算 SHA-256，并填写其日期。",
     next_en="Compute the SHA-256 of the letter as received, and give its date.",
+    http=422,
+)
+
+CONFIRMED_ON_UNFIT = Problem(
+    code="provision.confirmed_on_unfit",
+    zh="确认日期 {day} 不可用：收回要求于 {recalled_on} 发出，今天是 {today}。",
+    en="The day {day} cannot be the confirmation's: the recall was on {recalled_on}, and today is {today}.",
+    next_zh="请填写确认函上的日期，应在收回日至今天之间；收回之前的信函不是对这次收回的确认。",
+    next_en="Give the day of the letter, from the recall to today; an earlier letter does not confirm this recall.",
     http=422,
 )
 
@@ -74,7 +85,7 @@ def confirm_deletion(
     with refusals_recorded(platform.records, actor, RECALL, "provision", provision_id):
         get_visible(platform.records, actor, RECALL, Provision, provision_id)
         day = day_or_blank(confirmed_on)
-        if not is_sha256(letter_sha256) or not day or day > shanghai_date(platform.clock()).isoformat():
+        if not is_sha256(letter_sha256) or not day:
             raise CONFIRMATION_MALFORMED.error()
         said = {"letter_sha256": letter_sha256, "confirmed_on": day}
         act = Act(actor, "provision.deletion_confirmed", Object("provision", provision_id), decision=said)
@@ -82,8 +93,18 @@ def confirm_deletion(
             check_account(session, actor, platform.clock)
             row = session.get_one(Provision, provision_id)
             row.state = _next(row, ProvisionState.DELETED)
+            _check_confirmed(day, row, shanghai_date(platform.clock()).isoformat())
             row.papers = {**row.papers, "deletion": said}
     return row
+
+
+def _check_confirmed(day: str, recalled: Provision, today: str) -> None:
+    """Nobody confirms before being asked: the letter is of the day of the recall or later, and not ahead."""
+    recalled_on = (
+        shanghai_date(datetime.fromisoformat(recalled.ended_at)).isoformat() if recalled.ended_at else today
+    )
+    if not recalled_on <= day <= today:
+        raise CONFIRMED_ON_UNFIT.error(day=day, recalled_on=recalled_on, today=today)
 
 
 def _moved(session: Session, platform: Platform, release_id: str, wanted: ReleaseState) -> OutputRelease:

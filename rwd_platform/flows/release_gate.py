@@ -23,6 +23,7 @@ from rwd_platform.access.refusals import record_refusal, refusals_recorded
 from rwd_platform.access.roles import Role
 from rwd_platform.core.canonical import sha256_file
 from rwd_platform.core.errors import Exit, PlatformError, Problem
+from rwd_platform.flows.let_go import was_let_go
 from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.release_circles import AUTHORITY, circle_of
 from rwd_platform.flows.release_ledger import PACKAGE_UNREADABLE, circle_name
@@ -124,7 +125,7 @@ def pass_gate(
         with refusals_recorded(platform.records, actor, DOWNLOAD, "evidence_package", package.id):
             kind, circle = recipient.kind, circle_of(platform, recipient.kind, recipient.circle)
     asked = _asked_for(platform, package, kind, circle)
-    released = _released(asked, package)
+    released = _released(platform, asked, package)
     if released is not None:
         with refusals_recorded(platform.records, actor, DOWNLOAD, "evidence_package", package.id):
             check_where(platform, package, released, actor.abroad)
@@ -219,7 +220,8 @@ def _inspects(platform: Platform, actor: Actor, project_id: str) -> bool:
 
 def _released_to(platform: Platform, actor: Actor, package: EvidencePackage) -> OutputRelease | None:
     kind = AUTHORITY if actor.role == Role.REGULATOR else ""
-    return _released(_asked_for(platform, package, kind, circle_name(actor.organisation)), package)
+    asked = _asked_for(platform, package, kind, circle_name(actor.organisation))
+    return _released(platform, asked, package)
 
 
 def _left_for(platform: Platform, actor: Actor, package: EvidencePackage) -> bool:
@@ -227,11 +229,11 @@ def _left_for(platform: Platform, actor: Actor, package: EvidencePackage) -> boo
     return released is not None and has_left_abroad(platform, released.id)
 
 
-def _released(asked: Sequence[OutputRelease], package: EvidencePackage) -> OutputRelease | None:
-    """The newest release that let this very content go."""
-    fits = (
-        one for one in asked if one.state == ReleaseState.RELEASED and one.content_sha256 == package.sha256
-    )
+def _released(
+    platform: Platform, asked: Sequence[OutputRelease], package: EvidencePackage
+) -> OutputRelease | None:
+    """The newest release that let this very content go, by its row and by the log."""
+    fits = (one for one in asked if one.content_sha256 == package.sha256 and was_let_go(platform, one))
     return next(fits, None)
 
 
@@ -267,7 +269,10 @@ def _passed_for_others(platform: Platform, package: EvidencePackage) -> bool:
         .where(OutputRelease.state == ReleaseState.RELEASED, OutputRelease.recipient_kind != AUTHORITY)
     )
     return any(
-        one.content_sha256 == package.sha256 and one.verdict.get("outcome") == "pass" for one in released
+        one.content_sha256 == package.sha256
+        and one.verdict.get("outcome") == "pass"
+        and was_let_go(platform, one)
+        for one in released
     )
 
 

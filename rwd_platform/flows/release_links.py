@@ -21,6 +21,7 @@ from rwd_platform.core.canonical import sha256_hex
 from rwd_platform.core.clock import as_text
 from rwd_platform.core.errors import Exit, PlatformError, Problem
 from rwd_platform.core.ids import new_id
+from rwd_platform.flows.let_go import let_go_in
 from rwd_platform.flows.paper_texts import line
 from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.release_gate import CONTENT_CHANGED, check_content, check_where
@@ -28,7 +29,6 @@ from rwd_platform.flows.release_ledger import PUBLIC
 from rwd_platform.flows.whereabouts import ADDRESS, is_domestic
 from rwd_platform.flows.withdraw_uses import check_package_usable
 from rwd_platform.log.entry import Act, Actor, Object
-from rwd_platform.records.lifecycles import ReleaseState
 from rwd_platform.records.tables import EvidencePackage, OutputRelease, ReleaseLink
 
 LONGEST_DAYS = 30
@@ -99,7 +99,7 @@ def make_link(
         with platform.records.transaction(audit=act) as session:
             check_account(session, actor, platform.clock)
             current = session.get_one(OutputRelease, release_id)
-            if current.state != ReleaseState.RELEASED or current.circle == PUBLIC:
+            if not let_go_in(session, current) or current.circle == PUBLIC:
                 raise NOT_RELEASED.error(release=release_id)
             session.add(row)
     return NewLink(row, token)
@@ -122,14 +122,17 @@ def links_of(platform: Platform, release_id: str) -> list[ReleaseLink]:
     return list(platform.records.all(query.order_by(col(ReleaseLink.made_at), col(ReleaseLink.id))))
 
 
-def look_at_link(platform: Platform, token: str) -> tuple[ReleaseLink, EvidencePackage]:
+def look_at_link(platform: Platform, token: str, from_where: str) -> tuple[ReleaseLink, EvidencePackage]:
     """What a good link leads to, without downloading it: browsers and mail programs look at links by themselves.
 
-    Raises LINK_INVALID.
+    Raises LINK_INVALID, and `release.within_the_country` for an address abroad where the release is not.
     """
     with platform.records.reading() as session:
         link, asked = _good(session, platform, token)
-    return link, platform.records.get(EvidencePackage, asked.package_id)
+    package = platform.records.get(EvidencePackage, asked.package_id)
+    if not is_domestic(platform, from_where):
+        check_where(platform, package, asked, ADDRESS)
+    return link, package
 
 
 def download_by_link(platform: Platform, token: str, from_where: str) -> tuple[Path, EvidencePackage]:
@@ -157,9 +160,7 @@ def download_by_link(platform: Platform, token: str, from_where: str) -> tuple[P
 
 
 def _download(platform: Platform, token: str, from_where: str) -> tuple[Path, EvidencePackage]:
-    link, package = look_at_link(platform, token)
-    if not is_domestic(platform, from_where):
-        check_where(platform, package, platform.records.get(OutputRelease, link.release_id), ADDRESS)
+    link, package = look_at_link(platform, token, from_where)
     check_content(platform, package)
     check_package_usable(platform, package)
     act = Act(
@@ -183,7 +184,7 @@ def _good(session: Session, platform: Platform, token: str) -> tuple[ReleaseLink
     if link is None or link.ended_at or link.downloads >= link.most_downloads:
         raise LINK_INVALID.error()
     asked = session.get_one(OutputRelease, link.release_id)
-    if link.expires_at <= as_text(platform.clock()) or asked.state != ReleaseState.RELEASED:
+    if link.expires_at <= as_text(platform.clock()) or not let_go_in(session, asked):
         raise LINK_INVALID.error()
     return link, asked
 

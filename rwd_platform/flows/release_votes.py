@@ -18,6 +18,7 @@ from rwd_platform.core.clock import as_text
 from rwd_platform.core.errors import Exit, Problem
 from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.provide import cancel_provisions
+from rwd_platform.flows.provision_facts import JUDICIAL_REQUEST
 from rwd_platform.log.entry import Act, Actor, Object
 from rwd_platform.records.lifecycles import RELEASE, ReleaseState, check_transition
 from rwd_platform.records.tables import AuditEntry, EvidencePackage, OutputRelease, ReleaseVote, User
@@ -334,6 +335,7 @@ def release_act(
             "outcome": asked.verdict.get("outcome", ""),
             "rules": sorted({one["rule"] for one in findings}),
             "findings": len(findings),
+            **{name: asked.conditions[name] for name in (JUDICIAL_REQUEST,) if name in asked.conditions},
             **({"provisions": list(provisions)} if provisions else {}),
             **({"votes": list(votes)} if votes else {}),
         },

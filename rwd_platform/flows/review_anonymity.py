@@ -6,9 +6,11 @@ import json
 
 from sqlmodel import select
 
+from deidentify.disclosure.rules.texts import identifies
 from rwd_platform.access.permissions import get_visible
 from rwd_platform.compliance.facts import small_cells
 from rwd_platform.core.errors import Exit, Problem
+from rwd_platform.flows.people_problems import REASON_IDENTIFIES
 from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.release_ledger import results_in
 from rwd_platform.log.entry import Act, Actor, Object
@@ -39,6 +41,8 @@ def review_anonymity(platform: Platform, actor: Actor, package_id: str, statemen
     ):
         if entry.actor_id == actor.id:
             raise REVIEWER_ASSEMBLED.error(package=package_id)
+    if identifies(statement):
+        raise REASON_IDENTIFIES.error()
     found = small_cells(results_in(platform, package)["rows"])
     anonymous = package.audience == "aggregate" and not found
     platform.records.record(

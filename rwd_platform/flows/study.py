@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlmodel import Session, col, select
 
+from deidentify.disclosure.rules.texts import identifies
 from rwd_platform.access.permissions import check_can, get_visible
 from rwd_platform.access.refusals import refusals_recorded
 from rwd_platform.core.canonical import canonical_json, sha256_hex
@@ -22,6 +23,7 @@ from rwd_platform.flows.genetics_at_freeze import genetics_at_freeze
 from rwd_platform.flows.ledger_map import seal_person_map
 from rwd_platform.flows.lock_facts import code_lists_of
 from rwd_platform.flows.lock_rows import check_generalisation, rows_to_lock
+from rwd_platform.flows.people_problems import REASON_IDENTIFIES
 from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.sealed_results import check_unsealed, seal_results
 from rwd_platform.flows.source_map import seal_source_map, with_source_lines
@@ -135,6 +137,8 @@ def freeze_protocol(platform: Platform, actor: Actor, study_id: str, reason: str
     study = _study(platform, actor, "study.freeze", study_id)
     protocol = load_protocol(study.protocol)
     with refusals_recorded(platform.records, actor, "study.freeze", "study", study_id):
+        if identifies(reason):
+            raise REASON_IDENTIFIES.error()
         lacking = unplanned_diagnostics(protocol)
         if lacking:
             raise DIAGNOSTICS_UNPLANNED.error(

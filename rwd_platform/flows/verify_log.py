@@ -79,7 +79,7 @@ def verify_log_of(
     if database is not None and key is None:
         raise KEY_NEEDED.error()
     keys = settings.key_ring() if key is None else None
-    public_key = key or signer(settings.key_ring(), "log", settings.log_origin).public_key
+    public_key = key or deployment_key()
     # Reading needs no key ring: nothing is appended and no detail is opened.
     from rwd_platform.signing.keys import demo_key_ring
 
@@ -89,6 +89,12 @@ def verify_log_of(
         return check(records, public_key, witnesses=witnesses, notes=notes)
     finally:
         engine.dispose()
+
+
+def deployment_key() -> bytes:
+    """The public key of this deployment's log."""
+    settings = load_settings()
+    return signer(settings.key_ring(), "log", settings.log_origin).public_key
 
 
 def _verify_log_alone(

@@ -20,9 +20,11 @@ from sqlmodel import col, select
 from rwd_platform.access.policy import may_be_foreign
 from rwd_platform.compliance.standing import is_abroad
 from rwd_platform.flows.platform import Platform
+from rwd_platform.records.lifecycles import ProvisionState
 from rwd_platform.records.tables import LegalParty, Organisation, PersonPosting, Provision
 
 ORGANISATION, UNKNOWN, ADDRESS = "organisation", "unknown", "address"
+_LEFT = (ProvisionState.POSTED, ProvisionState.RECALLED)
 
 
 def abroad(platform: Platform, organisation_id: str, address: str | None) -> str:
@@ -54,11 +56,17 @@ def is_domestic(platform: Platform, address: str) -> bool:
 
 
 def has_left_abroad(platform: Platform, release_id: str) -> bool:
-    """Whether every part of a release was posted as provided abroad: then it may be looked at from there."""
-    query = (
-        select(PersonPosting)
-        .join(Provision, col(Provision.id) == col(PersonPosting.provision_id))
-        .where(Provision.source_id == release_id)
-    )
-    postings = platform.records.all(query)
-    return bool(postings) and all(one.crosses_border and one.posted_at for one in postings)
+    """Whether every part of a release was posted as provided abroad: then it may be looked at from there.
+
+    Asked of the provision, of the facts that it was decided on and of its posting: where they differ it has not.
+    """
+    parts = platform.records.all(select(Provision).where(Provision.source_id == release_id))
+    of_parts = col(PersonPosting.provision_id).in_([one.id for one in parts])
+    postings = {one.provision_id: one for one in platform.records.all(select(PersonPosting).where(of_parts))}
+    return bool(parts) and all(_left_abroad(one, postings.get(one.id)) for one in parts)
+
+
+def _left_abroad(part: Provision, posting: PersonPosting | None) -> bool:
+    if posting is None or not posting.posted_at or part.state not in _LEFT:
+        return False
+    return posting.crosses_border and part.facts.get("crosses_border") is True

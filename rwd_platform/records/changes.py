@@ -77,6 +77,11 @@ class Changes:
         return kept + [{"table": table, "more": count} for table, count in sorted(more.items())]
 
 
+def hash_of_row(row: SQLModel) -> str:
+    """The hash that an entry has whose act wrote this row and no other, as it becomes."""
+    return _hash_of([[str(row.__tablename__), _plain(row)]])
+
+
 def note_changes(session: Any, _context: Any, _instances: Any) -> None:
     """Listens to every flush of a session that a `Changes` was made for."""
     session.info[_CHANGES].note(session)

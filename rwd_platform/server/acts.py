@@ -136,6 +136,7 @@ ACTS: Mapping[str, Bilingual] = {
     "transfer.inbound_decided": Bilingual(
         "按规则判定了一次境外数据入境", "put an import of data from abroad to the rules"
     ),
+    "transfer.answer_seen": Bilingual("知悉了一次出境或入境判定", "took note of a transfer decision"),
     "transfer.decided": Bilingual("按规则判定了一次数据提供", "put a provision of data to the rules"),
     "upload.admission_failed": Bilingual("未能完成批次入库", "could not admit a batch"),
     "upload.admission_started": Bilingual("开始处理批次", "began to admit a batch"),

@@ -16,10 +16,12 @@ from rwd_platform.core.clock import as_text
 from rwd_platform.core.errors import Problem
 from rwd_platform.core.text import Bilingual
 from rwd_platform.flows.disclosures import WHY_UNTOLD, Disclosure
+from rwd_platform.flows.parties import parties
 from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.provision_view import names_of
 from rwd_platform.flows.sealed import opened_bytes, sealed_bytes
 from rwd_platform.server import texts
+from rwd_platform.server.countries import country_name
 from rwd_platform.server.deps import Visitor
 
 QUESTION = "disclosure-question"
@@ -54,10 +56,14 @@ class PaperSeen:
 
 @dataclass(frozen=True)
 class Line:
-    """A release in words. `why`: of one of which it cannot be told, the reason."""
+    """A release in words. `why`: of one of which it cannot be told, the reason.
+
+    country -- where the recipient has its seat; None where nobody recorded it
+    """
 
     row: Disclosure
     recipient: Bilingual | None
+    country: Bilingual | None
     purpose: Bilingual | None
     form: Bilingual | None
     exporters: tuple[Bilingual, ...]
@@ -67,10 +73,11 @@ class Line:
 
 def lines(platform: Platform, rows: Sequence[Disclosure]) -> list[Line]:
     names = names_of(platform)
-    return [_line(one, names) for one in rows]
+    seats = {party.id: party.country for party in parties(platform)}
+    return [_line(one, names, seats.get(one.recipient, "")) for one in rows]
 
 
-def _line(one: Disclosure, names: dict[str, Bilingual]) -> Line:
+def _line(one: Disclosure, names: dict[str, Bilingual], country: str) -> Line:
     def named(id: str) -> Bilingual:
         return names.get(id, Bilingual(id, id))
 
@@ -86,6 +93,7 @@ def _line(one: Disclosure, names: dict[str, Bilingual]) -> Line:
     return Line(
         row=one,
         recipient=named(one.recipient) if one.recipient else None,
+        country=country_name(country) if country else None,
         purpose=purposes().get(one.purpose, named(one.purpose)) if one.purpose else None,
         form=texts.AUDIENCES.get(one.audience),
         exporters=tuple(named(id) for id in one.exporters),

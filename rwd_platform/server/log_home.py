@@ -78,19 +78,19 @@ def to_review(platform: Platform, visitor: Visitor) -> list[tuple[str, Bilingual
         days = f"{log_view.shanghai(one.since)} – {log_view.shanghai(one.until)}"
         words = Bilingual(f"一次日志审查待签署：{days}", f"A review of the log waits to be signed: {days}")
         todos.append(("held", words, f"/log/reviews/{one.id}", Bilingual("继续", "Go on")))
-    if waiting.entries and _is_due(platform, waiting.since):
-        since = log_view.shanghai(waiting.since) if waiting.since else ""
+    if waiting.entries and _is_due(platform, waiting):
+        day = log_view.shanghai_day(waiting.earliest)
         words = Bilingual(
-            f"{f'自 {since} 起，' if since else ''}{waiting.entries:,} 条日志尚无签署的审查",
-            f"{waiting.entries:,} entries{f' since {since}' if since else ''} are in no signed review",
+            f"{waiting.entries:,} 条日志不在任何已签署的审查中，最早一条在 {day}",
+            f"{waiting.entries:,} entries are in no signed review, the earliest of {day}",
         )
         todos.append(("held", words, "/log/reviews/new", Bilingual("开始审查", "Open a review")))
     return todos
 
 
-def _is_due(platform: Platform, since: str) -> bool:
-    """Not on the day after a signature: whoever signs leaves entries by that alone."""
-    return not since or _minutes_since(platform, since) >= _DAY_MINUTES
+def _is_due(platform: Platform, waiting: log_review.Waiting) -> bool:
+    """Not where all that waits is of the last day: whoever signs leaves entries by that alone."""
+    return not waiting.signed_at or _minutes_since(platform, waiting.earliest) >= _DAY_MINUTES
 
 
 def _minutes_since(platform: Platform, at: str) -> int:

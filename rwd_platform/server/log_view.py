@@ -45,6 +45,7 @@ PAGE_SIZE = 50
 MOST_EXPORTED = 100_000
 _LONGEST_NUMBER = 15  # digits of an entry's number; a longer one is nobody's
 _REFUSED = ("access.refused", "access.refused_abroad")
+_ANSWERS = ("transfer.decided", "transfer.inbound_decided")
 _FIRST_YEAR, _LAST_YEAR = 2000, 2200
 
 DAY_UNFIT = Problem(
@@ -82,6 +83,13 @@ class Shown:
 
     line: LogLine
     actor: Bilingual
+
+    @property
+    def outcome(self) -> str:
+        """The entry's; of a question to the rules, their answer. Nobody was refused anything by an answer."""
+        verdict = (self.line.decision or {}).get("verdict")
+        is_answer = self.line.action in _ANSWERS and verdict in ("HOLD", "BLOCK")
+        return str(verdict) if is_answer else self.line.outcome
 
 
 @dataclass(frozen=True)
@@ -183,6 +191,12 @@ def log_page(records: Records, visitor: Visitor, filter: LogFilter) -> Page:
     """The newest first. A page beyond the last is the last."""
     found = page_of(records, visible(records, visitor), filter)
     return Page(tuple(in_words(records, found.lines)), found.total, found.page)
+
+
+def refused_lately(records: Records, visitor: Visitor, limit: int) -> list[Shown]:
+    """The newest acts that were refused; what the rules answered to a question is none of them."""
+    seen = visible(records, visitor).where(col(AuditEntry.action).not_in(_ANSWERS))
+    return in_words(records, page_of(records, seen, LogFilter(outcome="refused", page_size=limit)).lines)
 
 
 def in_words(records: Records, lines: Iterable[LogLine]) -> list[Shown]:
@@ -314,16 +328,36 @@ def export(platform: Platform, visitor: Visitor, asked: Asked) -> Iterator[bytes
     total = page_of(records, seen, filter).total
     given = min(total, MOST_EXPORTED)
     batches = lines_of(records, seen, filter, given)
-    kept = {one.name: getattr(asked, one.name) for one in fields(asked) if getattr(asked, one.name)}
+    typed = {one.name: getattr(asked, one.name) for one in fields(asked) if getattr(asked, one.name)}
+    kept = _known(records, seen, asked, filter)
     act = Act(
         visitor.actor,
         "log.exported",
         Object("log", records.log),
         purpose="csv",
         decision={"lines": given, "of": total, "filter": kept},
+        detail={"typed": typed} if typed != kept else None,
     )
     records.record(act)
     return _csv(records, batches, given, total)
+
+
+def _known(records: Records, seen: sa.Select[Any], asked: Asked, filter: LogFilter) -> dict[str, str]:
+    """Of the filter what may stand in the log for ever: days, and words that are in the log already.
+
+    Anybody may type a patient's name or number into a search, and what is in the log cannot be erased.
+    """
+    alone = {
+        "action": LogFilter(action=filter.action, page_size=1),
+        "object": LogFilter(object_id=filter.object_id, page_size=1),
+        "actor": LogFilter(actor_id=filter.actor_id, page_size=1),
+        "outcome": LogFilter(outcome=filter.outcome, page_size=1),
+    }
+    words = {
+        "action": filter.action, "object": filter.object_id, "actor": filter.actor_id, "outcome": filter.outcome
+    }  # fmt: skip
+    found = {name: word for name, word in words.items() if word and page_of(records, seen, alone[name]).total}
+    return {**found, **{name: getattr(asked, name) for name in ("since", "until") if getattr(asked, name)}}
 
 
 def _csv(records: Records, batches: Iterable[Iterable[LogLine]], given: int, total: int) -> Iterator[bytes]:
@@ -349,6 +383,11 @@ def _rows(lines: Iterable[Iterable[object]]) -> bytes:
     out = io.StringIO(newline="")
     csv.writer(out).writerows([defused(cell) for cell in line] for line in lines)
     return out.getvalue().encode("utf-8", "replace")
+
+
+def shanghai_day(instant: str) -> str:
+    """The day in Asia/Shanghai; as it stands where it is no instant."""
+    return shanghai(instant).partition(" ")[0]
 
 
 def shanghai(instant: str) -> str:

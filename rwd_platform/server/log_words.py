@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from rwd_platform.core.text import Bilingual
-from rwd_platform.server.log_view import shanghai
+from rwd_platform.server.log_view import shanghai, shanghai_day
 
-__all__ = ["ABROAD", "CHANGES", "COMMANDS", "STANDINGS", "TREES", "WHYS", "shanghai", "why"]
+__all__ = ["ABROAD", "CHANGES", "COMMANDS", "STANDINGS", "TREES", "WHYS", "shanghai", "shanghai_day", "why"]
 
 WHYS: Mapping[str, Bilingual] = {
     "due": Bilingual("到时：满 256 条或 60 秒", "due: after 256 entries or 60 seconds"),
@@ -28,6 +28,7 @@ WHYS: Mapping[str, Bilingual] = {
 COMMANDS: Mapping[str, str] = {
     "export": "rwd audit export --out log-export",
     "check": "python log-export/verify_log.py log-export --key",
+    "one": "python verify_log.py --proof entry-{n}.tlog-proof --entry entry-{n}.json --key",
     "compare": "rwd audit verify --checkpoint",
     "ask": "rwd audit to-witness --out request",
     "cosign": "rwd witness sign --dir witness request --out cosigned.note",

@@ -12,7 +12,10 @@ from starlette.responses import FileResponse
 from rwd_platform.core.errors import Exit, Problem
 from rwd_platform.flows import evidence, trace
 from rwd_platform.flows.platform import Platform
+from rwd_platform.flows.release_gate import may_read
+from rwd_platform.records.records import NOT_FOUND
 from rwd_platform.records.tables import EvidencePackage
+from rwd_platform.server import queries
 from rwd_platform.server.deps import Visitor
 
 if TYPE_CHECKING:
@@ -27,6 +30,24 @@ FILE_MISSING = Problem(
     http=503,
     exit=Exit.BROKEN_ENVIRONMENT,
 )
+
+
+def open_to(platform: Platform, visitor: Visitor) -> list[EvidencePackage]:
+    """The packages that the visitor may look at, newest first; from abroad those alone that were released there."""
+    found = queries.packages(platform.records, visitor)
+    return [one for one in found if _is_open(platform, visitor, one)]
+
+
+def opened(platform: Platform, visitor: Visitor, package_id: str) -> EvidencePackage:
+    """One of them; absent, another's and closed from abroad are the same 404, and leave the same entry."""
+    package = queries.owned(platform.records, visitor, "package.read", EvidencePackage, package_id)
+    if not _is_open(platform, visitor, package):
+        raise NOT_FOUND.error(kind=EvidencePackage.__tablename__, id=package_id)
+    return package
+
+
+def _is_open(platform: Platform, visitor: Visitor, package: EvidencePackage) -> bool:
+    return not visitor.actor.abroad or may_read(platform, visitor.actor, package)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from starlette.datastructures import FormData
 
 from rwd_platform.access.permissions import Scope, scope_of
 from rwd_platform.compliance.instruments import ANY, Kind, kinds
+from rwd_platform.compliance.series import adopted_scenarios
 from rwd_platform.compliance.standing import purposes
 from rwd_platform.compliance.working_days import add_working_days
 from rwd_platform.core.clock import shanghai_date
@@ -36,6 +37,7 @@ DIMENSIONS: Mapping[str, Bilingual] = {
     "recipients": Bilingual("接收方", "Recipients"),
     "projects": Bilingual("研究项目", "Projects"),
     "sites": Bilingual("医疗机构", "Sites"),
+    "scenarios": Bilingual("负面清单场景（清单须已采纳）", "Scenarios of a zone's list, once it is adopted"),
     _PERSONS: Bilingual("每年最多人数", "Most persons a year"),
 }
 EVERYTHING = Bilingual("全部", "All")
@@ -72,6 +74,7 @@ class PaperForm:
     replaces: str = ""
     persons: str = ""
     more_projects: str = ""
+    more_scenarios: str = ""
     scope: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @classmethod
@@ -95,9 +98,10 @@ class PaperForm:
         """As the flow takes it: with the dimensions that the kind asks for. An unknown kind is the flow's to refuse."""
         asked = kinds()[self.kind].scope if self.kind in kinds() else ()
         scope: dict[str, Any] = {name: list(self.scope.get(name, ())) for name in asked if name != _PERSONS}
-        if "projects" in scope:
-            typed = self.more_projects.replace("，", ",").replace("、", ",").split(",")
-            scope["projects"] = [*scope["projects"], *(one.strip() for one in typed if one.strip())]
+        for name, more in (("projects", self.more_projects), ("scenarios", self.more_scenarios)):
+            if name in scope:
+                typed = more.replace("，", ",").replace("、", ",").split(",")
+                scope[name] = [*scope[name], *(one.strip() for one in typed if one.strip())]
         if _PERSONS in asked:
             scope[_PERSONS] = _whole(self.persons)
         return NewPaper(
@@ -158,6 +162,10 @@ def choices(platform: Platform, visitor: Visitor) -> Choices:
             "recipients": [(one.id, one.title) for one in registered_circles(platform)],
             "projects": _projects(platform, visitor),
             "sites": [_named(one) for one in organisations if one.kind == "hospital"],
+            "scenarios": [
+                (one, Bilingual(one, one))
+                for one in sorted(adopted_scenarios(shanghai_date(platform.clock())))
+            ],
         },
         exporters=[_named(one) for one in organisations if not own or one.id == visitor.actor.organisation],
     )

@@ -12,7 +12,7 @@ from rwd_platform.access.permissions import can_see
 from rwd_platform.compliance.case import Case, read_case
 from rwd_platform.compliance.instruments import kinds
 from rwd_platform.compliance.rulepack import Rule, RulePack
-from rwd_platform.compliance.standing import purposes
+from rwd_platform.compliance.standing import AGREEMENT, purposes
 from rwd_platform.core.clock import shanghai_date
 from rwd_platform.core.text import Bilingual
 from rwd_platform.flows import provision_view
@@ -130,6 +130,7 @@ class Card:
     party: LegalParty | None
     release: OutputRelease | None
     may_decide: bool
+    is_outdated: bool
     shows_counts: bool
 
 
@@ -190,6 +191,7 @@ def card(platform: Platform, visitor: Visitor, id: str) -> Card:
         party=platform.records.find(LegalParty, row.recipient_id),
         release=release if release and _may_see(platform, visitor, release) else None,
         may_decide=provision_view.may_decide_again(visitor.actor, release, row),
+        is_outdated=provision_view.is_outdated(platform, row),
         shows_counts=exact,
     )
 
@@ -273,10 +275,14 @@ _ASKED: Mapping[str, Bilingual] = {
 }
 
 
+_AGREED = Bilingual("医疗机构同意如此使用其数据", "The hospital agreed to this use of its data")
+
+
 def _rests_on(platform: Platform, row: Provision) -> tuple[OnPaper, ...]:
     found: Mapping[str, str] = row.papers.get("rests_on", {})
     return tuple(
-        _paper(platform, id, _ASKED.get(key, Bilingual(key, key))) for key, id in sorted(found.items())
+        _paper(platform, id, _AGREED if key.startswith(AGREEMENT) else _ASKED.get(key, Bilingual(key, key)))
+        for key, id in sorted(found.items())
     )
 
 

@@ -19,6 +19,7 @@ from rwd_platform.core.text import Bilingual
 from rwd_platform.flows import release_votes as flow
 from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.provide import national_pack, provisions_of, why_not
+from rwd_platform.flows.provision_facts import JUDICIAL_REQUEST
 from rwd_platform.flows.provision_view import sees_counts
 from rwd_platform.flows.release_circles import registered_circles
 from rwd_platform.flows.release_ledger import ARD, PUBLIC
@@ -76,6 +77,12 @@ _PARTS: Mapping[str, Bilingual] = {
 }
 
 
+_JUDICIAL = Bilingual(
+    "是否应外国司法或者执法机构的请求提供", "whether it answers a foreign judicial or law-enforcement body"
+)
+_ANSWERS = {"yes": Bilingual("是", "yes"), "no": Bilingual("否", "no")}
+
+
 @dataclass(frozen=True)
 class Place:
     """Where a finding is: in words, and the id of the row or series for whoever looks it up."""
@@ -130,7 +137,7 @@ class ReleaseView:
     groups: tuple[RuleGroup, ...]
     changes: tuple[tuple[str, Bilingual, int], ...]  # (action, rule, how many places)
     minimal: bool
-    conditions: tuple[tuple[Bilingual, str], ...]
+    conditions: tuple[tuple[Bilingual, Bilingual], ...]
     votes: tuple[Vote, ...]
     words_in: int  # how many have given their word, shown or not
     files: tuple[FileView, ...]
@@ -198,11 +205,7 @@ def view(platform: Platform, visitor: Visitor, release_id: str) -> ReleaseView:
         groups=grouped(asked.verdict.get("findings", []), _names_in(study)),
         changes=_changes(asked.verdict.get("smallest_change", [])),
         minimal=bool(asked.verdict.get("minimal", True)),
-        conditions=tuple(
-            (CONDITION_TEXTS[name], str(asked.conditions.get(name, "")))
-            for name in recipient_of(asked.recipient_kind).conditions
-            if name in asked.conditions
-        ),
+        conditions=_conditions(asked),
         votes=tuple(
             Vote(
                 _person(platform, cast.approver_id),
@@ -326,6 +329,15 @@ def _word(part: str) -> Bilingual:
         return _PARTS[part]
     zh, en = first_names("zh").get(part, part), first_names("en").get(part, part.replace("_", " "))
     return Bilingual(zh, en)
+
+
+def _conditions(asked: OutputRelease) -> tuple[tuple[Bilingual, Bilingual], ...]:
+    """As they were declared, in the recipient's order; last whether it answers somebody abroad."""
+    named = [name for name in recipient_of(asked.recipient_kind).conditions if name in asked.conditions]
+    stated = [(CONDITION_TEXTS[name], str(asked.conditions[name])) for name in named]
+    found = [(label, Bilingual(text, text)) for label, text in stated]
+    said = _ANSWERS.get(str(asked.conditions.get(JUDICIAL_REQUEST, "")))
+    return (*found, *(((_JUDICIAL, said),) if said else ()))
 
 
 def _said(platform: Platform, visitor: Visitor, row: Provision) -> Bilingual:

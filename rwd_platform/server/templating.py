@@ -17,6 +17,7 @@ from rwd_platform.core.text import Bilingual, Language
 from rwd_platform.server import acts, charts, quality_words, texts
 from rwd_platform.server.deps import Visitor, language_of, platform_of
 from rwd_platform.server.inspected import watermark
+from rwd_platform.server.said import said
 
 FOLDER = Path(__file__).parent / "templates"
 Menu = tuple[tuple[str, str, Bilingual, str], ...]
@@ -99,7 +100,9 @@ def environment() -> Environment:
         lstrip_blocks=True,
         extensions=["jinja2.ext.do"],
     )
-    env.globals.update(t=translate, say=say, charts=charts, texts=texts, acts=acts, STATES=texts.STATES)
+    env.globals.update(
+        t=translate, say=say, charts=charts, texts=texts, acts=acts, STATES=texts.STATES, said=said
+    )
     env.globals.update(quality_small_below=quality_words.small_below, quality_sealed=quality_words.sealed)
     filters: dict[str, Callable[..., Any]] = {
         "number": number,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,13 +16,26 @@ import yaml
 from starlette.datastructures import FormData
 
 from rwd_platform.core.clock import shanghai_date
+from rwd_platform.core.errors import Problem
 from rwd_platform.core.text import Bilingual
+from rwd_platform.server.already_counted import with_keys
 
-Kind = Literal["day", "day_or_none", "flag", "choice", "count", "name_or_none"]
+Kind = Literal["day", "day_or_none", "flag", "choice", "count", "count_or_none", "name_or_none"]
 
 YES_NO = (("yes", Bilingual("是", "Yes")), ("no", Bilingual("否", "No")))
 NONE = "none"  # of a choice: the answer that there is none, where it has to be given
 _HERE = Path(__file__).parent
+_NO_HINT = Bilingual("", "")
+_FURTHEST = timedelta(days=366)
+
+DAY_FAR = Problem(
+    code="transfer.day_far",
+    zh="日期不能使用：距今天已超过一年，届时适用的规则现在还不知道。",
+    en="The day cannot be used: it is more than a year ahead, and the rules of that day are not known yet.",
+    next_zh="请改为一年以内的日期；计划更晚的，临近时再判定。",
+    next_en="Give a day within a year; for a later plan, ask again when it is near.",
+    http=422,
+)
 
 
 @dataclass(frozen=True)
@@ -33,10 +46,11 @@ class Question:
     ask: Bilingual
     kind: Kind = "flag"
     choices: tuple[tuple[str, Bilingual], ...] = YES_NO
+    hint: Bilingual = _NO_HINT
 
     @property
     def may_be_empty(self) -> bool:
-        return self.kind in ("day_or_none", "name_or_none") or any(not value for value, _ in self.choices)
+        return self.kind.endswith("_or_none") or any(not value for value, _ in self.choices)
 
 
 @dataclass(frozen=True)
@@ -78,7 +92,8 @@ def _read_groups(name: str) -> tuple[Group, ...]:
 
 def _question(one: Mapping[str, Any]) -> Question:
     choices = tuple((value, Bilingual(zh, en)) for value, zh, en in one.get("choices", ())) or YES_NO
-    return Question(one["key"], Bilingual(one["zh"], one["en"]), one["kind"], choices)
+    hint = Bilingual(one["hint_zh"], one["hint_en"])
+    return Question(one["key"], Bilingual(one["zh"], one["en"]), one["kind"], choices, hint)
 
 
 GROUPS: tuple[Group, ...] = _read_groups("transfer_questions.yaml")
@@ -87,13 +102,26 @@ INBOUND_GROUPS: tuple[Group, ...] = _read_groups("inbound_questions.yaml")
 INBOUND_QUESTIONS: tuple[Question, ...] = tuple(one for group in INBOUND_GROUPS for one in group.questions)
 
 
-def blank(package_id: str, now: datetime) -> Answers:
-    """An empty form. Only the date is proposed: today in China."""
-    return Answers(package_id=package_id, values={"on": shanghai_date(now).isoformat()})
+def blank(package_id: str, now: datetime, known: Mapping[str, str] | None = None) -> Answers:
+    """An empty form. Only the date is proposed, today in China, and what is on record: `known`."""
+    return Answers(package_id=package_id, values={"on": shanghai_date(now).isoformat(), **(known or {})})
+
+
+def check_day(answers: Answers, now: datetime) -> None:
+    """Raises `transfer.day_far` for a day more than a year ahead; what is no day is left to the rules."""
+    try:
+        on = date.fromisoformat(answers.values.get("on", ""))
+    except ValueError:
+        return
+    if on > shanghai_date(now) + _FURTHEST:
+        raise DAY_FAR.error()
 
 
 def facts(answers: Answers, questions: Sequence[Question] = QUESTIONS) -> dict[str, Any]:
-    """The nested case. An unanswered question is left out, so that the rules name it as missing."""
+    """The nested case. An unanswered question is left out, so that the rules name it as missing.
+
+    Raises `transfer.already_counted_unfit`; a form that asks who was counted already says nothing of person keys.
+    """
     case: dict[str, Any] = {}
     for question in questions:
         text = answers.values.get(question.key, "")
@@ -104,15 +132,17 @@ def facts(answers: Answers, questions: Sequence[Question] = QUESTIONS) -> dict[s
         for parent in parents:
             place = place.setdefault(parent, {})
         place[leaf] = _typed(question, text)
-    return case
+    return with_keys(case) if questions is QUESTIONS else case
 
 
 def _typed(question: Question, text: str) -> Any:
+    if question.kind == "count_or_none" and not text:
+        return 0
     if not text or (question.kind == "choice" and text == NONE):
         return None
     if question.kind == "flag":
         return {"yes": True, "no": False}.get(text, text)
-    if question.kind == "count":
+    if question.kind in ("count", "count_or_none"):
         return int(text) if text.isdecimal() and text.isascii() and len(text) <= 12 else text
     return text
 

@@ -89,6 +89,24 @@ def test_an_older_backup_is_found_by_what_an_export_kept(rwd: Rwd, home: Path, t
     assert is_chinese(answer.document["findings"][0]["zh"])
 
 
+def test_the_answer_names_entries_head_root_and_key(rwd: Rwd, home: Path, tmp_path: Path) -> None:
+    """For a person, each on its line: how many entries, how far a signed head reaches, and whose key it was held to."""
+    key = acted(home)
+    told = rwd("audit", "verify", "--json").document
+    answer = rwd("audit", "verify")
+    said = answer.stdout.decode()
+    assert answer.code == 0
+    assert f"✓ 核验通过，条目 {told['size']} · verified, {told['size']} entries" in said
+    assert f"a signed head vouches for the first {told['signed_size']}" in said
+    assert f"根 · root (sha256): {told['root']}" in said
+    assert f"公钥（本部署）· this deployment's key: {key}" in said
+    backup = backup_of(home, tmp_path / "backup")
+    call = ("audit", "verify", "--database", f"sqlite:///{backup}", "--key")
+    assert f"公钥（所给）· key given: {key}" in rwd(*call, key).stdout.decode()
+    other = rwd(*call, "58" * 32)
+    assert other.code == 1 and "✗ 核验不通过" in other.stdout.decode()
+
+
 def test_verifying_a_file_does_not_change_it(rwd: Rwd, home: Path, tmp_path: Path) -> None:
     key = acted(home)
     backup = backup_of(home, tmp_path / "backup")

@@ -68,10 +68,7 @@ def test_the_answer_in_words_and_as_one_document(rwd: Rwd, platform: Platform, s
     assert f"log: {one['logged']['sequence']} {one['logged']['leaf_hash']}" in text
     said.append(HIM)
     none = rwd("disclosures", A, "--login", CLERK.id)
-    assert (
-        none.stdout.decode()
-        == "没有一次已发布的结果涉及这位患者 · nothing that has left was about this patient\n"
-    )
+    assert none.stdout.decode() == "没有一次发布涉及这位患者 · no release was about this patient\n"
     everything = text + told.stderr + json.dumps(found.document) + found.stderr + none.stderr
     log = "".join(row.body.decode() for row in platform.records.all(select(AuditEntry)))
     for secret in (HER, HIM, chart(platform, HER)):
@@ -101,8 +98,9 @@ def test_the_fhir_file_is_its_owners_alone_and_has_the_hospitals_number(
     done = rwd("disclosures", A, "--login", CLERK.id, "--fhir", "--out", out)
     assert (done.code, done.stdout) == (0, b"") and "1 release" in done.stderr
     assert stat.S_IMODE(out.stat().st_mode) == 0o600
-    (entry,) = json.loads(out.read_bytes())["entry"]
+    entry, scope = json.loads(out.read_bytes())["entry"]
     assert list(broken(entry["resource"])) == [] and HER in out.read_text("utf-8")
+    assert scope["resource"]["resourceType"] == "OperationOutcome"  # which looks the file is not about
     shown = rwd("disclosures", A, "--login", CLERK.id, "--fhir")
     assert HER not in shown.stdout.decode() and shown.document["resourceType"] == "Bundle"
     rwd("disclosures", A, "--login", OFFICER, "--fhir", "--out", out)

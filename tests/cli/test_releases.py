@@ -144,6 +144,22 @@ def test_a_release_from_the_command_line_is_asked_for_and_carried_out_by_persons
     platform.records.engine.dispose()
 
 
+def test_whether_a_foreign_body_asked_is_said_with_the_request(rwd: Rwd, login: LogIn):
+    put()
+    ask = (
+        "release", "request", "EP-1", "--recipient", "sponsor", "--circle", "Sponsor Ltd",
+        "--purpose", "post-market study", "--foreign-judicial-request",
+    )  # fmt: skip
+    wrong = rwd(*ask, "perhaps", *login("researcher"), "--json")
+    assert wrong.document["error"]["code"] == "release.judicial_answer_malformed" and wrong.code != 0
+    asked = rwd(*ask, "no", *login("researcher"), "--json")
+    assert asked.code == 0, asked.stderr
+    platform = open_platform(Settings())
+    kept = platform.records.get(OutputRelease, asked.document["id"]).conditions
+    assert kept == {"purpose": "post-market study", "foreign_judicial_request": "no"}
+    platform.records.engine.dispose()
+
+
 @pytest.mark.parametrize(
     "command", [("request", "EP-1", "--recipient", "public"), ("complete", "r"), ("list",)]
 )

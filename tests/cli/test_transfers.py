@@ -57,8 +57,10 @@ def test_an_answer_is_exit_0_whatever_it_is(rwd: Rwd, tmp_path: Path, persons: i
         (FACTS | {"origin": "MARS"}, "inbound.bad_value", "MARS"),
         (FACTS | {"on": "2024-01-01"}, "transfer.no_pack_on", "2024-01-01"),
         ([], "transfer.case_not_json", "import.json"),
-        (b"\xff", "transfer.case_not_json", "import.json"),
-        (b'{"on": NaN}', "inbound.missing_key", "exemption"),
+        (b"\xff", "transfer.case_refused", "import.json"),
+        (b'{"origin": "unknown", "origin": "OTHER"}', "transfer.case_refused", "origin"),
+        (b"[" * 100_000, "transfer.case_refused", "64"),
+        (b'{"persons": NaN}', "transfer.case_refused", "NaN"),
     ],
 )
 def test_facts_outside_the_vocabulary_are_exit_2_and_named(

@@ -100,6 +100,21 @@ def test_a_count_is_a_whole_number(path: str, value: Any) -> None:
     assert path in refused(case_with({path: value})).en
 
 
+@pytest.mark.parametrize("value", [10**10 + 1, 2**53, 2**63, 10**5000], ids=lambda value: value.bit_length())
+def test_a_count_is_of_persons_that_there_are(value: int) -> None:
+    """Ten thousand million is the most; what is beyond could not be written as JSON, let alone be counted."""
+    error = refused(case_with({"persons.sensitive.count": value}))
+    assert error.code == "transfer.bad_value" and "persons.sensitive.count" in error.en
+    assert "10,000,000,000" in error.en and len(error.en) < 300
+    assert read_case(case_with({"persons.sensitive.count": 10**10})).transfer.sensitive.count == 10**10
+
+
+@pytest.mark.parametrize("name", ["a\x00b", "\ud800", "x" * 201, " ", "a\nb"])
+def test_a_name_can_be_kept_and_printed(name: str) -> None:
+    error = refused(case_with({"free_trade_zone_pack.id": name}))
+    assert "free_trade_zone_pack.id" in error.en and error.en.isprintable()
+
+
 def test_a_list_that_names_the_data_must_name_the_route() -> None:
     """A zone's list without its route would leave the decision to a guess."""
     error = refused(case_with({"free_trade_zone_pack.id": "zone", "free_trade_zone_pack.listed": "yes"}))

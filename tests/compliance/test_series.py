@@ -17,6 +17,7 @@ from rwd_platform.compliance.rulepack import RulePack, load_pack
 from rwd_platform.compliance.series import (
     FAMILIES,
     Head,
+    adopted_scenarios,
     check_joined,
     pack_in_force,
     series,
@@ -52,6 +53,51 @@ def refused(**asked: Any) -> PlatformError:
     with pytest.raises(PlatformError) as caught:
         pack_in_force(**asked)
     return caught.value
+
+
+# -- scenarios of a list that somebody adopted --------------------------------------------------------------------
+
+
+def adopt(folder: Path, *, adopted: str = "true", scenarios: str = '["medicine-1"]') -> Path:
+    """The Hainan list as if a person had adopted it; it applies from 2025-02-19 on."""
+    path = folder / "hainan-2024.toml"
+    text = path.read_text("utf-8")
+    for line, new in (
+        ("adopted = false", f"adopted = {adopted}"),
+        ("scenarios = []", f"scenarios = {scenarios}"),
+    ):
+        assert text.count(line) == 1
+        text = text.replace(line, new)
+    path.write_text(text, "utf-8")
+    pin(folder)
+    return folder
+
+
+def test_the_shipped_list_is_adopted_by_nobody_and_has_no_scenario() -> None:
+    assert adopted_scenarios(date(2026, 11, 2)) == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("on", "stated", "found"),
+    [
+        ("2025-02-18", {}, set()),  # before the list applies there is none to lean on
+        ("2025-02-19", {}, {"medicine-1"}),
+        ("2026-11-02", {"scenarios": '["medicine-1", "devices"]'}, {"medicine-1", "devices"}),
+        ("2026-11-02", {"adopted": "false"}, set()),
+        ("2026-11-02", {"scenarios": "[]"}, set()),
+    ],
+)
+def test_a_list_gives_its_scenarios_from_its_day_on_once_it_is_adopted(
+    folder: Path, on: str, stated: dict[str, str], found: set[str]
+) -> None:
+    assert adopted_scenarios(date.fromisoformat(on), adopt(folder, **stated)) == found
+
+
+def test_a_list_that_is_not_the_pinned_one_gives_no_scenario_but_an_error(folder: Path) -> None:
+    path = folder / "hainan-2024.toml"
+    path.write_text(path.read_text("utf-8").replace("adopted = false", "adopted = true"), "utf-8")
+    with pytest.raises(PlatformError):
+        adopted_scenarios(date(2026, 11, 2), folder)
 
 
 # -- the shipped families -----------------------------------------------------------------------------------------

@@ -15,7 +15,15 @@ from hypothesis import strategies as st
 from rwd_platform.compliance.case import read_case
 from rwd_platform.compliance.decide import decide
 from rwd_platform.compliance.instruments import ANY, Instrument, Scope, kind_of, kinds
-from rwd_platform.compliance.standing import Shortfall, Wanted, is_abroad, purposes, standing, uncovered
+from rwd_platform.compliance.standing import (
+    Shortfall,
+    Wanted,
+    agreements,
+    is_abroad,
+    purposes,
+    standing,
+    uncovered,
+)
 from tests.compliance.test_decide import PACK, case_with
 
 DAY = timedelta(days=1)
@@ -24,15 +32,17 @@ A, B = "org-hospital-a", "org-hospital-b"
 WANTED = Wanted(
     on=TODAY, exporter=A, recipient="circle-sponsor", purpose="registration", project="demo",
     fields=frozenset({"results", "quality"}), sites=frozenset({A, B}), persons_to_recipient=500, minors=True,
+    zone_scenarios=frozenset({"medicine-1", "medicine-2"}),
 )  # fmt: skip
 EXACT = Scope(
     purposes=frozenset({"registration"}), fields=WANTED.fields, recipients=frozenset({"circle-sponsor"}),
-    projects=frozenset({"demo"}), sites=WANTED.sites, persons=500,
+    projects=frozenset({"demo"}), sites=WANTED.sites, scenarios=frozenset({"medicine-1"}), persons=500,
 )  # fmt: skip
 # The same scope, short of what is wanted in one dimension: another name, one of two, one person too few.
 SHORT: Mapping[str, Any] = {
     "purposes": frozenset({"insurance"}), "fields": frozenset({"results"}), "recipients": frozenset({"circle-branch"}),
     "projects": frozenset({"demo-2"}), "sites": frozenset({A}), "persons": 499,
+    "scenarios": frozenset({"medicine-1", "seeds"}),
 }  # fmt: skip
 HGR, DUTIES, COVERS = "human_genetic_resources", "duties", "covers_purpose_fields_recipient_scale"
 # kind -> section and key of the fact that it carries, and what the fact is with and without it.
@@ -66,6 +76,7 @@ def paper(kind: str, scope: Scope = EXACT, **differs: Any) -> Instrument:
         "id": f"paper-{kind}", "exporter": A, "number": f"No. {kind}", "effective_from": date(2026, 1, 1),
         "valid_until": date(2028, 12, 31) if described.needs_end else None, "filed_on": date(2026, 1, 9),
         "answer": described.answers[0] if described.answers else "",
+        "evidence_sha256": "ab" * 32 if described.needs_evidence else "",
     } | differs  # fmt: skip
     return Instrument(kind=kind, scope=scope, **stated)
 
@@ -95,7 +106,7 @@ def case_of(papers: Iterable[Instrument], path: str | None = None, **differs: An
 
 
 def test_every_kind_but_the_agreement_carries_a_fact() -> None:
-    """An agreement on data use is kept on file; no rule of the table asks for it."""
+    """No rule of the table asks for an agreement on data use: it is asked for beside the rules."""
     assert set(CARRIES) == set(kinds()) - {"data_use_agreement"}
     with_it, without = standing([paper("data_use_agreement")], WANTED), standing([], WANTED)
     assert with_it == without
@@ -116,7 +127,9 @@ def test_a_paper_short_of_one_dimension_does_not_serve_and_says_which(kind: str,
     assert standing([short], WANTED).shortfalls == (Shortfall(short.id, kind, (dimension,)),)
 
 
-@pytest.mark.parametrize(("kind", "dimension"), [pair for pair in PAIRS if pair[1] != "persons"])
+@pytest.mark.parametrize(
+    ("kind", "dimension"), [pair for pair in PAIRS if pair[1] not in ("persons", "scenarios")]
+)
 def test_a_star_covers_whatever_it_is_and_silence_covers_nothing(kind: str, dimension: str) -> None:
     anything = paper(kind, replace(EXACT, **{dimension: frozenset({ANY})}))
     silent = paper(kind, replace(EXACT, **{dimension: frozenset()}))
@@ -366,6 +379,83 @@ def test_an_opinion_on_a_zones_list_gives_the_route(answer: str, listed: str, ro
     assert found == {"id": "No. zone_opinion", "listed": listed, "route_if_listed": route}
     case = case_of([paper("zone_opinion", answer=answer), *others()])
     assert decide(case, PACK).rules == (("M6",) if route is None else ("M7",))
+
+
+@pytest.mark.parametrize("kind", [kind.id for kind in kinds().values() if kind.needs_evidence])
+def test_what_needs_evidence_serves_nothing_without_it(kind: str) -> None:
+    """An opinion or a ground takes a transfer out of the usual path: nobody's word alone does that."""
+    assert {"zone_opinion", "legal_basis"} == {one.id for one in kinds().values() if one.needs_evidence}
+    bare = paper(kind, evidence_sha256="")
+    assert standing([bare], WANTED) == standing([], WANTED)
+
+
+@pytest.mark.parametrize("answer", kind_of("zone_opinion").answers)
+@pytest.mark.parametrize(
+    ("opinion", "adopted"),
+    [
+        ({"medicine-1"}, set()),  # as shipped: nobody adopted a list, or it is silent on medicine
+        ({"medicine-1"}, {"medicine-2"}),
+        ({"medicine-1", "medicine-3"}, {"medicine-1", "medicine-2"}),
+        ({ANY}, {"medicine-1"}),
+        (set(), {"medicine-1"}),
+        ({ANY}, set()),
+        (set(), set()),
+    ],
+)
+def test_an_opinion_on_what_no_adopted_list_has_is_as_if_there_were_none(
+    answer: str, opinion: set[str], adopted: set[str]
+) -> None:
+    """The national rules decide then, and the page of the provision says in which dimension the opinion fell short."""
+    one = paper("zone_opinion", replace(EXACT, scenarios=frozenset(opinion)), answer=answer)
+    held = standing([one], replace(WANTED, zone_scenarios=frozenset(adopted)))
+    assert held.facts == standing([], WANTED).facts
+    assert held.shortfalls == (Shortfall(one.id, "zone_opinion", ("scenarios",)),)
+    assert Wanted(*(getattr(WANTED, name) for name in _STATED)).zone_scenarios == frozenset()
+
+
+_STATED = (
+    "on", "exporter", "recipient", "purpose", "project", "fields", "sites", "persons_to_recipient", "minors",
+)  # fmt: skip
+
+
+# -- the hospitals' agreements -------------------------------------------------------------------------------------
+
+
+def of_hospital(site: str, scope: Scope = EXACT, **differs: Any) -> Instrument:
+    return paper("data_use_agreement", scope, **{"id": f"agreement-{site}", "exporter": site} | differs)
+
+
+def test_every_hospital_whose_patients_they_are_has_an_agreement_of_its_own() -> None:
+    """Whoever exports: a platform that exports what two hospitals sent needs both."""
+    every = [of_hospital(A), of_hospital(B)]
+    by_platform = replace(WANTED, exporter="org-operator")
+    for wanted in (WANTED, by_platform):
+        found = agreements(every, wanted)
+        assert (dict(found.papers), found.lacking) == ({A: f"agreement-{A}", B: f"agreement-{B}"}, ())
+        assert agreements(every[:1], wanted).lacking == (B,)
+        assert agreements([], wanted).lacking == (A, B)
+    own = of_hospital("org-operator")
+    assert agreements([own], by_platform).lacking == (A, B)
+
+
+@pytest.mark.parametrize("dimension", kind_of("data_use_agreement").scope)
+def test_an_agreement_short_of_one_dimension_does_not_serve(dimension: str) -> None:
+    short = of_hospital(B, replace(EXACT, **{dimension: SHORT[dimension]}))
+    found = agreements([of_hospital(A), short], WANTED)
+    assert found.lacking == (B,)
+    assert found.shortfalls == (Shortfall(short.id, "data_use_agreement", (dimension,)),)
+
+
+@pytest.mark.parametrize(
+    "differs",
+    [
+        {"effective_from": TODAY + DAY},
+        {"valid_until": TODAY - DAY},
+        {"revoked_on": TODAY},
+    ],
+)
+def test_an_agreement_serves_while_it_is_in_force(differs: dict[str, Any]) -> None:
+    assert agreements([of_hospital(A), of_hospital(B, **differs)], WANTED).lacking == (B,)
 
 
 def test_a_cooperation_in_which_only_one_party_may_use_the_data_covers_nothing() -> None:

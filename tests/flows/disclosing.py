@@ -58,7 +58,8 @@ def left(
     platform: Platform, package: str = "EP-1", kind: str = "sponsor", circle: str = "Sponsor Ltd"
 ) -> str:
     """A release of the package, asked for, approved by two officers, carried out: its id."""
-    asked = request_release(platform, ASSEMBLER, package, kind, circle, {"purpose": "上市后研究"})
+    stated = {"purpose": "上市后研究", "foreign_judicial_request": "no"}
+    asked = request_release(platform, ASSEMBLER, package, kind, circle, stated)
     for officer in (OFFICER, OFFICER_2):
         vote(platform, officer, asked.id, "approve", REASON)
     done = release(platform, ASSEMBLER, asked.id)

@@ -11,7 +11,8 @@ from rwd_platform.records.tables import InstrumentRecord, LegalParty
 
 SEEDER = Actor("seeder", "privacy", "org-operator")
 EVERYTHING = ["*"]
-DOMESTIC_DUTIES = ("impact_assessment", "notice_consent", "guardian_consent")
+DOMESTIC_DUTIES = ("impact_assessment", "notice_consent", "guardian_consent", "data_use_agreement")
+SCENARIOS = ["medicine-1"]
 
 
 def party(id: str, **differs: str) -> LegalParty:
@@ -35,20 +36,24 @@ def paper(kind: str, exporter: str = "org-operator", **differs: Any) -> Instrume
 
     described = kind_of(kind)
     scope: dict[str, Any] = {name: EVERYTHING for name in described.scope if name != "persons"}
+    if "scenarios" in scope:
+        scope["scenarios"] = SCENARIOS
     if "persons" in described.scope:
         scope["persons"] = 1_000_000
     stated: dict[str, Any] = {
         "id": f"paper-{exporter}-{kind}", "number": f"No. {kind}", "version": 1,
         "answer": described.answers[0] if described.answers else "", "effective_from": "2026-01-01",
         "valid_until": "2028-12-31" if described.needs_end else "", "filed_on": "", "revoked_on": "", "scope": scope,
-        "evidence_sha256": "", "note": "", "replaces": "", "recorded_by": "seeder",
-        "recorded_at": "2026-01-05T00:00:00.000000Z",
+        "evidence_sha256": "ab" * 32 if described.needs_evidence else "", "note": "", "replaces": "",
+        "recorded_by": "seeder", "recorded_at": "2026-01-05T00:00:00.000000Z",
     } | differs  # fmt: skip
     return InstrumentRecord(organisation_id=exporter, kind=kind, **stated)
 
 
 def put_papers(platform: Platform, recipients: Iterable[str], exporter: str = "org-operator") -> None:
-    """Who the parties are, impact assessment, notice and consent, and that nothing is important data."""
+    """Who the parties are, impact assessment, notice and consent, the hospital's agreement, and that nothing is
+    important data.
+    """
     for id in {exporter, *recipients}:
         if platform.records.find(LegalParty, id) is None:
             _put(platform, party(id))

@@ -18,7 +18,7 @@ from tests.flows.papers import paper, party
 HOSPITAL = "org-hospital-a"
 ABROAD = "circle-abroad"
 RESEARCHER = Actor("researcher", "researcher", "org-operator")
-DUTIES = ("impact_assessment", "notice_consent", "guardian_consent", "ethics_approval")
+DUTIES = ("impact_assessment", "notice_consent", "guardian_consent", "ethics_approval", "data_use_agreement")
 HEALTH = frozenset({"health_status"})
 NO_GENETICS = Genetics()
 
@@ -58,12 +58,14 @@ def part(
     anonymised: bool = False,
     minors: bool | None = False,
     persons: PersonSet | None = None,
+    judicial: str = "no",
 ) -> Leaving:
     """The release of that number, of these persons of one exporter. Only what the rules look at is there."""
     release_id = f"release-{number}"
     asked = OutputRelease(
         id=release_id, organisation_id="org-operator", project_id="demo", package_id="EP-1", product="p",
-        recipient_kind="sponsor", circle=recipient, content_sha256="0" * 64, conditions={}, verdict={},
+        recipient_kind="sponsor", circle=recipient, content_sha256="0" * 64, verdict={},
+        conditions={"foreign_judicial_request": judicial} if judicial else {},
         state="approved", requested_by="researcher", requested_at="2026-11-01T00:00:00.000000Z",
     )  # fmt: skip
     package = EvidencePackage(

@@ -34,6 +34,7 @@ from rwd_platform.flows.release import request_release
 from rwd_platform.log.entry import Act, Actor, Object
 from rwd_platform.records.tables import AuditEntry, DataLockRecord, InstrumentRecord, User
 from tests.conftest import StandingClock
+from tests.flows.log_reading import newest_detail, whole_log
 from tests.flows.papers import paper
 from tests.flows.releasing import ASSEMBLER, OFFICER, REGULATOR, account, people, put_package
 
@@ -308,17 +309,23 @@ def test_what_lies_on_the_border_is_kept(each_desk: Platform) -> None:
     assert one.scope["persons"] == 1 and one.filed_on == TODAY
 
 
+_ANYTHING: dict[str, Any] = {"persons": 1, "scenarios": ["medicine-1"]}
+
+
 @pytest.mark.parametrize("begins", ["0001-01-01", LAST_DAY])
 def test_whatever_days_are_on_file_deadlines_can_be_counted_from_them(desk: Platform, begins: str) -> None:
     """One paper dated beyond the calendar would hide everybody else's deadlines."""
     for kind in kinds().values():
-        scoped = {name: ["*"] if name != "persons" else 1 for name in kind.scope}
+        scoped = {name: _ANYTHING.get(name, ["*"]) for name in kind.scope}
         months = kind.months_valid or 0
         ends = (
             min(LAST_DAY, add_months(date.fromisoformat(begins), months).isoformat()) if months else LAST_DAY
         )
-        new = NewPaper(HOSPITAL, kind.id, "1", begins, ends, answer=(kind.answers or ("",))[0], scope=scoped)
-        record_instrument(desk, CLERK, new)
+        new = NewPaper(
+            HOSPITAL, kind.id, "1", begins, ends, answer=(kind.answers or ("",))[0], scope=scoped,
+            evidence_sha256="ab" * 32,
+        )  # fmt: skip
+        record_instrument(desk, OFFICER, new)
     with desk.records.reading() as session:
         found = deadlines(papers_of(session, HOSPITAL), date(2026, 11, 2))
     assert {one.kind for one in found} == set(kinds())
@@ -333,6 +340,52 @@ def test_what_the_law_makes_valid_for_three_years_cannot_be_recorded_for_longer(
     with pytest.raises(PlatformError) as refused:
         record_instrument(desk, CLERK, replace(new, valid_until="2029-02-01"))
     assert refused.value.code == "instrument.malformed" and "36" in refused.value.en
+
+
+OPINION = NewPaper(
+    HOSPITAL, "zone_opinion", "法意〔2026〕2号", TODAY, answer="outside", evidence_sha256="ab" * 32,
+    scope={"purposes": ["*"], "fields": ["*"], "projects": ["*"], "scenarios": ["medicine-1"]},
+)  # fmt: skip
+GROUND = NewPaper(
+    HOSPITAL, "legal_basis", "依据-7", TODAY, answer="contract", evidence_sha256="ab" * 32,
+    scope={"purposes": ["*"], "recipients": ["*"], "projects": ["*"]},
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("new", [OPINION, GROUND])
+def test_what_opens_another_path_is_recorded_by_a_privacy_officer_and_not_by_the_hospital(
+    each_desk: Platform, new: NewPaper
+) -> None:
+    """Otherwise an exporter would say for itself that the rules do not apply to it. The attempt is in the log."""
+    error = refused("instrument.officers_only", record_instrument, each_desk, CLERK, new)
+    assert (error.http, error.exit) == (403, 3)
+    assert kind_of(new.kind).name.zh in error.zh and kind_of(new.kind).name.en in error.en
+    assert stored(each_desk) == [] and len(entries(each_desk, "access.refused")) == 1
+    made = record_instrument(each_desk, OFFICER, new)
+    assert made.evidence_sha256 == "ab" * 32
+    refused("instrument.officers_only", record_instrument, each_desk, CLERK, replace(new, replaces=made.id))
+    assert row_of(each_desk, made.id).revoked_on == ""
+    with each_desk.records.reading() as session:
+        (read,) = papers_of(session, HOSPITAL)
+    assert read.evidence_sha256 == "ab" * 32
+
+
+@pytest.mark.parametrize("new", [OPINION, GROUND])
+@pytest.mark.parametrize("evidence", ["", "ab" * 31, "g" * 64, "AB" * 32])
+def test_it_is_recorded_with_the_checksum_of_the_original(
+    desk: Platform, new: NewPaper, evidence: str
+) -> None:
+    error = refused(
+        "instrument.malformed", record_instrument, desk, OFFICER, replace(new, evidence_sha256=evidence)
+    )
+    assert "evidence_sha256" in error.en and "evidence_sha256" in error.zh and "64" in error.en
+    assert stored(desk) == []
+
+
+@pytest.mark.parametrize("scenarios", [["*"], [], ["medicine-1", "*"], "medicine-1", [7], None])
+def test_an_opinion_names_its_scenarios_one_by_one(desk: Platform, scenarios: Any) -> None:
+    new = replace(OPINION, scope={**OPINION.scope, "scenarios": scenarios})
+    assert "scope.scenarios" in refused("instrument.malformed", record_instrument, desk, OFFICER, new).en
 
 
 def test_an_ethics_committee_records_its_approvals_and_no_other_paper(desk: Platform) -> None:
@@ -371,7 +424,7 @@ def test_statements_and_markup_are_kept_as_the_text_that_they_are(each_desk: Pla
     kept = row_of(each_desk, record_instrument(each_desk, CLERK, new).id)
     assert kept.number == kept.note == text and kept.scope["fields"] == kept.scope["recipients"] == [text]
     assert revoke_instrument(each_desk, CLERK, kept.id, text).revoked_on == TODAY
-    assert entries(each_desk, "instrument.revoked")[0]["reason"] == text
+    assert newest_detail(each_desk, "instrument.revoked")["reason"] == text
     assert len(stored(each_desk)) == 1
 
 
@@ -528,8 +581,23 @@ def test_a_paper_is_revoked_from_today_on_with_a_reason(each_desk: Platform, clo
     held = as_instrument(row_of(each_desk, made.id))
     assert [held.is_in_force(date(2026, 11, day)) for day in (2, 3)] == [True, False]
     (entry,) = entries(each_desk, "instrument.revoked")
-    assert entry["reason"] == WHY and entry["object"]["id"] == made.id
+    assert entry["object"]["id"] == made.id
+    assert newest_detail(each_desk, "instrument.revoked")["reason"] == WHY and WHY not in whole_log(each_desk)
     refused("instrument.ended", revoke_instrument, each_desk, CLERK, made.id, WHY)
+
+
+def test_a_reason_that_identifies_somebody_revokes_nothing(desk: Platform) -> None:
+    made = record_instrument(desk, CLERK, CERTIFICATE)
+    error = refused(
+        "people.reason_identifies",
+        revoke_instrument,
+        desk,
+        CLERK,
+        made.id,
+        "患者王小明 110101199003070011 要求撤回",
+    )
+    assert error.http == 422 and "110101" not in error.zh + error.en
+    assert row_of(desk, made.id).revoked_on == "" and "110101" not in whole_log(desk)
 
 
 @pytest.mark.parametrize("reason", ["", "  \n\t", "\x00", "a\x1b[2J", "w" * 2001])

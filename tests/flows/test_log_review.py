@@ -22,7 +22,7 @@ from rwd_platform.flows.log_review import (
     findings_of,
     open_review,
     period_of_days,
-    period_since_last,
+    period_waiting,
     sign_review,
     waiting,
 )
@@ -236,41 +236,81 @@ def test_entries_wait_until_somebody_signs_for_all_of_them(platform: Platform, c
     """An open review and a signed one with a filter leave the entries waiting; a signed one of all does not."""
     everything = len(entries(platform))
     found = waiting(platform, OFFICER)
-    assert (found.since, found.entries, found.open) == ("", everything, ())
-    since, until = period_since_last(platform, OFFICER)
+    assert (found.entries, found.earliest, found.signed_at) == (everything, entries(platform)[0].at, "")
+    assert found.open == ()
+    since, until = period_waiting(platform, OFFICER)
     part = open_review(platform, OFFICER, since, until, action="package.read")
     sign_review(platform, OFFICER, part.id)
     review = open_review(platform, OFFICER, since, until)
     assert review.entries == everything
     found = waiting(platform, OFFICER)
-    assert found.since == "" and [one.id for one in found.open] == [review.id]
+    assert found.signed_at == "" and [one.id for one in found.open] == [review.id]
     sign_review(platform, OFFICER, review.id)
     found = waiting(platform, OFFICER)
-    assert found.since == review.until and found.open == ()
+    assert found.earliest == found.signed_at == review.until and found.open == ()
     assert found.entries == 4, "opening and signing both reviews happened at that very instant"
 
 
-def test_the_next_period_begins_where_the_last_signed_one_ended(
+def test_after_a_review_of_everything_the_next_begins_where_it_ended(
     platform: Platform, clock: StandingClock
 ) -> None:
-    first = open_review(platform, OFFICER, *period_since_last(platform, OFFICER))
+    first = open_review(platform, OFFICER, *period_waiting(platform, OFFICER))
     sign_review(platform, OFFICER, first.id)
     clock.advance(hours=2)
-    since, until = period_since_last(platform, OFFICER)
+    since, until = period_waiting(platform, OFFICER)
     assert (since.isoformat()[:19], until) == (first.until[:19], clock())
     second = open_review(platform, OFFICER, since, until)
     assert second.first_sequence == first.last_sequence + 1, "no entry falls between two periods"
     assert code_of(waiting, platform, PRIVACY) == "access.not_allowed"
 
 
+def test_entries_before_a_review_began_still_wait_after_it(platform: Platform, clock: StandingClock) -> None:
+    """Signing for the last hour says nothing of the hours before: they are counted, and offered first."""
+    everything = len(entries(platform))
+    now = clock()
+    review = open_review(platform, OFFICER, now - timedelta(hours=1), now)
+    sign_review(platform, OFFICER, review.id)
+    found = waiting(platform, OFFICER)
+    assert found.entries == everything - review.entries + 2, "and the two acts of the review itself"
+    assert found.earliest == entries(platform)[0].at
+    assert period_waiting(platform, OFFICER)[0] == datetime.fromisoformat(found.earliest)
+    clock.advance(minutes=1)
+    rest = open_review(platform, OFFICER, *period_waiting(platform, OFFICER))
+    sign_review(platform, OFFICER, rest.id)
+    assert waiting(platform, OFFICER).entries == 2
+
+
+def test_an_entry_written_while_the_clock_was_back_waits(platform: Platform, clock: StandingClock) -> None:
+    """It claims an instant that was signed for, and came later: no review looked at it."""
+    review = open_review(platform, OFFICER, *period_waiting(platform, OFFICER))
+    sign_review(platform, OFFICER, review.id)
+    clock.advance(hours=-3)
+    platform.records.record(act("package.read", "late"))
+    late = entries(platform)[-1]
+    clock.advance(hours=3)
+    found = waiting(platform, OFFICER)
+    assert (found.entries, found.earliest) == (3, late.at)
+    clock.advance(minutes=1)
+    second = open_review(platform, OFFICER, *period_waiting(platform, OFFICER))
+    assert late.sequence in [line.sequence for line in entries_of(platform, OFFICER, second.id).lines]
+
+
+def test_a_filter_that_says_nothing_is_none(platform: Platform) -> None:
+    """A field left empty filters nothing, so the review is one of all entries."""
+    review = open_review(platform, OFFICER, *period_waiting(platform, OFFICER), actor_id="", action="")
+    assert review.filter == {}
+    sign_review(platform, OFFICER, review.id)
+    assert waiting(platform, OFFICER).signed_at != ""
+
+
 @pytest.mark.parametrize("at", ["", "nonsense", "9999-99-99T00:00:00Z"])
-def test_a_first_entry_that_says_no_instant_begins_no_period(platform: Platform, at: str) -> None:
-    with Session(platform.records.engine) as session:
-        row = session.get_one(AuditEntry, 0)
-        row.body = row.body.replace(f'"ts":"{row.at}"'.encode(), f'"ts":"{at}"'.encode())
-        session.add(row)
-        session.commit()
-    since, until = period_since_last(platform, OFFICER)
+def test_where_every_entry_was_made_to_say_no_instant_the_period_begins_with_the_platform(
+    platform: Platform, at: str
+) -> None:
+    with platform.records.engine.begin() as connection:
+        connection.execute(sql("UPDATE audit_entry SET at = :at"), {"at": at})
+    assert waiting(platform, OFFICER).entries == len(entries(platform)), "they wait all the same"
+    since, until = period_waiting(platform, OFFICER)
     assert since.year == 2000 and until == platform.clock()
 
 

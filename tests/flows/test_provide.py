@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sqlite3
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,9 +15,12 @@ from sqlmodel import select
 
 from rwd_platform.compliance.decide import decide
 from rwd_platform.compliance.person_sets import PersonSet
+from rwd_platform.compliance.pins import FOLDER
 from rwd_platform.compliance.rulepack import load_pack
+from rwd_platform.compliance.series import adopted_scenarios
 from rwd_platform.core.errors import PlatformError
 from rwd_platform.demo.people import register_organisations
+from rwd_platform.flows import provision_facts
 from rwd_platform.flows.platform import Platform, open_platform
 from rwd_platform.flows.provide import (
     Leaving,
@@ -23,13 +28,16 @@ from rwd_platform.flows.provide import (
     decide_provisions,
     post_provisions,
     provisions_of,
+    why_not,
 )
 from rwd_platform.flows.provision_counts import changes_of, counted_postings, opened_parts
-from rwd_platform.flows.provision_facts import Genetics
+from rwd_platform.flows.provision_facts import Genetics, opened_persons
 from rwd_platform.flows.provision_people import Share
+from rwd_platform.flows.provision_view import opened_year
 from rwd_platform.log.entry import Act, Object
 from rwd_platform.records.tables import AuditEntry, LegalParty, PersonPosting, Provision
 from rwd_platform.settings import Settings
+from tests.compliance.test_series import adopt
 from tests.conftest import StandingClock
 from tests.flows.papers import paper, party
 from tests.flows.providing import (
@@ -243,6 +251,158 @@ def test_an_exempt_provision_is_not_added_to_the_count(platform: Platform) -> No
     assert counts(decided(part(platform, 2, keys(1, 10)))) == {"general_only": 0, "sensitive": 0}
 
 
+# -- a zone's list, a foreign body's request, the hospital's agreement -------------------------------------------
+
+
+@pytest.fixture
+def adopted_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The Hainan list with one scenario of medicine, adopted."""
+    folder = adopt(Path(shutil.copytree(FOLDER, tmp_path / "rulepacks")))
+    monkeypatch.setattr(provision_facts, "adopted_scenarios", lambda on: adopted_scenarios(on, folder))
+
+
+@pytest.mark.parametrize("answer", ["outside", "contract"])
+def test_as_shipped_an_opinion_on_a_zones_list_opens_nothing(platform: Platform, answer: str) -> None:
+    """20,000 patients abroad need an assessment; the record says that the opinion fell short, and in what."""
+    put_everything(platform, but=["standard_contract"])
+    put(platform, paper("zone_opinion", HOSPITAL, answer=answer))
+    row = decided(part(platform, 1, keys(1, 20_000)))
+    assert (row.verdict, row.decision["rules"]) == ("HOLD", ["M9"])
+    assert row.facts["free_trade_zone_pack"]["id"] is None
+    (short,) = row.papers["fell_short"]
+    assert (short["kind"], short["dimensions"]) == ("zone_opinion", ["scenarios"])
+
+
+@pytest.mark.usefixtures("adopted_list")
+@pytest.mark.parametrize(
+    ("answer", "rules", "missing"),
+    [("outside", ["M6"], []), ("contract", ["M7"], []), ("assessment", ["M7"], ["SA_NOT_IN_FORCE"])],
+)
+def test_with_an_adopted_list_its_opinion_decides(
+    platform: Platform, answer: str, rules: list[str], missing: list[str]
+) -> None:
+    put_everything(platform)
+    put(platform, paper("zone_opinion", HOSPITAL, answer=answer))
+    row = decided(part(platform, 1, keys(1, 300)))
+    assert (row.decision["rules"], row.decision["missing"]) == (rules, missing)
+    assert row.papers["rests_on"]["free_trade_zone_pack.id"] == f"paper-{HOSPITAL}-zone_opinion"
+
+
+@pytest.mark.usefixtures("adopted_list")
+@pytest.mark.parametrize(
+    "differs",
+    [
+        {"evidence_sha256": ""},
+        {"scope": {"purposes": ["*"], "fields": ["*"], "projects": ["*"], "scenarios": ["seeds"]}},
+    ],
+)
+def test_an_opinion_without_evidence_or_on_another_scenario_opens_nothing(
+    platform: Platform, differs: dict[str, Any]
+) -> None:
+    put_everything(platform, but=["standard_contract"])
+    put(platform, paper("zone_opinion", HOSPITAL, **differs))
+    assert decided(part(platform, 1, keys(1, 20_000))).decision["rules"] == ["M9"]
+
+
+def test_a_release_abroad_is_held_until_somebody_says_whether_a_foreign_body_asked(
+    platform: Platform,
+) -> None:
+    """Inside China nobody is asked."""
+    put_everything(platform)
+    put(platform, party("circle-home"))
+    row = decided(part(platform, 1, keys(1, 1), judicial=""))
+    assert (row.verdict, row.decision["unknown"], row.facts) == ("HOLD", ["foreign_judicial_request"], {})
+    assert "外国司法" in row.decision["zh"] and "foreign judicial" in row.decision["en"]
+    assert postings(platform) == []
+    assert decided(part(platform, 2, keys(1, 1), recipient="circle-home", judicial="")).verdict == "ALLOW"
+    assert decided(part(platform, 3, keys(1, 1), judicial="no")).verdict == "ALLOW"
+
+
+def test_what_a_foreign_judicial_body_asks_for_stays_without_the_authoritys_approval(
+    platform: Platform,
+) -> None:
+    """PIPL 41, DSL 36: every other paper is there. The approval is of this recipient and project, and in force."""
+    put_everything(platform)
+    row = decided(part(platform, 1, keys(1, 1), judicial="yes"))
+    assert (row.verdict, row.decision["rules"]) == ("BLOCK", ["P3"])
+    assert row.facts["foreign_judicial_request"] == {"is": True, "authority_approved": False}
+    other = {"recipients": ["circle-somebody-else"], "projects": ["*"]}
+    put(platform, paper("judicial_approval", HOSPITAL, scope=other))
+    assert decided(part(platform, 2, keys(1, 1), judicial="yes")).decision["rules"] == ["P3"]
+    put(platform, paper("judicial_approval", HOSPITAL))
+    assert decided(part(platform, 3, keys(1, 1), judicial="yes")).verdict == "ALLOW"
+    revoke(platform, "judicial_approval")
+    assert decided(part(platform, 4, keys(1, 1), judicial="yes")).decision["rules"] == ["P3"]
+
+
+@pytest.mark.parametrize("recipient", [ABROAD, "circle-home"])
+def test_without_the_hospitals_agreement_nothing_goes_at_home_or_abroad(
+    platform: Platform, recipient: str
+) -> None:
+    put_everything(platform, but=["data_use_agreement"])
+    put(platform, party("circle-home"))
+    row = decided(part(platform, 1, keys(1, 5), recipient=recipient))
+    assert (row.verdict, row.state) == ("HOLD", "held")
+    assert (row.decision["unknown"], row.decision["missing"]) == (["data_use_agreement"], [])
+    assert row.decision["zh"].startswith("暂缓提供") and "数据使用协议未在案" in row.decision["zh"]
+    assert "data use agreement" in row.decision["en"] and postings(platform) == []
+    assert decide(row.facts, load_pack()).verdict == "ALLOW"  # the national rules are another matter
+    put(platform, paper("data_use_agreement", HOSPITAL))
+    again = decided(part(platform, 1, keys(1, 5), recipient=recipient))
+    assert (again.verdict, again.decision["unknown"]) == ("ALLOW", [])
+    assert (
+        again.papers["rests_on"][f"data_use_agreement.{HOSPITAL}"] == f"paper-{HOSPITAL}-data_use_agreement"
+    )
+
+
+@pytest.mark.parametrize(
+    ("dimension", "value"),
+    [
+        ("purposes", ["insurance"]),
+        ("fields", ["medical_payment"]),
+        ("projects", ["another"]),
+        ("recipients", ["circle-somebody-else"]),
+    ],
+)
+def test_an_agreement_of_something_else_does_not_serve(
+    platform: Platform, dimension: str, value: list[str]
+) -> None:
+    put_everything(platform, but=["data_use_agreement"])
+    short = paper("data_use_agreement", HOSPITAL)
+    short.scope = {**short.scope, dimension: value}
+    put(platform, short)
+    row = decided(part(platform, 1, keys(1, 5)))
+    assert (row.verdict, row.decision["unknown"]) == ("HOLD", ["data_use_agreement"])
+    assert row.papers["fell_short"] == [
+        {"instrument": short.id, "kind": "data_use_agreement", "dimensions": [dimension]}
+    ]
+
+
+def test_what_else_is_missing_is_said_beside_the_agreement(platform: Platform) -> None:
+    """Nobody learns of them one at a time; and a prohibition stays one."""
+    put_everything(platform, but=["data_use_agreement", "impact_assessment", "standard_contract"])
+    row = decided(part(platform, 1, keys(1, 5)))
+    assert row.decision["missing"] == ["PIPIA", "SC_OR_CERT_NOT_IN_FORCE"]
+    assert row.decision["unknown"] == ["data_use_agreement"]
+    said = why_not(row.decision, load_pack())
+    assert "数据使用协议" in said.zh and "缺少" in said.zh and "missing: " in said.en
+    unsaid = decided(part(platform, 2, keys(1, 5), judicial=""))
+    assert unsaid.decision["unknown"] == ["foreign_judicial_request", "data_use_agreement"]
+    put(platform, party(ABROAD, country="US", restricted="yes"))
+    assert decided(part(platform, 3, keys(1, 5))).verdict == "BLOCK"
+
+
+def test_a_platform_that_exports_needs_the_agreement_of_the_hospital_that_sent_the_data(
+    platform: Platform,
+) -> None:
+    put_everything(platform, "org-operator")
+    share = Share("org-operator", PersonSet.of(sensitive=keys(1, 5)), frozenset({HOSPITAL}))
+    asked = with_shares(part(platform, 1, exporter="org-operator"), share)
+    assert decided(asked).decision["unknown"] == ["data_use_agreement"]
+    put(platform, paper("data_use_agreement", HOSPITAL))
+    assert decided(asked).verdict == "ALLOW"
+
+
 # -- scope -------------------------------------------------------------------------------------------------------
 
 
@@ -440,6 +600,63 @@ def test_a_posting_with_fewer_persons_than_it_says_is_not_counted_as_less(platfo
     with pytest.raises(PlatformError) as refused:
         decided(part(platform, 2, keys(9, 9)))
     assert refused.value.code == "provision.posting_damaged"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE person_posting SET counted = 0",
+        "UPDATE person_posting SET year = 2025",
+        "UPDATE person_posting SET crosses_border = 0",
+        "UPDATE person_posting SET organisation_id = 'org-hospital-b'",
+        "UPDATE person_posting SET recipient_id = 'circle-other'",
+        "UPDATE provision SET year = 0",
+        "UPDATE provision SET state = 'cancelled'",
+        "UPDATE provision SET organisation_id = 'org-hospital-b'",
+        "UPDATE person_posting SET year = 2025, organisation_id = 'org-hospital-b'",
+        "DELETE FROM person_posting",
+    ],
+)
+@pytest.mark.parametrize("left", [False, True], ids=["reserved", "posted"])
+def test_what_was_changed_behind_the_ledger_is_never_counted_as_less(
+    platform: Platform, change: str, left: bool
+) -> None:
+    """9,990 persons went this year: with 20 more an assessment is due, and nobody gets round it by an edit."""
+    put_everything(platform)
+    first = part(platform, 1, keys(1, 9_990))
+    if left:
+        posted(first)
+    else:
+        decided(first)
+    edited(platform, change)
+    with pytest.raises(PlatformError) as refused:
+        decided(part(platform, 2, keys(20_001, 20_020)))
+    assert refused.value.code == "provision.posting_damaged"
+    found = opened_year(platform, 2026)[HOSPITAL]
+    assert isinstance(found, PlatformError) and found.code == "provision.posting_damaged"
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["year = 2025", "counted = 0", "crosses_border = 0", "recipient_id = 'x'", "organisation_id = 'x'"],
+)
+def test_the_sealed_persons_open_only_beside_the_columns_that_they_were_sealed_with(
+    platform: Platform, change: str
+) -> None:
+    put_everything(platform)
+    decided(part(platform, 1, keys(1, 5)))
+    assert len(opened_persons(platform, postings(platform)[0]).sensitive) == 5
+    edited(platform, f"UPDATE person_posting SET {change}")
+    with pytest.raises(PlatformError) as refused:
+        opened_persons(platform, postings(platform)[0])
+    assert refused.value.code == "provision.posting_damaged"
+
+
+def edited(platform: Platform, statement: str) -> None:
+    """As somebody with the database's file does it."""
+    with sqlite3.connect(str(platform.records.engine.url.database)) as connection:
+        assert connection.execute(statement).rowcount == 1
+    connection.close()
 
 
 # -- side by side ------------------------------------------------------------------------------------------------

@@ -120,6 +120,83 @@ def test_exempt_and_domestic_provisions_are_listed_and_not_added(platform: Platf
     ]
 
 
+def test_what_is_not_counted_happened_all_the_same_and_says_why_it_adds_nobody(
+    platform: Platform, clock: StandingClock
+) -> None:
+    """Each month holds one provision of another kind: within China, anonymised, exempt, counted, and counted before.
+    By hand: persons 1-50, 1-8, 1-20 and twice 11-30, so 50 in all, of whom the law counts the 20 of the fourth."""
+    put_everything(platform)
+    put(platform, party("circle-home"))
+    clock.now = clock.now.replace(month=6)
+    posted(part(platform, 1, keys(1, 50), recipient="circle-home"))
+    clock.now = clock.now.replace(month=7)
+    posted(part(platform, 2, keys(1, 8), anonymised=True))
+    clock.now = clock.now.replace(month=9)
+    posted(part(platform, 4, keys(11, 30)))
+    clock.now = clock.now.replace(month=10)
+    posted(part(platform, 5, keys(11, 30)))
+    put(platform, paper("legal_basis", HOSPITAL, answer="contract"))
+    clock.now = clock.now.replace(month=11)
+    posted(part(platform, 3, keys(1, 20)))
+    content = made(platform).content
+    said = {
+        one["month"]: (one["provisions"], one["involved_sensitive"], one["new_sensitive"], one["not_added"])
+        for one in content["months"]
+        if one["provisions"]
+    }
+    assert said == {
+        6: (1, 50, 0, {"domestic": 1}),
+        7: (1, 8, 0, {"anonymised": 1}),
+        9: (1, 20, 20, {}),
+        10: (1, 20, 0, {"already": 1}),
+        11: (1, 20, 0, {"exempt": 1}),
+    }
+    assert content["totals"]["provided"] == {
+        "provisions": 5, "involved_general": 0, "involved_sensitive": 50,
+        "not_added": {"already": 1, "anonymised": 1, "domestic": 1, "exempt": 1},
+    }  # fmt: skip
+    assert content["totals"]["posted"] == {"general": 0, "sensitive": 20}
+
+
+def test_the_report_agrees_with_itself(platform: Platform) -> None:
+    """Months, recipients and the list have as many provisions; what each adds makes up what the year counts; and a
+    line that adds nobody, and no other, has a reason."""
+    put_everything(platform)
+    put(platform, party("circle-home"))
+    posted(part(platform, 1, keys(1, 5), general=keys(6, 9), recipient="circle-home"))
+    posted(part(platform, 2, general=keys(1, 10)))
+    posted(part(platform, 3, keys(5, 14)))
+    posted(part(platform, 4, keys(5, 14)))
+    content = made(platform).content
+    lines, totals = content["provisions"], content["totals"]
+    assert len(lines) == totals["provided"]["provisions"] == 4
+    for rows in (content["months"], content["recipients"]):
+        assert sum(one["provisions"] for one in rows) == 4
+    for rows in (content["months"], lines):
+        for kind in ("general", "sensitive"):
+            assert sum(one[f"new_{kind}"] for one in rows) == totals["posted"][kind]
+    for one in lines:
+        assert bool(one["why_not_added"]) is ((one["new_general"], one["new_sensitive"]) == (0, 0))
+    (home,) = [one for one in content["recipients"] if one["id"] == "circle-home"]
+    assert (home["involved_sensitive"], home["involved_general"]) == (5, 4)
+    assert (home["sensitive"], home["general"], home["not_added"]) == (0, 0, {"domestic": 1})
+
+
+def test_the_table_has_persons_involved_beside_persons_counted_and_the_reason(platform: Platform) -> None:
+    put_everything(platform)
+    put(platform, party("circle-home"))
+    posted(part(platform, 1, keys(1, 5), recipient="circle-home"))
+    by_section = {(line[0], line[1]): dict(zip(HEAD, line, strict=True)) for line in rows_of(made(platform))}
+    for place in (("total", "provided"), ("month", "2026-11"), ("recipient", "circle-home")):
+        line = by_section[place]
+        assert (line["次数 number"], line["涉及敏感 involved, sensitive"]) == ("1", "5"), place
+        assert "境内 within China" in line["说明 about"]
+    assert by_section[("month", "2026-11")]["计入敏感 counted, sensitive"] == "0"
+    (line,) = [one for (section, _), one in by_section.items() if section == "provision"]
+    assert (line["涉及敏感 involved, sensitive"], line["计入敏感 counted, sensitive"]) == ("5", "0")
+    assert "未计入 not added: 境内 within China" in line["说明 about"]
+
+
 def test_mechanisms_assessments_and_approvals_are_named_with_number_and_validity(platform: Platform) -> None:
     put_everything(platform, but=["standard_contract"])
     put(platform, paper("certification", HOSPITAL, number="认证-7", valid_until="2028-06-30"))
@@ -181,14 +258,14 @@ def test_a_recall_is_listed_with_its_day_and_without_what_somebody_wrote(platfor
     put(platform, account(OFFICER))
     posted(part(platform, 1, keys(1, 3)))
     (row,) = platform.records.all(select(Provision))
-    row.state, row.ended_at, row.ended_why = "recalled", "2026-11-03T01:00:00.000000Z", "李四要求退回"
+    row.state, row.ended_at, row.ended_why = "recalled", "2026-11-02T01:00:00.000000Z", "李四要求退回"
     put(platform, row)
     found = made(platform)
     (recall,) = found.content["recalls"]
     assert (recall["id"], recall["state"], recall["at"]) == (
         row.id,
         "recalled",
-        "2026-11-03T01:00:00.000000Z",
+        "2026-11-02T01:00:00.000000Z",
     )
     assert recall["deleted_on"] == ""
     assert found.content["totals"]["posted"]["sensitive"] == 3, "what has left is counted for good"
@@ -260,8 +337,9 @@ def test_a_thousand_provisions_are_each_listed_and_their_persons_counted_once(pl
             id = f"provision-{number:04d}"
             session.add(Provision(**{**row.model_dump(), "id": id, "source_id": f"release-{number}"}))
             session.flush()
-            sealed = sealed_persons(platform, id, PersonSet.of(sensitive=keys(number, number + 2)))
-            session.add(PersonPosting(**{**posting.model_dump(), "provision_id": id, "sealed": sealed}))
+            kept = PersonPosting(**{**posting.model_dump(), "provision_id": id})
+            kept.sealed = sealed_persons(platform, kept, PersonSet.of(sensitive=keys(number, number + 2)))
+            session.add(kept)
     found = made(platform)
     assert len(found.content["provisions"]) == 1_000
     assert found.content["totals"]["posted"]["sensitive"] == 1_002

@@ -275,6 +275,43 @@ def test_a_list_is_found_by_exporter_state_and_what_is_lacking(platform: Platfor
         assert [row.id for row in view.provisions(platform, OFFICER, filter)] == expected
 
 
+@pytest.mark.parametrize(
+    ("action", "about", "outdated"),
+    [
+        ("instrument.recorded", f"paper-{HOSPITAL}-standard_contract", True),
+        ("instrument.revoked", f"paper-{HOSPITAL}-impact_assessment", True),
+        ("party.recorded", ABROAD, True),
+        ("party.recorded", HOSPITAL, True),
+        ("package.anonymity_reviewed", "EP-1", True),
+        ("package.anonymity_reviewed", "EP-2", False),
+        ("party.recorded", OTHER, False),
+        ("instrument.recorded", f"paper-{OTHER}-standard_contract", False),
+        ("package.downloaded", "EP-1", False),
+    ],
+)
+def test_an_open_provision_says_when_something_it_rests_on_was_recorded_since(
+    platform: Platform, clock: StandingClock, action: str, about: str, outdated: bool
+) -> None:
+    """Whoever reads that a contract is missing must not file one that a review made needless."""
+    put_everything(platform)
+    put_everything(platform, OTHER)
+    row = decided(part(platform, 1, keys(1, 10)))
+    assert not view.is_outdated(platform, row)
+    clock.advance(seconds=1)
+    platform.records.record(Act(OFFICER, action, Object("thing", about)))
+    assert view.is_outdated(platform, row) is outdated
+
+
+def test_a_provision_that_has_left_is_never_outdated(platform: Platform, clock: StandingClock) -> None:
+    put_everything(platform)
+    leaving = part(platform, 1, keys(1, 10))
+    decided(leaving)
+    posted(leaving)
+    clock.advance(seconds=1)
+    platform.records.record(Act(OFFICER, "party.recorded", Object("legal_party", ABROAD)))
+    assert not view.is_outdated(platform, provisions_of(platform, "release-1")[0])
+
+
 def test_a_paper_names_the_provisions_that_rest_on_it(platform: Platform) -> None:
     put_everything(platform)
     row = decided(part(platform, 1, keys(1, 3)))

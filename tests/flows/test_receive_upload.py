@@ -24,6 +24,7 @@ from rwd_platform.flows.receive_upload import (
 from rwd_platform.jobs.queue import enqueue
 from rwd_platform.log.entry import Actor
 from rwd_platform.records.tables import Job, Upload, UploadFile
+from tests.flows.log_reading import whole_log
 from tests.flows.sending import CLERK, CLERK_B, RESEARCHER, TERMS, actions, ndjson, patient, received, sent
 
 
@@ -50,6 +51,13 @@ def test_an_upload_without_one_of_its_terms_is_refused(platform: Platform, term:
     error = refused(platform, replace(TERMS, **{term: value}))  # type: ignore[arg-type]
     assert (error.code, error.exit) == ("upload.term_missing", 3)
     assert term in error.en and term in error.zh
+
+
+def test_an_agreement_is_named_by_its_number_and_by_nobodys(platform: Platform) -> None:
+    """It stands in the log, from which nothing is erased."""
+    error = refused(platform, replace(TERMS, agreement="王小明 110101199003070011"))
+    assert (error.code, error.http) == ("upload.term_identifies", 422)
+    assert "110101" not in error.zh + error.en + whole_log(platform)
 
 
 @pytest.mark.parametrize(("term", "value"), [("platform_role", "owner"), ("fhir_version", "R3")])

@@ -25,6 +25,7 @@ from rwd_platform.flows.transfer import decide_transfer
 from rwd_platform.log.entry import Act, Actor, Object
 from rwd_platform.records.tables import AuditEntry, EvidencePackage, OutputRelease, ReleasedFigures, User
 from studies.protocol import load_protocol
+from tests.flows.log_reading import whole_log
 from tests.flows.releasing import (
     ASSEMBLER,
     CONDITIONS,
@@ -52,8 +53,9 @@ def entries(platform: Platform, action: str) -> list[dict[str, Any]]:
 def sent(
     platform: Platform, package: str, kind: str = "sponsor", circle: str = "Sponsor Ltd"
 ) -> OutputRelease:
-    """Asked for, approved by both officers, carried out."""
-    asked = request_release(platform, ASSEMBLER, package, kind, circle, SPONSOR)
+    """Asked for, approved by both officers, carried out. What becomes public goes abroad as well."""
+    stated = {**SPONSOR, "foreign_judicial_request": "no"}
+    asked = request_release(platform, ASSEMBLER, package, kind, circle, stated)
     for officer in (OFFICER, OFFICER_2):
         vote(platform, officer, asked.id, word="approve", reason=WHY)
     return release(platform, ASSEMBLER, asked.id)
@@ -522,6 +524,14 @@ def test_a_transfer_may_call_a_package_anonymised_only_where_a_review_or_a_relea
     reviewer = Actor("second", "researcher", "org-operator")
     assert review_anonymity(platform, reviewer, "EP-2", "无小单元")
     assert ask("EP-2") == "ALLOW"
+
+
+def test_a_statement_that_identifies_somebody_is_no_review(platform: Platform):
+    put_package(platform, {"all": people(1, 200)})
+    with pytest.raises(PlatformError) as refused:
+        review_anonymity(platform, OFFICER, "EP-1", "已核对王小明 110101199003070011 的记录")
+    assert refused.value.http == 422 and not is_reviewed_as_anonymous(platform, "EP-1")
+    assert "110101" not in whole_log(platform)
 
 
 @pytest.mark.parametrize("content", [b"", b"not a zip", None])

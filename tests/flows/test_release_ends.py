@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 from sqlmodel import select
@@ -17,6 +18,7 @@ from rwd_platform.flows.release_links import make_link
 from rwd_platform.flows.release_votes import vote
 from rwd_platform.log.entry import Actor
 from rwd_platform.records.tables import AuditEntry, EvidencePackage, PersonPosting, ReleaseLink
+from tests.conftest import StandingClock
 from tests.flows.releasing import ASSEMBLER, OFFICER, OFFICER_2, REGULATOR, people, put_package
 
 WHY = "已核对输出检查的结论与用途，同意。"
@@ -106,17 +108,41 @@ def test_a_deletion_is_confirmed_once_after_the_recall(platform: Platform) -> No
 
 @pytest.mark.parametrize(
     ("letter", "day"),
-    [("", "2026-11-02"), ("XY" * 32, "2026-11-02"), (LETTER, "2026-11-03"), (LETTER, "yesterday")],
+    [
+        ("", "2026-11-02"),
+        ("XY" * 32, "2026-11-02"),
+        (LETTER, ""),
+        (LETTER, "yesterday"),
+        (LETTER, "2026-02-30"),
+    ],
 )
-def test_a_confirmation_needs_a_letter_and_a_day_that_has_come(
-    platform: Platform, letter: str, day: str
-) -> None:
+def test_a_confirmation_needs_a_letter_and_a_day(platform: Platform, letter: str, day: str) -> None:
     id = released(platform)
     recall_release(platform, OFFICER, id, WHY_BACK)
     (provision,) = provisions_of(platform, id)
     assert codes(lambda: confirm_deletion(platform, OFFICER, provision.id, letter, day)) == (
         "provision.confirmation_malformed"
     )
+
+
+@pytest.mark.parametrize("day", ["1990-01-01", "2026-11-02", "2026-11-06"])
+def test_nobody_confirms_before_the_recall_or_ahead_of_today(
+    platform: Platform, clock: StandingClock, day: str
+) -> None:
+    """Recalled on the 3rd in Shanghai (still the 2nd in UTC), asked on the 5th: the letter is of the 3rd to the 5th."""
+    id = released(platform)
+    clock.now = datetime(2026, 11, 2, 17, 0, tzinfo=UTC)
+    recall_release(platform, OFFICER, id, WHY_BACK)
+    clock.advance(days=2)
+    (provision,) = provisions_of(platform, id)
+    with pytest.raises(PlatformError) as caught:
+        confirm_deletion(platform, OFFICER, provision.id, LETTER, day)
+    error = caught.value
+    assert (error.code, error.http) == ("provision.confirmed_on_unfit", 422)
+    for words in (error.zh, error.en):
+        assert all(one in words for one in (day, "2026-11-03", "2026-11-05"))
+    assert provisions_of(platform, id)[0].state == "recalled"
+    assert confirm_deletion(platform, OFFICER, provision.id, LETTER, "2026-11-03").state == "deleted"
 
 
 @pytest.mark.parametrize("actor", [ASSEMBLER, REGULATOR, Actor("x", "operator", "org-operator")])

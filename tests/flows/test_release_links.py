@@ -59,10 +59,10 @@ def test_looking_downloads_nothing(platform: Platform) -> None:
     """A mail program that opens every link must not use one up."""
     made = link(platform, downloads=1)
     for _ in range(3):
-        found, package = look_at_link(platform, made.token)
+        found, package = look_at_link(platform, made.token, ADDRESS)
         assert (found.downloads, package.id) == (0, "EP-1")
     download_by_link(platform, made.token, ADDRESS)
-    assert codes(lambda: look_at_link(platform, made.token)) == "release.link_invalid"
+    assert codes(lambda: look_at_link(platform, made.token, ADDRESS)) == "release.link_invalid"
 
 
 def refuse_all_alike(platform: Platform, token: str) -> None:
@@ -76,7 +76,7 @@ def refuse_all_alike(platform: Platform, token: str) -> None:
 def test_it_runs_out_on_the_second(platform: Platform, clock: StandingClock) -> None:
     made = link(platform, days=1)
     clock.advance(days=1, seconds=-1)
-    look_at_link(platform, made.token)
+    look_at_link(platform, made.token, ADDRESS)
     clock.advance(seconds=1)
     refuse_all_alike(platform, made.token)
     (entry,) = entries(platform, "release.link_refused")

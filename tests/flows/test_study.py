@@ -29,6 +29,7 @@ from rwd_platform.log.entry import Actor
 from rwd_platform.records.tables import DataLockRecord, Study
 from rwd_platform.store.lock import open_lock
 from tests.conftest import StandingClock
+from tests.flows.log_reading import whole_log
 from tests.flows.passing_quality import pass_quality
 from tests.flows.sending import (
     CLERK,
@@ -116,6 +117,14 @@ def test_a_frozen_protocol_is_not_frozen_twice(platform: Platform) -> None:
         == "lifecycle.not_allowed"
     )
     assert study.frozen_by == RESEARCHER.id and study.frozen_at
+
+
+def test_a_reason_that_identifies_somebody_freezes_nothing(platform: Platform) -> None:
+    study = register_study(platform, RESEARCHER, PROTOCOL)
+    named = "经患者王小明 110101199003070011 同意"
+    error = refusal(lambda: freeze_protocol(platform, RESEARCHER, study.id, named))
+    assert (error.code, error.http) == ("people.reason_identifies", 422)
+    assert platform.records.get(Study, study.id).state == "registered" and "110101" not in whole_log(platform)
 
 
 def test_a_plan_that_could_never_be_unsealed_is_not_frozen(platform: Platform) -> None:

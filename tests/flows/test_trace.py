@@ -11,6 +11,7 @@ import pytest
 from rwd_platform.core.errors import PlatformError
 from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.receipts import files_of
+from rwd_platform.flows.release_votes import release_act
 from rwd_platform.flows.trace import NUMBERS, numbers_of, trace_number
 from rwd_platform.log.entry import Act, Object
 from rwd_platform.records.tables import (
@@ -68,8 +69,9 @@ def _put(platform: Platform, results: dict[str, object], lineage: pd.DataFrame) 
         circle=REGULATOR.organisation, content_sha256=made.sha256, conditions={}, verdict={"outcome": "pass"},
         state="released", requested_by="", requested_at="", **OWN,
     )  # fmt: skip
-    for row in (quality, study, lock, run, made, released):
+    for row in (quality, study, lock, run, made):
         platform.records.write(row, audit=Act(RESEARCHER, "test.prepared", Object("row", str(row.id))))
+    platform.records.write(released, audit=release_act(RESEARCHER, "release.released", released))
 
 
 def test_a_number_leads_to_the_lines_behind_it_and_to_no_others(platform: Platform, package: str) -> None:

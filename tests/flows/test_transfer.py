@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlmodel import select
 
+from rwd_platform.access.permissions import visible_rows
 from rwd_platform.compliance.inbound import inbound
 from rwd_platform.compliance.rulepack import load_pack
 from rwd_platform.core.canonical import sha256_of
@@ -19,6 +20,9 @@ from rwd_platform.flows.transfer import decide_import, decide_transfer
 from rwd_platform.log.entry import Actor
 from rwd_platform.records.tables import AuditCheckpoint, AuditEntry, TransferRecord
 from tests.flows.sending import CLERK, REGULATOR, RESEARCHER
+
+OPERATOR = Actor("operator-1", "operator", "org-operator")
+OFFICER = Actor("privacy-1", "privacy", "org-privacy")
 
 TITLE = Bilingual("向境外提供", "To abroad")
 
@@ -54,11 +58,22 @@ def test_facts_outside_the_vocabulary_leave_no_record(platform: Platform, more: 
     assert not platform.records.all(select(TransferRecord))
 
 
-@pytest.mark.parametrize("actor", [CLERK, REGULATOR], ids=lambda actor: actor.role)
+@pytest.mark.parametrize("actor", [OPERATOR, REGULATOR], ids=lambda actor: actor.role)
 def test_who_only_reads_may_not_ask(platform: Platform, actor: Actor) -> None:
     with pytest.raises(PlatformError) as raised:
         ask(platform, actor)
     assert raised.value.code == "access.not_allowed"
+
+
+@pytest.mark.parametrize("actor", [CLERK, OFFICER], ids=lambda actor: actor.role)
+def test_a_hospital_and_a_privacy_officer_ask_before_anything_is_prepared(
+    platform: Platform, actor: Actor
+) -> None:
+    """What they asked is their organisation's; a privacy officer sees everybody's, a hospital its own alone."""
+    mine, foreign = ask(platform, actor), ask(platform)
+    assert mine.organisation_id == actor.organisation != foreign.organisation_id
+    seen = visible_rows(platform.records, actor, "transfer.read", [mine, foreign])
+    assert seen == ([mine, foreign] if actor.role == "privacy" else [mine])
 
 
 def test_a_package_that_is_not_there_cannot_be_asked_about(platform: Platform) -> None:
@@ -122,7 +137,7 @@ def test_an_import_outside_the_vocabulary_leaves_no_record(platform: Platform, m
     assert not [one for one in platform.records.all(select(AuditEntry)) if one.action.startswith("transfer.")]
 
 
-@pytest.mark.parametrize("actor", [CLERK, REGULATOR], ids=lambda actor: actor.role)
+@pytest.mark.parametrize("actor", [OPERATOR, REGULATOR], ids=lambda actor: actor.role)
 def test_who_only_reads_may_not_ask_about_an_import(platform: Platform, actor: Actor) -> None:
     with pytest.raises(PlatformError) as raised:
         ask_in(platform, actor)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -161,6 +162,30 @@ def test_a_release_within_the_country_has_not(platform: Platform) -> None:
 
 def test_a_release_that_nobody_decided_about_has_not(platform: Platform) -> None:
     assert not has_left_abroad(platform, "release-none")
+
+
+@pytest.mark.parametrize(
+    ("recipient", "change"),
+    [
+        ("circle-home", "UPDATE person_posting SET crosses_border = 1"),
+        ("circle-home", "UPDATE provision SET facts = replace(facts, 'false', 'true')"),
+        ("circle-abroad", "UPDATE provision SET state = 'reserved'"),
+        ("circle-abroad", "UPDATE person_posting SET posted_at = ''"),
+        ("circle-abroad", "DELETE FROM person_posting"),
+    ],
+)
+def test_what_posting_provision_and_facts_do_not_all_say_has_not_left(
+    platform: Platform, recipient: str, change: str
+) -> None:
+    """Edited behind the log, in one place."""
+    put_everything(platform)
+    put(platform, party("circle-home"))
+    posted(part(platform, 1, keys(1, 5), recipient=recipient))
+    assert has_left_abroad(platform, "release-1") is (recipient == "circle-abroad")
+    with sqlite3.connect(str(platform.records.engine.url.database)) as connection:
+        assert connection.execute(change).rowcount == 1
+    connection.close()
+    assert not has_left_abroad(platform, "release-1")
 
 
 def test_a_release_whose_provisions_were_cancelled_has_not(platform: Platform) -> None:

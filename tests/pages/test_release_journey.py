@@ -84,6 +84,7 @@ def test_from_the_upload_to_the_download_abroad(browser: Any, site: Site, tmp_pa
         "guardian_consent",
         "impact_assessment",
         "notice_consent",
+        "data_use_agreement",
     ):
         officer_records(officer, kind)
 
@@ -194,6 +195,7 @@ def researcher_asks(one: Walk, package: str) -> str:
     page.fill("#purpose", "境外注册审评")
     page.fill("#authorisation", "DEMO-AUTHORISATION-1")
     page.fill("#encryption", "tls-1.3")
+    page.check('[name=foreign_judicial_request][value="no"]')
     page.click('form[action="/releases"] button')
     page.wait_for_url("**/releases/release-*")
     assert "生效的标准合同备案或认证" in page.inner_text("main")

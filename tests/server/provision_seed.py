@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from rwd_platform.flows.platform import Platform
-from rwd_platform.flows.provide import Leaving, post_provisions, provisions_of
-from rwd_platform.log.entry import Act, Object
+from rwd_platform.flows.provide import Leaving, logged, post_provisions, provisions_of
+from rwd_platform.flows.release_votes import release_act
+from rwd_platform.log.entry import Act
 from rwd_platform.records.tables import Provision, ReleaseCircle
 from tests.flows.papers import paper, party
 from tests.flows.providing import RESEARCHER, decided, keys, part, put, put_everything
@@ -40,9 +41,15 @@ def asked(platform: Platform, number: int, persons: Iterable[bytes], **differs: 
 
 
 def posted(leaving: Leaving) -> Provision:
-    act = Act(RESEARCHER, "release.released", Object("release", leaving.asked.id))
+    """With the entry of a release: without it no door believes the row."""
+    rows: list[Provision] = []
+
+    def act() -> Act:
+        said = logged(session, rows)
+        return release_act(RESEARCHER, "release.released", leaving.asked, provisions=said)
+
     with leaving.platform.records.transaction(audit=act) as session:
-        post_provisions(session, leaving)
+        rows += post_provisions(session, leaving)
     (row,) = provisions_of(leaving.platform, leaving.asked.id)
     return row
 

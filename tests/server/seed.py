@@ -17,6 +17,7 @@ from rwd_platform.core.clock import as_text
 from rwd_platform.core.text import Bilingual
 from rwd_platform.flows.erase_duties import read_answers
 from rwd_platform.flows.platform import Platform
+from rwd_platform.flows.release_votes import release_act
 from rwd_platform.flows.transfer import decide_transfer
 from rwd_platform.flows.withdraw import retention
 from rwd_platform.log.entry import Act, Actor, Object
@@ -394,12 +395,13 @@ def seed_release(platform: Platform, *, organisation: str = "org-operator") -> s
         "smallest_change": [],
         "minimal": True,
     }
-    _write(platform, OutputRelease(
+    released = OutputRelease(
         id="release-done", organisation_id=organisation, project_id="demo", package_id=PACKAGE, product="urn:dev|LC-1",
         recipient_kind="competent_authority", circle="org-authority", content_sha256=package.sha256,
         conditions=conditions, verdict=verdict, state="released", requested_by="user-researcher", requested_at=at,
         decided_at=at,
-    ))  # fmt: skip
+    )  # fmt: skip
+    platform.records.write(released, audit=release_act(SEED, "release.released", released))
     return "release-done"
 
 

@@ -207,23 +207,45 @@ def test_the_studys_own_team_has_nothing_without_a_release_from_abroad(
     assert (answer.status_code, answer.json()["code"]) == (403, "release.needed")
 
 
+def test_a_package_that_was_not_released_there_is_not_even_listed_abroad(
+    platform: Platform, come_from: From
+) -> None:
+    """Its study, size and files are nobody's business there; it looks like one that does not exist."""
+    package = put_release(platform, "org-authority", "CN")
+    for login in ("regulator", "researcher"):
+        away = come_from(login, ABROAD)
+        assert come_from(login, HOME).get("/api/v1/packages").json() != []
+        assert away.get("/api/v1/packages").json() == [] and package not in away.get("/packages").text
+        for prefix in ("/packages/", "/api/v1/packages/"):
+            hidden, absent = away.get(prefix + package), away.get(prefix + "EP-none-1")
+            assert (hidden.status_code, absent.status_code) == (404, 404)
+            assert hidden.text.replace(package, "") == absent.text.replace("EP-none-1", "")
+
+
 def test_the_page_of_a_package_shows_its_numbers_only_where_they_may_be(
     platform: Platform, come_from: From
 ) -> None:
     """A number on a page has left as much as one in a file has."""
-    package = put_release(platform, "org-authority", "CN")
-    for login in ("regulator", "researcher"):
-        home, away = (come_from(login, one).get(f"/packages/{package}") for one in (HOME, ABROAD))
-        assert (home.status_code, away.status_code) == (200, 200)
-        assert "2,990" in home.text and "2,990" not in away.text
-        numbers = come_from(login, ABROAD).get(f"/api/v1/packages/{package}/numbers")
-        assert numbers.status_code == 403 and "2,990" not in numbers.text
+    package = put_release(platform, "org-authority", "US")
+    for login, shown in (("regulator", True), ("researcher", False)):
+        answers = [
+            come_from(login, ABROAD).get(path)
+            for path in (f"/packages/{package}", f"/api/v1/packages/{package}/numbers")
+        ]
+        assert [one.status_code == 200 for one in answers] == [shown, shown]
+        assert ["2,990" in one.text for one in answers] == [shown, shown]
 
 
 def test_a_link_made_for_somebody_in_the_country_downloads_nothing_abroad(platform: Platform) -> None:
     put_release(platform, "org-authority", "CN")
     made = make_link(
         platform, Actor("user-researcher", "researcher", "org-operator"), "release-1", "处长", 7, 3
+    )
+    with TestClient(create_app(platform), client=(ABROAD, 1)) as other:
+        looked = other.get(f"/r/{made.token}")
+    assert (
+        looked.status_code == 403
+        and platform.records.get(EvidencePackage, seed.PACKAGE).sha256 not in looked.text
     )
     with pytest.raises(PlatformError) as refused:
         download_by_link(platform, made.token, ABROAD)

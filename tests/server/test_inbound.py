@@ -180,7 +180,7 @@ def test_the_log_says_that_data_were_to_come_in(platform: Platform, as_user: Log
     assert "按规则判定了一次境外数据入境" in page
 
 
-@pytest.mark.parametrize("login", ["regulator", "privacy", "hospital-a", "operator"])
+@pytest.mark.parametrize("login", ["regulator", "operator", "auditor"])
 def test_who_may_not_ask_may_not_ask_about_imports_either(
     platform: Platform, as_user: LogIn, login: str
 ) -> None:

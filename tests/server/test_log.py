@@ -497,7 +497,10 @@ def test_an_auditors_home_says_whether_the_log_can_be_relied_on(
     client = as_user("auditor")
     page = client.get("/").text
     size = len(entries(signed))
-    assert f"{size} 条日志尚无签署的审查" in page and 'href="/log/reviews/new"' in page
+    assert (
+        f"{size} 条日志不在任何已签署的审查中，最早一条在 2026-11-02" in page
+        and 'href="/log/reviews/new"' in page
+    )
     assert "签名成立" in page and "距今 0 分钟" in page and "还没有登记" in page
     note(signed)
     clock.advance(minutes=90)

@@ -22,7 +22,7 @@ from tests.conftest import StandingClock
 from tests.server.conftest import LogIn
 
 AUDITOR = Actor("user-auditor", "auditor", "org-operator")
-FROM_START = {"span": "since_last"}
+FROM_START = {"span": "waiting"}
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_a_review_goes_from_the_form_to_the_signature(acted: Platform, as_user: 
     client = as_user("auditor")
     everything = len(acted.records.log_entries(limit=1000))
     assert "还没有审查过" in client.get("/log/reviews").text
-    assert f"自日志开始至今：{everything} 条" in client.get("/log/reviews/new").text
+    assert f"至今：{everything} 条待审查" in client.get("/log/reviews/new").text
     review = opened(acted, as_user)
     assert review.entries == everything and review.first_sequence == 0
     page = client.get(f"/log/reviews/{review.id}").text
@@ -269,3 +269,26 @@ def test_what_the_api_cannot_take_is_refused(
     answer = as_user("auditor").post("/api/v1/log/reviews", json=asked)
     assert answer.status_code in (400, 422), answer.text
     assert acted.records.all(select(LogReview)) == []
+
+
+def test_what_nobody_reviewed_is_told_after_a_later_period_was_signed(
+    acted: Platform, as_user: LogIn, clock: StandingClock
+) -> None:
+    """A review of today leaves the days before: the home, the list and the next form name the earliest of them."""
+    began = acted.records.log_entries(limit=1)[0].at
+    clock.advance(days=3)
+    today = opened(acted, as_user, span="days", since="2026-11-05", until="2026-11-05")
+    assert (
+        as_user("auditor").post(f"/log/reviews/{today.id}/sign", data={"confirmed": "yes"}).status_code == 303
+    )
+    left = len(acted.records.log_entries(limit=1000)) - today.entries
+    told = {
+        "zh": f"{left} 条日志不在任何已签署的审查中，最早一条在 2026-11-02",
+        "en": f"{left} entries are in no signed review, the earliest of 2026-11-02",
+    }
+    for language, words in told.items():
+        client = as_user("auditor", language=language)
+        home, reviews = client.get("/").text, client.get("/log/reviews").text
+        assert words in home and words in reviews and "已签署到" not in home and "signed until" not in home
+    rest = opened(acted, as_user)
+    assert (rest.since, rest.first_sequence) == (began, 0)

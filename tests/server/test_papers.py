@@ -43,6 +43,9 @@ def stored(platform: Platform) -> list[InstrumentRecord]:
 def test_each_kinds_form_asks_for_its_own_dimensions_and_no_other(as_user: LogIn, kind: str) -> None:
     page = as_user("privacy").get(f"/papers/new?kind={kind}").text
     described = kinds()[kind]
+    assert ('name="more_scenarios"' in page) is ("scenarios" in described.scope)
+    assert 'name="scope-scenarios"' not in page  # nobody adopted a list: there is none to choose from
+    assert ("SHA-256（可留空）" in page) is not described.needs_evidence
     for dimension in ("purposes", "fields", "recipients", "projects", "sites"):
         assert (f'name="scope-{dimension}"' in page) is (dimension in described.scope), dimension
     assert ('name="persons"' in page) is ("persons" in described.scope)
@@ -56,6 +59,40 @@ def test_without_a_kind_the_kinds_are_offered(as_user: LogIn) -> None:
         page = as_user("privacy").get(path)
         assert page.status_code == 200 and "<script>" not in page.text.split("<main", 1)[1]
         assert all(f"/papers/new?kind={id}" in page.text for id in kinds())
+
+
+def test_a_hospital_is_not_offered_what_only_an_officer_records(platform: Platform, as_user: LogIn) -> None:
+    hospital, officer = as_user("hospital-a"), as_user("privacy")
+    closed = [id for id, kind in kinds().items() if kind.officers_only]
+    assert closed == ["legal_basis", "zone_opinion"]
+    for id in closed:
+        assert f"/papers/new?kind={id}" not in hospital.get("/papers/new").text
+    scope = {"purposes": ["*"], "fields": ["*"], "projects": ["*"], "scenarios": ["medicine-1"]}
+    body = {
+        "exporter": A, "kind": "zone_opinion", "number": "x", "effective_from": "2026-11-01", "answer": "outside",
+        "scope": scope, "evidence_sha256": "ab" * 32,
+    }  # fmt: skip
+    refused = hospital.post("/api/v1/papers", json=body)
+    assert (refused.status_code, refused.json()["code"]) == (403, "instrument.officers_only")
+    form = {
+        "kind": "zone_opinion", "exporter": A, "number": "法意-1", "effective_from": "2026-11-01", "answer": "outside",
+        "scope-purposes": ["*"], "scope-fields": ["*"], "scope-projects": ["*"], "more_scenarios": "medicine-1，seeds ",
+        "evidence_sha256": "AB" * 32,
+    }  # fmt: skip
+    again = hospital.post("/papers", data=form)
+    assert (
+        again.status_code == 403
+        and "instrument.officers_only" in again.text
+        and "medicine-1，seeds" in again.text
+    )
+    assert stored(platform) == []
+    made = officer.post("/papers", data=form)
+    (row,) = stored(platform)
+    assert made.status_code == 303 and row.scope["scenarios"] == ["medicine-1", "seeds"]
+    assert "medicine-1、seeds" in officer.get(f"/papers/{row.id}").text
+    assert 'value="seeds" checked' in officer.get(f"/papers/new?replaces={row.id}").text
+    assert officer.post("/api/v1/papers", json={**body, "evidence_sha256": ""}).status_code == 422
+    assert officer.post("/api/v1/papers", json=body).status_code == 201
 
 
 def test_the_choices_come_out_of_the_records(platform: Platform, as_user: LogIn) -> None:
@@ -219,6 +256,8 @@ def test_a_paper_is_revoked_with_a_reason_and_offers_nothing_more(platform: Plat
     put(platform, paper("impact_assessment", A, id="paper-1"))
     officer = as_user("privacy")
     assert officer.post("/papers/paper-1/revoke", data={"reason": " "}).status_code == 422
+    named = officer.post("/papers/paper-1/revoke", data={"reason": "患者 110101199003070011 要求撤回"})
+    assert named.status_code == 422 and "people.reason_identifies" in named.text
     assert officer.post("/papers/paper-1/revoke", data={"reason": "评估范围已改变"}).status_code == 303
     page = officer.get("/papers/paper-1").text
     assert "2026-11-02 起不再有效" in page and "可以做什么" not in page

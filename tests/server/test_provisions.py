@@ -245,6 +245,28 @@ def test_what_is_not_known_is_said_and_where_to_record_it(platform: Platform, as
     assert f"/parties/{UNCHECKED}" not in as_user("regulator").get(f"/provisions/{ids['unknown']}").text
 
 
+def test_an_opinion_that_leans_on_no_adopted_list_and_an_agreement_that_is_not_there_are_said(
+    platform: Platform, as_user: LogIn
+) -> None:
+    """Where to record the agreement is said too; the parties were checked, so nobody is sent there."""
+    put_circles(platform)
+    put_everything(platform, A, but=["data_use_agreement"])
+    put(platform, paper("zone_opinion", A))
+    held = decided(asked(platform, 1, keys(1, 20))).id
+    page = main_of(as_user("privacy").get(f"/provisions/{held}").text)
+    for wanted in (
+        "数据使用协议未在案，或不覆盖本次用途、数据类别、项目或接收方",
+        "/papers/new?kind=data_use_agreement",
+        "未涵盖：负面清单场景（清单须已采纳）",
+    ):
+        assert wanted in page, wanted
+    assert "/parties/" not in page[page.index("尚不清楚") : page.index("决策支持")]
+    put(platform, paper("data_use_agreement", A))
+    allowed = decided(asked(platform, 2, keys(1, 20))).id
+    page = main_of(as_user("privacy", language="en").get(f"/provisions/{allowed}").text)
+    assert "The hospital agreed to this use of its data" in page and "No. data_use_agreement" in page
+
+
 def test_facts_are_words_and_no_number_stands_for_a_person(platform: Platform, as_user: LogIn) -> None:
     ids = seed_provisions(platform)
     page = visible_text(main_of(as_user("privacy").get(f"/provisions/{ids['reserved']}").text))

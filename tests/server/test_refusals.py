@@ -48,3 +48,34 @@ def test_a_visitor_who_is_not_logged_in_leaves_none(platform: Platform, client: 
     seed.seed_study(platform, state="registered")
     assert client.get(f"/api/v1/studies/{seed.STUDY}").status_code == 401
     assert refusals(platform) == []
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "469023197207209988",
+        "11010119900307001X",
+        "110101900307001",
+        "13912345678",
+        "upload-13912345678",
+        "张三",
+        "x" * 81,
+    ],
+)
+def test_what_may_be_a_persons_number_is_not_repeated_in_the_log(
+    platform: Platform, as_user: LogIn, typed: str
+) -> None:
+    """An entry cannot be erased; that somebody asked for something that is not there is enough."""
+    assert as_user("researcher").get(f"/studies/{typed}").status_code == 404
+    (entry,) = refusals(platform)
+    assert entry["object"]["id"] == "?"
+    assert typed not in json.dumps(entry, ensure_ascii=False)
+
+
+@pytest.mark.parametrize(
+    "typed", ["upload-01a20719-1772-7e85-8443-139123456789", "EP-20261102-1", "1" * 64, "hospital-a"]
+)
+def test_ids_as_ours_are_kept_whole(platform: Platform, as_user: LogIn, typed: str) -> None:
+    as_user("researcher").get(f"/studies/{typed}")
+    (entry,) = refusals(platform)
+    assert entry["object"]["id"] == typed

@@ -87,7 +87,7 @@ def test_a_release_abroad_is_held_until_the_missing_paper_is_on_file(
     put_package(platform, GROUP)
     put(platform, party("circle-sponsor", country="US", foreign_controlled="yes"))
     put(platform, paper("ciio_check", answer="no"))
-    place = ask(as_user)
+    place = ask(as_user, foreign_judicial_request="no")
     page = as_user("researcher", language="en").get(place).text
     assert (
         "200" not in visible_text(page).split("May it be provided")[1].split("What reviewers said")[0]
@@ -190,6 +190,10 @@ def test_what_was_recalled_is_gone_from_every_door_and_its_deletion_is_recorded(
     door = f"{place}/provisions/{provision}/deletion"
     wrong = officer.post(door, data={"letter_sha256": "nothing", "confirmed_on": "2026-11-02"})
     assert wrong.status_code == 422 and "provision.confirmation_malformed" in wrong.text
+    early = officer.post(door, data={"letter_sha256": "ab" * 32, "confirmed_on": "1990-01-01"})
+    assert early.status_code == 422 and "provision.confirmed_on_unfit" in early.text
+    over_api = officer.post(f"/api/v1{door}", json={"letter_sha256": "ab" * 32, "confirmed_on": "1990-01-01"})
+    assert (over_api.status_code, over_api.json()["code"]) == (422, "provision.confirmed_on_unfit")
     letter = {"letter_sha256": "AB" * 32, "confirmed_on": "2026-11-02"}
     assert officer.post(f"/releases/another/provisions/{provision}/deletion", data=letter).status_code == 404
     assert officer.post(door, data=letter).status_code == 303

@@ -11,6 +11,8 @@ from rwd_platform.flows.platform import Platform
 from rwd_platform.log.entry import Act, Object
 from rwd_platform.records.tables import OutputRelease
 from rwd_platform.server.releases import place_label
+from tests.flows.papers import party
+from tests.flows.providing import put
 from tests.flows.releasing import ASSEMBLER, CIRCLES, CONDITIONS, people, put_package, results_of
 from tests.server import seed
 from tests.server.conftest import LogIn
@@ -165,6 +167,59 @@ def test_the_api_walks_the_same_way(platform: Platform, as_user: LogIn):
     listed = as_user("regulator").get("/api/v1/releases").json()
     assert [one["id"] for one in listed] == [made["id"]]
     assert as_user("researcher").get("/api/v1/releases/release-x").status_code == 404
+
+
+def test_the_form_asks_whether_a_foreign_judicial_body_wants_it(platform: Platform, as_user: LogIn):
+    """Neither answer is chosen beforehand. What was answered is on the release's page and in the log."""
+    put_package(platform, GROUP)
+    client = as_user("researcher")
+    form = client.get("/releases/new?package=EP-1").text
+    for answer in ("yes", "no"):
+        assert f'name="foreign_judicial_request" value="{answer}"><label' in form
+    wrong = client.post("/releases", data={**FORM, "foreign_judicial_request": "perhaps"})
+    assert wrong.status_code == 422 and "release.judicial_answer_malformed" in wrong.text
+    again = client.post("/releases", data={**FORM, "purpose": "", "foreign_judicial_request": "yes"})
+    assert again.status_code == 422 and 'value="yes" checked' in again.text
+    assert client.get("/api/v1/releases").json() == []
+    place = ask(as_user, foreign_judicial_request="yes")
+    shown = visible_text(as_user("privacy").get(place).text)
+    assert "是否应外国司法或者执法机构的请求提供 是" in " ".join(shown.split())
+    (made,) = client.get("/api/v1/releases").json()
+    assert made["conditions"]["foreign_judicial_request"] == "yes"
+    entry = as_user("auditor").get("/api/v1/log", params={"action": "release.requested"})
+    assert entry.json()["total"] == 1 and '"foreign_judicial_request"' in entry.text
+
+
+@pytest.mark.parametrize(
+    ("stated", "verdict", "unknown", "rules"),
+    [
+        ({}, "HOLD", ["foreign_judicial_request"], []),
+        ({"foreign_judicial_request": "yes"}, "BLOCK", [], ["P3"]),
+        ({"foreign_judicial_request": "no"}, "HOLD", [], ["U2"]),  # nobody checked the exporter yet
+    ],
+)
+def test_a_release_abroad_through_the_api_answers_for_a_foreign_body(
+    platform: Platform,
+    as_user: LogIn,
+    stated: dict[str, str],
+    verdict: str,
+    unknown: list[str],
+    rules: list[str],
+):
+    put_package(platform, GROUP)
+    put(platform, party("circle-sponsor", country="US", foreign_controlled="yes"))
+    body = {
+        "package_id": "EP-1",
+        "recipient": "sponsor",
+        "circle": "Sponsor Ltd",
+        "purpose": "post-market study",
+    }
+    asked = as_user("researcher").post("/api/v1/releases", json={**body, **stated})
+    assert asked.status_code == 201, asked.text
+    (provision,) = asked.json()["provisions"]
+    assert (provision["verdict"], provision["unknown"], provision["rules"]) == (verdict, unknown, rules)
+    wrong = as_user("researcher").post("/api/v1/releases", json={**body, "foreign_judicial_request": "maybe"})
+    assert (wrong.status_code, wrong.json()["code"]) == (422, "release.judicial_answer_malformed")
 
 
 @pytest.mark.parametrize("login", ["researcher", "regulator", "privacy"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import pytest
 
 from rwd_platform.compliance.decide import decide
@@ -20,13 +22,16 @@ def _filled(persons: int = 0) -> dict[str, str]:
     return {
         key: words[value] if value is None or isinstance(value, bool) else str(value)
         for key, value in flat.items()
+        if not key.endswith("first_key")
     }
 
 
 def test_the_form_asks_every_fact_of_the_rules_once():
     """A fact that the rules need and the form forgets could never be decided on."""
     asked = [question.key for question in QUESTIONS]
-    assert sorted(asked) == sorted(transfer_form.flat(case(0)))
+    wanted = {key for key in transfer_form.flat(case(0)) if not key.endswith("first_key")}
+    already = {"general", "sensitive_as_general", "sensitive"}
+    assert set(asked) == wanted | {f"already_counted.{one}" for one in already}, "no person knows a key"
     assert len(asked) == len(set(asked))
 
 
@@ -61,6 +66,48 @@ def test_every_choice_of_the_form_is_one_that_the_rules_take(question: transfer_
         facts = transfer_form.facts(Answers(values=filled))
         decide(facts, load_pack())
         assert transfer_form.answer_of(question, transfer_form.flat(facts)[question.key]) == words
+
+
+@pytest.mark.parametrize("questions", [QUESTIONS, transfer_form.INBOUND_QUESTIONS], ids=["out", "in"])
+def test_every_question_has_a_hint_in_both_languages(questions: tuple[transfer_form.Question, ...]):
+    for question in questions:
+        assert not question.hint.zh.isascii() and question.hint.zh.endswith("。"), question.key
+        assert question.hint.en.isascii() and question.hint.en.endswith("."), question.key
+
+
+def test_unknown_is_offered_where_the_rules_take_it_and_nowhere_else():
+    """The page's first sentence names the two; a third would make it untrue."""
+    offered = {one.key for one in QUESTIONS if "unknown" in dict(one.choices)}
+    assert offered == {"exporter.ciio", "data.important"}
+
+
+def test_the_same_persons_are_counted_once():
+    """9,999 sensitive persons, all of whom the year has already, need no assessment; as others they would."""
+    counts = {"persons.sensitive.count": "9999", "ledger_this_year.sensitive.count": "9999"}
+    others = transfer_form.facts(Answers(values=_filled() | counts | {"data.anonymised_and_reviewed": "no"}))
+    same = transfer_form.facts(
+        Answers(
+            values=_filled()
+            | counts
+            | {"data.anonymised_and_reviewed": "no", "already_counted.sensitive": "9999"}
+        )
+    )
+    assert decide(others, load_pack()).personal_information_path == "SECURITY_ASSESSMENT"
+    assert decide(same, load_pack()).personal_information_path == "CONTRACT_OR_CERT"
+
+
+@pytest.mark.parametrize(("day", "far"), [("2027-11-03", False), ("2027-11-04", True), ("9999-12-31", True)])
+def test_a_day_more_than_a_year_ahead_is_refused(clock: StandingClock, day: str, far: bool):
+    """2026-11-02 in China is the clock's day: the rules of 2028 are not known yet."""
+    answers = Answers(values={"on": day})
+    with pytest.raises(PlatformError) if far else nullcontext() as error:
+        transfer_form.check_day(answers, clock())
+    assert error is None or error.value.code == "transfer.day_far"
+
+
+@pytest.mark.parametrize("day", ["", "2026-02-30", "tomorrow", "２０２６-11-02"])
+def test_what_is_no_day_is_left_to_the_rules(clock: StandingClock, day: str):
+    transfer_form.check_day(Answers(values={"on": day}), clock())
 
 
 @pytest.mark.parametrize("hostile", ["-1", "1e9", "９", "2000000000000000", "many", "true"])

@@ -2,6 +2,7 @@
 """Checks the platform's log without the platform: Python 3.8 or newer, standard library only, no network.
 
     python verify_log.py LOG --key KEY [--checkpoint FILE ...] [--witness KEY ...] [--origin NAME] [--json]
+    python verify_log.py --proof FILE --entry FILE --key KEY [--witness KEY ...] [--origin NAME] [--json]
 
 LOG is a folder that `rwd audit export` made, or a copy of the platform's SQLite file (with its -wal beside it, if
 there is one; the file is only read). KEY is the log's public key as you got it from the operator: 64 hex digits, or
@@ -11,11 +12,17 @@ a file that holds them. A key that lies beside the log proves nothing.
 checkpoints.jsonl of an earlier export. Without one, a log that was cut and signed again by its own key looks whole.
 --witness: a witness's public key, as above or as `name+id+base64`. What it cosigned counts as kept.
 
+With --proof one entry is checked instead of a whole log: --proof is its C2SP tlog-proof, --entry its exact bytes, both
+as the entry's page gives them. The entry has to stand at its place under the proof's checkpoint, and that has to be
+signed by KEY, and by every --witness. What other entries there are, one proof does not say.
+
 Exit 0: everything holds. Exit 1: something does not; every finding names the entries. Exit 2: wrong use.
 
 核验平台日志（不依赖平台本身）：Python 3.8 及以上，仅用标准库，无需联网。LOG 为 `rwd audit export` 导出的文件夹，
 或平台 SQLite 文件的副本（如有 -wal 文件请一并放在旁边；只读）。KEY 为您从运营方取得的日志公钥；随日志一起拿到的公钥
 不能作为依据。--checkpoint 为您或他人此前保存的检查点；不给出时，无法发现“截断后重新签名”的日志。
+只核验一条时，用 --proof 给出证明文件，用 --entry 给出条目原文（均可在条目页面下载）：核验该条确在证明所附检查点之内的
+相应位置，且检查点由 KEY 签名；给出 --witness 时，还须有每一见证方的有效共同签名。
 """
 
 from __future__ import annotations
@@ -40,6 +47,10 @@ MOST = 100  # findings kept; the first say what happened, the rest repeat it
 BATCH = 1024  # entries in memory at a time
 ENTRIES = "log.jsonl"
 CHECKPOINTS = "checkpoints.jsonl"
+PROOF_HEADER = "c2sp.org/tlog-proof@v1"
+LARGEST_PROOF = 2**20  # bytes; 63 hashes and a note with its signatures are a few thousand
+LONGEST_PATH = 63  # of a tree whose size has 63 bits
+NUMBER = re.compile(r"(0|[1-9][0-9]{0,18})\Z")
 PROFILES = {"sha256": ("sha256",), "sm3": ("sm3",), "dual": ("sha256", "sm3")}
 SUFFIX = {"sha256": "", "sm3": "/sm3"}
 NODE_TABLE = {"sha256": "audit_node", "sm3": "audit_node_sm3"}
@@ -108,6 +119,27 @@ TEXTS = {
         "检查点证明曾有 {size} 条，现在只有 {count} 条：第 {sequence} 条起的尾部被截断，或恢复了旧备份。",
         "A checkpoint shows {size} entries and there are {count}: the tail from entry {sequence} on was cut off, or "
         "an old backup was restored.",
+    ),
+    "proof_text": (
+        "证明文件格式不正确：{where}。",
+        "The proof is malformed: {where}.",
+    ),
+    "proof_entry": (
+        "证明的是第 {sequence} 条，所给条目原文写的不是这一条。",
+        "The proof is of entry {sequence}, and the entry given is another one by its own words.",
+    ),
+    "proof_beyond": (
+        "证明的是第 {sequence} 条，所附检查点只有 {size} 条。",
+        "The proof is of entry {sequence}, and its checkpoint has {size} entries.",
+    ),
+    "proof_root": (
+        "第 {sequence} 条的原文与检查点的根不符：条目、位置或路径被改动过（原文须与下载时逐字节相同）。",
+        "Entry {sequence} does not lead to the checkpoint's root: the entry, its place or its path was changed (the "
+        "entry has to be byte for byte what was downloaded).",
+    ),
+    "proof_unwitnessed": (
+        "检查点上没有见证方 {where} 的共同签名。",
+        "The checkpoint carries no cosignature of the witness {where}.",
     ),
     "unsigned": (
         "日志的 {tree} 哈希树没有任何检查点，内容无从证明。",
@@ -907,10 +939,133 @@ def check_log(path: Path, keys: Keys, notes: Sequence[str] = (), origin: str = "
     return Answer(not findings.count, name, walk.count, signed, witnessed, roots, findings.kept)
 
 
+# --- one entry under a checkpoint (C2SP tlog-proof) -----------------------------------------------------
+
+
+class Proof(NamedTuple):
+    """That an entry is the leaf number `place` under `note`; `path` goes from the leaf's sibling up."""
+
+    place: int
+    path: Tuple[bytes, ...]
+    note: str
+
+
+class OneAnswer(NamedTuple):
+    """`size`: how many entries the checkpoint has. `witnesses`: how many of those asked for cosigned it."""
+
+    ok: bool
+    origin: str
+    sequence: Optional[int]
+    size: int
+    root: str
+    leaf: str
+    witnesses: int
+    findings: List[Finding]
+
+
+def read_proof(content: bytes) -> Proof:
+    """Raises WrongUse for another kind of file, and ValueError, which says where, for a malformed one."""
+    if len(content) > LARGEST_PROOF or content.partition(b"\n")[0] != PROOF_HEADER.encode("ascii"):
+        raise WrongUse("--proof: not a %s" % PROOF_HEADER)
+    head, blank, note = content.decode("utf-8").partition("\n\n")
+    lines = head.split("\n")[1:]
+    number = lines[0][len("index ") :] if lines and lines[0].startswith("index ") else ""
+    if not NUMBER.match(number):
+        raise ValueError("index")
+    path = tuple(read_hash(line) for line in lines[1:])
+    if len(path) > LONGEST_PATH:
+        raise ValueError("path")
+    if not blank or not note:
+        raise ValueError("checkpoint")
+    return Proof(int(number), path, note)
+
+
+def read_hash(line: str) -> bytes:
+    try:
+        found = base64.b64decode(line.encode("ascii"), validate=True)
+    except ValueError:
+        raise ValueError("path") from None
+    if len(found) != 32 or base64.b64encode(found).decode("ascii") != line:
+        raise ValueError("path")
+    return found
+
+
+def root_above(leaf: bytes, index: int, size: int, path: Sequence[bytes]) -> Optional[bytes]:
+    """RFC 9162 2.1.3.2: the root that the path leads to; None where it is no path of that leaf in such a tree."""
+    first, second, hashed = index, size - 1, leaf
+    for sibling in path:
+        if second == 0:
+            return None
+        if first & 1 or first == second:
+            hashed = sha256(b"\x01" + sibling + hashed)
+            while first and not first & 1:
+                first, second = first >> 1, second >> 1
+        else:
+            hashed = sha256(b"\x01" + hashed + sibling)
+        first, second = first >> 1, second >> 1
+    return hashed if second == 0 else None
+
+
+def check_entry(body: bytes, origin: str, findings: Findings) -> Tuple[str, Optional[int]]:
+    """The log's name, which is `origin` if that is given, and the number that the entry says it has."""
+    fields = fields_of(Row(None, body, None))
+    said: Any = None if fields is None else fields.get("seq")
+    sequence = said if isinstance(said, int) and not isinstance(said, bool) else None
+    name = origin or str((fields or {}).get("log") or "")
+    profile = (fields or {}).get("hash", "sha256")
+    known = profile if isinstance(profile, str) and "sha256" in PROFILES.get(profile, ()) else "sha256"
+    check_row(Row(None, body, None), fields, -1 if sequence is None else sequence, name, known, findings)
+    return name, sequence
+
+
+def check_head(note: str, name: str, keys: Keys, findings: Findings) -> Tuple[int, bytes, int]:
+    """Size and root of a checkpoint of this log with SHA-256, and how many of the witnesses cosigned it.
+
+    Raises ValueError when the note is malformed.
+    """
+    origin, size, root = parse_note(note)
+    if not name or origin != name:
+        findings.add("checkpoint_origin", size=size)
+    if not is_signed(note, keys.log):
+        findings.add("checkpoint_signature", size=size)
+    said = [cosigned(note, witness) for witness in keys.witnesses]
+    for witness, holds in zip(keys.witnesses, said):
+        if holds is None:
+            findings.add("proof_unwitnessed", where=witness.hex())
+        elif not holds:
+            findings.add("cosignature", size=size)
+    return size, root, said.count(True)
+
+
+def check_proof(content: bytes, body: bytes, keys: Keys, origin: str = "") -> OneAnswer:
+    """One entry's exact bytes against its proof; raises WrongUse where the proof is another kind of file."""
+    findings = Findings()
+    leaf = sha256(b"\x00" + body)
+    name, said = check_entry(body, origin, findings)
+    sequence, size, root, witnesses, where = said, 0, b"", 0, "UTF-8"
+    try:
+        proof = read_proof(content)
+        sequence, where = proof.place, "checkpoint"
+        size, root, witnesses = check_head(proof.note, name, keys, findings)
+    except ValueError as error:
+        named = str(error) if str(error) in ("index", "path", "checkpoint") else where
+        findings.add("proof_text", sequence, where=named)
+        return OneAnswer(False, name, sequence, size, "", leaf.hex(), 0, findings.kept)
+    if said != proof.place:
+        findings.add("proof_entry", proof.place)
+    if proof.place >= size:
+        findings.add("proof_beyond", proof.place, size=size)
+    elif root_above(leaf, proof.place, size, proof.path) != root:
+        findings.add("proof_root", proof.place)
+    return OneAnswer(
+        not findings.count, name, proof.place, size, root.hex(), leaf.hex(), witnesses, findings.kept
+    )
+
+
 # --- the answer ---------------------------------------------------------------------------------------
 
 
-def as_document(answer: Answer) -> Dict[str, Any]:
+def as_document(answer: Any) -> Dict[str, Any]:
     document = answer._asdict()
     document["findings"] = [finding._asdict() for finding in answer.findings]
     return dict(document)
@@ -927,6 +1082,25 @@ def lines_of(answer: Answer, asked_witness: bool) -> Iterator[str]:
         )
     for tree, root in answer.roots.items():
         yield "根 root (%s) %s" % (tree, root)
+    yield from verdict_of(answer)
+
+
+def lines_of_one(answer: OneAnswer, asked_witness: bool) -> Iterator[str]:
+    """Of one entry. The log's name stands in the entry, so it is shown as JSON: no control character gets out."""
+    number = "-" if answer.sequence is None else "%d" % answer.sequence
+    yield "日志 log %s  第 %s 条 entry %s" % (json.dumps(answer.origin), number, number)
+    yield "叶哈希 leaf hash %s" % answer.leaf
+    yield "检查点 checkpoint: 前 %d 条 the first %d, 根 root %s" % (
+        answer.size,
+        answer.size,
+        answer.root or "-",
+    )
+    if asked_witness:
+        yield "有效的见证方共同签名 cosignatures that hold: %d" % answer.witnesses
+    yield from verdict_of(answer)
+
+
+def verdict_of(answer: Any) -> Iterator[str]:
     for finding in answer.findings:
         yield "✗ %s\n  %s" % (finding.zh, finding.en)
     yield "✓ 核验通过 verified" if answer.ok else "✗ 核验不通过 NOT verified"
@@ -956,9 +1130,13 @@ def read_notes(path: Path) -> List[str]:
     return notes
 
 
-def main(arguments: Optional[List[str]] = None) -> int:
+def read_arguments(arguments: Optional[List[str]]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="核验日志 / verify the log")
-    parser.add_argument("log", type=Path, help="导出的文件夹或 SQLite 文件 / exported folder or SQLite file")
+    parser.add_argument(
+        "log", type=Path, nargs="?", help="导出的文件夹或 SQLite 文件 / exported folder or SQLite file"
+    )
+    parser.add_argument("--proof", type=Path, help="一条的证明文件 / the proof of one entry")
+    parser.add_argument("--entry", type=Path, help="该条的原文 / that entry's exact bytes")
     parser.add_argument(
         "--key", required=True, help="日志公钥 / the log's public key: 64 hex digits or a file"
     )
@@ -969,17 +1147,35 @@ def main(arguments: Optional[List[str]] = None) -> int:
     parser.add_argument("--origin", default="", help="日志名称 / the log's name, if not as its entries say")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args(arguments)
+    one = given.proof is not None and given.entry is not None and given.log is None and not given.checkpoint
+    whole = given.log is not None and given.proof is None and given.entry is None
+    if not one and not whole:
+        parser.error("请给出 LOG，或同时给出 --proof 与 --entry / give LOG, or --proof with --entry")
+    return given
+
+
+def answer_to(given: argparse.Namespace) -> Tuple[Any, Iterator[str]]:
+    """The answer, and its lines for a person."""
+    keys = Keys(read_key(given.key), tuple(read_key(one) for one in given.witness))
+    if given.proof is not None:
+        one = check_proof(given.proof.read_bytes(), given.entry.read_bytes(), keys, given.origin)
+        return one, lines_of_one(one, bool(keys.witnesses))
+    notes = [note for path in given.checkpoint for note in read_notes(path)]
+    whole = check_log(given.log, keys, notes, given.origin)
+    return whole, lines_of(whole, bool(keys.witnesses))
+
+
+def main(arguments: Optional[List[str]] = None) -> int:
+    given = read_arguments(arguments)
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(encoding="utf-8")
     try:
-        keys = Keys(read_key(given.key), tuple(read_key(one) for one in given.witness))
-        notes = [note for path in given.checkpoint for note in read_notes(path)]
-        answer = check_log(given.log, keys, notes, given.origin)
+        answer, lines = answer_to(given)
     except (OSError, ValueError, WrongUse) as error:
         sys.stderr.write("无法核验 / cannot be checked: %s\n" % error)
         return 2
     document = json.dumps(as_document(answer), ensure_ascii=False, indent=1)
-    sys.stdout.write((document if given.json else "\n".join(lines_of(answer, bool(keys.witnesses)))) + "\n")
+    sys.stdout.write((document if given.json else "\n".join(lines)) + "\n")
     return 0 if answer.ok else 1
 
 

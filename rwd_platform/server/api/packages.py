@@ -24,12 +24,12 @@ TracesNumbers = Annotated[Visitor, Depends(Door("trace.read"))]
 
 @router.get("", response_model=list[PackageOut])
 def get_packages(visitor: ReadsPackages, platform: PlatformDep) -> list[PackageOut]:
-    return [PackageOut.of(package) for package in queries.packages(platform.records, visitor)]
+    return [PackageOut.of(package) for package in package_files.open_to(platform, visitor)]
 
 
 @router.get("/{package_id}", response_model=PackageOut)
 def get_package(visitor: ReadsPackages, platform: PlatformDep, package_id: str) -> PackageOut:
-    return PackageOut.of(_package(visitor, platform, package_id))
+    return PackageOut.of(package_files.opened(platform, visitor, package_id))
 
 
 @router.get("/{package_id}/file", response_class=FileResponse)

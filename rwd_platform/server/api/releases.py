@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.provide import provisions_of
+from rwd_platform.flows.provision_facts import JUDICIAL_REQUEST
 from rwd_platform.flows.release import release, request_release
 from rwd_platform.flows.release_circles import NewCircle, register_circle, registered_circles
 from rwd_platform.flows.release_ends import confirm_deletion, recall_release, withdraw_release
@@ -44,6 +45,8 @@ class ReleaseIn(BaseModel):
 
     `circle` is the registered circle that will hold the results; `conditions` what the kind of recipient asks
     for: purpose, authorisation, encryption (a key's fingerprint or a transport, as declared).
+    `foreign_judicial_request`: yes | no, whether it answers a foreign judicial or law-enforcement body; without an
+    answer nothing goes abroad.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -54,12 +57,14 @@ class ReleaseIn(BaseModel):
     purpose: str = Field(default="", max_length=2000)
     authorisation: str = Field(default="", max_length=2000)
     encryption: str = Field(default="", max_length=200)
+    foreign_judicial_request: str = Field(default="", max_length=10)
 
     def conditions(self) -> dict[str, str]:
         given = {
             "purpose": self.purpose,
             "authorisation": self.authorisation,
             "encryption": self.encryption,
+            JUDICIAL_REQUEST: self.foreign_judicial_request,
         }
         return {name: text for name, text in given.items() if text}
 

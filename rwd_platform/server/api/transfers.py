@@ -12,8 +12,9 @@ from rwd_platform.records.tables import TransferRecord
 from rwd_platform.server import queries
 from rwd_platform.server.api.models import REFUSALS, InboundIn, TransferIn, TransferOut
 from rwd_platform.server.deps import Door, PlatformDep, Visitor
+from rwd_platform.server.strict_json import StrictJson
 
-router = APIRouter(prefix="/api/v1/transfers", tags=["transfers"], responses=REFUSALS)
+router = APIRouter(prefix="/api/v1/transfers", tags=["transfers"], responses=REFUSALS, route_class=StrictJson)
 
 ReadsTransfers = Annotated[Visitor, Depends(Door("transfer.read"))]
 DecidesTransfers = Annotated[Visitor, Depends(Door("transfer.decide"))]

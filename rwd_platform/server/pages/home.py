@@ -9,12 +9,11 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from rwd_platform.access.roles import Role
-from rwd_platform.audit.query import LogFilter
 from rwd_platform.core.clock import shanghai_date
 from rwd_platform.core.text import Bilingual
 from rwd_platform.flows import quality_question_list
 from rwd_platform.flows.platform import Platform
-from rwd_platform.flows.release_gate import may_read
+from rwd_platform.flows.transfer import IMPORT, closed_answers
 from rwd_platform.records.tables import Study
 from rwd_platform.server import (
     decisions,
@@ -22,12 +21,14 @@ from rwd_platform.server import (
     log_home,
     log_view,
     log_words,
+    package_files,
     people_view,
     policies,
     queries,
     regulator_view,
     scorecards,
     texts,
+    transfer_view,
     unsealings,
 )
 from rwd_platform.server.deps import LoggedIn, PlatformDep, Visitor
@@ -111,8 +112,7 @@ def get_home(visitor: LoggedIn, request: Request, platform: PlatformDep) -> Resp
 
 def _home_abroad(visitor: Visitor, request: Request, platform: Platform) -> Response:
     """What was released to this person's organisation abroad: nothing else of the platform is open there."""
-    found = queries.packages(platform.records, visitor) if visitor.may("package.read") else []
-    packages = [one for one in found if may_read(platform, visitor.actor, one)]
+    packages = package_files.open_to(platform, visitor) if visitor.may("package.read") else []
     studies = {one.study_id: platform.records.find(Study, one.study_id) for one in packages}
     return render(request, "home_abroad.html", packages=packages, studies=studies)
 
@@ -187,13 +187,20 @@ def _lock_again(study: Study, lock_id: str) -> Todo:
 
 
 def _to_decide(platform: Platform, visitor: Visitor) -> list[Todo]:
-    """Transfers that are held, for whoever decides about transfers."""
-    if not visitor.may("transfer.read"):
+    """Answers on hold to what this person asked, until they have seen what is missing."""
+    if not visitor.may("transfer.decide"):
         return []
+    asked = queries.transfers(platform.records, visitor, direction="")
+    held = [one for one in asked if transfer_view.waits_for(visitor, one)]
+    closed = closed_answers(platform, [one.id for one in held])
     todos = []
-    for one in queries.transfers(platform.records, visitor):
-        if one.verdict == "HOLD":
-            text = Bilingual(f"出境申请暂缓：{one.title_zh}", f"Transfer on hold: {one.title_en}")
+    for one in held:
+        if one.id not in closed:
+            text = (
+                Bilingual(f"入境判定暂缓：{one.title_zh}", f"Import on hold: {one.title_en}")
+                if one.direction == IMPORT
+                else Bilingual(f"出境判定暂缓：{one.title_zh}", f"Transfer on hold: {one.title_en}")
+            )
             todos.append(
                 Todo("held", text, f"/transfers/{one.id}", Bilingual("查看缺什么", "See what is missing"))
             )
@@ -220,8 +227,7 @@ def _refused(platform: Platform, visitor: Visitor) -> list[log_view.Shown] | Non
     """What was refused lately: the audit administrator's first look. None for everybody else."""
     if visitor.user.role != Role.AUDITOR:
         return None
-    asked = LogFilter(outcome="refused", page_size=_RECENT)
-    return list(log_view.log_page(platform.records, visitor, asked).lines)
+    return log_view.refused_lately(platform.records, visitor, _RECENT)
 
 
 def _to_vote(platform: Platform, visitor: Visitor) -> list[Todo]:

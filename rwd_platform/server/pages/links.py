@@ -13,7 +13,7 @@ from starlette.responses import FileResponse, Response
 
 from rwd_platform.flows.release_links import download_by_link, look_at_link
 from rwd_platform.records.tables import Study
-from rwd_platform.server.deps import Anybody, PlatformDep
+from rwd_platform.server.deps import Anybody, PlatformDep, address_of
 from rwd_platform.server.templating import render
 
 router = APIRouter()
@@ -23,13 +23,12 @@ Token = Annotated[str, Path(max_length=200)]
 
 @router.get("/r/{token}")
 def get_link(_: Anybody, request: Request, platform: PlatformDep, token: Token) -> Response:
-    link, package = look_at_link(platform, token)
+    link, package = look_at_link(platform, token, address_of(request))
     study = platform.records.find(Study, package.study_id)
     return render(request, "link.html", link=link, package=package, study=study, token=token)
 
 
 @router.post("/r/{token}", response_class=FileResponse)
 def post_link(_: Anybody, request: Request, platform: PlatformDep, token: Token) -> FileResponse:
-    from_where = request.client.host if request.client else ""
-    path, package = download_by_link(platform, token, from_where)
+    path, package = download_by_link(platform, token, address_of(request))
     return FileResponse(path, media_type="application/zip", filename=package.file_name)

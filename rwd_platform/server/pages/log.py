@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
+from rwd_platform.audit.export import VERIFIER
 from rwd_platform.audit.heads import one_head, read_heads, with_witnesses
 from rwd_platform.audit.proof_file import SUFFIX, tlog_proof
 from rwd_platform.core.errors import PlatformError
@@ -140,6 +141,13 @@ def get_verification_card(
     if job.state in ("done", "failed"):
         response.headers["hx-refresh"] = "true"
     return response
+
+
+@router.get("/log/verify_log.py")
+def get_verifier(visitor: ReadsLog) -> Response:
+    """The offline verifier, byte for byte as an export holds it."""
+    headers = {"content-disposition": f'attachment; filename="{VERIFIER.name}"'}
+    return Response(VERIFIER.read_bytes(), media_type="text/x-python; charset=utf-8", headers=headers)
 
 
 @router.get("/log/{number}.proof")

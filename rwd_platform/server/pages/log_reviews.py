@@ -51,7 +51,7 @@ def get_reviews(visitor: ReviewsLog, request: Request, platform: PlatformDep, pa
 
 @router.get("/log/reviews/new")
 def get_new_review(visitor: ReviewsLog, request: Request, platform: PlatformDep) -> Response:
-    return _form(request, platform, visitor, {"span": "since_last"})
+    return _form(request, platform, visitor, {"span": "waiting"})
 
 
 @router.post("/log/reviews")
@@ -59,7 +59,7 @@ def post_review(
     visitor: ReviewsLog,
     request: Request,
     platform: PlatformDep,
-    span: Annotated[Literal["since_last", "days"], Form()] = "since_last",
+    span: Annotated[Literal["waiting", "days"], Form()] = "waiting",
     since: Typed = "",
     until: Typed = "",
     action: Typed = "",
@@ -75,7 +75,7 @@ def post_review(
         if span == "days" or since or until:  # whoever filled in days means them
             begins, ends = log_reviews.period(platform, since, until)
         else:
-            begins, ends = log_review.period_since_last(platform, visitor.actor)
+            begins, ends = log_review.period_waiting(platform, visitor.actor)
         row = log_review.open_review(platform, visitor.actor, begins, ends, **chosen)
     except PlatformError as error:
         kept = {"span": span, "since": since, "until": until, **typed}

@@ -23,7 +23,7 @@ NUMBERS_PAGE = 40
 
 @router.get("/packages")
 def get_packages(visitor: ReadsPackages, request: Request, platform: PlatformDep) -> Response:
-    packages = queries.packages(platform.records, visitor)
+    packages = package_files.open_to(platform, visitor)
     titles = {one.study_id: platform.records.find(Study, one.study_id) for one in packages}
     return render(request, "packages.html", packages=packages, studies=titles)
 
@@ -37,7 +37,7 @@ def get_package(
     find: Annotated[str, Query(max_length=100)] = "",
     page: Annotated[int, Query(ge=1, le=100_000)] = 1,
 ) -> Response:
-    package = _package(visitor, platform, package_id)
+    package = package_files.opened(platform, visitor, package_id)
     package_files.check_present(platform, package)
     released = may_read(platform, visitor.actor, package)
     numbers = package_files.numbers(platform, visitor, package) if released else []

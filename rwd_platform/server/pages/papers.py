@@ -9,6 +9,7 @@ from fastapi import APIRouter, Form, Query, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse, Response
 
+from rwd_platform.access.roles import Role
 from rwd_platform.compliance.instruments import kinds
 from rwd_platform.core.clock import shanghai_date
 from rwd_platform.core.errors import PlatformError
@@ -153,7 +154,11 @@ def _form(
         status=error.http if error else 200,
         form=form,
         kind=kinds().get(form.kind),
-        kinds=kinds(),
+        kinds={
+            id: one
+            for id, one in kinds().items()
+            if visitor.actor.role == Role.PRIVACY or not one.officers_only
+        },
         choices=papers.choices(platform, visitor),
         dimensions=papers.DIMENSIONS,
         everything=papers.EVERYTHING,

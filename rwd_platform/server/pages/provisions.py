@@ -13,6 +13,7 @@ from rwd_platform.core.clock import shanghai_date
 from rwd_platform.core.text import Bilingual
 from rwd_platform.flows import provision_report, provision_view
 from rwd_platform.flows.platform import Platform
+from rwd_platform.flows.provision_departures import WHY_NOT_ADDED
 from rwd_platform.flows.provision_table import as_csv
 from rwd_platform.flows.provision_view import FIRST_YEAR, LAST_YEAR, PAGE_SIZE, ProvisionFilter
 from rwd_platform.flows.remote_access import remote_access
@@ -43,6 +44,9 @@ def get_provisions(
     this_year = shanghai_date(platform.clock()).year
     year = year if year >= FIRST_YEAR else this_year
     rows = provision_view.provisions(platform, visitor.actor, ProvisionFilter(exporter, state, lacks))
+    rows = sorted(
+        rows, key=lambda row: row.state != ProvisionState.HELD
+    )  # what waits for somebody stands first
     first = (page - 1) * PAGE_SIZE
     return render(
         request,
@@ -82,6 +86,7 @@ def get_report(
         purposes=purposes(),
         country_name=country_name,
         reason_word=provisions.reason_words(platform, year),
+        WHY_NOT_ADDED=WHY_NOT_ADDED,
     )
 
 

@@ -86,6 +86,7 @@ def post_release(
     purpose: _Text = "",
     authorisation: _Text = "",
     encryption: _Line = "",
+    foreign_judicial_request: Annotated[str, Form(max_length=10)] = "",
 ) -> Response:
     """What was filled in stays filled in when a condition is missing."""
     asked = ReleaseIn(
@@ -95,6 +96,7 @@ def post_release(
         purpose=purpose,
         authorisation=authorisation,
         encryption=encryption.strip(),
+        foreign_judicial_request=foreign_judicial_request,
     )
     try:
         made = request_release(platform, visitor.actor, package_id, recipient, circle, asked.conditions())

@@ -10,11 +10,13 @@ from starlette.responses import RedirectResponse, Response
 
 from rwd_platform.core.errors import PlatformError
 from rwd_platform.core.text import Bilingual
-from rwd_platform.flows.transfer import IMPORT, decide_import, decide_transfer
+from rwd_platform.flows.transfer import IMPORT, close_answer, closed_answers, decide_import, decide_transfer
 from rwd_platform.records.tables import EvidencePackage, TransferRecord
-from rwd_platform.server import queries, rules_view, transfer_form
+from rwd_platform.server import queries, rules_view, transfer_form, transfer_view
+from rwd_platform.server.already_counted import already_counted
 from rwd_platform.server.api.transfers import DecidesTransfers, ReadsTransfers
 from rwd_platform.server.deps import PlatformDep
+from rwd_platform.server.transfer_view import LedgerNow
 from rwd_platform.server.templating import render
 
 router = APIRouter()
@@ -36,7 +38,9 @@ def get_new_transfer(
 ) -> Response:
     if package:
         queries.owned(platform.records, visitor, "package.read", EvidencePackage, package)
-    return _form(request, transfer_form.blank(package, platform.clock()), None)
+    ledger = transfer_view.ledger_now(platform, visitor)
+    answers = transfer_form.blank(package, platform.clock(), ledger.answers if ledger else None)
+    return _form(request, answers, None, ledger)
 
 
 @router.post("/transfers")
@@ -44,6 +48,7 @@ async def post_transfer(visitor: DecidesTransfers, request: Request, platform: P
     """What was filled in stays filled in when something is missing."""
     answers = transfer_form.Answers.of(await request.form())
     try:
+        transfer_form.check_day(answers, platform.clock())
         record = await run_in_threadpool(
             decide_transfer,
             platform,
@@ -68,6 +73,7 @@ async def post_import(visitor: DecidesTransfers, request: Request, platform: Pla
     """What was filled in stays filled in when something is missing."""
     answers = transfer_form.Answers.of(await request.form(), transfer_form.INBOUND_QUESTIONS)
     try:
+        transfer_form.check_day(answers, platform.clock())
         record = await run_in_threadpool(
             decide_import,
             platform,
@@ -92,13 +98,27 @@ def get_transfer(
         one=record,
         asked_by=queries.person_of(platform.records, record.asked_by),
         groups=transfer_form.INBOUND_GROUPS if record.direction == IMPORT else transfer_form.GROUPS,
-        facts=transfer_form.flat(record.facts),
+        facts={**transfer_form.flat(record.facts), **already_counted(record.facts)},
+        waits=transfer_view.waits_for(visitor, record) and not closed_answers(platform, [record.id]),
+        once_known=transfer_view.once_known(record),
         answer_of=transfer_form.answer_of,
         rules_at=rules_view.address_of(platform, record.decision["rule_pack"]),
     )
 
 
-def _form(request: Request, answers: transfer_form.Answers, error: PlatformError | None) -> Response:
+@router.post("/transfers/{transfer_id}/seen")
+def post_seen(visitor: DecidesTransfers, platform: PlatformDep, transfer_id: str) -> Response:
+    """The answer is no task of the home any more; it stays on record."""
+    close_answer(platform, visitor.actor, transfer_id)
+    return RedirectResponse("/", status_code=303)
+
+
+def _form(
+    request: Request,
+    answers: transfer_form.Answers,
+    error: PlatformError | None,
+    ledger: LedgerNow | None = None,
+) -> Response:
     return render(
         request,
         "transfer_new.html",
@@ -106,6 +126,7 @@ def _form(request: Request, answers: transfer_form.Answers, error: PlatformError
         answers=answers,
         groups=transfer_form.GROUPS,
         error=error,
+        ledger=ledger,
     )
 
 

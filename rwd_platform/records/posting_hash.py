@@ -1,0 +1,30 @@
+"""How an entry pins a posting: made when the entry is written, and again when the log is verified."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rwd_platform.core.canonical import canonical_json, sha256_hex
+from rwd_platform.records.tables import PersonPosting
+
+# Named, so that a column added later changes no hash of before.
+_FIELDS = (
+    "provision_id", "organisation_id", "recipient_id", "year", "crosses_border", "counted", "general", "sensitive",
+    "reserved_at", "posted_at",
+)  # fmt: skip
+
+
+def posting_in_the_log(posting: PersonPosting) -> dict[str, Any]:
+    """What an entry says of a posting.
+
+    `sha256` is over all its fields. It tells no count of few: the numbers of persons are hashed together with the
+    sealed bytes, whose random part nobody knows who reads the log alone.
+    """
+    plain = canonical_json({name: getattr(posting, name) for name in _FIELDS})
+    return {
+        "year": posting.year,
+        "counted": posting.counted,
+        "crosses_border": posting.crosses_border,
+        "sealed_sha256": sha256_hex(posting.sealed),
+        "sha256": sha256_hex(plain + b"\n" + posting.sealed),
+    }
