@@ -28,8 +28,8 @@ CASE_NOT_JSON = Problem(
 
 CASE_REFUSED = Problem(
     code="transfer.case_refused",
-    zh="{name}：{why_zh}",
-    en="{name}: {why}",
+    zh="文件 {name} 不能使用：{why_zh}",
+    en="The file {name} cannot be used: {why}",
     next_zh="请改正该文件后重试；每项事实只写一次。",
     next_en="Mend the file and try again; each fact stands in it once.",
 )

@@ -16,8 +16,8 @@ from rwd_platform.server import queries, rules_view, transfer_form, transfer_vie
 from rwd_platform.server.already_counted import already_counted
 from rwd_platform.server.api.transfers import DecidesTransfers, ReadsTransfers
 from rwd_platform.server.deps import PlatformDep
-from rwd_platform.server.transfer_view import LedgerNow
 from rwd_platform.server.templating import render
+from rwd_platform.server.transfer_view import LedgerNow
 
 router = APIRouter()
 
