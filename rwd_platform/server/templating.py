@@ -101,7 +101,7 @@ def environment() -> Environment:
         extensions=["jinja2.ext.do"],
     )
     env.globals.update(
-        t=translate, say=say, charts=charts, texts=texts, acts=acts, STATES=texts.STATES, said=said
+        t=translate, say=say, charts=charts, texts=texts, acts=acts, STATES=texts.STATES, problem_words=said
     )
     env.globals.update(quality_small_below=quality_words.small_below, quality_sealed=quality_words.sealed)
     filters: dict[str, Callable[..., Any]] = {

@@ -118,7 +118,7 @@ def test_no_door_that_changes_anything_lists_an_inspector() -> None:
         "POST /logout", "DELETE /api/v1/session", "POST /jobs/{job_id}/resume", "POST /account/password",
         "POST /account/sessions/end", "POST /account/sessions/end-others", "POST /account/second-factor",
         "POST /account/second-factor/confirm", "POST /account/second-factor/codes",
-        "POST /account/second-factor/remove",
+        "POST /account/second-factor/remove", "POST /account/identity", "POST /account/identity/unbind",
     }  # fmt: skip
     assert open_ones == own
 

@@ -66,7 +66,7 @@ def test_every_page_shows_what_the_flows_wrote(platform: Platform, as_user: LogI
             f"/packages/{seed.PACKAGE}/numbers/{seed.NUMBER}": [seed.ARD_ID, "d" * 64, seed.UPLOAD],
             f"/transfers/{held}": ["SA_NOT_IN_FORCE", "national"],
             "/transfers": ["Demo Sponsor Ltd"],
-            "/log": ["transfer.decided", "rwd audit verify"],
+            "/log": ["transfer.decided", "/log/verify"],
         },
         "operator": {"/": ["HIS"], "/uploads": ["HIS"], f"/studies/{seed.STUDY}": ["Demo study" if language == "en" else "演示研究"]},
     }  # fmt: skip
