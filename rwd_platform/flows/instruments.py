@@ -219,6 +219,7 @@ _NO_SCENARIO = (
     "the scenarios of the zone's list by their ids; `*` names none",
     "应逐一列出清单场景的编号，不能填 *",
 )
+_NOBODYS_NUMBER = ("without a number that identifies a person", "不得含有可识别个人的号码")
 _NOT_FILED = ("filed_on", "empty: this kind is not filed", "应留空：此类文件无须备案")
 
 
@@ -239,6 +240,9 @@ def _row(platform: Platform, actor: Actor, paper: NewPaper) -> InstrumentRecord:
         raise _malformed("number", "the paper's number, 200 characters at most", "应填写文号，不超过 200 字")
     if note is None:
         raise _malformed("note", "2,000 characters at most", "不超过 2000 字")
+    for name, text in (("number", number), ("note", note)):
+        if identifies(text):
+            raise _malformed(name, *_NOBODYS_NUMBER)
     if paper.answer not in (kind.answers or ("",)):
         allowed = " | ".join(kind.answers) or "empty"
         raise _malformed("answer", allowed, f"应为 {allowed}")

@@ -275,6 +275,9 @@ TOO_MANY = [f"circle-{number:03d}" for number in range(MOST_NAMED + 1)]
         (CONTRACT, scope(persons=LARGEST_SCALE + 1), "scope.persons"),
         (CONTRACT, scope(persons=10**30), "scope.persons"),
         (CONTRACT, {"replaces": "paper-none"}, "replaces"),
+        (CONTRACT, {"note": "患者 11010519491231002X 已签字"}, "note"),
+        (CONTRACT, {"note": "联系 13800138000"}, "note"),
+        (CONTRACT, {"number": "11010519491231002X"}, "number"),
     ],
 )
 def test_what_cannot_be_used_is_refused_by_the_name_of_its_field(
