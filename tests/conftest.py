@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
@@ -20,6 +21,9 @@ from rwd_platform.records.database import migrate, open_database
 from rwd_platform.records.records import Records
 from rwd_platform.signing.ed25519 import Signer, signer
 from rwd_platform.signing.keys import KeyRing
+
+settings.register_profile("no clock", deadline=None)  # a busy machine is slow, and nothing is wrong
+settings.load_profile("no clock")
 
 LOG = "rwd.test/log"
 _TEMPORARY = tempfile.gettempdir()
