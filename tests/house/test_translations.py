@@ -124,5 +124,7 @@ def test_every_problem_of_the_server_says_what_happened_and_what_to_do_in_both_l
     for problem in ours:
         assert all(_CJK.search(text) for text in (problem.zh, problem.next_zh)), problem.code
         assert not any(_CJK.search(text) for text in (problem.en, problem.next_en)), problem.code
-        said = {one.removesuffix("_zh") for one in placeholders(problem.zh)}  # the same thing, in its own words
+        said = {
+            one.removesuffix("_zh") for one in placeholders(problem.zh)
+        }  # the same thing, in its own words
         assert said == placeholders(problem.en), problem.code

@@ -29,7 +29,9 @@ IN = {"title_zh": "一次带入", "title_en": "One import", "sender": "Sender In
 def form(case: dict[str, Any]) -> dict[str, str]:
     flat = transfer_form.flat(case)
     said = {None: "", True: "yes", False: "no"}
-    values = {question.key: flat.get(question.key, 0) for question in transfer_form.QUESTIONS}  # nobody counted yet
+    values = {
+        question.key: flat.get(question.key, 0) for question in transfer_form.QUESTIONS
+    }  # nobody counted yet
     return {
         key: said[value] if value is None or isinstance(value, bool) else str(value)
         for key, value in values.items()
