@@ -1,0 +1,203 @@
+"""What a package holds of what its reader expects: part by part, found, not asked for, or missing with who must act."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any, Literal
+
+from rwd_platform.core.errors import Exit, Problem
+from rwd_platform.core.text import Bilingual
+from studies.evidence.profiles.conditions import CONDITIONS, StudyFacts
+from studies.evidence.profiles.profile import Part, Profile, Statement
+
+FORMAT_VERSION = 1
+CONTENTS_JSON = "data/00_index/contents.json"
+
+Status = Literal["found", "not_asked", "left_out", "missing"]
+
+INCOMPLETE = Problem(
+    code="evidence.incomplete",
+    zh="用途“{profile}”还缺 {count} 项：{missing}。",
+    en="For the purpose {profile}, {count} parts are still missing: {missing}.",
+    next_zh="第一项由{who}处理：{next}",
+    next_en="The first is for the {who_en}: {next_en}",
+    http=409,
+    exit=Exit.REFUSED,
+)
+STATEMENT_UNFIT = Problem(
+    code="evidence.statement_unfit",
+    zh="“{statement}”的内容不能使用：{allowed}。",
+    en="What was written for {statement} cannot be used: {allowed_en}.",
+    next_zh="请修改后重新提交；其余内容均已保留。",
+    next_en="Mend it and send it again; the rest was kept.",
+    http=422,
+)
+
+WHO = {
+    "researcher": Bilingual("研究者", "researcher"),
+    "hospital": Bilingual("医院", "hospital"),
+    "sponsor": Bilingual("申办者", "sponsor"),
+    "institute": Bilingual("真实世界数据研究院", "research institute"),
+    "operator": Bilingual("平台管理员", "platform operator"),
+    "ethics": Bilingual("伦理委员会", "ethics committee"),
+}
+
+
+@dataclass(frozen=True)
+class PartStands:
+    """How one part stands.
+
+    found     -- its files, or the statement's words, are there
+    not_asked -- the study has nothing of the kind: `reason` says so
+    left_out  -- optional, and not there
+    missing   -- expected and not there
+    """
+
+    part: Part
+    status: Status
+    files: tuple[str, ...] = ()
+    said: str = ""
+    reason: Bilingual | None = None
+
+
+@dataclass(frozen=True)
+class Dossier:
+    """A profile held against a package. `stands` is in the reader's order."""
+
+    profile: Profile
+    stands: tuple[PartStands, ...]
+
+    @property
+    def missing(self) -> tuple[PartStands, ...]:
+        return tuple(one for one in self.stands if one.status == "missing")
+
+    @property
+    def expected(self) -> int:
+        """Parts that are asked for: found or missing."""
+        return sum(one.status in ("found", "missing") for one in self.stands)
+
+    @property
+    def found(self) -> int:
+        return self.expected - len(self.missing)
+
+    def check(self) -> None:
+        """Raises `evidence.incomplete`, naming what is missing and who acts first."""
+        if self.missing:
+            first = self.missing[0].part.who
+            raise INCOMPLETE.error(
+                profile=self.profile.id,
+                count=len(self.missing),
+                missing=", ".join(one.part.id for one in self.missing),
+                who=WHO[first.actor].zh,
+                who_en=WHO[first.actor].en,
+                next=first.next.zh,
+                next_en=first.next.en,
+            )
+
+    def as_dict(self) -> dict[str, Any]:
+        """contents.json: what the package holds, where the recipient files it, and what is not there and why."""
+        return {
+            "format_version": FORMAT_VERSION,
+            "profile": self.profile.id,
+            "title": _pair(self.profile.title),
+            "reader": _pair(self.profile.reader),
+            "says": [_pair(one) for one in self.profile.says],
+            "expected": self.expected,
+            "found": self.found,
+            "parts": [_as_dict(one, self.profile) for one in self.stands],
+        }
+
+
+def hold(
+    profile: Profile, study: StudyFacts, files: Collection[str], statements: Mapping[str, str]
+) -> Dossier:
+    """Look at every part. `files` are the package's paths; `statements` what people wrote, by statement id.
+
+    Raises `evidence.statement_unfit` for words that do not answer what was asked.
+    """
+    for id, said in statements.items():
+        if any(one.id == id for one in profile.statements):
+            check_statement(profile.statement(id), said)
+    return Dossier(profile, tuple(_stands(part, study, files, statements) for part in profile.parts))
+
+
+def check_statement(asked: Statement, said: str) -> None:
+    """Raises `evidence.statement_unfit`."""
+    if asked.choices is not None:
+        if said not in asked.choices:
+            listed = " | ".join(asked.choices)
+            raise STATEMENT_UNFIT.error(
+                statement=asked.id, allowed=f"应为 {listed}", allowed_en=f"one of {listed}"
+            )
+        return
+    if not asked.least <= len(said.strip()) <= asked.most or not _is_text(said):
+        raise STATEMENT_UNFIT.error(
+            statement=asked.id,
+            allowed=f"应为 {asked.least} 至 {asked.most} 个字符的文字",
+            allowed_en=f"a text of {asked.least} to {asked.most} characters",
+        )
+
+
+def _is_text(said: str) -> bool:
+    """Lines of what can be printed."""
+    return all(one.isprintable() or one == "\n" for one in said)
+
+
+def _stands(
+    part: Part, study: StudyFacts, files: Collection[str], statements: Mapping[str, str]
+) -> PartStands:
+    if part.when and not CONDITIONS[part.when](study):
+        return PartStands(part, "not_asked", reason=part.otherwise)
+    absent: Status = "left_out" if part.need == "optional" else "missing"
+    if part.statement:
+        said = statements.get(part.statement, "")
+        return PartStands(part, "found" if said else absent, said=said)
+    found = [_matching(pattern, files) for pattern in part.files]
+    if not all(found):
+        return PartStands(part, absent, files=tuple(sorted({one for some in found for one in some})))
+    return PartStands(part, "found", files=tuple(sorted({one for some in found for one in some})))
+
+
+def _matching(pattern: str, files: Collection[str]) -> list[str]:
+    """A `*` stands for a part of one name: it does not reach over a slash."""
+    names = pattern.split("/")
+    return [
+        path
+        for path in files
+        if len(given := path.split("/")) == len(names)
+        and all(fnmatchcase(one, name) for one, name in zip(given, names, strict=True))
+    ]
+
+
+def _as_dict(stands: PartStands, profile: Profile) -> dict[str, Any]:
+    part = stands.part
+    written = _said(stands, profile) if part.statement else None
+    return {
+        "id": part.id,
+        "title": _pair(part.title),
+        "status": stands.status,
+        "place": _pair(part.place) if part.place else None,
+        "confirm_place": part.confirm,
+        "files": list(stands.files),
+        "statement": written,
+        "reason": _pair(stands.reason) if stands.reason else None,
+        "who": part.who.actor if stands.status == "missing" else None,
+        "next": _pair(part.who.next) if stands.status == "missing" else None,
+    }
+
+
+def _said(stands: PartStands, profile: Profile) -> dict[str, Any]:
+    asked = profile.statement(stands.part.statement)
+    chosen = asked.choices[stands.said] if asked.choices and stands.said else None
+    return {
+        "id": asked.id,
+        "asks": _pair(asked.asks),
+        "said": stands.said,
+        "words": _pair(chosen) if chosen else None,
+    }
+
+
+def _pair(text: Bilingual) -> dict[str, str]:
+    return {"zh": text.zh, "en": text.en}
