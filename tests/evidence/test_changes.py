@@ -1,0 +1,171 @@
+"""A version and the one before it: every result that is new, gone or different is named, and nothing else is."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rwd_platform.core.errors import PlatformError
+from studies.evidence.changes import Version, changes, read_version, texts
+from studies.evidence.package import BuiltPackage, build
+from studies.evidence.templates import verify as standalone
+from tests.evidence.fixtures import small_inputs
+
+
+@pytest.fixture(scope="module")
+def first(package: BuiltPackage) -> Version:
+    return read_version(package.path)
+
+
+def edited(version: Version, **rows: dict[str, Any] | None) -> Version:
+    """The same with rows changed, added (of no such id) or taken out (None)."""
+    results = copy.deepcopy(dict(version.results))
+    by_id = {row["id"]: row for row in results["rows"]}
+    for id, fields in rows.items():
+        if fields is None:
+            del by_id[id]
+        else:
+            by_id[id] = {**by_id.get(id, {"id": id, "unit": ""}), **fields}
+    results["rows"] = list(by_id.values())
+    return dataclasses.replace(version, results=results)
+
+
+def some_ids(version: Version) -> list[str]:
+    return [row["id"] for row in version.results["rows"] if isinstance(row["value"], float)]
+
+
+def test_a_version_beside_itself_has_no_change(first: Version) -> None:
+    found = changes(first, first)
+    results = found["results"]
+    assert results["unchanged"] == len(first.results["rows"]) > 100
+    assert not (results["added"] or results["removed"] or results["changed"])
+    assert all(found["same"].values())
+    assert found["files"] == found["not_done"] == {"added": [], "removed": [], "changed": []}
+    assert "无变化" in texts(found)["zh"] and "No change" in texts(found)["en"]
+
+
+def test_each_row_that_is_new_gone_or_different_is_named_with_both_values(first: Version) -> None:
+    one, other = some_ids(first)[:2]
+    old = next(row for row in first.results["rows"] if row["id"] == one)
+    now = edited(first, **{one: {"value": old["value"] + 0.5}, other: None, "new.row": {"value": 7, "n": 3}})
+    found = changes(first, now)["results"]
+    assert [each["id"] for each in found["changed"]] == [one]
+    assert found["changed"][0]["before"]["value"] == old["value"]
+    assert found["changed"][0]["after"]["value"] == old["value"] + 0.5
+    assert [each["id"] for each in found["removed"]] == [other] and [
+        each["id"] for each in found["added"]
+    ] == ["new.row"]
+    assert found["unchanged"] == len(first.results["rows"]) - 2
+    text = texts(changes(first, now))
+    for language in ("zh", "en"):
+        assert all(f"`{id}`" in text[language] for id in (one, other, "new.row"))
+    assert f"{old['value']:.6g}" in text["en"] and f"{old['value'] + 0.5:.6g}" in text["en"]
+
+
+@pytest.mark.parametrize("field", ["value", "ci_low", "ci_high", "n", "events"])
+def test_any_printed_field_makes_a_change_and_the_smallest_does(first: Version, field: str) -> None:
+    row = next(row for row in first.results["rows"] if row[field] is not None and row["value"] is not None)
+    value = row[field]
+    other = value + 1 if isinstance(value, int) else math.nextafter(value, math.inf)
+    found = changes(first, edited(first, **{row["id"]: {field: other}}))["results"]
+    assert [each["id"] for each in found["changed"]] == [row["id"]]
+
+
+def test_a_result_that_was_estimable_and_is_no_more_is_a_change(first: Version) -> None:
+    id = some_ids(first)[0]
+    found = changes(first, edited(first, **{id: {"value": None}}))
+    assert found["results"]["changed"][0]["after"]["value"] is None and "–" in texts(found)["en"]
+
+
+def test_what_is_rendered_and_what_is_volatile_is_no_change(first: Version) -> None:
+    for path in ("data/06_report/report_zh.pdf", "data/09_audit/checkpoint.txt", "signature.json"):
+        assert path not in first.hashes
+    assert standalone.ARD_JSON in first.hashes and "data/06_report/report.json" in first.hashes
+
+
+def test_a_file_that_is_new_gone_or_different_is_named(first: Version) -> None:
+    hashes = dict(first.hashes)
+    taken, other = sorted(hashes)[3], sorted(hashes)[5]
+    del hashes[taken]
+    hashes |= {other: "0" * 64, "data/03_data/define.xml": "1" * 64}
+    found = changes(first, dataclasses.replace(first, hashes=hashes))["files"]
+    assert found == {"added": ["data/03_data/define.xml"], "removed": [taken], "changed": [other]}
+
+
+def test_another_protocol_lock_or_audience_is_said_first(first: Version) -> None:
+    for name, zh in (
+        ("protocol_sha256", "研究方案：不同"),
+        ("lock_id", "数据锁定：不同"),
+        ("audience", "接收范围：不同"),
+    ):
+        now = dataclasses.replace(first, description={**first.description, name: "other"})
+        found = changes(first, now)
+        assert found["same"][name] is False and zh in texts(found)["zh"]
+
+
+def test_two_real_builds_of_other_results_differ_where_the_results_do(first: Version, tmp_path: Path) -> None:
+    inputs = small_inputs()
+    rows = list(inputs.results.rows)
+    place = next(number for number, row in enumerate(rows) if row.statistic == "hazard_ratio")
+    value = rows[place].value
+    assert isinstance(value, float)
+    rows[place] = dataclasses.replace(rows[place], value=value * 1.25)
+    other = dataclasses.replace(
+        inputs, results=dataclasses.replace(inputs.results, rows=tuple(rows)), version=2
+    )
+    second = read_version(build(other, tmp_path).path)
+    found = changes(first, second)
+    assert [each["id"] for each in found["results"]["changed"]] == [rows[place].id]
+    assert found["same"] == {
+        "protocol_sha256": True,
+        "lock_id": True,
+        "results_sha256": False,
+        "audience": True,
+    }
+    assert standalone.ARD_JSON in found["files"]["changed"] and not found["files"]["added"]
+    json.dumps(found, allow_nan=False)
+
+
+def test_a_thousand_changes_are_all_in_the_json_and_cut_in_the_text(first: Version) -> None:
+    now = edited(first, **{f"many.{number}": {"value": number} for number in range(1000)})
+    found = changes(first, now)
+    assert len(found["results"]["added"]) == 1000
+    text = texts(found)
+    assert "另有 800 项" in text["zh"] and "800 more" in text["en"] and len(text["en"]) < 40_000
+
+
+@pytest.mark.parametrize("spoil", ["gone", "cut", "no_results", "not_json", "a_list", "no_rows", "no_files"])
+def test_a_last_version_that_cannot_be_read_is_named_and_left_as_it_is(
+    package: BuiltPackage, tmp_path: Path, spoil: str
+) -> None:
+    path = tmp_path / package.path.name
+    members = standalone.zip_members(package.path.read_bytes())
+    top = package.path.stem
+    ard, description = f"{top}/{standalone.ARD_JSON}", f"{top}/{standalone.PACKAGE_JSON}"
+    if spoil == "cut":
+        path.write_bytes(package.path.read_bytes()[:-100])
+    elif spoil != "gone":
+        if spoil == "no_results":
+            del members[ard]
+        elif spoil == "no_files":
+            members[description] = b"{}"
+        else:
+            members[ard] = {"not_json": b"{", "a_list": b"[]", "no_rows": b'{"rows": [1]}'}[spoil]
+        path.write_bytes(standalone.zip_bytes(members))
+    before = path.read_bytes() if path.exists() else None
+    with pytest.raises(PlatformError, match=r"evidence\.previous_unreadable"):
+        changes(read_version(path), read_version(package.path))
+    assert (path.read_bytes() if path.exists() else None) == before
+
+
+def test_a_hostile_id_breaks_no_table(first: Version) -> None:
+    now = edited(first, **{"a|b": {"value": "x|y\n| z"}})
+    text = texts(changes(edited(first, **{"a|b": {"value": 1}}), now))["en"]
+    (row,) = (line for line in text.splitlines() if line.startswith("| `"))
+    assert row.replace("\\|", "").count("|") == 4 and row.endswith("|") and "y" in row and "z" in row
