@@ -49,6 +49,7 @@ from rwd_platform.store.recording import until_recorded
 if TYPE_CHECKING:
     import pandas as pd
 
+    from studies.evidence.changes import Version
     from studies.evidence.inputs import (
         LogExtract,
         PackageInputs,
@@ -198,7 +199,27 @@ def _inputs(
         demo=platform.keys.is_demo,
         labels=partial(labels_of_package, lock_labels=lock.manifest["content"]["facts"].get("labels")),
         unsealing=_unsealing(platform, run),
+        previous=_previous(platform, study.id, purpose, audience, version),
     )
+
+
+def _previous(platform: Platform, study_id: str, purpose: str, audience: str, version: int) -> Version | None:
+    """The version before, as it was put on record; the package says what changed since."""
+    from studies.evidence.changes import read_version
+
+    before = platform.records.all(
+        select(EvidencePackage).where(
+            EvidencePackage.study_id == study_id,
+            EvidencePackage.purpose == purpose,
+            EvidencePackage.audience == audience,
+            EvidencePackage.version == version - 1,
+        )
+    )
+    if not before:
+        return None
+    package = max(before, key=lambda one: (one.made_at, one.id))
+    check_content(platform, package)
+    return read_version(platform.layout.packages / package.file_name)
 
 
 def _unsealing(platform: Platform, run: AnalysisRun) -> Unsealing | None:

@@ -20,6 +20,11 @@ from studies.evidence.templates import verify as standalone
 FORMAT_VERSION = 1
 CHANGES_JSON = "data/00_index/changes.json"
 CHANGES_TEXT = {"zh": "data/00_index/changes_zh.md", "en": "data/00_index/changes_en.md"}
+_ABOUT_VERSIONS = {
+    CHANGES_JSON,
+    *CHANGES_TEXT.values(),
+    "data/05_results/labels.json",
+}  # follow from the others
 _SHOWN = ("value", "ci_low", "ci_high", "n", "events")
 _NAMED = ("protocol_sha256", "lock_id", "results_sha256", "audience")
 _LONGEST_LIST = 200  # rows in the text; the JSON has them all
@@ -66,7 +71,7 @@ def read_version(archive: Path) -> Version:
         raise PREVIOUS_UNREADABLE.error(place=findings.failures[0].place)
     description = _document(members, standalone.PACKAGE_JSON)
     try:
-        names = sorted(str(one) for one in description["files"]["identifying"])
+        names = sorted(set(map(str, description["files"]["identifying"])) - _ABOUT_VERSIONS)
         return Version(
             description,
             _document(members, standalone.ARD_JSON),
@@ -76,8 +81,12 @@ def read_version(archive: Path) -> Version:
         raise PREVIOUS_UNREADABLE.error(place=standalone.PACKAGE_JSON) from error
 
 
-def changes(before: Version, after: Version) -> dict[str, Any]:
-    """changes.json: each result that is new, gone or different, and each other file that is."""
+def changes(before: Version, after: Version, *, with_values: bool = True) -> dict[str, Any]:
+    """changes.json: each result that is new, gone or different, and each other file that is.
+
+    with_values -- not in an aggregate package: two versions side by side tell what one recipient was never given,
+                   and the difference of two counts may be a single patient
+    """
     old, new = (_rows(one.results) for one in (before, after))
     both = sorted(set(old) & set(new))
     return {
@@ -87,17 +96,10 @@ def changes(before: Version, after: Version) -> dict[str, Any]:
         "same": {name: before.description.get(name) == after.description.get(name) for name in _NAMED},
         "results": {
             "unchanged": sum(_shown(old[one]) == _shown(new[one]) for one in both),
-            "added": [_row(new[one]) for one in sorted(set(new) - set(old))],
-            "removed": [_row(old[one]) for one in sorted(set(old) - set(new))],
+            "added": [_row(new[one], with_values) for one in sorted(set(new) - set(old))],
+            "removed": [_row(old[one], with_values) for one in sorted(set(old) - set(new))],
             "changed": [
-                {
-                    "id": one,
-                    "unit": new[one].get("unit", ""),
-                    "before": _shown(old[one]),
-                    "after": _shown(new[one]),
-                }
-                for one in both
-                if _shown(old[one]) != _shown(new[one])
+                _both(old[one], new[one], with_values) for one in both if _shown(old[one]) != _shown(new[one])
             ],
         },
         "not_done": _pairs(before.results.get("not_done", {}), after.results.get("not_done", {})),
@@ -128,16 +130,22 @@ def _rows(results: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
 
 
 def _named(version: Version) -> dict[str, Any]:
+    """Without an id for the newer version: it follows from what is said here."""
     kept = ("package_id", "name", "version", "dated", *_NAMED)
-    return {name: version.description.get(name) for name in kept}
+    return {name: version.description[name] for name in kept if name in version.description}
 
 
 def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: row.get(name) for name in _SHOWN}
 
 
-def _row(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {"id": row["id"], "unit": row.get("unit", ""), **_shown(row)}
+def _row(row: Mapping[str, Any], with_values: bool) -> dict[str, Any]:
+    return {"id": row["id"], "unit": row.get("unit", ""), **(_shown(row) if with_values else {})}
+
+
+def _both(old: Mapping[str, Any], new: Mapping[str, Any], with_values: bool) -> dict[str, Any]:
+    values = {"before": _shown(old), "after": _shown(new)} if with_values else {}
+    return {"id": new["id"], "unit": new.get("unit", ""), **values}
 
 
 def _pairs(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
@@ -198,6 +206,8 @@ def _what_is_the_same(same: Mapping[str, bool], is_zh: bool) -> list[str]:
 def _changed_rows(changed: list[Mapping[str, Any]], is_zh: bool) -> list[str]:
     if not changed:
         return []
+    if "after" not in changed[0]:
+        return _listed("改变" if is_zh else "Changed", [one["id"] for one in changed], is_zh)
     heads = ("结果", "此前", "现在") if is_zh else ("Result", "Before", "Now")
     lines = ["", f"| {' | '.join(heads)} |", "|---|---|---|"]
     for one in changed[:_LONGEST_LIST]:

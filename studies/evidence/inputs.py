@@ -12,6 +12,7 @@ from rwd_platform.core.accounting import Accounting
 from rwd_platform.core.text import Bilingual
 from studies.attrition import AttritionStep
 from studies.evidence.bag import PackageSigner
+from studies.evidence.changes import Version
 from studies.protocol import Protocol
 from studies.results import ResultSet
 
@@ -150,6 +151,9 @@ class PackageInputs:
     demo: bool = False
     labels: Labelling | None = None
     unsealing: Unsealing | None = None  # None: nothing was sealed, or a run of before there were seals
+    previous: Version | None = (
+        None  # the version before, of this purpose and audience; None: this is the first
+    )
     platform: Bilingual = field(
         default=Bilingual("乐城真实世界数据研究平台", "Boao Lecheng real-world-data research platform")
     )

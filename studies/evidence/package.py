@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rwd_platform.core.canonical import sha256_file, sha256_of
+from rwd_platform.core.canonical import sha256_file, sha256_hex, sha256_of
 from rwd_platform.core.text import LANGUAGES, Language
 from studies.evidence.aggregate import Coarsened, coarsened
 from studies.evidence.ard_parquet import ARD_PARQUET, ard_parquet
 from studies.evidence.bag import bag, write_archive, write_folder
+from studies.evidence.changes import CHANGES_JSON, CHANGES_TEXT, Version, changes, texts
 from studies.evidence.documents import (
     LABELS_JSON,
     VOLATILE,
@@ -62,14 +63,19 @@ def build(inputs: PackageInputs, out_dir: Path) -> BuiltPackage:
     documents = json_documents(inputs)
     report, book, drawings = content.make_report(inputs, documents)
     files = fixed_files(inputs, documents) | _report_files(report, book, drawings)
+    results = _results_and_coarsening(released, results_sha256)
+    files |= _changes(inputs, {**_description(inputs), **results}, files)
     files |= _labels(inputs, files)
     identifying = sorted(name for name in files if name not in VOLATILE)
     content_sha256 = standalone.content_sha256(files, identifying)
     package_id = f"EP-{content_sha256[:32]}"
     rendered = _rendered(inputs, report, book, drawings, package_id)
     description = {
-        **_description(inputs, package_id, content_sha256),
-        **_results_and_coarsening(released, results_sha256),
+        "format_version": FORMAT_VERSION,
+        "package_id": package_id,
+        "content_sha256": content_sha256,
+        **_description(inputs),
+        **results,
         "files": {"identifying": identifying, "rendered": sorted(rendered), "volatile": sorted(VOLATILE)},
     }
     payload = {**files, **rendered, standalone.PACKAGE_JSON: json_bytes(description)}
@@ -88,6 +94,20 @@ def _report_files(report: Report, book: NumberBook, drawings: Mapping[str, Drawi
     files[standalone.NUMBERS_JSON] = json_bytes(book.as_dict())
     files[REPORT_JSON] = json_bytes(report.as_dict())
     return files | csv_files(report)
+
+
+def _changes(
+    inputs: PackageInputs, description: Mapping[str, Any], files: Mapping[str, bytes]
+) -> dict[str, bytes]:
+    """What changed since the version before. It identifies the package, and so chains it to that version."""
+    if inputs.previous is None:
+        return {}
+    hashes = {name: sha256_hex(content) for name, content in files.items() if name not in VOLATILE}
+    now = Version(description, inputs.results.as_dict(), hashes)
+    found = changes(inputs.previous, now, with_values=not inputs.is_aggregate)
+    said = texts(found)
+    listed = {CHANGES_TEXT[language]: said[language].encode() for language in LANGUAGES}
+    return {CHANGES_JSON: json_bytes(found), **listed}
 
 
 def _labels(inputs: PackageInputs, files: Mapping[str, bytes]) -> dict[str, bytes]:
@@ -135,12 +155,9 @@ def _running(inputs: PackageInputs, phrases: Phrases, language: Language, packag
     )
 
 
-def _description(inputs: PackageInputs, package_id: str, content_sha256: str) -> dict[str, Any]:
+def _description(inputs: PackageInputs) -> dict[str, Any]:
     """package.json: what this is, whom it is for, and what it rests on."""
     return {
-        "format_version": FORMAT_VERSION,
-        "package_id": package_id,
-        "content_sha256": content_sha256,
         "name": inputs.name,
         "study": inputs.study,
         "title": {"zh": inputs.protocol.title.zh, "en": inputs.protocol.title.en},

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from rwd_platform.core.errors import PlatformError
-from studies.evidence.changes import Version, changes, read_version, texts
+from studies.evidence.changes import CHANGES_JSON, CHANGES_TEXT, Version, changes, read_version, texts
 from studies.evidence.package import BuiltPackage, build
 from studies.evidence.templates import verify as standalone
 from tests.evidence.fixtures import small_inputs
@@ -169,3 +169,76 @@ def test_a_hostile_id_breaks_no_table(first: Version) -> None:
     text = texts(changes(edited(first, **{"a|b": {"value": 1}}), now))["en"]
     (row,) = (line for line in text.splitlines() if line.startswith("| `"))
     assert row.replace("\\|", "").count("|") == 4 and row.endswith("|") and "y" in row and "z" in row
+
+
+# -- in a package ------------------------------------------------------------------------------------------
+
+
+def second_of(first: Version, folder: Path, **more: Any) -> BuiltPackage:
+    return build(dataclasses.replace(small_inputs(), version=2, previous=first, **more), folder)
+
+
+def test_a_second_version_carries_its_changes_and_the_same_inputs_the_same_bytes(
+    first: Version, tmp_path: Path
+) -> None:
+    made, again = (second_of(first, tmp_path / name) for name in ("one", "two"))
+    assert made.sha256 == again.sha256 and made.package_id != first.description["package_id"]
+    assert {CHANGES_JSON, *CHANGES_TEXT.values()} <= set(made.file_names)
+    found = json.loads((made.folder / CHANGES_JSON).read_text(encoding="utf-8"))
+    assert found["before"]["package_id"] == first.description["package_id"]
+    assert "package_id" not in found["after"] and found["after"]["version"] == 2
+    assert not found["results"]["changed"] and found["results"]["unchanged"] > 100
+    # The report prints its version, and the protocol's documents do not.
+    assert all("06_report" in name or "index" in name for name in found["files"]["changed"]), found["files"]
+    listed = json.loads((made.folder / standalone.PACKAGE_JSON).read_text(encoding="utf-8"))["files"]
+    assert CHANGES_JSON in listed["identifying"]
+
+
+def test_a_first_version_has_nothing_to_compare_with(package: BuiltPackage) -> None:
+    assert not [name for name in package.file_names if "changes" in name]
+
+
+def test_the_version_before_belongs_to_what_identifies_a_version(first: Version, tmp_path: Path) -> None:
+    other = dataclasses.replace(first, description={**first.description, "package_id": "EP-" + "0" * 32})
+    ids = {second_of(one, tmp_path / str(n)).package_id for n, one in enumerate((first, other))}
+    assert len(ids) == 2
+
+
+def test_a_third_version_does_not_call_the_second_s_changes_a_change(first: Version, tmp_path: Path) -> None:
+    second = read_version(second_of(first, tmp_path / "second").path)
+    third = build(dataclasses.replace(small_inputs(), version=3, previous=second), tmp_path / "third")
+    found = json.loads((third.folder / CHANGES_JSON).read_text(encoding="utf-8"))
+    assert not [name for sort in found["files"].values() for name in sort if "changes" in name]
+
+
+def test_an_aggregate_version_names_what_changed_and_no_value_of_the_version_before(
+    first: Version, tmp_path: Path
+) -> None:
+    before = read_version(
+        build(dataclasses.replace(small_inputs(), audience="aggregate"), tmp_path / "v1").path
+    )
+    id = some_ids(before)[0]
+    before = edited(before, **{id: {"value": 123.456789}})
+    made = second_of(before, tmp_path / "v2", audience="aggregate")
+    text = "".join(
+        (made.folder / name).read_text(encoding="utf-8") for name in (CHANGES_JSON, *CHANGES_TEXT.values())
+    )
+    assert "123.45" not in text and text.count(id) >= 3
+    found = json.loads((made.folder / CHANGES_JSON).read_text(encoding="utf-8"))["results"]
+    assert found["changed"] == [{"id": id, "unit": found["changed"][0]["unit"]}]
+
+
+def test_a_package_with_changes_verifies_and_one_whose_changes_were_edited_does_not(
+    first: Version, tmp_path: Path
+) -> None:
+    made = second_of(first, tmp_path)
+    assert not standalone_failures(made.folder)
+    path = made.folder / CHANGES_TEXT["zh"]
+    path.write_text(path.read_text(encoding="utf-8") + "\n没有其他变化。\n", encoding="utf-8")
+    assert CHANGES_TEXT["zh"] in {one.place for one in standalone_failures(made.folder)}
+
+
+def standalone_failures(folder: Path) -> list[standalone.Failure]:
+    from studies.evidence.verify import verify_package
+
+    return list(verify_package(folder).failures)
