@@ -9,7 +9,7 @@ import pytest
 
 from rwd_platform.core.errors import PlatformError
 from rwd_platform.core.text import Bilingual
-from studies.evidence.checklists.model import Checklist, Item
+from studies.evidence.checklists.model import Checklist, Item, Place, Statement
 from studies.evidence.checklists.package_view import heading_texts
 from studies.evidence.checklists.predicates import PREDICATES
 from studies.evidence.checklists.reader import (
@@ -58,7 +58,8 @@ def texts_of(one: Checklist) -> Iterator[Bilingual]:
     for item in one.items:
         yield from (item.section, item.asks)
         stated = [*item.needs, *([item.otherwise] if item.otherwise else [])]
-        for named in (*item.answered_by, *item.also, *stated):
+        words: list[Place | Statement] = [*item.answered_by, *item.also, *stated]
+        for named in words:
             yield from (named.label, named.action.who, named.action.next)
 
 
