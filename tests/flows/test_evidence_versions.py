@@ -17,6 +17,7 @@ from rwd_platform.flows.study import lock_data, run_study
 from rwd_platform.flows.verify_package import verify_package_at
 from rwd_platform.records.tables import EvidencePackage, Study
 from studies.evidence.changes import CHANGES_JSON
+from tests.conftest import StandingClock
 from tests.flows.sending import RESEARCHER, actions, ndjson, sent
 from tests.flows.test_study import Naming, frozen, thirty_patients
 from tests.flows.unsealing import unseal
@@ -27,7 +28,8 @@ def forty_more() -> bytes:
     return ndjson(*(one for n, who in enumerate(chosen, 30) for _, one in resources(who, Naming(n))))
 
 
-def analysed(platform: Platform, study: Study) -> None:
+def analysed(platform: Platform, study: Study, clock: StandingClock) -> None:
+    clock.advance(hours=1)
     check_quality(platform, RESEARCHER)
     lock_data(platform, RESEARCHER, study.id)
     run_study(platform, RESEARCHER, study.id)
@@ -44,15 +46,14 @@ def said(platform: Platform, package: EvidencePackage) -> dict[str, Any] | None:
 
 
 @pytest.fixture
-def two_runs(platform: Platform) -> tuple[Study, EvidencePackage]:
+def two_runs(platform: Platform, clock: StandingClock) -> tuple[Study, EvidencePackage]:
     """A first version for the authority, then forty patients more, locked and analysed anew."""
     sent(platform, {"all.ndjson": thirty_patients()})
-    check_quality(platform, RESEARCHER)
     study = frozen(platform)
-    analysed(platform, study)
+    analysed(platform, study, clock)
     first = assembled(platform, study)
     sent(platform, {"more.ndjson": forty_more()})
-    analysed(platform, study)
+    analysed(platform, study, clock)
     return study, first
 
 
@@ -74,7 +75,9 @@ def test_a_second_version_says_what_forty_patients_more_have_changed(
     for package in (first, second):
         assert not verify_package_at(platform.layout.packages / package.file_name).failures
     aggregate = assembled(platform, study, "aggregate")
-    assert aggregate.version == 1 and said(platform, aggregate) is None, "another audience has versions of its own"
+    assert aggregate.version == 1 and said(platform, aggregate) is None, (
+        "another audience has versions of its own"
+    )
 
 
 def test_a_version_before_that_was_touched_stops_the_next_and_nothing_is_put_on_record(
