@@ -68,7 +68,7 @@ def test_a_second_version_says_what_forty_patients_more_have_changed(
     assert found["before"]["package_id"] == first.id
     assert found["same"]["protocol_sha256"] and not found["same"]["lock_id"]
     changed = {one["id"]: one for one in found["results"]["changed"]}
-    subjects = changed["cohort.subjects"]
+    subjects = changed["cohort.subjects.analysed"]
     assert (subjects["before"]["value"], subjects["after"]["value"]) == (30, 70)
     again = assembled(platform, study)
     assert (again.id, again.sha256, again.version) == (second.id, second.sha256, 2)

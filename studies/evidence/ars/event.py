@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,6 +81,7 @@ def reporting_event(results: ResultSet, protocol: Protocol, facts: ArsFacts) -> 
     }
     if facts.outputs:
         event["outputs"] = outputs(facts.outputs)
+    _check_unique(_ids(event))  # parts of outputs have ids made of the output's
     return event
 
 
@@ -93,6 +94,18 @@ def _check(results: ResultSet, protocol: Protocol, facts: ArsFacts) -> None:
         for value in (row.value, row.ci_low, row.ci_high, row.ci_level):
             if isinstance(value, float) and not math.isfinite(value):
                 raise NOT_FINITE.error(id=row.id)
+
+
+def _ids(part: Any) -> Iterator[str]:
+    """The id of every object in the event."""
+    if isinstance(part, dict):
+        if "id" in part:
+            yield part["id"]
+        for one in part.values():
+            yield from _ids(one)
+    elif isinstance(part, list):
+        for one in part:
+            yield from _ids(one)
 
 
 def _check_unique(ids: Iterable[str]) -> None:

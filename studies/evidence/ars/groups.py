@@ -8,6 +8,7 @@ from rwd_platform.core.text import Bilingual
 from studies.evidence.ars.words import Json, named
 from studies.protocol import ARMS, EXPOSED, Covariate, Population, Protocol, Restriction
 from studies.results import ArdRow, ResultSet
+from studies.run import EVERYBODY
 
 TABLE = "analysis"  # the analysis table of studies.dataset: one row a subject
 ARM, GROUP, VARIABLE, UNIT = "Grp.arm", "Grp.group", "Grp.variable", "Grp.unit"
@@ -48,10 +49,10 @@ def _population(population: Population, order: int) -> Json:
 
 
 def _row_set(name: str, order: int, protocol: Protocol, populations: set[str]) -> Json:
-    """`restricted.exposed` is the population `restricted` and the exposed arm; other names have no condition."""
+    """`restricted.exposed` is the exposed of `restricted`, `analysed.exposed` of all; other names have no condition."""
     base, _, arm = name.rpartition(_SEPARATOR)
     made = {**named(set_id(name), _named(_ROW_SET, name)), "level": 1, "order": order}
-    if arm not in ARMS:
+    if arm not in ARMS or base not in {EVERYBODY, *populations}:
         return made
     title = protocol.exposure.arm_title(arm)
     condition = {"condition": arm_condition(protocol, arm)}

@@ -76,9 +76,8 @@ def joined(text: Bilingual) -> str:
 
 
 def sponsor_term(enumeration: str, key: str) -> Json:
-    """A term of ours: its id, and its words where the standard's own list has none."""
-    value = words()["sponsor"][enumeration][key]["value"]
-    return {"controlledTerm": value, "sponsorTermId": f"Term.{enumeration}.{key}"}
+    """A term of ours by its id alone: the standard's model has a controlled term or a sponsor term, not both."""
+    return {"sponsorTermId": f"Term.{enumeration}.{key}"}
 
 
 def terminology_extensions() -> list[Json]:

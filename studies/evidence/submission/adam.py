@@ -86,8 +86,8 @@ class AdamVariable:
 
     @property
     def spelt(self) -> Mapping[str, str]:
-        """Chinese value -> the English that XPT has in its place, where the protocol knows one."""
-        coded = {one.value: one.spelt for one in self.codes.codes if one.spelt} if self.codes else {}
+        """Chinese value -> the English that stands for it in XPT, where the protocol knows one, as yet unfitted."""
+        coded = {one.value: one.meaning.en for one in self.codes.codes if one.spelt} if self.codes else {}
         return {**self.english, **coded}
 
     @property

@@ -9,8 +9,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from rwd_platform.core.text import Bilingual
 from studies.evidence.submission.adam import NOTHING, AdamDataset, AdamVariable, Code, CodeList, Sheet
 
@@ -82,12 +80,11 @@ _CARRIED = ("STUDYID", "USUBJID", "SITEID", "TRT01A", "TRT01AN")
 
 def carry(sheet: Sheet, adsl: AdamDataset, flags: Sequence[str], subjects: Sequence[str]) -> None:
     """The identifying and grouping variables of ADSL for the subjects of these rows."""
-    place = pd.Series(
-        range(len(adsl.frame)), index=adsl.frame["USUBJID"].to_numpy(dtype=object), dtype="int64"
-    )
-    rows = place.reindex(list(subjects)).to_numpy(dtype="int64")
+    place = {subject: at for at, subject in enumerate(adsl.frame["USUBJID"])}
+    rows = [place[one] for one in subjects]  # an unknown subject is an error and never another's row
     for name in (*_CARRIED, *flags):
         carried = replace(
             adsl.variable(name), origin="Predecessor", predecessor=f"ADSL.{name}", derivation=NOTHING
         )
-        sheet.add(carried, adsl.frame[name].iloc[rows].tolist())
+        values = adsl.frame[name].tolist()
+        sheet.add(carried, [values[row] for row in rows])

@@ -33,21 +33,21 @@ def add_devices(sheet: Sheet, subjects: Sequence[str], exposure: Exposure, devic
 
     Where the arm is not decided by a device, it is the first device of those days.
     """
-    for column in _NEEDED:
+    by_device = exposure.records.table == DEVICE_TABLE
+    spec = EVENT_TABLES[DEVICE_TABLE]
+    for column in (*_NEEDED, *((spec.system, spec.code, spec.status) if by_device else ())):
         if column not in devices.columns:
             raise DEVICES_WITHOUT_DAYS.error(column=column)
     chosen = _deciding(devices, exposure)
     order = [SUBJECT_ID, "start_day", *([ROW_ORDER] if ROW_ORDER in chosen.columns else [])]
     first = chosen.sort_values(order, kind="stable").drop_duplicates(SUBJECT_ID).set_index(SUBJECT_ID)
     first = first.reindex(list(subjects))
-    by_device = exposure.records.table == DEVICE_TABLE
     days = [same(day) for day in exposure.grace_days]
     for column, name in COLUMNS.items():
         if column in first.columns:
             known = variable(name, source=(exposure.name,) if by_device else ())
-            words = made(
-                "device", "derivation", **{"from": same(known.predecessor)}, first=days[0], last=days[1]
-            )
+            facts = {"from": same(known.predecessor), "first": days[0], "last": days[1]}
+            words = made("device" if by_device else "device_of_those_days", "derivation", **facts)
             sheet.add(replace(known, derivation=words), first[column].tolist())
 
 

@@ -44,6 +44,7 @@ def sealed_for(files: Mapping[str, bytes], certificate_pem: bytes) -> bytes:
 
 def _recipient(certificate_pem: bytes) -> Any:
     from cryptography import x509
+    from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
     try:
@@ -51,6 +52,8 @@ def _recipient(certificate_pem: bytes) -> Any:
         key = found[0].public_key()
     except (ValueError, TypeError, IndexError) as error:
         raise CERTIFICATE_UNREADABLE.error() from error
+    except UnsupportedAlgorithm as error:  # a good certificate of a key that is not taken, SM2 among them
+        raise CERTIFICATE_KEY_UNFIT.error(bits=RSA_BITS) from error
     if len(found) != 1:
         raise CERTIFICATE_UNREADABLE.error()
     if not isinstance(key, RSAPublicKey) or key.key_size < RSA_BITS or not _may_encrypt_keys(found[0]):

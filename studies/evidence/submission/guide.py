@@ -14,6 +14,7 @@ from studies.evidence.report.blocks import Block, Facts, Heading, Paragraph, Rep
 from studies.evidence.report.pdf import Running
 from studies.evidence.submission.adam import AdamDataset, AdamVariable
 from studies.evidence.submission.catalogue import pair, same
+from studies.evidence.submission.devices import COLUMNS
 from studies.evidence.submission.facts import SubmissionFacts
 from studies.evidence.submission.losses import Loss
 from studies.evidence.submission.spelling import xml_text
@@ -124,7 +125,7 @@ def _only_here(guide: Guide) -> list[str]:
     names = {one.name for one in guide.datasets[0].variables}
     has_events = any(one.name == "ADAE" for one in guide.datasets)
     planned = any(one.method == "safety" for one in guide.protocol.analyses)
-    found = ["devices"] if "UDIDI" in names else []
+    found = ["devices"] if names.intersection(COLUMNS.values()) else []
     return [*found, *(["events"] if has_events else ["events_missing"] if planned else [])]
 
 

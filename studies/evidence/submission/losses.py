@@ -11,8 +11,9 @@ from studies.evidence.submission.adam import AdamDataset, AdamVariable
 from studies.evidence.submission.spelling import LABEL_BYTES, TEXT_BYTES
 
 Kind = Literal[
-    "decoded", "respelled", "replaced", "control", "blanks", "cut", "too_large", "too_small", "label", "name"
-]
+    "decoded", "respelled", "replaced", "control", "blanks", "cut", "too_large", "too_small", "rounded", "label",
+    "name",
+]  # fmt: skip
 
 _WORDS: dict[Kind, Bilingual] = {
     "decoded": Bilingual(
@@ -41,6 +42,10 @@ _WORDS: dict[Kind, Bilingual] = {
     ),
     "too_small": Bilingual(
         "数值小于 IBM 浮点数可表示的最小值，写为 0", "Numbers smaller than the smallest IBM float are 0"
+    ),
+    "rounded": Bilingual(
+        "超过 2^53 的整数写为最接近的双精度数；原值见 Dataset-JSON",
+        "Integers beyond 2^53 are written as the nearest double; the Dataset-JSON has them as they are",
     ),
     "label": Bilingual(
         f"英文标签超过 {LABEL_BYTES} 字节或含非 ASCII 字符，已改短；全文见数据字典",

@@ -51,12 +51,19 @@ def study_names(protocol: Protocol) -> StudyNames:
 
 def arm_codes(protocol: Protocol) -> CodeList:
     titles = [protocol.exposure.arm_title(arm) for arm in (COMPARATOR, EXPOSED)]
+    if alike(*titles):
+        titles = [Bilingual(f"{one.zh} ({place})", f"{one.en} ({place})") for place, one in enumerate(titles)]
     return CodeList("TRT01A", protocol.exposure.title, tuple(bilingual_code(one) for one in titles))
+
+
+def alike(one: Bilingual, other: Bilingual) -> bool:
+    """Whether either file would write the same text for both: a value that means two things is none."""
+    return one.zh == other.zh or ascii_text(one.en).text == ascii_text(other.en).text
 
 
 def bilingual_code(title: Bilingual) -> Code:
     """A value that is text: Chinese where Unicode can stand, English in XPT."""
-    english = ascii_text(title.en).text
+    english = ascii_text(title.en).text.rstrip(" ")  # XPT keeps no blanks at the end
     return Code(title.zh, title, "" if english == title.zh else english)
 
 

@@ -14,7 +14,7 @@ from studies.evidence.submission.adam import AdamDataset, Code, CodeList, Sheet
 from studies.evidence.submission.catalogue import carry, catalogue, code_list, finished, made, variable
 from studies.evidence.submission.names import short_names
 from studies.evidence.submission.spelling import TEXT_BYTES, ascii_text
-from studies.evidence.submission.subjects import bilingual_code, study_names
+from studies.evidence.submission.subjects import alike, bilingual_code, study_names
 from studies.outcome import EVENT, STATUS, TIME
 from studies.protocol import CENSORED, COMPETING_EVENT, EVENT_OF_INTEREST, Outcome, Protocol
 
@@ -46,6 +46,8 @@ def parameters(protocol: Protocol) -> tuple[Parameter, ...]:
         kinds = {EVENT_OF_INTEREST: _EVENT, CENSORED: _CENSORED, COMPETING_EVENT: _COMPETING}
         alone = code[:_HEAD] + _ALONE
         title = made("parameter", title=outcome.competing.event_title)
+        if alike(title, found[0].title):  # ADaM: a PARAM has one PARAMCD
+            title = made("parameter_apart", title=outcome.competing.event_title)
         apart = {state: kinds[state[1]] for state in ends}
         found.append(Parameter(alone if alone != code else code[:_HEAD] + _OTHER, title, apart, ends))
     return tuple(found)
@@ -66,6 +68,8 @@ def _one_of(reasons: Sequence[Bilingual], outcome: Outcome, state: State) -> Bil
     joined = Bilingual(link.zh.join(one.zh for one in reasons), link.en.join(one.en for one in reasons))
     if max(len(joined.zh), len(ascii_text(joined.en, len(joined.en) * 6 + 1).text)) <= TEXT_BYTES:
         return joined
+    if outcome.competing is not None and state[1] == COMPETING_EVENT:
+        return outcome.competing.title
     return outcome.title if state[0] else code_list("CENSORED").title
 
 

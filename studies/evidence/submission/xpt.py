@@ -26,6 +26,7 @@ SMALLEST, LARGEST = (
     16.0**-65,
     16.0**62,
 )  # the library writes half of the format's last power of sixteen as infinity
+_EXACT_INTEGERS = 2.0**53
 # Where the format says when a file was made and last changed, for the library and for its one member.
 _TIMES = (144, 160, 464, 480)
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
@@ -51,7 +52,8 @@ def xpt_table(dataset: AdamDataset) -> XptTable:
         if one.type == "text":
             lengths[one.name] = max([1, *map(len, column)])
         if changed and one.name in dataset.keys and one.type == "text" and one.name not in _FREE_KEYS:
-            count = sum(changed.values())
+            # A value may have changed in two ways at once.
+            count = sum(was != now for was, now in zip(dataset.frame[one.name], column, strict=True))
             raise SUBJECT_ID_NOT_KEPT.error(dataset=dataset.name, variable=one.name, count=count)
         losses += [Loss(dataset.name, one.name, kind, count) for kind, count in sorted(changed.items())]
         columns[one.name] = pd.Series(column, dtype="object" if one.type == "text" else "float64")
@@ -112,4 +114,8 @@ def _numbers(variable: AdamVariable, values: pd.Series[float]) -> tuple[Any, Cou
     large, small = size > LARGEST, (size < SMALLEST) & (size > 0)
     kept = np.where(large, np.nan, np.where(small, 0.0, numbers))
     changed: Counter[Kind] = Counter({"too_large": int(large.sum()), "too_small": int(small.sum())})
+    if variable.type == "integer":  # an Int64 of more than 53 bits is no double
+        wide = size >= _EXACT_INTEGERS
+        pairs = zip(values[wide], numbers[wide], strict=True)
+        changed["rounded"] = sum(int(exact) != int(near) for exact, near in pairs)
     return kept, +changed

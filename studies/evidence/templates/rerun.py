@@ -118,7 +118,7 @@ def read_table(folder: Path, name: str, listed: Any) -> Any:
         if not rows or rows[0] != list(kinds) or any(len(row) != len(kinds) for row in rows):
             raise Unreadable(place)
         return typed_table(rows, kinds)
-    except (OSError, ValueError, KeyError, TypeError, OverflowError, csv.Error) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, csv.Error) as error:
         raise Unreadable(place) from error
 
 

@@ -69,7 +69,10 @@ def range_of(covariate: Covariate, protocol: Protocol) -> Range:
         mean, sd = Fraction(str(published.mean)), Fraction(str(published.sd))
         low, high = mean - 3 * sd, mean + 3 * sd
         if published.mean > 0:
-            low = max(low, Fraction(youngest if covariate.column == AGE_COLUMN else 0))
+            low = max(low, Fraction(0))
+        if covariate.column == AGE_COLUMN:  # whoever is in a lock has met the criteria
+            low, high = max(low, Fraction(youngest)), min(high, Fraction(oldest))
+            low, high = (low, high) if low < high else (Fraction(youngest), Fraction(oldest))
     elif covariate.column == AGE_COLUMN:
         low, high = Fraction(youngest), Fraction(oldest)
     else:

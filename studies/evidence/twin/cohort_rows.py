@@ -15,6 +15,7 @@ from studies.tables import EVENT_TABLES
 
 Row = tuple[str, dict[str, Any]]  # table, values by column
 Code = tuple[str, str, str]  # table, system, code
+_OTHER_CODE = ("urn:synthetic", "SYNTHETIC")  # a row without any code passes no test of codes
 _FAR = 30  # days, where a window is open
 _KINDS = {str: "text", int: "number", float: "number"}
 
@@ -145,7 +146,7 @@ def event_row(events: Events, day: int, draw: Draw, avoid: frozenset[Code]) -> R
 def _coded(test: CodeTest, spec: EventTable, avoid: frozenset[Code], draw: Draw) -> dict[str, Any]:
     system, code = spec.codes[test.column]
     pairs = sorted(pair for pair in test.codes.pairs if (spec.source, *pair) not in avoid)
-    chosen = draw.one_of(pairs or sorted(test.codes.pairs)) if not test.excluded else (None, None)
+    chosen = _OTHER_CODE if test.excluded else draw.one_of(pairs or sorted(test.codes.pairs))
     return {code: chosen[1]} | ({system: chosen[0]} if system else {})
 
 

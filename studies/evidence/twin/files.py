@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import csv
-import io
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -25,6 +25,7 @@ FORMAT_VERSION = 1
 LOCK_ID = "synthetic-twin"  # what results of the twin carry in place of a lock's id
 FOLDER, EXPECTED = f"data/{rerun.SYNTHETIC}", f"data/{rerun.EXPECTED}"
 README = f"{FOLDER}/README.md"
+_CRLF = "\r\n"
 _KIND_OF = {dtype: kind for kind, dtype in rerun.KINDS.items()}
 
 NOT_OF_THE_TWIN = Problem(
@@ -98,11 +99,12 @@ def read_twin(folder: Path) -> dict[str, pd.DataFrame]:
 def _csv(name: str, frame: pd.DataFrame) -> bytes:
     columns = [str(column) for column in frame.columns]
     texts = [_texts(name, frame, column) for column in columns]
-    made = io.StringIO()
-    writer = csv.writer(made, lineterminator="\n")
+    lines: list[str] = []
+    # The writer puts quotes round what its own line end holds: with "\r\n" a lone "\r" in a text comes back too.
+    writer = csv.writer(SimpleNamespace(write=lines.append), lineterminator=_CRLF)
     writer.writerow(columns)
     writer.writerows(zip(*texts, strict=True))
-    return made.getvalue().encode()
+    return "".join(line.removesuffix(_CRLF) + "\n" for line in lines).encode()
 
 
 def _kind(table: str, frame: pd.DataFrame, column: str) -> str:
@@ -125,12 +127,12 @@ def _texts(table: str, frame: pd.DataFrame, column: str) -> list[str]:
 
 
 def _is_missing(value: Any) -> bool:
-    return value is None or bool(pd.isna(value))
+    return value is None or (pd.api.types.is_scalar(value) and bool(pd.isna(value)))
 
 
 def _text(value: Any, kind: str) -> str | None:
     if kind == "text":
-        return value if isinstance(value, str) else None
+        return value if isinstance(value, str) and value.encode(errors="ignore").decode() == value else None
     if kind == "flag":
         return "true" if value else "false"
     return repr(float(value)) if kind == "number" else str(int(value))

@@ -24,7 +24,7 @@ UDI = "http://hl7.org/fhir/NamingSystem/gs1-di"
 VALVE_V, VALVE_S = "06970000000017", "06970000000024"
 # Markup, a formula, quotes, a control character and a line's end, as YAML writes them.
 HOSTILE = r"=<b>&\"x\"]]>'\x01\n1"
-HOSTILE_TEXT = "=<b>&\"x\"]]>'\x01\n1"
+HOSTILE_TEXT = '=<b>&"x"]]>\'\x01\n1'
 
 
 @cache
@@ -62,7 +62,9 @@ def valve_devices() -> pd.DataFrame:
     """One implant a patient on day 0, of the arm's product; every tenth has a second one later."""
     frame = valve_table().frame
     first = [
-        device(one, VALVE_V if arm else VALVE_S, operator_ordinal=place % 3 + 1, operator_case_number=place + 1)
+        device(
+            one, VALVE_V if arm else VALVE_S, operator_ordinal=place % 3 + 1, operator_case_number=place + 1
+        )
         for place, (one, arm) in enumerate(zip(frame["subject_id"], frame["valve_v"], strict=True))
     ]
     later = [device(one, VALVE_S, start_day=90) for one in frame["subject_id"].iloc[::10]]
@@ -91,6 +93,17 @@ def rotterdam_with(*pairs: tuple[str, str]) -> Protocol:
 
 def small_with(*pairs: tuple[str, str]) -> Protocol:
     return load_protocol(_replaced(small_text(), pairs))
+
+
+def hostile() -> Protocol:
+    """Markup, a formula and a control character in the titles of arm, covariate, outcome and population."""
+    ugly = f'{{zh: "{HOSTILE}", en: "{HOSTILE}"}}'
+    return small_with(
+        ("exposed_title: {zh: 新支架, en: New stent}", f'exposed_title: {{zh: "{HOSTILE} 新", en: "{HOSTILE} new"}}'),
+        ("title: {zh: 体重, en: Weight}", f"title: {ugly}"), ("title: {zh: 高龄, en: Old}", f"title: {ugly}"),
+        ("title: {zh: 死亡, en: Death}", f"title: {ugly}"), ("title: {zh: 否, en: Fit}", f"title: {ugly}"),
+        ("title: {zh: 支架研究, en: Stent study}", f"title: {ugly}"),
+    )  # fmt: skip
 
 
 def _replaced(text: str, pairs: tuple[tuple[str, str], ...]) -> str:

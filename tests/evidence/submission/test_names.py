@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import random
 import re
+from itertools import permutations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -49,6 +51,16 @@ def test_no_ending_may_meet_another_name():
     assert len(set(made)) == 3
 
 
+@pytest.mark.parametrize(
+    ("long", "endings"),
+    [(["ag", "agn"], {"ag": ("", "N")}), (["Age", "age"], {}), (["AGE", "Age", "aGe"], {})],
+)
+def test_of_names_that_claim_the_same_the_first_of_the_alphabet_has_it_in_every_order(long, endings):
+    found = [short_names(order, (), endings) for order in permutations(long)]
+    assert all(one == found[0] for one in found)
+    assert found[0][sorted(long)[0]] == long[0].upper()
+
+
 def test_a_name_in_chinese_or_of_signs_alone_still_gets_one():
     found = short_names(["年龄", "肿瘤大小", "...", "9lives", "_x", "a b"], (), {})
     assert len(set(found.values())) == 6
@@ -80,7 +92,7 @@ def test_whatever_the_names_are_the_short_ones_are_valid_and_unlike(long: list[s
 
 @given(st.lists(WORD, max_size=25, unique=True), st.lists(WORD, max_size=10, unique=True))
 def test_with_endings_every_variable_that_is_made_is_unlike_every_other(long: list[str], levels: list[str]):
-    endings = {name: ("", "N") for name in levels}
+    endings = dict.fromkeys(levels, ("", "N"))
     found = short_names(long, (), endings)
     variables = [found[name] + end for name in long for end in endings.get(name, ("",))]
     assert len(set(variables)) == len(variables)

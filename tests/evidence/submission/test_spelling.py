@@ -74,7 +74,10 @@ def test_a_label_that_fits_is_left_as_it_is():
 
 
 def test_a_longer_label_ends_at_a_word():
-    assert label_of("Left ventricular ejection fraction at baseline (%)") == "Left ventricular ejection fraction at"
+    assert (
+        label_of("Left ventricular ejection fraction at baseline (%)")
+        == "Left ventricular ejection fraction at"
+    )
     ends_there = "Left ventricular ejection fraction at 12 months"  # the 40 bytes end with a word
     assert label_of(ends_there) == ends_there[:40] == "Left ventricular ejection fraction at 12"
 
