@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import os
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -236,3 +237,9 @@ def test_the_order_of_keys_in_a_case_does_not_matter(differs: dict[str, Any]) ->
     case = case_with(differs)
     backwards = json.loads(json.dumps(case), object_pairs_hook=lambda pairs: dict(reversed(pairs)))
     assert decide(backwards, PACK) == decide(case, PACK)
+
+
+def test_a_number_that_is_no_count_is_shown_as_it_was_typed() -> None:
+    with pytest.raises(PlatformError) as refused:
+        decide(case_with({"persons.sensitive.count": Decimal("1.0")}), PACK)
+    assert " 1.0;" in refused.value.en and "Decimal" not in refused.value.en + refused.value.zh
