@@ -13,6 +13,7 @@ from sqlalchemy import inspect as sa_inspect
 from sqlmodel import Session, SQLModel, col, select
 
 from rwd_platform.audit.findings import Findings
+from rwd_platform.audit.query import bytes_of
 from rwd_platform.records import tables
 from rwd_platform.records.changes import hash_of_row, pinned_tables
 from rwd_platform.records.tables import AuditEntry
@@ -43,10 +44,11 @@ def _newest(session: Session) -> dict[str, tuple[int, str]]:
     newest: dict[str, tuple[int, str]] = {}
     query = select(AuditEntry.sequence, AuditEntry.body).order_by(col(AuditEntry.sequence))
     for sequence, body in session.exec(query.execution_options(yield_per=2000)):
-        if _MARK not in bytes(body):
+        raw = bytes_of(body)
+        if _MARK not in raw:
             continue
         try:
-            rows = json.loads(body)["rows"]
+            rows = json.loads(raw)["rows"]
             newest.update({str(key): (sequence, str(held)) for key, held in rows.items()})
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             continue

@@ -182,6 +182,25 @@ def test_an_entry_with_rows_is_canonical_and_one_without_is_as_it_was() -> None:
     assert json.loads(entry.body)["rows"] == rows and entry.body == canonical_json(json.loads(entry.body))
 
 
+@pytest.mark.parametrize("body", ["CAST(body AS TEXT)", "5", "9e12", "''", "x'ff'", "'\"rows\":{'"])
+def test_a_body_of_another_kind_ends_no_comparison(platform: Platform, body: str) -> None:
+    """The entry is a finding of its own; the rows of every other are still held to theirs."""
+    rows = [Organisation(id=f"org-{n}", kind="hospital", name_zh="院", name_en=f"H{n}") for n in (1, 2)]
+    first, second = (
+        platform.records.write(
+            row, audit=Act(OFFICER, "organisation.registered", Object("organisation", row.id))
+        )
+        for row in rows
+    )
+    behind_the_log(
+        platform,
+        (f"UPDATE audit_entry SET body = {body} WHERE sequence = ?", (first.sequence,)),
+        ("UPDATE organisation SET kind = 'authority' WHERE id = 'org-2'", ()),
+    )
+    found = told(platform)
+    assert any("organisation org-2" in text and f"entry {second.sequence} " in text for _, text in found)
+
+
 def test_an_old_entry_whose_words_look_like_rows_names_none(platform: Platform) -> None:
     before = told(platform)
     act = Act(OFFICER, "receipt.read", Object("receipt", "s"), decision={"rows": {"user_account x": "y"}})
