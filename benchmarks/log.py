@@ -70,7 +70,7 @@ def _seconds(work: Callable[[], Any]) -> float:
 def _appends(folder: Path) -> dict[str, float]:
     """One act a transaction, in turns with one row a transaction; then many acts in one."""
     records, raw = records_at(folder / "log.db"), _raw_table(folder / "raw.db")
-    bodies = [os.urandom(450) for _ in range(APPENDS)]
+    bodies, acts = [os.urandom(450) for _ in range(APPENDS)], [act(number) for number in range(APPENDS)]
 
     def commit_raw() -> None:
         for body in bodies:
@@ -79,8 +79,8 @@ def _appends(folder: Path) -> dict[str, float]:
             raw.execute("COMMIT")
 
     def append() -> None:
-        for number in range(APPENDS):
-            records.record(act(number))
+        for one in acts:
+            records.record(one)
 
     append()
     commit_raw()

@@ -30,9 +30,7 @@ RECIPIENT_UNKNOWN = Problem(
 )
 # What each condition asks for, as a person would be told.
 CONDITION_TEXTS: Mapping[str, Bilingual] = {
-    "purpose": Bilingual(
-        "写明用途（“无”“-”之类不算）", "the purpose, in words (`none` or `-` is no purpose)"
-    ),
+    "purpose": Bilingual("写明用途（“无”“-”之类不算）", "the purpose, in words (“none” is no purpose)"),
     "authorisation": Bilingual(
         "授权依据：文号或法定职责（“无”“-”之类不算）",
         "the authorisation: a document's number or a legal duty (`none` or `-` is none)",

@@ -24,9 +24,8 @@ from rwd_platform.audit.against_releases import (
 )
 from rwd_platform.audit.findings import Findings
 from rwd_platform.audit.logged_acts import Against, LoggedAct, keys_of, load, logged_acts, unlogged
-from rwd_platform.core.canonical import sha256_of
 from rwd_platform.records.lifecycles import ProvisionState
-from rwd_platform.records.posting_hash import posting_in_the_log
+from rwd_platform.records.posting_hash import hash_of_facts, posting_in_the_log
 from rwd_platform.records.tables import PersonPosting, Provision
 
 DECIDED, DELETED = "transfer.decided", "provision.deletion_confirmed"
@@ -166,14 +165,14 @@ def _compare_row(row: Provision, one: _Expected, against: Against) -> None:
     against.holds("recipient_id", row.recipient_id, line.get("recipient"))
     against.holds("source_id", row.source_id, one.source)
     against.holds("year", row.year, 0 if cancelled else line.get("year", row.year))
-    against.holds("facts", _sha256(row.facts), line.get("facts_sha256"))
+    against.holds("facts", _facts_of(row), line.get("facts_sha256"))
     held = row.decision if isinstance(row.decision, dict) else {}
     against.holds("decision", [held.get(name) for name in _DECISION], [line.get(name) for name in _DECISION])
 
 
-def _sha256(value: Any) -> str:
+def _facts_of(row: Provision) -> str:
     try:
-        return sha256_of(value)
+        return hash_of_facts(row)
     except (ValueError, TypeError, RecursionError):
         return ""
 

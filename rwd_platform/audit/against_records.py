@@ -20,6 +20,7 @@ from sqlmodel import Session, SQLModel, col, select
 from rwd_platform.audit.against_papers import compare_papers
 from rwd_platform.audit.against_provisions import compare_provisions
 from rwd_platform.audit.against_releases import compare_releases
+from rwd_platform.audit.against_rows import compare_rows
 from rwd_platform.audit.findings import MOST, Findings
 from rwd_platform.audit.sources import snapshot
 from rwd_platform.audit.verify import LogVerification, Told, verify_log
@@ -157,7 +158,7 @@ def verify_deployment(
         findings = Findings()
         findings.add("record_unreadable")
     found = (*log.findings, *findings.kept)[:MOST]
-    return replace(log, ok=log.ok and not findings.count, findings=found)
+    return replace(log, ok=log.ok and not findings.count, findings=found, records_compared=True)
 
 
 def compare(records: Records, log_size: int) -> Findings:
@@ -175,6 +176,7 @@ def compare(records: Records, log_size: int) -> Findings:
         compare_releases(session, findings)
         compare_provisions(session, findings)
         compare_papers(session, findings)
+        compare_rows(session, findings)
     return findings
 
 

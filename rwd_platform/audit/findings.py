@@ -92,6 +92,11 @@ TEXTS = {
         "日志为空，而表 {table} 中有记录：日志被清空。",
         "The log is empty and the table {table} holds records: the log was emptied.",
     ),
+    "tables_missing": Bilingual(
+        "数据库结构为当前版本，却缺少表 {tables}：表被删除，业务记录未能与日志比对。",
+        "The database has today's schema and lacks the tables {tables}: they were dropped, and the records could not "
+        "be compared with the log.",
+    ),
     "record_unreadable": Bilingual(
         "数据库中的记录无法读取：文件已损坏。",
         "The records in the database cannot be read: its file is damaged.",
@@ -117,9 +122,11 @@ class Findings:
     def __init__(self) -> None:
         self.kept: list[Finding] = []
         self.count = 0
+        self.records: set[str] = set()  # that something was said of
 
     def add(self, rule: str, *, sequence: int | None = None, **details: Any) -> None:
         self.count += 1
+        self.records.add(str(details.get("record", "")))
         if len(self.kept) < MOST:
             details["sequence"] = sequence
             texts = TEXTS[rule]

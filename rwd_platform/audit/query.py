@@ -148,7 +148,7 @@ def matching(session: Session, wanted: LogFilter) -> Iterator[Entry]:
     """Every entry that matches, oldest first, a batch at a time; the filter's page does not matter."""
     query = narrowed(sa.select(*_COLUMNS), wanted).order_by(col(AuditEntry.sequence))
     for row in session.connection().execute(query.execution_options(yield_per=1000)):
-        yield Entry(row.sequence, _bytes_of(row.body))
+        yield Entry(row.sequence, bytes_of(row.body))
 
 
 def is_matching(session: Session, wanted: LogFilter, sequence: int) -> bool:
@@ -179,7 +179,7 @@ _COLUMNS: tuple[Any, ...] = (
 
 def decode(row: Any) -> LogLine:
     """The entry as hashed; a column that somebody edited is not believed."""
-    raw = _bytes_of(row.body)
+    raw = bytes_of(row.body)
     try:
         line = _decoded(read_entry(raw), raw, row.sequence)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
@@ -187,8 +187,11 @@ def decode(row: Any) -> LogLine:
     return line if line.sequence == row.sequence else _claimed(row, raw)
 
 
-def _bytes_of(body: Any) -> bytes:
-    return body.encode("utf-8", "surrogateescape") if isinstance(body, str) else bytes(body or b"")
+def bytes_of(body: Any) -> bytes:
+    """A body as stored. An edit behind the platform may have left text, a number or nothing in its place."""
+    return (
+        bytes(body) if isinstance(body, bytes | memoryview) else str(body).encode("utf-8", "surrogateescape")
+    )
 
 
 def _decoded(body: Mapping[str, Any], raw: bytes, sequence: int) -> LogLine:

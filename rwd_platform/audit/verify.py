@@ -44,7 +44,7 @@ class LogVerification:
     """The answer. `root` is of all entries, empty when a gap left no tree; `roots` has it for each tree by name.
 
     `signed_size` is how many entries a good checkpoint vouches for, in every tree; `witnessed_size` how many a
-    witness does.
+    witness does. `records_compared`: whether the rows of the records were held to the log too.
     """
 
     ok: bool
@@ -54,11 +54,13 @@ class LogVerification:
     signed_size: int
     witnessed_size: int = 0
     roots: Mapping[str, bytes] = field(default_factory=dict)
+    records_compared: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         return {
             "ok": self.ok,
             "size": self.size,
+            "records_compared": self.records_compared,
             "signed_size": self.signed_size,
             "witnessed_size": self.witnessed_size,
             "root": self.root.hex(),

@@ -76,6 +76,10 @@ def verify_log(
         say(
             f"签名的检查点证明至前 {found.signed_size:,} 条 · a signed head vouches for the first {found.signed_size:,}"
         )
+        if found.records_compared:
+            say("业务记录已与日志逐行比对 · the records were compared with the log, row by row")
+        else:
+            say("业务记录未与日志比对 · the records were NOT compared with the log, which alone was verified")
         for tree, root in found.roots.items():
             say(f"根 · root ({tree}): {root.hex()}")
         if keys:

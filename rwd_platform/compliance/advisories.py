@@ -45,6 +45,12 @@ def _mechanism_ends_soon(
     )
 
 
+def _material_with_information(
+    case: Case, pack: RulePack, rules: tuple[str, ...], thresholds: Mapping[str, int]
+) -> bool:
+    return "P5b" in rules and case.genetic_information and case.recipient_foreign
+
+
 def _earlier_sensitive(
     case: Case, pack: RulePack, rules: tuple[str, ...], thresholds: Mapping[str, int]
 ) -> bool:
@@ -69,6 +75,7 @@ ADVISORIES: Mapping[str, Says] = {
     "NEAR_ASSESSMENT": _near_assessment,
     "CONTRACT_OUTGROWN": _contract_outgrown,
     "MECHANISM_ENDS_SOON": _mechanism_ends_soon,
+    "MATERIAL_WITH_INFORMATION": _material_with_information,
     "EARLIER_SENSITIVE": _earlier_sensitive,
     "ZONE_PACK_UNUSED": _zone_pack_unused,
     "DOMESTIC_PROHIBITION": _domestic_prohibition,

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 from rwd_platform.compliance.ledger import Ledger, Persons
@@ -117,13 +118,19 @@ def _bad(path: str, value: Any, allowed: str, allowed_zh: str = "") -> PlatformE
     if isinstance(value, int) and abs(value) > _MOST:
         shown = "…"  # too many digits to be written out
     else:
-        shown = "null" if value is None else str(value).lower() if isinstance(value, bool) else repr(value)
+        words = {None: "null", True: "true", False: "false"}
+        shown = words[value] if value is None or isinstance(value, bool) else _as_typed(value)
     if len(shown) > _SHOWN:
         shown = f"{shown[:_SHOWN]}…"
     return CASE_BAD_VALUE.error(key=path, value=shown, allowed=allowed, allowed_zh=allowed_zh or allowed)
 
 
 # -- readers: a value and its path in, a typed fact out ----------------------------------------------------
+
+
+def _as_typed(value: Any) -> str:
+    """A number as the file has it, anything else as Python quotes it."""
+    return str(value) if isinstance(value, Decimal) else repr(value)
 
 
 def _flag(value: Any, path: str) -> bool:

@@ -117,11 +117,10 @@ PREDICATES: Mapping[str, Fires] = {
     "P3": lambda case, rule: case.judicial_request and not case.judicial_approved,
     "P4": lambda case, rule: case.genetic_information and case.exporter_foreign_controlled,
     "P5": lambda case, rule: case.genetic_material and not case.genetic_exit_certificate,
+    "P5b": lambda case, rule: case.genetic_material,
     "H1": lambda case, rule: _information_for_a_foreign_party(case) and _needs_review(case, rule),
     "H2": lambda case, rule: _information_for_a_foreign_party(case) and case.genetic_cooperation,
     "H3": lambda case, rule: _information_for_a_foreign_party(case),
-    # After the others: a material's certificate does not stand in for what is asked of the information beside it.
-    "P5b": lambda case, rule: case.genetic_material,
     "M0": lambda case, rule: not case.crosses_border,
     "M1": lambda case, rule: case.important == "yes",
     "U1": lambda case, rule: case.important in ("unknown", "pending"),

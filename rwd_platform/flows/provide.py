@@ -10,6 +10,7 @@ everybody else from the moment it is made, so that two releases below a threshol
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +20,6 @@ from sqlmodel import Session, col, select
 from rwd_platform.audit.checkpoints import make_checkpoint
 from rwd_platform.compliance.rulepack import NATIONAL, RulePack
 from rwd_platform.compliance.series import pack_in_force
-from rwd_platform.core.canonical import sha256_of
 from rwd_platform.core.clock import as_text, shanghai_date
 from rwd_platform.core.errors import Exit, PlatformError, Problem
 from rwd_platform.core.ids import new_id
@@ -38,7 +38,7 @@ from rwd_platform.flows.provision_people import Share, shares_of
 from rwd_platform.flows.review_anonymity import is_reviewed_as_anonymous
 from rwd_platform.log.entry import Act, Actor, Object
 from rwd_platform.records.lifecycles import PROVISION, ProvisionState, check_transition
-from rwd_platform.records.posting_hash import posting_in_the_log
+from rwd_platform.records.posting_hash import hash_of_facts, posting_in_the_log
 from rwd_platform.records.tables import (
     AnalysisRun,
     DataLockRecord,
@@ -184,7 +184,7 @@ def logged(session: Session, rows: Sequence[Provision]) -> list[dict[str, Any]]:
             "state": str(row.state),
             "year": row.year,
             "posting": _posting_logged(session, row.id),
-            "facts_sha256": sha256_of(row.facts),
+            "facts_sha256": hash_of_facts(row),
             **{name: row.decision[name] for name in _IN_THE_LOG},
         }
         for row in rows
@@ -250,7 +250,7 @@ def _new(leaving: Leaving, share: Share, id: str) -> Provision:
         id=id, organisation_id=share.exporter, project_id=asked.project_id, package_id=package.id, source=RELEASE,
         source_id=asked.id, recipient_id=asked.circle, purpose=package.purpose, mode=FILE,
         state=ProvisionState.HELD, verdict="HOLD", year=0, facts={}, decision={}, papers={},
-        asked_by=leaving.actor.id, decided_at="", ended_at="", ended_why="",
+        asked_by=leaving.actor.id, decided_at="", ended_at="", ended_why="", salt=secrets.token_hex(16),
     )  # fmt: skip
 
 
@@ -304,7 +304,7 @@ def _act(session: Session, actor: Actor, row: Provision) -> Act:
     return Act(
         actor,
         "transfer.decided",
-        Object("provision", row.id, sha256_of(row.facts)),
+        Object("provision", row.id, hash_of_facts(row)),
         purpose=row.purpose,
         outcome="done" if row.verdict == "ALLOW" else "refused",
         decision=logged(session, [row])[0],

@@ -36,6 +36,7 @@ from rwd_platform.flows.provision_view import (
 )
 from rwd_platform.log.entry import Act, Actor, Object
 from rwd_platform.records.lifecycles import ProvisionState
+from rwd_platform.records.posting_hash import hash_of_facts
 from rwd_platform.records.records import NOT_FOUND
 from rwd_platform.records.tables import (
     InstrumentRecord,
@@ -304,7 +305,7 @@ def _of(row: Provision) -> dict[str, Any]:
         "genetic_resources_path": row.decision["genetic_resources_path"],
         "rules": list(row.decision["rules"]),
         "decided_at": row.decided_at,
-        "facts_sha256": sha256_of(row.facts),
+        "facts_sha256": hash_of_facts(row),
     }
 
 

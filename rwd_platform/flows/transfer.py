@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -16,7 +17,7 @@ from rwd_platform.compliance.decide import decide
 from rwd_platform.compliance.inbound import inbound, read_import
 from rwd_platform.compliance.rulepack import INBOUND, NATIONAL
 from rwd_platform.compliance.series import pack_in_force
-from rwd_platform.core.canonical import canonical_json, sha256_of
+from rwd_platform.core.canonical import canonical_json
 from rwd_platform.core.clock import as_text
 from rwd_platform.core.errors import Exit, Problem
 from rwd_platform.core.ids import new_id
@@ -24,6 +25,7 @@ from rwd_platform.core.text import Bilingual
 from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.release_gate import check_claim
 from rwd_platform.log.entry import Act, Actor, Object
+from rwd_platform.records.posting_hash import hash_of_facts
 from rwd_platform.records.records import is_storable
 from rwd_platform.records.tables import AuditEntry, EvidencePackage, TransferRecord
 
@@ -181,6 +183,7 @@ def _record(
         verdict=decision["verdict"],
         facts=json.loads(canonical_json(dict(facts))),
         decision=decision,
+        salt=secrets.token_hex(16),
     )
 
 
@@ -189,7 +192,7 @@ def _act(actor: Actor, record: TransferRecord) -> Act:
     return Act(
         actor,
         "transfer.inbound_decided" if record.direction == IMPORT else "transfer.decided",
-        Object("transfer", record.id, sha256_of(record.facts)),
+        Object("transfer", record.id, hash_of_facts(record)),
         outcome="done" if record.verdict == "ALLOW" else "refused",
         decision={key: record.decision[key] for key in _IN_THE_LOG if key in record.decision},
     )

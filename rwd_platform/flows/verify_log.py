@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 from sqlalchemy import Engine, create_engine, event, inspect
@@ -16,13 +17,14 @@ from sqlmodel import SQLModel
 from rwd_platform.audit.against_records import verify_deployment
 from rwd_platform.audit.checkpoints import make_checkpoint
 from rwd_platform.audit.export import Exported, export_log
+from rwd_platform.audit.findings import Findings
 from rwd_platform.audit.verify import LogVerification, verify_log
 from rwd_platform.audit.verify_extract import ExtractVerification, verify_extract
 from rwd_platform.core.clock import system_clock
 from rwd_platform.core.errors import Exit, Problem
 from rwd_platform.flows.platform import Platform
 from rwd_platform.log.entry import Act, Actor, Object
-from rwd_platform.records.database import DATABASE_UNREACHABLE, open_database
+from rwd_platform.records.database import DATABASE_UNREACHABLE, is_at_head, open_database
 from rwd_platform.records.records import Records
 from rwd_platform.settings import load_settings
 from rwd_platform.signing.ed25519 import signer
@@ -68,7 +70,8 @@ def verify_log_of(
 ) -> LogVerification | ExtractVerification:
     """This deployment's log with its own key, unless another database, an extract or another key is named.
 
-    Of a database whose tables are not ours of today - an old backup - the log alone is verified.
+    Of a database of an older schema - an old backup - the log alone is verified, and the answer says so. One that
+    says it has today's schema has all its tables, or somebody dropped them.
     """
     if extract is not None:
         if key is None:
@@ -84,9 +87,11 @@ def verify_log_of(
     from rwd_platform.signing.keys import demo_key_ring
 
     records = Records(engine, log=settings.log_origin, keys=keys or demo_key_ring(), clock=system_clock)
-    check = verify_records if set(SQLModel.metadata.tables) <= tables else _verify_log_alone
+    missing = set(SQLModel.metadata.tables) - tables
+    check = verify_records if not missing else _verify_log_alone
     try:
-        return check(records, public_key, witnesses=witnesses, notes=notes)
+        found = check(records, public_key, witnesses=witnesses, notes=notes)
+        return _without_tables(found, missing) if missing and is_at_head(engine) else found
     finally:
         engine.dispose()
 
@@ -101,6 +106,12 @@ def _verify_log_alone(
     records: Records, public_key: bytes, *, witnesses: Sequence[bytes], notes: Sequence[str]
 ) -> LogVerification:
     return verify_log(records, public_key=public_key, witnesses=witnesses, notes=notes)
+
+
+def _without_tables(found: LogVerification, missing: set[str]) -> LogVerification:
+    findings = Findings()
+    findings.add("tables_missing", tables=", ".join(sorted(missing)))
+    return replace(found, ok=False, findings=(*findings.kept, *found.findings))
 
 
 def export_log_of(platform: Platform, actor: Actor, folder: Path) -> Exported:

@@ -6,6 +6,7 @@ language computes the same bytes. Personal detail is kept apart: the entry holds
 `detail_digest` = SHA-256(salt || canonical detail), so that erasing the detail leaves the tree whole.
 A log whose trees are not with SHA-256 alone says so in every entry (`hash`, log/hashes.py): the choice is
 bound by what it was made with. What is done from outside the country says so too (`abroad`), and why it counts.
+An act that writes rows which decide who may do what, and what leaves, names each with its hash (`rows`).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from rwd_platform.core.canonical import canonical_json
@@ -25,6 +27,7 @@ from rwd_platform.log.hashes import TreeHash
 FORMAT_VERSION = 1
 GENESIS_NOTE = ""
 
+_NO_ROWS: Mapping[str, str] = MappingProxyType({})
 _ACTION = re.compile(r"[a-z_]+\.[a-z_]+")
 
 
@@ -110,23 +113,26 @@ def make_entry(
     new_hash: str,
     detail_hash: str,
     profile: str = "sha256",
+    rows: Mapping[str, str] = _NO_ROWS,
 ) -> Entry:
     """The entry of an act. `sequence` counts from 0 and is the leaf's index in the tree.
 
     at       -- the instant, or its text as `as_text` writes it
     profile  -- which trees the log has; the field is there only when it is not SHA-256 alone
+    rows     -- `<table> <id>` -> the row's hash as the act left it, "" where it took it away; only where there are any
     """
     ts = at if isinstance(at, str) else as_text(at)
     try:
-        body = _body(act, log, sequence, ts, old_hash, new_hash, detail_hash, profile)
+        body = _body(act, log, sequence, ts, old_hash, new_hash, detail_hash, profile, rows)
     except TypeError:  # something that is no text where a text belongs: by the general way
-        body = canonical_json(_fields(act, log, sequence, ts, old_hash, new_hash, detail_hash, profile))
+        body = canonical_json(_fields(act, log, sequence, ts, old_hash, new_hash, detail_hash, profile, rows))
     return Entry(sequence, body)
 
 
 def _body(
-    act: Act, log: str, sequence: int, ts: str, old_hash: str, new_hash: str, detail_hash: str, profile: str
-) -> bytes:
+    act: Act, log: str, sequence: int, ts: str, old_hash: str, new_hash: str, detail_hash: str, profile: str,
+    rows: Mapping[str, str],
+) -> bytes:  # fmt: skip
     """RFC 8785 of the fields: their names are known and sorted here, and all but the decision are texts.
 
     The same bytes as `canonical_json` of `_fields`, in a tenth of the time. Raises TypeError for what is no text.
@@ -139,19 +145,23 @@ def _body(
         f'"role":{_quoted(actor.role)}}},'
     )
     trees = "" if profile == "sha256" else f'"hash":{_quoted(profile)},'
+    written = b'"rows":' + canonical_json(dict(rows)) + b"," if rows else b""
     after = (
         f'"detail_digest":{_quoted(detail_hash)},{trees}"log":{_quoted(log)},"new_hash":{_quoted(new_hash)},'
         f'"object":{{"id":{_quoted(thing.id)},"type":{_quoted(thing.type)},"version":{_quoted(thing.version)}}},'
         f'"old_hash":{_quoted(old_hash)},"outcome":{_quoted(act.outcome)},"purpose":{_quoted(act.purpose)},'
-        f'"reason":{_quoted(act.reason)},"request_id":{_quoted(act.request_id)},"seq":{sequence:d},'
-        f'"tenant":{_quoted(actor.organisation)},"ts":{_quoted(ts)},"v":{FORMAT_VERSION}}}'
+        f'"reason":{_quoted(act.reason)},"request_id":{_quoted(act.request_id)},'
     )
-    return before.encode() + decision + after.encode()
+    end = (
+        f'"seq":{sequence:d},"tenant":{_quoted(actor.organisation)},"ts":{_quoted(ts)},"v":{FORMAT_VERSION}}}'
+    )
+    return before.encode() + decision + after.encode() + written + end.encode()
 
 
 def _fields(
-    act: Act, log: str, sequence: int, ts: str, old_hash: str, new_hash: str, detail_hash: str, profile: str
-) -> dict[str, Any]:
+    act: Act, log: str, sequence: int, ts: str, old_hash: str, new_hash: str, detail_hash: str, profile: str,
+    rows: Mapping[str, str],
+) -> dict[str, Any]:  # fmt: skip
     """What an entry says."""
     fields: dict[str, Any] = {
         "v": FORMAT_VERSION,
@@ -174,6 +184,8 @@ def _fields(
         fields["abroad"] = act.actor.abroad
     if profile != "sha256":
         fields["hash"] = profile
+    if rows:
+        fields["rows"] = dict(rows)
     if act.decision is not None:
         fields["decision"] = dict(act.decision)
     return fields

@@ -18,6 +18,7 @@ from sqlmodel import Session, SQLModel
 from rwd_platform.core.canonical import canonical_json, sha256_hex, sha256_of
 
 POLICY = Path(__file__).with_name("kept_changes.toml")
+PINNED = Path(__file__).with_name("pinned_rows.toml")
 MOST_ROWS = 100  # of one transaction; of the others the entry keeps how many there were
 LONGEST = 200  # characters of a value; of a longer one its hash is kept
 _LARGEST = 2**53 - 1
@@ -61,6 +62,17 @@ class Changes:
             self._kept(after),
         )
 
+    def pinned(self) -> dict[str, str]:
+        """`<table> <id>` -> the hash of each row as it becomes, for the tables in pinned_rows.toml; "" for one deleted.
+
+        `rwd audit verify` holds the row to the newest of them (rwd_platform.audit.against_rows).
+        """
+        return {
+            f"{row.__tablename__} {_id_of(row)}": "" if key in self._deleted else hash_of_row(row)
+            for key, row in self._rows.items()
+            if str(row.__tablename__) in pinned_tables()
+        }
+
     def _kept(self, after: dict[int, dict[str, Any]]) -> list[dict[str, Any]]:
         kept: list[dict[str, Any]] = []
         more: dict[str, int] = {}
@@ -85,6 +97,13 @@ def hash_of_row(row: SQLModel) -> str:
 def note_changes(session: Any, _context: Any, _instances: Any) -> None:
     """Listens to every flush of a session that a `Changes` was made for."""
     session.info[_CHANGES].note(session)
+
+
+@cache
+def pinned_tables() -> frozenset[str]:
+    """The tables whose rows are held to the log one by one."""
+    with PINNED.open("rb") as stream:
+        return frozenset(tomllib.load(stream)["pinned"])
 
 
 @cache

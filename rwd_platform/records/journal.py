@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from typing import Any, NoReturn
@@ -89,6 +89,7 @@ class Doing:
     old_hash: str = ""
     new_hash: str = ""
     changes: Sequence[Mapping[str, Any]] = ()
+    rows: Mapping[str, str] = field(default_factory=dict)
 
 
 def append(driver: Driver, doings: Sequence[Doing], book: Book, at: datetime) -> list[Entry]:
@@ -117,6 +118,7 @@ def append(driver: Driver, doings: Sequence[Doing], book: Book, at: datetime) ->
                 new_hash=doing.new_hash,
                 detail_hash=digest,
                 profile=book.profile,
+                rows=doing.rows,
             )
         )
     try:

@@ -1,11 +1,11 @@
-"""How an entry pins a posting: made when the entry is written, and again when the log is verified."""
+"""How an entry pins a posting and the facts of a decision: made as it is written, and again as the log is verified."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from rwd_platform.core.canonical import canonical_json, sha256_hex
-from rwd_platform.records.tables import PersonPosting
+from rwd_platform.core.canonical import canonical_json, sha256_hex, sha256_of
+from rwd_platform.records.tables import PersonPosting, Provision, TransferRecord
 
 # Named, so that a column added later changes no hash of before.
 _FIELDS = (
@@ -28,3 +28,8 @@ def posting_in_the_log(posting: PersonPosting) -> dict[str, Any]:
         "sealed_sha256": sha256_hex(posting.sealed),
         "sha256": sha256_hex(plain + b"\n" + posting.sealed),
     }
+
+
+def hash_of_facts(row: Provision | TransferRecord) -> str:
+    """The facts that a decision rests on, with the row's salt. Rows of before there was one have their facts alone."""
+    return sha256_of([row.salt, row.facts]) if row.salt else sha256_of(row.facts)

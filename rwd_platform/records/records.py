@@ -125,7 +125,7 @@ class Records:
             session.flush()
             act = audit() if callable(audit) else audit
             driver = journal.Driver.of(session.connection())
-            doing = journal.Doing(act, *changes.hashes_and_kept())
+            doing = journal.Doing(act, *changes.hashes_and_kept(), changes.pinned())
             session.info[_ENTRY] = journal.append(driver, [doing], self.book, self.clock())[0]
             session.commit()
 

@@ -93,6 +93,7 @@ class TransferRecord(SQLModel, table=True):
 
     direction -- outbound: data that are to leave the country; inbound: data of persons abroad that are to come in
     recipient -- the other party: of an inbound one, the sender abroad
+    salt      -- hashed with the facts, which hold counts of persons
     """
 
     __tablename__ = "transfer"
@@ -110,3 +111,4 @@ class TransferRecord(SQLModel, table=True):
     verdict: str
     facts: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
     decision: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    salt: str = ""

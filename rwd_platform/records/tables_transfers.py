@@ -71,6 +71,7 @@ class Provision(SQLModel, table=True):
     year            -- calendar year in Asia/Shanghai that its persons count in; 0 while none are counted
     facts, decision -- as evaluated last, in the words of `rwd transfer decide`; the facts name no person
     papers          -- which instrument each fact rests on, and which fell short
+    salt            -- hashed with the facts: they hold counts, and a hash of a few counts alone can be guessed
     """
 
     __tablename__ = "provision"
@@ -94,6 +95,7 @@ class Provision(SQLModel, table=True):
     decided_at: str
     ended_at: str
     ended_why: str = Field(sa_column=Column(Text, nullable=False))
+    salt: str = ""
 
 
 class PersonPosting(SQLModel, table=True):

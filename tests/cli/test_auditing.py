@@ -116,18 +116,36 @@ def test_verifying_a_file_does_not_change_it(rwd: Rwd, home: Path, tmp_path: Pat
 
 
 def test_a_backup_of_an_older_schema_is_still_verified(rwd: Rwd, home: Path, tmp_path: Path) -> None:
-    """It lacks tables of today: the log alone is checked, and what was done to it is found."""
+    """It lacks tables of today: the log alone is checked, which is said, and what was done to it is found."""
     key = acted(home)
     backup = backup_of(home, tmp_path / "backup")
     with closing(sqlite3.connect(backup)) as connection, connection:
         for table in ("log_review_signature", "log_review_finding", "log_review", "audit_cosignature"):
             connection.execute(f"DROP TABLE {table}")
+        connection.execute("UPDATE alembic_version SET version_num = '0005'")
     call = ("audit", "verify", "--database", f"sqlite:///{backup}", "--key", key, "--json")
-    assert rwd(*call).code == 0
+    answer = rwd(*call)
+    assert answer.code == 0 and answer.document["records_compared"] is False
+    assert "NOT compared" in rwd(*call[:-1]).stdout.decode()
     with closing(sqlite3.connect(backup)) as connection, connection:
         connection.execute("UPDATE audit_entry SET actor_id = 'somebody' WHERE sequence = 1")
     answer = rwd(*call)
     assert (answer.code, rules(answer)) == (1, ["column"])
+
+
+def test_a_table_that_was_dropped_does_not_turn_the_comparison_of_records_off(
+    rwd: Rwd, home: Path, tmp_path: Path
+) -> None:
+    key = acted(home)
+    backup = backup_of(home, tmp_path / "backup")
+    call = ("audit", "verify", "--database", f"sqlite:///{backup}", "--key", key, "--json")
+    before = rwd(*call)
+    assert before.code == 0 and before.document["records_compared"] is True
+    with closing(sqlite3.connect(backup)) as connection, connection:
+        connection.execute("DROP TABLE release_link")
+    answer = rwd(*call)
+    assert (answer.code, rules(answer)) == (1, ["tables_missing"])
+    assert "release_link" in answer.document["findings"][0]["en"]
 
 
 @pytest.mark.parametrize("page", [2, 5, 9])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import os
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,8 @@ def test_a_transfer_before_the_pack_is_not_decided_by_it() -> None:
     assert (caught.value.code, caught.value.exit) == ("transfer.pack_not_in_force", 2)
 
 
+MATERIAL = {"data.genetic_material": True, "human_genetic_resources.exit_certificate": True}
+INFORMATION = {"data.human_genetic_information": True, "recipient.foreign_or_foreign_controlled": True}
 EARLIER = {"ledger_this_year.sensitive.first_key": 50, "ledger_this_year.sensitive.count": 4}
 CONTRACT = {"mechanism_in_force.kind": "STANDARD_CONTRACT"}
 ENDING = {"mechanism_in_force.kind": "CERTIFICATION", "mechanism_in_force.valid_until": "2026-12-01"}
@@ -110,6 +113,7 @@ ADVICE = [
     ({"persons.sensitive.count": 9000} | CONTRACT, "接近"),
     ({"persons.sensitive.count": 10000} | CONTRACT, "不再够用"),
     ({"persons.sensitive.count": 1} | ENDING, "90 天内"),
+    (MATERIAL | INFORMATION, "分开核对"),
     ({"persons.general_only.count": 1, "free_trade_zone_pack.listed": "no"}, "未具名"),
     ({"data.core_or_secret": True, "crosses_border": False}, "法务核实"),
 ]
@@ -233,3 +237,9 @@ def test_the_order_of_keys_in_a_case_does_not_matter(differs: dict[str, Any]) ->
     case = case_with(differs)
     backwards = json.loads(json.dumps(case), object_pairs_hook=lambda pairs: dict(reversed(pairs)))
     assert decide(backwards, PACK) == decide(case, PACK)
+
+
+def test_a_number_that_is_no_count_is_shown_as_it_was_typed() -> None:
+    with pytest.raises(PlatformError) as refused:
+        decide(case_with({"persons.sensitive.count": Decimal("1.0")}), PACK)
+    assert " 1.0;" in refused.value.en and "Decimal" not in refused.value.en + refused.value.zh

@@ -42,7 +42,7 @@ def second_edition(folder: Path, since: str, *, until: str = "") -> None:
     text = (folder / NATIONAL).read_text("utf-8")
     line = "effective_from = 2024-03-22"
     assert line in text
-    later = text.replace(line, f"effective_from = {since}").replace('"2026.2"', '"2027.1"')
+    later = text.replace(line, f"effective_from = {since}").replace('"2026.1"', '"2027.1"')
     (folder / "national-2027.toml").write_text(later, "utf-8")
     if until:
         (folder / NATIONAL).write_text(text.replace(line, f"{line}\neffective_until = {until}"), "utf-8")
@@ -111,8 +111,8 @@ def test_every_shipped_family_joins_and_every_pack_is_of_one() -> None:
 
 
 IN_FORCE = [
-    ("national", "2024-03-22", "national", "2026.2"),
-    ("national", "2099-12-31", "national", "2026.2"),
+    ("national", "2024-03-22", "national", "2026.1"),
+    ("national", "2099-12-31", "national", "2026.1"),
     ("genetic_resources", "2023-07-01", "genetic-resources", "2023.1"),
     ("genetic_resources", "2024-04-30", "genetic-resources", "2023.1"),
     ("genetic_resources", "2024-05-01", "genetic-resources", "2024.1"),
@@ -167,7 +167,7 @@ def test_a_family_that_nobody_knows_is_said_with_those_that_are(family: str) -> 
 def test_two_editions_that_join_pick_by_the_day(folder: Path) -> None:
     """The old one up to and on its last day, the new one from the next."""
     second_edition(folder, "2027-01-01", until="2026-12-31")
-    assert pack_in_force("national", date(2026, 12, 31), folder).version == "2026.2"
+    assert pack_in_force("national", date(2026, 12, 31), folder).version == "2026.1"
     assert pack_in_force("national", date(2027, 1, 1), folder).version == "2027.1"
 
 

@@ -104,7 +104,7 @@ def test_a_row_has_what_ended_what_applies_and_what_is_to_come() -> None:
 
 def test_a_pack_is_found_by_version_and_by_the_hash_that_a_decision_names() -> None:
     found = shelf(ON)
-    one = found.pack("national", "2026.2")
+    one = found.pack("national", "2026.1")
     assert one is not None and found.by_hash(one.content.sha256) == one
     assert found.pack("national", "1999.1") is None and found.pack("inbound", "2026.1") is None
     assert found.by_hash("0" * 64) is None and found.by_hash("") is None

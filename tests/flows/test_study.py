@@ -26,7 +26,7 @@ from rwd_platform.flows.study import (
     run_study,
 )
 from rwd_platform.log.entry import Actor
-from rwd_platform.records.tables import DataLockRecord, Study
+from rwd_platform.records.tables import AuditCheckpoint, AuditEntry, DataLockRecord, Study
 from rwd_platform.store.lock import open_lock
 from tests.conftest import StandingClock
 from tests.flows.log_reading import whole_log
@@ -212,3 +212,20 @@ def test_the_thirty_patients_come_in_without_any_reject(platform: Platform) -> N
     """Otherwise the tests above would prove less than they say."""
     account = admit_upload(platform, CLERK, received(platform, {"all.ndjson": thirty_patients()}))
     assert account.accepted == account.received > 30 * 10
+
+
+def test_a_freeze_and_a_lock_are_under_a_signed_head_at_once(platform: Platform) -> None:
+    def heads() -> dict[int, str]:
+        return {one.size: one.why for one in platform.records.all(select(AuditCheckpoint))}
+
+    def end_of(action: str) -> int:
+        """How many entries the log has with the act's own."""
+        (entry,) = platform.records.all(select(AuditEntry).where(AuditEntry.action == action))
+        return entry.sequence + 1
+
+    study = frozen(platform)
+    assert heads()[end_of("study.frozen")] == "freeze"
+    sent(platform, {"all.ndjson": thirty_patients()})
+    check_quality(platform, RESEARCHER)
+    lock_data(platform, RESEARCHER, study.id)
+    assert heads()[end_of("study.locked")] == "lock"

@@ -107,7 +107,7 @@ def ask_in(platform: Platform, actor: Actor = RESEARCHER, **more: Any) -> Transf
 def test_an_import_and_its_answer_are_on_record_and_in_the_log(
     platform: Platform, on_file: bool, outcome: str
 ) -> None:
-    """The entry names what fired, what is missing, the pack by its hash and the facts by theirs."""
+    """The entry names what fired, what is missing, the pack by its hash and the facts by theirs, salted."""
     record = ask_in(platform, sender_mechanism_on_file=on_file)
     stored = platform.records.get(TransferRecord, record.id)
     assert (stored.direction, stored.recipient, stored.facts["persons"]) == ("inbound", "Sender", 12)
@@ -115,7 +115,7 @@ def test_an_import_and_its_answer_are_on_record_and_in_the_log(
     (entry,) = [one for one in platform.records.all(select(AuditEntry)) if one.object_id == record.id]
     body = json.loads(entry.body)
     assert (entry.action, entry.outcome) == ("transfer.inbound_decided", outcome)
-    assert body["object"]["version"] == sha256_of(stored.facts)
+    assert stored.salt and body["object"]["version"] == sha256_of([stored.salt, stored.facts])
     assert set(body["decision"]) == {"verdict", "rules", "missing", "rule_pack"}
     assert body["decision"]["missing"] == ([] if on_file else ["SENDER_MECHANISM"])
     assert [one.why for one in platform.records.all(select(AuditCheckpoint))] == ["transfer"]

@@ -58,7 +58,7 @@ def test_the_rules_are_the_same_for_everybody_who_may_read_them(as_user: LogIn, 
 @pytest.mark.parametrize("login", ["operator", "security", "auditor", "ethics", "inspector"])
 def test_nobody_else_is_let_in(as_user: LogIn, login: str) -> None:
     client = as_user(login)
-    for path in ("/rules", "/rules/national/2026.2", "/api/v1/rules"):
+    for path in ("/rules", "/rules/national/2026.1", "/api/v1/rules"):
         assert client.get(path).status_code == 403
     assert 'href="/rules"' not in client.get("/").text
 
@@ -120,7 +120,7 @@ def test_the_first_rule_of_each_block_heads_it(platform: Platform) -> None:
     national, gate = packs["national-2026"], packs["inbound-2025"]
     assert isinstance(national, RulePack) and isinstance(gate, RulePack)
     heads = [rule.id for rule in rules_view.in_words(national) if rule.heads]
-    assert heads == ["P1", "H1", "M0"]
+    assert heads == ["P1", "P5b", "M0"]
     assert not any(rule.heads for rule in rules_view.in_words(gate))
 
 
@@ -161,7 +161,7 @@ def test_a_decision_leads_to_each_rule_that_fired(platform: Platform, as_user: L
     client = as_user("researcher")
     page = client.get(f"/transfers/{held}").text
     links = re.findall(r'href="(/rules/[^"]+)#([^"]+)"', page)
-    assert links and set(links) == {("/rules/national/2026.2", id) for _, id in links}
+    assert links and set(links) == {("/rules/national/2026.1", id) for _, id in links}
     target = client.get(links[0][0]).text
     assert all(f'id="{id}"' in target for _, id in links)
 
@@ -169,12 +169,12 @@ def test_a_decision_leads_to_each_rule_that_fired(platform: Platform, as_user: L
 def test_a_provision_leads_to_its_rules_too(platform: Platform, as_user: LogIn) -> None:
     id = seed_provisions(platform)["held"]
     page = as_user("privacy").get(f"/provisions/{id}").text
-    assert 'href="/rules/national/2026.2#M10"' in page and 'href="/rules/national/2026.2"' in page
+    assert 'href="/rules/national/2026.1#M10"' in page and 'href="/rules/national/2026.1"' in page
 
 
 def test_a_decision_by_a_pack_that_is_not_shipped_has_no_link(platform: Platform) -> None:
     """Another file may have the same id and version: only the hash says that it is this one."""
-    assert rules_view.address_of(platform, {"id": "national", "version": "2026.2", "sha256": "0" * 64}) == ""
+    assert rules_view.address_of(platform, {"id": "national", "version": "2026.1", "sha256": "0" * 64}) == ""
     assert rules_view.address_of(platform, {}) == ""
 
 
@@ -191,7 +191,7 @@ def test_a_pack_edited_by_hand_is_said_on_the_page_and_in_the_api(as_user: LogIn
     text = visible_text(main_of(page.text))
     assert "national-2026.toml" in text and "被改动过" in text and "平台不作任何判定" in text
     assert "90,000" not in text and "境外个人数据入境规则包" in text
-    assert client.get("/rules/national/2026.2").status_code == 404
+    assert client.get("/rules/national/2026.1").status_code == 404
     assert "平台不作任何判定" in client.get("/rules/inbound/2025.1").text
     answer = client.get("/api/v1/rules").json()
     assert answer["decides"] is False

@@ -1103,6 +1103,7 @@ def lines_of_one(answer: OneAnswer, asked_witness: bool) -> Iterator[str]:
 def verdict_of(answer: Any) -> Iterator[str]:
     for finding in answer.findings:
         yield "✗ %s\n  %s" % (finding.zh, finding.en)
+    yield "只核验日志本身，未比对业务记录 / the log alone; `rwd audit verify` compares the records with it"
     yield "✓ 核验通过 verified" if answer.ok else "✗ 核验不通过 NOT verified"
 
 
