@@ -35,10 +35,12 @@ UNSEALING_JSON = "data/10_signoff/unsealing.json"
 LABELS_JSON = "data/05_results/labels.json"
 LINEAGE = "data/08_trace/lineage.csv.gz"
 ROW_SETS_JSON = "data/08_trace/row_sets.json"
+SEALED = "data/03_data/rows.p7m"  # datasets for the recipient alone: an envelope is drawn anew each time
 LOG_DOCUMENT = "data/09_audit/log_extract.json"  # for `rwd audit verify --extract`
 VOLATILE = (
     LOG_DOCUMENT,
     UNSEALING_JSON,
+    SEALED,
     standalone.AUDIT_EXTRACT,
     standalone.PROOFS_JSON,
     standalone.CHECKPOINT,

@@ -11,8 +11,11 @@ import pandas as pd
 from rwd_platform.core.accounting import Accounting
 from rwd_platform.core.text import Bilingual
 from studies.attrition import AttritionStep
+from studies.dataset import StudyDataset
 from studies.evidence.bag import PackageSigner
 from studies.evidence.changes import Version
+from studies.evidence.profiles.profile import Profile
+from studies.missingness import Missing
 from studies.protocol import Protocol
 from studies.results import ResultSet
 
@@ -117,6 +120,37 @@ class Unsealing:
 
 
 @dataclass(frozen=True)
+class Rows:
+    """What submission data are made of. `devices` and `subjects`: the lock's tables in days, where it has them."""
+
+    dataset: StudyDataset
+    devices: pd.DataFrame | None = None
+    subjects: pd.DataFrame | None = None
+
+
+@dataclass(frozen=True)
+class DossierInputs:
+    """What a package for a purpose needs beside its results.
+
+    profile     -- what its reader expects
+    tier        -- of row data, for this recipient: T0 to T3
+    statements  -- what people wrote, by the ids of studies.evidence.statements
+    tables      -- the tables that the lock holds rows of
+    missing     -- how much of each variable is missing in the lock
+    rows        -- None: nothing of single rows is made into datasets, not even their description
+    certificate -- the recipient's, PEM, to which rows are sealed
+    """
+
+    profile: Profile
+    tier: str
+    statements: Mapping[str, Bilingual]
+    tables: frozenset[str]
+    missing: Sequence[Missing] = ()
+    rows: Rows | None = None
+    certificate: bytes | None = None
+
+
+@dataclass(frozen=True)
 class PackageInputs:
     """The facts of one package.
 
@@ -151,6 +185,7 @@ class PackageInputs:
     demo: bool = False
     labels: Labelling | None = None
     unsealing: Unsealing | None = None  # None: nothing was sealed, or a run of before there were seals
+    dossier: DossierInputs | None = None  # None: the results alone, for no reader in particular
     previous: Version | None = (
         None  # the version before, of this purpose and audience; None: this is the first
     )

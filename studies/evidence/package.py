@@ -21,6 +21,15 @@ from studies.evidence.documents import (
     json_documents,
     page_trace,
 )
+from studies.evidence.dossier_files import (
+    Held,
+    Lacking,
+    check_tier,
+    described,
+    further_files,
+    held,
+    index_files,
+)
 from studies.evidence.figures import Drawing
 from studies.evidence.inputs import PackageInputs
 from studies.evidence.numbers import NumberBook
@@ -38,6 +47,19 @@ RENDERED_REPORTS = {
     for kind in ("pdf", "docx")
 }
 _SHORT = 11  # "EP-" and eight hex digits
+# Rendered or sealed when all that identifies the package is there.
+_LATER = frozenset(
+    {
+        LABELS_JSON,
+        standalone.INDEX_HTML,
+        standalone.PACKAGE_JSON,
+        *RENDERED_REPORTS.values(),
+        ARD_PARQUET,
+        *standalone.BAG_FILES,
+        standalone.TAG_MANIFEST,
+        standalone.SIGNATURE,
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -55,17 +77,55 @@ class BuiltPackage:
 def build(inputs: PackageInputs, out_dir: Path) -> BuiltPackage:
     """Make `EP-<study>-<purpose>-v<n>.zip` and its folder in `out_dir`, replacing what was there.
 
-    An aggregate package is made from coarsened inputs: nothing finer reaches a renderer.
+    An aggregate package is made from coarsened inputs: nothing finer reaches a renderer. Raises `evidence.incomplete`
+    for a purpose whose reader expects what is not there.
     """
-    results_sha256 = sha256_of(inputs.results.as_dict())
-    released = coarsened(inputs)
+    drafted = _draft(inputs)
+    if drafted.held is not None:
+        drafted.held.check()
+    return _finished(drafted, out_dir)
+
+
+def lacking(inputs: PackageInputs) -> tuple[Lacking, ...]:
+    """What the package of these inputs would lack; nothing is rendered or written."""
+    drafted = _draft(inputs)
+    return drafted.held.lacking if drafted.held is not None else ()
+
+
+@dataclass(frozen=True)
+class _Draft:
+    """A package before it is rendered. `files`: all that identifies it but for the labels, and the volatile ones."""
+
+    inputs: PackageInputs  # as coarsened
+    files: Mapping[str, bytes]
+    report: Report
+    book: NumberBook
+    drawings: Mapping[str, Drawing]
+    results: Mapping[str, Any]
+    held: Held | None
+
+
+def _draft(original: PackageInputs) -> _Draft:
+    check_tier(original)
+    results_sha256 = sha256_of(original.results.as_dict())
+    released = coarsened(original)
     inputs = released.inputs
     documents = json_documents(inputs)
     report, book, drawings = content.make_report(inputs, documents)
     files = fixed_files(inputs, documents) | _report_files(report, book, drawings)
+    if inputs.dossier is not None:
+        files |= further_files(inputs, original, report)
     results = _results_and_coarsening(released, results_sha256)
     files |= _changes(inputs, {**_description(inputs), **results}, files)
-    files |= _labels(inputs, files)
+    found = held(inputs, files, _LATER) if inputs.dossier is not None else None
+    if found is not None:
+        files |= index_files(found)
+    return _Draft(inputs, files, report, book, drawings, results, found)
+
+
+def _finished(drafted: _Draft, out_dir: Path) -> BuiltPackage:
+    inputs, report, book, drawings = drafted.inputs, drafted.report, drafted.book, drafted.drawings
+    files = {**drafted.files, **_labels(inputs, drafted.files)}
     identifying = sorted(name for name in files if name not in VOLATILE)
     content_sha256 = standalone.content_sha256(files, identifying)
     package_id = f"EP-{content_sha256[:32]}"
@@ -75,7 +135,7 @@ def build(inputs: PackageInputs, out_dir: Path) -> BuiltPackage:
         "package_id": package_id,
         "content_sha256": content_sha256,
         **_description(inputs),
-        **results,
+        **drafted.results,
         "files": {"identifying": identifying, "rendered": sorted(rendered), "volatile": sorted(VOLATILE)},
     }
     payload = {**files, **rendered, standalone.PACKAGE_JSON: json_bytes(description)}
@@ -114,17 +174,7 @@ def _labels(inputs: PackageInputs, files: Mapping[str, bytes]) -> dict[str, byte
     """Class and level of every file that the package will have, those that are rendered or sealed later too."""
     if inputs.labels is None:
         return {}
-    later = {
-        LABELS_JSON,
-        standalone.INDEX_HTML,
-        standalone.PACKAGE_JSON,
-        *RENDERED_REPORTS.values(),
-        ARD_PARQUET,
-        *standalone.BAG_FILES,
-        standalone.TAG_MANIFEST,
-        standalone.SIGNATURE,
-    }
-    return {LABELS_JSON: json_bytes(inputs.labels(sorted({*files, *later}), inputs.audience))}
+    return {LABELS_JSON: json_bytes(inputs.labels(sorted({*files, *_LATER}), inputs.audience))}
 
 
 def _rendered(
@@ -164,6 +214,7 @@ def _description(inputs: PackageInputs) -> dict[str, Any]:
         "purpose": inputs.purpose,
         "version": inputs.version,
         "audience": inputs.audience,
+        **described(inputs),
         "row_level_trace": not inputs.is_aggregate,
         "demo": inputs.demo,
         "dated": inputs.dated,

@@ -13,8 +13,8 @@ from studies.evidence.checklists.package_view import PackageView
 from studies.evidence.checklists.predicates import PREDICATES
 from studies.evidence.checklists.reader import ALWAYS
 
-Status = Literal["answered", "not_applicable", "needs_statement", "missing"]
-STATUSES: tuple[Status, ...] = ("answered", "not_applicable", "needs_statement", "missing")
+Status = Literal["answered", "not_applicable", "explained", "needs_statement", "missing"]
+STATUSES: tuple[Status, ...] = ("answered", "not_applicable", "explained", "needs_statement", "missing")
 
 UNSAID = Bilingual("尚无人声明", "nobody has stated it")
 
@@ -46,7 +46,10 @@ class Lack:
 
 @dataclass(frozen=True)
 class AnsweredItem:
-    """`places` also of an item that is not answered as a whole: what of it is there."""
+    """`places` also of an item that is not answered as a whole: what of it is there.
+
+    `reason`: why it is not applicable, or a person's word why it is not there.
+    """
 
     item: Item
     status: Status
@@ -78,8 +81,11 @@ class Missing:
     lacks: tuple[Lack, ...]
 
 
-def answer(checklist: Checklist, package: PackageView, statements: Mapping[str, str]) -> Answered:
-    """Every item. `statements` are by the ids of statements.yaml; a blank one is none."""
+def answer(checklist: Checklist, package: PackageView, statements: Mapping[str, Bilingual]) -> Answered:
+    """Every item. `statements` are by the ids of statements.yaml; a blank one is none.
+
+    One by `<checklist>.<item>` says why the package has no answer to that item; an answer makes it void.
+    """
     applies = checklist.applies == ALWAYS or PREDICATES[checklist.applies](package)
     if not applies:
         reason = checklist.unless
@@ -103,7 +109,7 @@ def blocking(answered_all: Iterable[Answered]) -> list[Missing]:
 
 
 def _item(
-    item: Item, checklist: Checklist, package: PackageView, statements: Mapping[str, str]
+    item: Item, checklist: Checklist, package: PackageView, statements: Mapping[str, Bilingual]
 ) -> AnsweredItem:
     for name in item.not_applicable:
         if PREDICATES[name](package):
@@ -117,6 +123,9 @@ def _item(
     further = [_place(one, package) for one in item.also]
     places = tuple(one for one in (*asked, *further) if isinstance(one, Answer))
     lacks = tuple(one for one in asked if isinstance(one, Lack))
+    why = statements.get(f"{checklist.id}.{item.id}")
+    if lacks and why is not None and why.zh.strip():
+        return AnsweredItem(item, "explained", places, reason=why, lacks=lacks)
     return AnsweredItem(item, _status(lacks), places, lacks=lacks)
 
 
@@ -134,9 +143,9 @@ def _place(place: Place, package: PackageView) -> Answer | Lack:
     return Lack(place.label, seen, place.action.who, place.action.next, place.file, pointer)
 
 
-def _statement(statement: Statement, statements: Mapping[str, str]) -> Answer | Lack:
-    said = statements.get(statement.id, "").strip()
-    if said:
-        return Answer(statement.label, Bilingual(said, said), statement=statement.id)
+def _statement(statement: Statement, statements: Mapping[str, Bilingual]) -> Answer | Lack:
+    said = statements.get(statement.id)
+    if said is not None and said.zh.strip():
+        return Answer(statement.label, said, statement=statement.id)
     action = statement.action
     return Lack(statement.label, UNSAID, action.who, action.next, statement=statement.id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -23,6 +23,7 @@ _PAGE = Path(__file__).parent / "page.html"
 _STATES: dict[Status, Bilingual] = {
     "answered": Bilingual("已回答", "answered"),
     "not_applicable": Bilingual("不适用", "not applicable"),
+    "explained": Bilingual("未提供，已说明原因", "not provided, with the reason"),
     "needs_statement": Bilingual("待声明", "needs a statement"),
     "missing": Bilingual("缺失", "missing"),
 }
@@ -35,7 +36,17 @@ _STATED = Bilingual("声明", "statement")
 
 def render(answered: Answered, root: str = ROOT) -> tuple[bytes, bytes]:
     """JSON and HTML. `root` leads from the page to the package's root; every link starts there."""
-    return json_bytes(as_dict(answered)), _page(answered, root)
+    return render_all([answered], root)[0]
+
+
+def render_all(answered: Sequence[Answered], root: str = ROOT) -> list[tuple[bytes, bytes]]:
+    """Each as JSON and HTML. The pages carry one set of letters: to choose it takes longer than all the rest."""
+    filled = [_filled(one, root) for one in answered]
+    template = _PAGE.read_text(encoding="utf-8")
+    letters = set(template).union(*(text for one in filled for text in one.values()))
+    font = base64.b64encode(sans_subset("".join(sorted(letters)))).decode()
+    pages = [_page(template, {**one, "font": font}) for one in filled]
+    return [(json_bytes(as_dict(one)), page) for one, page in zip(answered, pages, strict=True)]
 
 
 def as_dict(answered: Answered) -> dict[str, Any]:
@@ -70,16 +81,16 @@ def _item_dict(one: AnsweredItem) -> dict[str, Any]:
 # --- the page ---------------------------------------------------------------------------------------
 
 
-def _page(answered: Answered, root: str) -> bytes:
+def _filled(answered: Answered, root: str) -> dict[str, str]:
     checklist = answered.checklist
-    filled = {
+    return {
         "title": html.escape(f"{checklist.id} · {checklist.name.zh}"),
         "root": html.escape(root, quote=True),
         "body": "\n".join(_body(answered)),
     }
-    template = _PAGE.read_text(encoding="utf-8")
-    shown = template + "".join(filled.values())
-    filled["font"] = base64.b64encode(sans_subset(shown)).decode()
+
+
+def _page(template: str, filled: Mapping[str, str]) -> bytes:
     return re.sub(r"\{\{(\w+)\}\}", lambda found: filled[found.group(1)], template).encode()
 
 

@@ -43,6 +43,6 @@ class HarperFacts:
 
     platform: Bilingual
     basis: Sequence[Basis] = ()
-    statements: Mapping[str, str] = field(default_factory=dict)
+    statements: Mapping[str, Bilingual] = field(default_factory=dict)
     frozen_before_first_lock: bool | None = None
     demo: bool = False

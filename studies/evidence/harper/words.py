@@ -72,9 +72,9 @@ def listed(parts: Iterable[Bilingual | str]) -> Bilingual:
 
 def stated(facts: HarperFacts, id: str) -> Bilingual:
     """What somebody stated, or that nobody did, with who should and what."""
-    said = facts.statements.get(id, "").strip()
-    if said:
-        return Bilingual(said, said)
+    said = facts.statements.get(id)
+    if said is not None and said.zh.strip():
+        return said
     action = shared().statements[id].action
     return say("not_stated", who=action.who, next=_uncapitalised(action.next))
 

@@ -18,6 +18,7 @@ class StudyFacts:
     tables  -- the tables that the lock holds, without rows counting as not held
     tier    -- of row data, as chosen for the recipient
     version -- of the package, from 1
+    audience -- authority | aggregate
     """
 
     protocol: Protocol
@@ -25,6 +26,7 @@ class StudyFacts:
     tables: frozenset[str]
     tier: str
     version: int
+    audience: str = "authority"
 
 
 def _plans(*methods: str) -> Callable[[StudyFacts], bool]:
@@ -33,6 +35,7 @@ def _plans(*methods: str) -> Callable[[StudyFacts], bool]:
 
 CONDITIONS: Mapping[str, Callable[[StudyFacts], bool]] = {
     "adverse_events": _plans("safety"),
+    "authority": lambda study: study.audience == "authority",
     "competing_events": lambda study: study.protocol.outcome.competing is not None,
     "confounding": _plans("balance"),
     "costs": lambda study: COSTS in study.tables,

@@ -7,33 +7,14 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
-from rwd_platform.core.errors import Exit, Problem
 from rwd_platform.core.text import Bilingual
 from studies.evidence.profiles.conditions import CONDITIONS, StudyFacts
-from studies.evidence.profiles.profile import Part, Profile, Statement
+from studies.evidence.profiles.profile import Part, Profile
 
 FORMAT_VERSION = 1
 CONTENTS_JSON = "data/00_index/contents.json"
 
 Status = Literal["found", "not_asked", "left_out", "missing"]
-
-INCOMPLETE = Problem(
-    code="evidence.incomplete",
-    zh="用途“{profile}”还缺 {count} 项：{missing}。",
-    en="For the purpose {profile}, {count} parts are still missing: {missing}.",
-    next_zh="第一项由{who}处理：{next}",
-    next_en="The first is for the {who_en}: {next_en}",
-    http=409,
-    exit=Exit.REFUSED,
-)
-STATEMENT_UNFIT = Problem(
-    code="evidence.statement_unfit",
-    zh="“{statement}”的内容不能使用：{allowed}。",
-    en="What was written for {statement} cannot be used: {allowed_en}.",
-    next_zh="请修改后重新提交；其余内容均已保留。",
-    next_en="Mend it and send it again; the rest was kept.",
-    http=422,
-)
 
 WHO = {
     "researcher": Bilingual("研究者", "researcher"),
@@ -58,7 +39,7 @@ class PartStands:
     part: Part
     status: Status
     files: tuple[str, ...] = ()
-    said: str = ""
+    said: Bilingual | None = None
     reason: Bilingual | None = None
 
 
@@ -82,20 +63,6 @@ class Dossier:
     def found(self) -> int:
         return self.expected - len(self.missing)
 
-    def check(self) -> None:
-        """Raises `evidence.incomplete`, naming what is missing and who acts first."""
-        if self.missing:
-            first = self.missing[0].part.who
-            raise INCOMPLETE.error(
-                profile=self.profile.id,
-                count=len(self.missing),
-                missing=", ".join(one.part.id for one in self.missing),
-                who=WHO[first.actor].zh,
-                who_en=WHO[first.actor].en,
-                next=first.next.zh,
-                next_en=first.next.en,
-            )
-
     def as_dict(self) -> dict[str, Any]:
         """contents.json: what the package holds, where the recipient files it, and what is not there and why."""
         return {
@@ -111,48 +78,20 @@ class Dossier:
 
 
 def hold(
-    profile: Profile, study: StudyFacts, files: Collection[str], statements: Mapping[str, str]
+    profile: Profile, study: StudyFacts, files: Collection[str], statements: Mapping[str, Bilingual]
 ) -> Dossier:
-    """Look at every part. `files` are the package's paths; `statements` what people wrote, by statement id.
-
-    Raises `evidence.statement_unfit` for words that do not answer what was asked.
-    """
-    for id, said in statements.items():
-        if any(one.id == id for one in profile.statements):
-            check_statement(profile.statement(id), said)
+    """Look at every part. `files` are the package's paths; `statements` what people wrote, by statement id."""
     return Dossier(profile, tuple(_stands(part, study, files, statements) for part in profile.parts))
 
 
-def check_statement(asked: Statement, said: str) -> None:
-    """Raises `evidence.statement_unfit`."""
-    if asked.choices is not None:
-        if said not in asked.choices:
-            listed = " | ".join(asked.choices)
-            raise STATEMENT_UNFIT.error(
-                statement=asked.id, allowed=f"应为 {listed}", allowed_en=f"one of {listed}"
-            )
-        return
-    if not asked.least <= len(said.strip()) <= asked.most or not _is_text(said):
-        raise STATEMENT_UNFIT.error(
-            statement=asked.id,
-            allowed=f"应为 {asked.least} 至 {asked.most} 个字符的文字",
-            allowed_en=f"a text of {asked.least} to {asked.most} characters",
-        )
-
-
-def _is_text(said: str) -> bool:
-    """Lines of what can be printed."""
-    return all(one.isprintable() or one == "\n" for one in said)
-
-
 def _stands(
-    part: Part, study: StudyFacts, files: Collection[str], statements: Mapping[str, str]
+    part: Part, study: StudyFacts, files: Collection[str], statements: Mapping[str, Bilingual]
 ) -> PartStands:
     if part.when and not CONDITIONS[part.when](study):
         return PartStands(part, "not_asked", reason=part.otherwise)
     absent: Status = "left_out" if part.need == "optional" else "missing"
     if part.statement:
-        said = statements.get(part.statement, "")
+        said = statements.get(part.statement)
         return PartStands(part, "found" if said else absent, said=said)
     found = [_matching(pattern, files) for pattern in part.files]
     if not all(found):
@@ -190,12 +129,11 @@ def _as_dict(stands: PartStands, profile: Profile) -> dict[str, Any]:
 
 def _said(stands: PartStands, profile: Profile) -> dict[str, Any]:
     asked = profile.statement(stands.part.statement)
-    chosen = asked.choices[stands.said] if asked.choices and stands.said else None
+    chosen = asked.choices[stands.said.zh] if asked.choices and stands.said else None
     return {
         "id": asked.id,
         "asks": _pair(asked.asks),
-        "said": stands.said,
-        "words": _pair(chosen) if chosen else None,
+        "said": _pair(chosen or stands.said) if stands.said else None,
     }
 
 

@@ -15,7 +15,7 @@ from studies.yaml_reader import Node, read_yaml
 
 FORMAT_VERSION = 1
 HERE = Path(__file__).parent
-CHECKLISTS = ("target", "strobe", "record-pe", "datasat", "cde-2021-27", "cde-2023", "nmpa-2020-77", "cheers")
+CHECKLISTS = ("TARGET", "STROBE", "RECORD-PE", "DataSAT", "CN-2021-27", "CN-2023", "CN-2020-77", "CHEERS")
 TIERS = ("T0", "T1", "T2", "T3")  # T4, identifiable, is in no package
 AUDIENCES = ("authority", "aggregate")
 ACTORS = ("researcher", "hospital", "sponsor", "institute", "operator", "ethics")

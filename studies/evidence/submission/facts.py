@@ -12,7 +12,6 @@ from studies.protocol import Protocol
 FOLDER = "data/03_data/"
 DEFINE, DICTIONARY = f"{FOLDER}define.xml", f"{FOLDER}data_dictionary.csv"
 GUIDES = {"zh": f"{FOLDER}data_guide_zh.docx", "en": f"{FOLDER}data_guide_en.docx"}
-SEALED = f"{FOLDER}rows.p7m"
 _PLATFORM = Bilingual("乐城真实世界数据研究平台", "Boao Lecheng real-world-data research platform")
 METADATA_REF = "../../define.xml"  # from a Dataset-JSON
 

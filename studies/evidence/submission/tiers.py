@@ -10,8 +10,9 @@ from functools import cache
 from pathlib import Path
 
 from rwd_platform.core.text import Bilingual
+from studies.evidence.documents import SEALED
 from studies.evidence.submission.envelope import sealed_for
-from studies.evidence.submission.facts import FOLDER, SEALED
+from studies.evidence.submission.facts import FOLDER
 from studies.evidence.submission.problems import TIER_NEEDS_CERTIFICATE, TIER_NEVER, TIER_UNKNOWN
 
 

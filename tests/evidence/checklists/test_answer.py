@@ -6,6 +6,7 @@ import dataclasses
 
 import pytest
 
+from rwd_platform.core.text import Bilingual
 from studies.evidence.checklists.answer import Answered, answer, blocking
 from studies.evidence.checklists.looking import Found, look
 from studies.evidence.checklists.package_view import PackageView
@@ -15,7 +16,7 @@ from studies.protocol import load_protocol
 from tests.evidence.checklists.views import view_of, with_files, with_json
 from tests.evidence.fixtures import PROTOCOL
 
-ALL_SAID = dict.fromkeys(shared().statements, "已写明")
+ALL_SAID = dict.fromkeys(shared().statements, Bilingual("已写明", "stated"))
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +68,7 @@ def test_a_file_that_is_gone_is_missed_by_exactly_the_items_that_rest_on_it(
 def test_what_nobody_stated_waits_for_a_statement_and_a_blank_one_is_none(view: PackageView) -> None:
     one = checklist("STROBE")
     nothing, blank, all_said = (
-        answer(one, view, said) for said in ({}, dict.fromkeys(ALL_SAID, "  "), ALL_SAID)
+        answer(one, view, said) for said in ({}, dict.fromkeys(ALL_SAID, Bilingual("  ", "  ")), ALL_SAID)
     )
     assert nothing.counts == blank.counts and nothing.counts["needs_statement"] > 0
     assert all_said.counts["needs_statement"] == 0
@@ -143,7 +144,7 @@ def test_an_aggregate_package_is_not_asked_for_what_it_may_not_hold(view: Packag
 
 def test_a_hostile_statement_is_kept_as_words(view: PackageView) -> None:
     words = "<script>alert(1)</script>"
-    answered = answer(checklist("STROBE"), view, {**ALL_SAID, "funding": words})
+    answered = answer(checklist("STROBE"), view, {**ALL_SAID, "funding": Bilingual(words, words)})
     said = [place.says.zh for one in answered.items for place in one.places if place.statement == "funding"]
     assert said and set(said) == {words}
 

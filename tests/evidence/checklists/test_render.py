@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from rwd_platform.core.text import Bilingual
 from studies.evidence.checklists.answer import answer
 from studies.evidence.checklists.package_view import PackageView
 from studies.evidence.checklists.reader import CHECKLISTS, checklist, shared
@@ -15,7 +16,7 @@ from studies.evidence.checklists.render import FOLDER, ROOT, render
 from studies.evidence.package import BuiltPackage
 from tests.evidence.checklists.views import view_of
 
-SAID = dict.fromkeys(shared().statements, "已写明")
+SAID = dict.fromkeys(shared().statements, Bilingual("已写明", "stated"))
 HOSTILE = '"><script>alert(1)</script><img src=x onerror=1>'
 
 
@@ -80,7 +81,7 @@ def test_both_languages_are_on_the_page_and_english_is_marked(view: PackageView)
 
 
 def test_a_hostile_statement_is_words_on_the_page(view: PackageView) -> None:
-    said = dict.fromkeys(SAID, HOSTILE)
+    said = dict.fromkeys(SAID, Bilingual(HOSTILE, HOSTILE))
     content, page = render(answer(checklist("STROBE"), view, said))
     assert HOSTILE in json.dumps(json.loads(content), ensure_ascii=False).replace('\\"', '"')
     tags = Page(page).tags

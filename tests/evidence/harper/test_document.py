@@ -23,7 +23,7 @@ PLATFORM = Bilingual("乐城平台", "Lecheng platform")
 FACTS = HarperFacts(
     PLATFORM,
     (Basis(Bilingual("甲医院", "Hospital A"), "DUA-1", "IC-2", "EC-3"),),
-    {"funding": "省科技厅资助，不参与分析"},
+    {"funding": Bilingual("省科技厅资助，不参与分析", "Funded by the province, which took no part")},
     frozen_before_first_lock=True,
 )
 AMENDED = (
@@ -185,7 +185,7 @@ def test_the_drawing_is_xml_with_its_own_letters_and_the_protocols_days(
 def test_hostile_words_stay_words() -> None:
     text = Bilingual(HOSTILE, HOSTILE)
     protocol = dataclasses.replace(rotterdam_protocol(), title=text, question=text, limits=(text,))
-    facts = dataclasses.replace(FACTS, statements={"funding": HOSTILE})
+    facts = dataclasses.replace(FACTS, statements={"funding": Bilingual(HOSTILE, HOSTILE)})
     made = harper_files(protocol, facts, (dataclasses.replace(AMENDED[0], change=text),))
     page = made[PAGE].decode()
     assert "<script>alert" not in page and "&lt;script&gt;" in page

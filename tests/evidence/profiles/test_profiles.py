@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from rwd_platform.core.errors import PlatformError
+from studies.evidence.checklists.reader import CHECKLISTS as BUILT
 from studies.evidence.profiles import profile as module
 from studies.evidence.profiles.conditions import CONDITIONS
 from studies.evidence.profiles.profile import (
@@ -114,8 +115,9 @@ def test_no_two_parts_that_are_used_together_look_for_exactly_the_same_files() -
 
 def test_a_checklist_is_one_of_the_known_ones_and_devices_and_drugs_differ() -> None:
     assert {name for one in profiles().values() for name in one.checklists} <= set(CHECKLISTS)
-    assert "nmpa-2020-77" in profile("reg_device").checklists
-    assert "nmpa-2020-77" not in profile("reg_drug").checklists
+    assert set(CHECKLISTS) == set(BUILT), "what profiles may ask is what there is"
+    assert "CN-2020-77" in profile("reg_device").checklists
+    assert "CN-2020-77" not in profile("reg_drug").checklists
 
 
 def test_the_priority_situations_are_the_eight_of_the_insurer() -> None:

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 import pytest
 
 from rwd_platform.core.errors import PlatformError
+from studies.evidence.documents import SEALED
 from studies.evidence.submission import tiers
-from studies.evidence.submission.facts import DEFINE, DICTIONARY, FOLDER, GUIDES, SEALED, json_path, xpt_path
+from studies.evidence.submission.facts import DEFINE, DICTIONARY, FOLDER, GUIDES, json_path, xpt_path
 from tests.evidence.submission.keys import needs_openssl, opened, recipient
 from tests.evidence.submission.made import rotterdam_files, valve_files
 

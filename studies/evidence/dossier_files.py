@@ -1,0 +1,249 @@
+"""What a purpose adds to the results: documents, standard forms, twin, submission data, checklists, contents.
+
+Everything is made from the inputs as coarsened for the audience; rows of an aggregate package do not get here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from rwd_platform.core.errors import Exit, Problem
+from rwd_platform.core.text import Bilingual
+from studies.evidence.aggregate import cell_of
+from studies.evidence.ars import ARS_JSON, ArsFacts, Output, reporting_event
+from studies.evidence.checklists import render
+from studies.evidence.checklists.answer import Answered, Missing, answer, blocking
+from studies.evidence.checklists.package_view import PackageView
+from studies.evidence.checklists.reader import checklist
+from studies.evidence.curation import (
+    CONSENTS_JSON,
+    CURATION_PLAN,
+    MISSINGNESS,
+    consents,
+    curation_plan,
+    missing_file,
+)
+from studies.evidence.documents import json_bytes
+from studies.evidence.harper.document import harper_files
+from studies.evidence.harper.facts import Basis, HarperFacts
+from studies.evidence.inputs import DossierInputs, PackageInputs
+from studies.evidence.profiles.conditions import StudyFacts
+from studies.evidence.profiles.dossier import CONTENTS_JSON, WHO, Dossier, hold
+from studies.evidence.report.blocks import Figure, Report, Table
+from studies.evidence.statements import STATEMENTS_JSON, document
+from studies.evidence.submission import SubmissionFacts, datasets, files, tiers
+from studies.evidence.submission.dictionary import data_dictionary
+from studies.evidence.submission.facts import DICTIONARY
+from studies.evidence.twin import make_twin, twin_files, twin_results
+from studies.protocol import Protocol, load_protocol
+
+ROWS_NEED_AUTHORITY = Problem(
+    code="evidence.tier_not_for",
+    zh="用途“{profile}”的{audience}版证据包不能使用数据级别 {tier}。",
+    en="The {audience_en} package for the purpose {profile} cannot have the tier of row data {tier}.",
+    next_zh="请选择：{allowed}。",
+    next_en="Choose one of {allowed}.",
+    http=422,
+)
+INCOMPLETE = Problem(
+    code="evidence.incomplete",
+    zh="用途“{profile}”的证据包还不能生成，缺 {count} 项：{missing}。",
+    en="The package for the purpose {profile} cannot be made yet: {count} things are missing: {missing}.",
+    next_zh="先由{who}处理：{next}。全部缺项见研究页面的“证据包”一栏，或运行 `rwd evidence missing`。",
+    next_en="First the {who_en}: {next_en}. All of them are on the study's page of evidence, and told by `rwd evidence "
+    "missing`.",
+    http=409,
+    exit=Exit.REFUSED,
+)
+_NAMED = 6  # missing things that an error names
+_ROW_TIERS = ("T2", "T3")
+_AUDIENCES = {"authority": Bilingual("监管", "authority's"), "aggregate": Bilingual("汇总", "aggregate")}
+
+
+@dataclass(frozen=True)
+class Lacking:
+    """One thing that is missing, from whichever side it was looked for."""
+
+    id: str
+    title: Bilingual
+    who: Bilingual
+    next: Bilingual
+    statement: str = ""
+
+
+@dataclass(frozen=True)
+class Held:
+    """A purpose held against a package: its parts and its checklists."""
+
+    dossier: Dossier
+    checklists: tuple[Answered, ...]
+
+    @property
+    def lacking(self) -> tuple[Lacking, ...]:
+        """Each missing thing once: a statement that several items wait for is one thing."""
+        found: dict[str, Lacking] = {}
+        for one in self.dossier.missing:
+            part = one.part
+            key = part.statement or f"part.{part.id}"
+            found.setdefault(
+                key, Lacking(key, part.title, WHO[part.who.actor], part.who.next, part.statement)
+            )
+        for item in blocking(self.checklists):
+            for lack in _lacks(item):
+                found.setdefault(lack.id, lack)
+        return tuple(found.values())
+
+    def check(self) -> None:
+        """Raises `evidence.incomplete`, naming the first things that are missing and who acts first."""
+        lacking = self.lacking
+        if not lacking:
+            return
+        first = lacking[0]
+        named = [one.id for one in lacking[:_NAMED]]
+        raise INCOMPLETE.error(
+            profile=self.dossier.profile.id,
+            count=len(lacking),
+            missing=", ".join(named) + (" …" if len(lacking) > _NAMED else ""),
+            who=first.who.zh,
+            who_en=first.who.en,
+            next=first.next.zh.rstrip("。"),
+            next_en=(first.next.en[:1].lower() + first.next.en[1:]).rstrip("."),
+        )
+
+
+def _lacks(item: Missing) -> Iterator[Lacking]:
+    for one in item.lacks:
+        key = one.statement or f"{item.checklist}.{item.item}"
+        title = (
+            one.label
+            if one.statement
+            else Bilingual(*(f"{a}：{b}" for a, b in zip(item.asks, one.label, strict=True)))
+        )
+        yield Lacking(key, title, one.who, one.next, one.statement)
+
+
+def check_tier(inputs: PackageInputs) -> None:
+    """Raises `evidence.tier_not_for` for rows where the purpose or the audience has none."""
+    dossier = inputs.dossier
+    if dossier is None:
+        return
+    tiers.tier(dossier.tier)
+    allowed = [one for one in dossier.profile.tiers if not (inputs.is_aggregate and one in _ROW_TIERS)]
+    if dossier.tier not in allowed:
+        audience = _AUDIENCES[inputs.audience]
+        raise ROWS_NEED_AUTHORITY.error(
+            profile=dossier.profile.id,
+            tier=dossier.tier,
+            audience=audience.zh,
+            audience_en=audience.en,
+            allowed=", ".join(allowed) or "-",
+        )
+
+
+def further_files(inputs: PackageInputs, original: PackageInputs, report: Report) -> dict[str, bytes]:
+    """Documents, forms and data. `original`: before coarsening; of it only what holds no count is taken."""
+    dossier = inputs.dossier
+    assert dossier is not None  # noqa: S101 - `build` asks
+    made = {
+        **_governance(inputs, original, dossier),
+        **harper_files(inputs.protocol, _harper_facts(inputs, dossier)),
+        ARS_JSON: json_bytes(
+            reporting_event(inputs.results, inputs.protocol, ArsFacts(_outputs(report), inputs.version))
+        ),
+    }
+    if inputs.protocol.lock.dates != "month":
+        made |= _twin(inputs.protocol_text)
+    return made | _submission(inputs, dossier)
+
+
+def _governance(inputs: PackageInputs, original: PackageInputs, dossier: DossierInputs) -> dict[str, bytes]:
+    return {
+        STATEMENTS_JSON: json_bytes(document(dossier.statements)),
+        CURATION_PLAN: curation_plan(inputs.protocol, original.quality, original.deidentified),
+        CONSENTS_JSON: consents(inputs.sources, dossier.statements),
+        MISSINGNESS: missing_file(dossier.missing, inputs, cell_of(inputs)),
+    }
+
+
+def _harper_facts(inputs: PackageInputs, dossier: DossierInputs) -> HarperFacts:
+    return HarperFacts(
+        platform=inputs.platform,
+        basis=[Basis(one.name, one.agreement, one.consent_version, one.ethics_id) for one in inputs.sources],
+        statements=dossier.statements,
+        frozen_before_first_lock=inputs.freeze.get("frozen_before_first_lock"),
+        demo=inputs.demo,
+    )
+
+
+def _outputs(report: Report) -> tuple[Output, ...]:
+    """Tables and figures in the report's order, each once."""
+    found: dict[str, Output] = {}
+    for block in report.blocks:
+        if isinstance(block, Table | Figure):
+            title = Bilingual(block.caption.plain("zh"), block.caption.plain("en"))
+            kind, folder, ending = (
+                ("table", "tables", "csv") if isinstance(block, Table) else ("figure", "figures", "svg")
+            )
+            id = f"{kind}.{block.key}"
+            found.setdefault(id, Output(id, title, kind, f"data/05_results/{folder}/{block.key}_zh.{ending}"))  # type: ignore[arg-type]  # one of the two kinds
+    return tuple(found.values())
+
+
+@lru_cache(maxsize=4)
+def _twin(protocol_text: str) -> Mapping[str, bytes]:
+    """The twin follows from the protocol alone: the packages of one study share it."""
+    protocol: Protocol = load_protocol(protocol_text)
+    twin = make_twin(protocol)
+    return twin_files(protocol, twin, twin_results(protocol, twin))
+
+
+def _submission(inputs: PackageInputs, dossier: DossierInputs) -> dict[str, bytes]:
+    """The datasets of a lock, as far as the tier puts them into the package."""
+    if dossier.rows is None:
+        return {}
+    rows = dossier.rows
+    made = datasets(rows.dataset, inputs.protocol, rows.devices, subjects=rows.subjects)
+    if (
+        dossier.tier not in _ROW_TIERS
+    ):  # the dictionary alone, which no row is in: an aggregate package has it too
+        return {DICTIONARY: data_dictionary(made)}
+    facts = SubmissionFacts(
+        dated=inputs.dated,
+        lock_id=inputs.results.lock_id,
+        tier=dossier.tier,
+        package=inputs.name,
+        demo=inputs.demo,
+        platform=inputs.platform,
+    )
+    placed = tiers.placed(dossier.tier, files(made, inputs.protocol, facts).files, dossier.certificate)
+    return dict(placed.package)
+
+
+def held(inputs: PackageInputs, made: Mapping[str, bytes], later: Collection[str]) -> Held:
+    """The purpose's parts and checklists against the files. `later`: names of those that are rendered after them."""
+    dossier = inputs.dossier
+    assert dossier is not None  # noqa: S101 - `build` asks
+    view = PackageView(made, inputs.protocol, inputs.results, inputs.audience, dossier.profile.id)
+    answered = tuple(answer(checklist(id), view, dossier.statements) for id in dossier.profile.checklists)
+    study = StudyFacts(
+        inputs.protocol, inputs.results, dossier.tables, dossier.tier, inputs.version, inputs.audience
+    )
+    return Held(hold(dossier.profile, study, {*made, *later}, dossier.statements), answered)
+
+
+def index_files(found: Held) -> dict[str, bytes]:
+    """The contents and the answered checklists."""
+    made: dict[str, bytes] = {CONTENTS_JSON: json_bytes(found.dossier.as_dict())}
+    for one, (content, page) in zip(found.checklists, render.render_all(found.checklists), strict=True):
+        made[f"{render.FOLDER}/{one.checklist.id}.json"] = content
+        made[f"{render.FOLDER}/{one.checklist.id}.html"] = page
+    return made
+
+
+def described(inputs: PackageInputs) -> dict[str, Any]:
+    """What package.json says of the purpose."""
+    dossier = inputs.dossier
+    return {} if dossier is None else {"profile": dossier.profile.id, "row_data_tier": dossier.tier}
