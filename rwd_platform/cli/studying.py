@@ -1,4 +1,4 @@
-"""Verbs of the researcher: study register, freeze, lock, run, unseal; evidence assemble."""
+"""Verbs of the researcher: study register, freeze, lock, run, unseal; of evidence (rwd_platform.cli.dossiers)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rwd_platform.cli import designs, unsealing
+from rwd_platform.cli import designs, dossiers, unsealing
 from rwd_platform.cli.deployment import caller, deployment
 from rwd_platform.cli.files import text_of
 from rwd_platform.cli.options import Json
@@ -41,7 +41,9 @@ def register(app: typer.Typer) -> None:
     study.command("lock-difference", help="两次数据锁定的差异 · two data locks compared")(lock_difference)
     app.add_typer(study, name="study")
     evidence = typer.Typer(help="证据包 · evidence packages", no_args_is_help=True)
-    evidence.command("assemble", help="组装证据包 · assemble a package")(assemble)
+    evidence.command("statements", help="由人填写的说明 · what people have to say")(dossiers.statements)
+    evidence.command("missing", help="证据包还缺什么 · what a package lacks")(dossiers.missing)
+    evidence.command("assemble", help="组装证据包 · assemble a package")(dossiers.assemble)
     app.add_typer(evidence, name="evidence")
 
 
@@ -181,20 +183,6 @@ def lock_difference(
         note(f"{name} 不同，无法逐行比较 · differs, so rows cannot be compared one by one")
     sum_up("相同 · the same" if found.same else "不同 · different")
     return Exit.YES
-
-
-def assemble(
-    study_id: Study,
-    purpose: Annotated[str, typer.Option("--purpose")] = "registration",
-    audience: Annotated[str, typer.Option("--audience", help="authority | aggregate")] = "authority",
-    as_json: Json = False,
-) -> int:
-    from rwd_platform.flows.evidence import assemble_evidence
-
-    with deployment() as platform:
-        made = assemble_evidence(platform, _researcher(platform), study_id, purpose, audience)
-    path = platform.layout.packages / made.file_name
-    return _done(as_json, id=made.id, path=str(path), sha256=made.sha256)
 
 
 def _done(as_json: bool, **facts: object) -> int:

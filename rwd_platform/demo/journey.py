@@ -20,6 +20,7 @@ from rwd_platform.demo.papers import ask_for_a_release_abroad, put_papers_on_fil
 from rwd_platform.demo.questions import facts_of_transfer
 from rwd_platform.demo.second_study import SecondStudy, make_second_study
 from rwd_platform.demo.sending import send
+from rwd_platform.demo.words import say_all
 from rwd_platform.flows.check_quality import check_quality
 from rwd_platform.flows.evidence import assemble_evidence, package_path
 from rwd_platform.flows.platform import Platform, open_platform
@@ -130,6 +131,7 @@ def make_journey(platform: Platform, hospitals: Path, say: Say, begin: Say = _no
     risk = steps("识别风险 · risk of the lock", lambda: report_on_lock(platform, RESEARCHER, lock.id))
     steps("分析 · analyse", lambda: run_study(platform, RESEARCHER, study.id))
     run = steps("揭盲 · unseal", lambda: unseal_results(platform, RESEARCHER, study.id, staff))
+    say_all(platform, RESEARCHER, study.id, "rotterdam")
     package = steps(
         "证据包（监管） · package for the authority",
         lambda: assemble_evidence(platform, RESEARCHER, study.id, "registration", "authority"),

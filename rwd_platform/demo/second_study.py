@@ -11,6 +11,7 @@ from rwd_platform.core.accounting import Accounting
 from rwd_platform.demo.decisions import unseal_results
 from rwd_platform.demo.implant_files import ImplantFiles, export_implants
 from rwd_platform.demo.sending import send
+from rwd_platform.demo.words import say_all
 from rwd_platform.flows.check_quality import check_quality
 from rwd_platform.flows.evidence import assemble_evidence
 from rwd_platform.flows.platform import Platform
@@ -52,6 +53,7 @@ def make_second_study(
     freeze_protocol(platform, researcher, study.id, WHY_FREEZE)
     steps("锁定、分析 · lock and analyse", lambda: _analyse(platform, researcher, study.id))
     run: AnalysisRun = unseal_results(platform, researcher, study.id, staff)
+    say_all(platform, researcher, study.id, "valve")
     package: EvidencePackage = steps(
         "第二项研究的证据包 · the second study's package",
         lambda: assemble_evidence(platform, researcher, study.id, "registration", "authority"),

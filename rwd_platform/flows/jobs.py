@@ -91,7 +91,24 @@ def _assemble(platform: Platform, actor: Actor, payload: Mapping[str, Any], prog
     from rwd_platform.flows.evidence import assemble_evidence
 
     progress("assemble", 0, 0)
-    assemble_evidence(platform, actor, payload["study_id"], payload["purpose"], payload["audience"])
+    assemble_evidence(
+        platform,
+        actor,
+        payload["study_id"],
+        payload["purpose"],
+        payload["audience"],
+        tier=payload.get("tier", ""),  # a job of before there were tiers has none
+        certificate=payload.get("certificate", ""),
+    )
+
+
+def _check_dossier(platform: Platform, actor: Actor, payload: Mapping[str, Any], progress: Progress) -> None:
+    from rwd_platform.flows.dossier import check_dossier
+    from rwd_platform.flows.dossier_inputs import Wanted
+
+    progress("look", 0, 0)
+    wanted = Wanted(*(payload[name] for name in ("purpose", "audience", "tier", "certificate")))
+    check_dossier(platform, actor, payload["study_id"], wanted)
 
 
 def _risk(platform: Platform, actor: Actor, payload: Mapping[str, Any], progress: Progress) -> None:
@@ -163,6 +180,7 @@ KINDS: Mapping[str, Work] = {
     "lock": _lock,
     "run": _run,
     "assemble": _assemble,
+    "check_dossier": _check_dossier,
     "risk": _risk,
     "compact": _compact,
     "texts": _texts,

@@ -18,6 +18,7 @@ from rwd_platform.records.tables_deidentification import (
     TextReview,
     VaultEntry,
 )
+from rwd_platform.records.tables_dossiers import DossierCheck, DossierStatement, PackageDossier
 from rwd_platform.records.tables_linkage import LinkageRun
 from rwd_platform.records.tables_log import (
     AuditCheckpoint,
@@ -102,6 +103,8 @@ __all__ = [
     "ClientAssertion",
     "ClientToken",
     "DataLockRecord",
+    "DossierCheck",
+    "DossierStatement",
     "DroppedElement",
     "ErasureRequest",
     "ErasureVote",
@@ -126,6 +129,7 @@ __all__ = [
     "OidcIdentity",
     "Organisation",
     "OutputRelease",
+    "PackageDossier",
     "PackageNotice",
     "PatientKey",
     "PersonLink",

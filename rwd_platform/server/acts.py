@@ -82,6 +82,8 @@ ACTS: Mapping[str, Bilingual] = {
     "question.rows_found": Bilingual(
         "查找了一份质疑所涉行的来源", "looked up where the rows of a question came from"
     ),
+    "dossier.checked": Bilingual("检查了证据包的缺项", "checked what a package lacks"),
+    "dossier.stated": Bilingual("填写了证据包的说明", "wrote statements for a package"),
     "fitness.answered": Bilingual("对一项数据适用性作了判断", "judged an item of fitness for use"),
     "fitness.assessed": Bilingual(
         "评估了研究数据的适用性", "assessed the fitness for use of the data of a study"

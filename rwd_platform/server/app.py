@@ -17,6 +17,7 @@ from rwd_platform.server.api import (
     catalogue,
     cohorts,
     disclosures,
+    dossiers,
     fitness,
     health,
     jobs,
@@ -49,6 +50,7 @@ from rwd_platform.server.pages import clients as client_pages
 from rwd_platform.server.pages import code_lists as code_list_pages
 from rwd_platform.server.pages import cohorts as cohort_pages
 from rwd_platform.server.pages import disclosures as disclosure_pages
+from rwd_platform.server.pages import dossiers as dossier_pages
 from rwd_platform.server.pages import fitness as fitness_pages
 from rwd_platform.server.pages import home, language, login
 from rwd_platform.server.pages import inspections as inspection_pages
@@ -92,6 +94,7 @@ API = (
     fitness,
     risk,
     studies,
+    dossiers,
     unsealings,
     catalogue,
     cohorts,
@@ -129,6 +132,7 @@ PAGES = (
     cohort_pages,
     linkage_pages,
     study_pages,
+    dossier_pages,
     lock_pages,
     text_pages,
     package_pages,

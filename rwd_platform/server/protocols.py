@@ -184,3 +184,14 @@ def example_names() -> tuple[str, ...]:
 def example(name: str) -> str:
     """The text of one of them; "" for a name that is none."""
     return (EXAMPLES / f"{name}.yaml").read_text("utf-8") if name in example_names() else ""
+
+
+def product(text: str) -> str:
+    """drug | device | "": by the table of the exposure's records."""
+    from studies.evidence.profiles.choice import product_of
+
+    try:
+        protocol = yaml.safe_load(text)
+    except yaml.YAMLError:
+        return ""
+    return product_of(str(_at(protocol, "exposure.records.table")))

@@ -7,10 +7,11 @@ stands in the log; the flow looks again when the job runs.
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from rwd_platform.access.refusals import refusals_recorded
-from rwd_platform.flows.evidence import check_choices
+from rwd_platform.flows.dossier_inputs import Wanted, basis_of, chosen_for
 from rwd_platform.flows.free_text import NOT_PLANNED
 from rwd_platform.flows.jobs import enqueue
 from rwd_platform.flows.platform import Platform
@@ -48,18 +49,29 @@ def start_run(platform: Platform, visitor: Visitor, study: Study) -> Job:
     return _start(platform, visitor, study, "run", {}, f"{made}")
 
 
-def start_assemble(platform: Platform, visitor: Visitor, study: Study, purpose: str, audience: str) -> Job:
+def start_assemble(platform: Platform, visitor: Visitor, study: Study, wanted: Wanted) -> Job:
     """Raises `study.not_analysed` before there are results, `study.results_sealed` before they are unsealed,
-    `evidence.choice_unknown` for a made-up purpose, and `withdrawal.lock_frozen` where the lock of the results may not
-    be used.
+    `evidence.choice_unknown` and its like for a choice that there is not, and `withdrawal.lock_frozen` where the lock
+    of the results may not be used.
     """
+    return _start_dossier(platform, visitor, study, "assemble", wanted)
+
+
+def start_dossier_check(platform: Platform, visitor: Visitor, study: Study, wanted: Wanted) -> Job:
+    """What a package would lack. Raises as `start_assemble` does."""
+    return _start_dossier(platform, visitor, study, "check_dossier", wanted)
+
+
+def _start_dossier(platform: Platform, visitor: Visitor, study: Study, kind: str, wanted: Wanted) -> Job:
+    """Its key names what was written by then: new words are worth another job."""
     with refusals_recorded(platform.records, visitor.actor, "package.assemble", "study", study.id):
-        check_choices(purpose, audience)
+        chosen = chosen_for(protocols.product(study.protocol), wanted)
         run = newest_run(platform, study)
         check_lock_usable(platform, run.lock_id)
         check_unsealed(run)
-    wanted = {"purpose": purpose, "audience": audience}
-    return _start(platform, visitor, study, "assemble", wanted, f"{run.id}/{purpose}/{audience}")
+    basis = basis_of(platform, study, run, chosen)
+    made = f"{run.id}/{wanted.purpose}/{wanted.audience}/{basis[:16]}"
+    return _start(platform, visitor, study, kind, asdict(wanted), made)
 
 
 def start_texts(platform: Platform, visitor: Visitor, study: Study) -> Job:

@@ -13,6 +13,7 @@ from datetime import datetime
 from rwd_platform.access.roles import ROLE_NAMES
 from rwd_platform.core.clock import SHANGHAI
 from rwd_platform.core.text import LANGUAGES, Bilingual, Language
+from studies.evidence.profiles.choice import purposes
 
 ROLES: Mapping[str, Bilingual] = {role.value: words for role, words in ROLE_NAMES.items()}
 
@@ -93,6 +94,7 @@ JOB_KINDS: Mapping[str, Bilingual] = {
     "lock": Bilingual("数据锁定", "Data lock"),
     "run": Bilingual("运行计划中的分析", "Planned analyses"),
     "assemble": Bilingual("生成证据包", "Evidence package"),
+    "check_dossier": Bilingual("检查证据包缺项", "What a package lacks"),
     "risk": Bilingual("识别风险评估", "Risk report"),
     "compact": Bilingual("整理研究数据库", "Compaction of the store"),
     "texts": Bilingual("准备自由文本", "Preparing free texts"),
@@ -120,6 +122,7 @@ JOB_STAGES: Mapping[str, tuple[tuple[str, Bilingual], ...]] = {
     "lock": (("lock", Bilingual("选出队列并锁定", "Select the cohort and lock")),),
     "run": (("analyse", Bilingual("分析", "Analyse")),),
     "assemble": (("assemble", Bilingual("编排、签名、核对", "Assemble, sign, check")),),
+    "check_dossier": (("look", Bilingual("逐项对照读者的要求", "Hold it against what its reader expects")),),
     "risk": (("risk", Bilingual("计算指标与攻击试验", "Measure and attack")),),
     "compact": (("compact", Bilingual("逐表合并文件", "Table by table")), _COUNTING),
     "question": (("rows", Bilingual("查找行的来源", "Look up the rows")),),
@@ -151,11 +154,7 @@ JOB_STAGES: Mapping[str, tuple[tuple[str, Bilingual], ...]] = {
     "texts": (("texts", Bilingual("逐条清洗并密封", "Clean and seal one by one")),),
 }
 
-PURPOSES: Mapping[str, Bilingual] = {
-    "registration": Bilingual("药品注册", "Registration"),
-    "insurance": Bilingual("医保准入", "Reimbursement"),
-    "post_market": Bilingual("上市后研究", "Post-market"),
-}
+PURPOSES: Mapping[str, Bilingual] = {id: one.title for id, one in purposes().items()}
 
 AUDIENCES: Mapping[str, Bilingual] = {
     "authority": Bilingual("监管部门", "Authority"),

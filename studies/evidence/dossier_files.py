@@ -30,6 +30,7 @@ from studies.evidence.documents import json_bytes
 from studies.evidence.harper.document import harper_files
 from studies.evidence.harper.facts import Basis, HarperFacts
 from studies.evidence.inputs import DossierInputs, PackageInputs
+from studies.evidence.profiles.choice import check_audience_and_tier
 from studies.evidence.profiles.conditions import StudyFacts
 from studies.evidence.profiles.dossier import CONTENTS_JSON, WHO, Dossier, hold
 from studies.evidence.report.blocks import Figure, Report, Table
@@ -40,14 +41,6 @@ from studies.evidence.submission.facts import DICTIONARY
 from studies.evidence.twin import make_twin, twin_files, twin_results
 from studies.protocol import Protocol, load_protocol
 
-ROWS_NEED_AUTHORITY = Problem(
-    code="evidence.tier_not_for",
-    zh="用途“{profile}”的{audience}版证据包不能使用数据级别 {tier}。",
-    en="The {audience_en} package for the purpose {profile} cannot have the tier of row data {tier}.",
-    next_zh="请选择：{allowed}。",
-    next_en="Choose one of {allowed}.",
-    http=422,
-)
 INCOMPLETE = Problem(
     code="evidence.incomplete",
     zh="用途“{profile}”的证据包还不能生成，缺 {count} 项：{missing}。",
@@ -60,7 +53,6 @@ INCOMPLETE = Problem(
 )
 _NAMED = 6  # missing things that an error names
 _ROW_TIERS = ("T2", "T3")
-_AUDIENCES = {"authority": Bilingual("监管", "authority's"), "aggregate": Bilingual("汇总", "aggregate")}
 
 
 @dataclass(frozen=True)
@@ -126,21 +118,10 @@ def _lacks(item: Missing) -> Iterator[Lacking]:
 
 
 def check_tier(inputs: PackageInputs) -> None:
-    """Raises `evidence.tier_not_for` for rows where the purpose or the audience has none."""
-    dossier = inputs.dossier
-    if dossier is None:
-        return
-    tiers.tier(dossier.tier)
-    allowed = [one for one in dossier.profile.tiers if not (inputs.is_aggregate and one in _ROW_TIERS)]
-    if dossier.tier not in allowed:
-        audience = _AUDIENCES[inputs.audience]
-        raise ROWS_NEED_AUTHORITY.error(
-            profile=dossier.profile.id,
-            tier=dossier.tier,
-            audience=audience.zh,
-            audience_en=audience.en,
-            allowed=", ".join(allowed) or "-",
-        )
+    """Raises `evidence.audience_not_for` and `evidence.tier_not_for`, and for a tier that there is not."""
+    if inputs.dossier is not None:
+        tiers.tier(inputs.dossier.tier)
+        check_audience_and_tier(inputs.dossier.profile, inputs.audience, inputs.dossier.tier)
 
 
 def further_files(inputs: PackageInputs, original: PackageInputs, report: Report) -> dict[str, bytes]:

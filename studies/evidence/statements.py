@@ -5,21 +5,24 @@ A statement is in Chinese, with English beside it where it was given; a choice f
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from rwd_platform.core.errors import Problem
 from rwd_platform.core.text import Bilingual
-from studies.evidence.checklists.reader import every_checklist, shared
-from studies.evidence.profiles.profile import Statement, profiles
+from studies.evidence.checklists.reader import checklist, every_checklist, shared
+from studies.evidence.profiles.dossier import WHO
+from studies.evidence.profiles.profile import Profile, Statement, Who, profiles
 from studies.yaml_reader import Node, read_yaml
 
 FORMAT_VERSION = 1
 STATEMENTS_JSON = "data/02_governance/statements.json"
 LONGEST = 8000  # characters, where no profile says another number
 SHORTEST_REASON = 10
+_WHY_NOT = Bilingual("写明证据包为何没有这一项", "Say why the package has no answer to this item")
 
 _ID = re.compile(r"[A-Za-z0-9_.-]{1,60}")
 
@@ -49,7 +52,7 @@ class Asked:
 
     least, most -- characters
     choices     -- id -> words; None: free text
-    by          -- the profiles and checklists that ask it
+    who, next   -- who is to write it, and what
     """
 
     id: str
@@ -57,7 +60,8 @@ class Asked:
     least: int
     most: int
     choices: Mapping[str, Bilingual] | None
-    by: tuple[str, ...]
+    who: Bilingual
+    next: Bilingual
 
 
 @cache
@@ -67,27 +71,40 @@ def asked() -> Mapping[str, Asked]:
     `<checklist>.<item>` is the reason why a package has no answer to that item.
     """
     found: dict[str, Asked] = {
-        id: Asked(id, one.label, 1, LONGEST, None, ("checklists",)) for id, one in shared().statements.items()
+        id: Asked(id, one.label, 1, LONGEST, None, one.action.who, one.action.next)
+        for id, one in shared().statements.items()
     }
     for profile in profiles().values():
+        parts = {part.statement: part for part in profile.parts}
         for one in profile.statements:
-            found[one.id] = _with(found.get(one.id), one, profile.id)
-    for checklist in every_checklist():
-        for item in checklist.items:
-            id = f"{checklist.id}.{item.id}"
-            found[id] = Asked(id, item.asks, SHORTEST_REASON, LONGEST, None, (checklist.id,))
+            found[one.id] = _with(found.get(one.id), one, parts[one.id].who)
+    for each in every_checklist():
+        for item in each.items:
+            id = f"{each.id}.{item.id}"
+            found[id] = Asked(id, item.asks, SHORTEST_REASON, LONGEST, None, WHO["researcher"], _WHY_NOT)
     return found
 
 
-def _with(known: Asked | None, one: Statement, profile: str) -> Asked:
+def _with(known: Asked | None, one: Statement, who: Who) -> Asked:
     if known is None:
-        return Asked(one.id, one.asks, max(one.least, 1), one.most or LONGEST, one.choices, (profile,))
+        least, most = max(one.least, 1), one.most or LONGEST
+        return Asked(one.id, one.asks, least, most, one.choices, WHO[who.actor], who.next)
     least, most = max(known.least, one.least), min(known.most, one.most or LONGEST)
-    return Asked(one.id, known.asks, least, most, one.choices, (*known.by, profile))
+    return replace(known, least=least, most=most, choices=one.choices)
+
+
+def asked_for(profile: Profile) -> tuple[str, ...]:
+    """The statements that a profile and its checklists may ask for, in the order in which their reader meets them."""
+    listed = [part.statement for part in profile.parts if part.statement]
+    for id in profile.checklists:
+        for item in checklist(id).items:
+            listed += [one.id for one in item.needs]
+            listed += [item.otherwise.id] if item.otherwise else []
+    return tuple(dict.fromkeys(listed))
 
 
 def read_statements(text: str) -> dict[str, Bilingual]:
-    """From a YAML file `statements: {id: {zh, en} | <choice>}`; `en` may be left out.
+    """From a YAML file `statements: {id: {zh, en} | <choice>}`; `en` may be left out, and so may all of it.
 
     Raises `protocol.refused` with the place for what is no such file, `evidence.statement_unknown` and
     `evidence.statement_unfit` for what is in it.
@@ -95,7 +112,46 @@ def read_statements(text: str) -> dict[str, Bilingual]:
     root = read_yaml(text).keys(("format_version", "statements"))
     if root.at("format_version").integer() != FORMAT_VERSION:
         raise root.at("format_version").wrong(f"应为 {FORMAT_VERSION}", f"must be {FORMAT_VERSION}")
-    return check_all({id: _said(node, id) for id, node in root.at("statements").pairs()})
+    written = {id: _said(node, id) for id, node in root.at("statements").pairs() if not _is_blank(node.value)}
+    return check_all(written)
+
+
+def _is_blank(value: object) -> bool:
+    """A line of the file that nobody has filled in yet."""
+    texts = value.values() if isinstance(value, Mapping) else [value]
+    return all(one is None or (isinstance(one, str) and not one.strip()) for one in texts)
+
+
+def blank_file(profile: Profile, said: Statements) -> str:
+    """The file that `read_statements` takes, with all that a profile may ask and what was said as it stands."""
+    lines = [
+        f"# {profile.title.zh} · {profile.title.en}",
+        "# 留空的项目不提交；en 可留空。What is left blank is not sent; en may be left blank.",
+        f"format_version: {FORMAT_VERSION}",
+        "statements:",
+    ]
+    for id in asked_for(profile):
+        one, now = asked()[id], said.get(id)
+        lines += [f"  # {_line(text)}" for text in (_both(one.asks), f"{_both(one.who)}: {_both(one.next)}")]
+        if one.choices is not None:
+            lines += [f"  # {key}: {_line(_both(words))}" for key, words in one.choices.items()]
+            lines.append(f"  {id}: {json.dumps(now.zh if now else '')}")
+            continue
+        texts = (now.zh if now else "", now.en if now and now.en != now.zh else "")
+        written = (json.dumps(text, ensure_ascii=False) for text in texts)
+        lines += [
+            f"  {id}:",
+            *(f"    {key}: {text}" for key, text in zip(("zh", "en"), written, strict=True)),
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _both(text: Bilingual) -> str:
+    return f"{text.zh} · {text.en}"
 
 
 def _said(node: Node, id: str) -> Bilingual:
@@ -104,7 +160,8 @@ def _said(node: Node, id: str) -> Bilingual:
         return Bilingual(chosen, chosen)
     node.keys(("zh",), ("en",))
     zh = node.at("zh").text()
-    return Bilingual(zh, node.at("en").text() if node.has("en") else zh)
+    has_english = node.has("en") and not _is_blank(node.at("en").value)
+    return Bilingual(zh, node.at("en").text() if has_english else zh)
 
 
 def check_all(said: Statements) -> dict[str, Bilingual]:

@@ -9,6 +9,7 @@ from sqlmodel import SQLModel
 
 from rwd_platform.audit.query import LogLine
 from rwd_platform.core.accounting import Accounting
+from rwd_platform.flows.dossier_inputs import LARGEST_CERTIFICATE, Wanted
 from rwd_platform.flows.sealed_results import is_sealed
 from rwd_platform.log.entry import read_entry
 from rwd_platform.records.tables import AnalysisRun, DataLockRecord, UploadFile
@@ -201,10 +202,18 @@ class ReasonIn(BaseModel):
 
 
 class PackageIn(BaseModel):
-    """`purpose`: registration | insurance | post_market. `audience`: authority | aggregate."""
+    """`purpose`: registration | indication | special_food | insurance | post_market | commercial | award |
+    pre_communication. `audience`: authority | aggregate. `rows`: T0 to T3, "" for the usual one, without rows.
+    `certificate`: PEM, of the recipient that rows are sealed to (T3).
+    """
 
     purpose: str = Field(max_length=80)
     audience: str = Field(max_length=40)
+    rows: str = Field(default="", max_length=8)
+    certificate: str = Field(default="", max_length=LARGEST_CERTIFICATE)
+
+    def wanted(self) -> Wanted:
+        return Wanted(self.purpose, self.audience, self.rows, self.certificate)
 
 
 class StudyOut(RowOut):

@@ -94,4 +94,4 @@ def post_package(
 ) -> JobOut:
     """Queue an evidence package for a named purpose and audience."""
     study = queries.owned(platform.records, visitor, "package.assemble", Study, study_id)
-    return JobOut.of(steps.start_assemble(platform, visitor, study, wanted.purpose, wanted.audience))
+    return JobOut.of(steps.start_assemble(platform, visitor, study, wanted.wanted()))

@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse, Response
 
 from rwd_platform.core.errors import PlatformError
 from rwd_platform.flows import study as study_flow
-from rwd_platform.flows.evidence import AUDIENCES, PURPOSES
+from rwd_platform.flows.dossier_inputs import LARGEST_CERTIFICATE, Wanted
 from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.release_gate import readable_locks, readable_runs
 from rwd_platform.flows.unseal_results import KNOWLEDGE, Knowledge, decide_unsealing, request_unsealing
@@ -25,6 +25,7 @@ from rwd_platform.server import (
     queries,
     results,
     steps,
+    texts,
     unsealings,
 )
 from rwd_platform.server.api.studies import (
@@ -134,8 +135,8 @@ def _page(
         packages=queries.packages(records, visitor, study_id) if visitor.may("package.read") else [],
         free_texts=free_texts.of_study(platform, visitor, study, locks[0]) if locks else None,
         job=next((job for job in jobs[:1] if job.state != "done"), None),
-        purposes=PURPOSES,
-        audiences=AUDIENCES,
+        purposes=texts.PURPOSES,
+        audiences=texts.AUDIENCES,
         drawings=cohort_charts,
     )
 
@@ -221,9 +222,11 @@ def post_assemble(
     study_id: str,
     purpose: Annotated[str, Form(max_length=80)],
     audience: Annotated[str, Form(max_length=40)],
+    rows: Annotated[str, Form(max_length=8)] = "",
+    certificate: Annotated[str, Form(max_length=LARGEST_CERTIFICATE)] = "",
 ) -> Response:
     study = queries.owned(platform.records, visitor, "package.assemble", Study, study_id)
-    steps.start_assemble(platform, visitor, study, purpose, audience)
+    steps.start_assemble(platform, visitor, study, Wanted(purpose, audience, rows, certificate.strip()))
     return _back(study_id)
 
 

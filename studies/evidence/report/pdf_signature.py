@@ -40,6 +40,7 @@ _NEVER_EXPIRES = datetime(
 )  # RFC 5280, 4.1.2.5: no end that anyone could name
 _LONGEST_NAME = 64  # ub-common-name, RFC 5280
 _MOST_CERTIFICATES = 10
+_UNKNOWN_KIND = ("密钥算法不受支持", "its key is of a kind that is not supported")
 
 CERTIFICATE_UNFIT = Problem(
     code="pdf_signature.certificate_unfit",
@@ -152,7 +153,7 @@ def _key_info(public_key: bytes) -> Any:
     except (ValueError, TypeError) as error:
         raise _unfit("公钥无法读取", "its key cannot be read") from error
     if not fits:
-        raise _unfit("密钥算法不受支持", "its key is of a kind that is not supported")
+        raise _unfit(*_UNKNOWN_KIND)
     return key
 
 
@@ -161,14 +162,13 @@ def _to_be_signed(name: str, key: Any, first: datetime) -> x509.TbsCertificate:
 
     subject = x509.Name.build({"common_name": name})
     public_key = key.dump()
-    serial = hashlib.sha256(b"\0".join((name.encode(), public_key, first.isoformat().encode()))).digest()[:19]
+    hashed = hashlib.sha256(b"\0".join((name.encode(), public_key, first.isoformat().encode()))).digest()
+    serial = int.from_bytes(b"\x01" + hashed[:19], "big")  # positive, and the 20 bytes that RFC 5280 allows
     usage = {"digital_signature", "non_repudiation"}
     return x509.TbsCertificate(
         {
             "version": "v3",
-            "serial_number": int.from_bytes(
-                b"\x01" + serial, "big"
-            ),  # positive, and 20 bytes as RFC 5280 allows
+            "serial_number": serial,
             "signature": {"algorithm": "ed25519" if key.algorithm == "ed25519" else "sha256_ecdsa"},
             "issuer": subject,
             "validity": {"not_before": _time(first), "not_after": _time(_NEVER_EXPIRES)},
@@ -206,7 +206,8 @@ def signed(
     dated -- the signature's date, a fact (`2026-01-31`, midnight UTC): it is claimed, and only a timestamp proves one.
     field -- in a PDF without fields both are prepared and this one certifies; otherwise it must be there and empty.
     timestamps -- sends a DER TimeStampReq (RFC 3161) to an authority and gives its DER TimeStampResp.
-    With Ed25519 and no timestamps the same arguments give the same bytes.
+    With Ed25519 and no timestamps the same arguments give the same bytes. The PDF is one that the platform made: what
+    comes from outside goes through `read_signatures` first, which bounds it. Not for a running event loop.
     Raises the problems `pdf_signature.*` of this file.
     """
     moment = moment_of(dated)
@@ -243,7 +244,7 @@ def chain_of(certificates: bytes) -> tuple[x509.Certificate, ...]:
     if not chain:
         raise _unfit("文件中没有证书", "the file holds none")
     if algorithm_of(chain[0]) is None:
-        raise _unfit("密钥算法不受支持", "its key is of a kind that is not supported")
+        raise _unfit(*_UNKNOWN_KIND)
     return chain
 
 
@@ -258,8 +259,11 @@ def check_valid_on(certificate: x509.Certificate, moment: datetime) -> None:
 
 
 def check_signature(certificate: x509.Certificate, message: bytes, signature: bytes) -> None:
-    """Raises `pdf_signature.key_mismatch` unless the certificate's key made the signature."""
-    from cryptography.exceptions import InvalidSignature
+    """Raises `pdf_signature.key_mismatch` unless the certificate's key made the signature.
+
+    For a curve that cannot be computed here, as SM2, `pdf_signature.certificate_unfit`.
+    """
+    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePublicKey
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
     from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
@@ -277,6 +281,8 @@ def check_signature(certificate: x509.Certificate, message: bytes, signature: by
             key.verify(signature, message, ECDSA(SHA256()))
         else:
             raise ValueError("no key of a kind that signs here")
+    except UnsupportedAlgorithm as error:
+        raise _unfit(*_UNKNOWN_KIND) from error
     except (InvalidSignature, ValueError) as error:
         raise KEY_MISMATCH.error() from error
 

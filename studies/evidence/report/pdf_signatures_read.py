@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from io import BytesIO
@@ -28,11 +28,15 @@ if TYPE_CHECKING:
 
 Later = Literal["nothing", "permitted", "not_permitted"]
 
-MOST_BYTES = 16 * 2**20
-MOST_REVISIONS = 16
-MOST_OBJECTS = 200_000
+# A report has about half a megabyte, 2000 objects and one revision for each signature. Each signature is compared
+# with every revision after it, so the bounds multiply.
+MOST_BYTES = 8 * 2**20
+MOST_REVISIONS = 8
+MOST_OBJECTS = 20_000
 MOST_FIELDS = 100
-_MOST_PAGE_NODES = 20_000
+MOST_SIGNATURES = 5
+_MOST_PAGE_NODES = 5_000
+_MOST_TOKENS = 3
 _DECODED_BYTES = 64 * 2**20
 _TAIL = re.compile(rb"startxref[\r\n ]+\d{1,10}[\r\n ]+%%EOF[\r\n ]{0,4}\Z")
 
@@ -58,7 +62,7 @@ class FoundSignature:
     """One signature.
 
     signer -- the name on the certificate, "" where none can be read
-    algorithm -- `Ed25519`, `RSA`, `ECDSA`, or "" for any other or none
+    algorithm -- `Ed25519`, `RSA`, `ECDSA`, or "" for any other or none: with `intact` false it could not be checked
     claimed_at -- the date the signer wrote down; timestamped_at -- the date an authority vouches for, if any
     intact -- the signature holds over the bytes it covers, and it covers all before its own end but itself
     covers_file -- that end is the end of the file
@@ -116,12 +120,11 @@ def _read(pdf: bytes) -> PdfSignatures:
     from pyhanko.sign.fields import enumerate_sig_fields
 
     reader = _reader(pdf)
-    empty, found = [], []
-    for name, value, field in enumerate_sig_fields(reader):
-        if value is None:
-            empty.append(name)
-        else:
-            found.append(_found(pdf, reader, field, name))
+    fields = list(enumerate_sig_fields(reader))
+    empty = [str(name) for name, value, _ in fields if value is None]
+    if len(fields) - len(empty) > MOST_SIGNATURES:
+        raise _too_large("签名过多", "too many signatures")
+    found = [_found(pdf, reader, field, str(name)) for name, value, field in fields if value is not None]
     found.sort(key=lambda one: one[0])
     return PdfSignatures(tuple(signature for _, signature in found), tuple(empty))
 
@@ -219,9 +222,16 @@ def _holds(embedded: EmbeddedPdfSignature) -> bool:
     """CMS (RFC 5652) and CAdES: the digest is that of the bytes, the key signed it, and the certificate is named."""
     from pyhanko.sign.validation.generic_cms import validate_sig_integrity
 
+    if _is_timestamp(embedded):
+        return _token_time(embedded.signed_data, embedded.compute_digest) is not None
     digest = embedded.compute_digest()
     same, valid = validate_sig_integrity(embedded.signer_info, embedded.signer_cert, "data", digest)
     return same and valid
+
+
+def _is_timestamp(embedded: EmbeddedPdfSignature) -> bool:
+    """A signature that is nothing but an authority's timestamp of the file (PAdES B-LTA)."""
+    return bool(embedded.sig_object_type == "/DocTimeStamp")
 
 
 def _later(pdf: bytes, embedded: EmbeddedPdfSignature, end: int | None) -> Later:
@@ -229,7 +239,10 @@ def _later(pdf: bytes, embedded: EmbeddedPdfSignature, end: int | None) -> Later
 
     if end == len(pdf):
         return "nothing"
-    embedded.compute_integrity_info(DEFAULT_DIFF_POLICY)  # type: ignore[no-untyped-call]
+    try:
+        embedded.compute_integrity_info(DEFAULT_DIFF_POLICY)  # type: ignore[no-untyped-call]
+    except Exception:  # later revisions that cannot be compared are not what anyone allowed
+        return "not_permitted"
     found, allowed = embedded.diff_result, embedded.docmdp_level
     if not isinstance(found, DiffResult) or found.modification_level == ModificationLevel.OTHER:
         return "not_permitted"
@@ -248,36 +261,38 @@ def _claimed(embedded: EmbeddedPdfSignature) -> datetime | None:
 
 def _timestamped(embedded: EmbeddedPdfSignature) -> datetime | None:
     """The earliest time of a token (RFC 3161) over this signature that its own authority's key signed."""
-    return min(_token_times(embedded), default=None)
+    from pyhanko.sign.validation.generic_cms import extract_tst_data_iter
 
-
-def _token_times(embedded: EmbeddedPdfSignature) -> Iterator[datetime]:
-    from pyhanko.sign.general import extract_signer_info
-    from pyhanko.sign.validation.generic_cms import (
-        extract_certs_for_validation,
-        extract_tst_data_iter,
-        validate_sig_integrity,
-    )
-
+    if _is_timestamp(embedded):
+        return _token_time(embedded.signed_data, embedded.compute_digest)
     signature = embedded.signer_info["signature"].native
     try:
         tokens = list(extract_tst_data_iter(embedded.signer_info, signed=False))
     except Exception:  # no unsigned attributes, or none that can be read
-        return
-    for token in tokens:
-        try:
-            content = token["encap_content_info"]["content"]
-            imprint = content.parsed["message_imprint"]
-            of_this = _digest(imprint["hash_algorithm"]["algorithm"].native, signature)
-            info = extract_signer_info(token)
-            digest = _digest(info["digest_algorithm"]["algorithm"].native, bytes(content))
-            certificate = extract_certs_for_validation(token).signer_cert
-            if of_this == imprint["hashed_message"].native and all(
-                validate_sig_integrity(info, certificate, "tst_info", digest)
-            ):
-                yield content.parsed["gen_time"].native
-        except Exception:  # noqa: S112  # a token that cannot be checked proves no time
-            continue
+        return None
+    times = (
+        _token_time(one, lambda algorithm: _digest(algorithm, signature)) for one in tokens[:_MOST_TOKENS]
+    )
+    return min((one for one in times if one is not None), default=None)
+
+
+def _token_time(token: Any, digest_of: Callable[[str], bytes]) -> datetime | None:
+    """The time in a token whose imprint is the digest given and which the key in its certificate signed."""
+    from pyhanko.sign.general import extract_signer_info
+    from pyhanko.sign.validation.generic_cms import extract_certs_for_validation, validate_sig_integrity
+
+    try:
+        content = token["encap_content_info"]["content"]
+        imprint = content.parsed["message_imprint"]
+        if digest_of(imprint["hash_algorithm"]["algorithm"].native) != imprint["hashed_message"].native:
+            return None
+        info = extract_signer_info(token)
+        digest = _digest(info["digest_algorithm"]["algorithm"].native, bytes(content))
+        certificate = extract_certs_for_validation(token).signer_cert
+        moment: datetime = content.parsed["gen_time"].native
+        return moment if all(validate_sig_integrity(info, certificate, "tst_info", digest)) else None
+    except Exception:  # a token that cannot be checked proves no time
+        return None
 
 
 def _digest(algorithm: str, message: bytes) -> bytes:

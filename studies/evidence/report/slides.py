@@ -23,7 +23,6 @@ from studies.evidence.report.slides_layout import (
     CELL_X,
     CELL_Y,
     HEIGHT,
-    INDENT,
     LEADING,
     LEFT,
     WIDTH,
@@ -43,6 +42,7 @@ _NO_STYLE = "{2D5ABB26-0587-4C30-8999-92F81FD0307C}"  # a table without fills an
 _TITLE_ONLY = 5  # the default template's layout
 _THUMBNAIL, _PRINTER = "/thumbnail", "/printerSettings"  # of the library's template, not of this report
 _FOOT = 9.0  # type of the footer
+_PROPERTY = 255  # letters that a core property may have
 
 
 def render(
@@ -102,7 +102,9 @@ class _Writer:
     def set_up(self, report: Report) -> None:
         day = date.fromisoformat(report.dated)
         core = self.file.core_properties
-        core.title, core.author = clean(report.title.plain(self.language)), self.running.author
+        title = clean(report.title.plain(self.language))
+        core.title = title if len(title) <= _PROPERTY else title[: _PROPERTY - 1] + "…"
+        core.author = self.running.author
         core.created = core.modified = datetime(day.year, day.month, day.day)
         core.last_modified_by, core.revision, core.comments = self.running.author, 1, ""
         core.language = "zh-CN" if self.language == "zh" else "en-GB"
@@ -311,7 +313,8 @@ class _Writer:
         run = paragraph.add_run()
         run.text = text
         run.font.size, run.font.name = Pt(size), FONT
-        run.font.color.rgb = RGBColor.from_string(colour)
+        rgb: Any = RGBColor  # the library types its arguments only in a docstring
+        run.font.color.rgb = rgb(*bytes.fromhex(colour))
         chinese = self.language == "zh"
         run.font.language_id = MSO_LANGUAGE_ID.SIMPLIFIED_CHINESE if chinese else MSO_LANGUAGE_ID.ENGLISH_UK
         properties = run._r.get_or_add_rPr()

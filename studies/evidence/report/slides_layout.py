@@ -37,7 +37,7 @@ SIZES: dict[Tone, float] = {
 INDENT: dict[Tone, float] = {"said": 14.0}
 BULLET = 14.0  # how far a point is set in
 
-_NARROW, _BROAD = frozenset("iljtfrI.,:;!|'`()[]{}/\\ \u00a0"), frozenset("mwMW@%")
+_NARROW, _BROAD = frozenset("iljtfrI.,:;!|'()[]{}/\\ \u00a0"), frozenset("mwMWOQ@%&")
 _CLOSING, _OPENING = "，。、；：！？）》」』”’％…—·", "（《「『“‘"
 _WIDE = "\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe4f\uff00-\uffee\U00020000-\U0003ffff"
 _WORD = rf"[^\s{_WIDE}{_OPENING}{_CLOSING}]+"

@@ -41,7 +41,7 @@ PROFILE = "nhsa"
 _PROTOCOL, _SAFETY, _LIMITS, _SOURCES = "protocol.title", "safety.title", "limits.title", "sources.title"
 _BASIC = ("protocol.exposure", "protocol.comparator", "protocol.index", "protocol.outcome", "protocol.why")
 _SIGNED = ("signed.by", "signed.lock", "signed.protocol")
-_MAIN_TABLES = ("criterion_", "sensitivity", "others", "median_")  # the first that the report has
+_MAIN_TABLES = ("criterion_", "sensitivity", "median_")  # the first that the report has
 _MAIN_FIGURES = ("km_", "incidence_")  # where the summary has none
 INNOVATION = "innovation"  # no profile asks for it yet; a package that has it shows it
 

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from rwd_platform.core.errors import PlatformError
 from rwd_platform.core.text import Bilingual
 from studies.evidence.sample.problems import (
     CELL_DATE,
@@ -20,12 +19,13 @@ from studies.evidence.sample.problems import (
     CELL_NOT_LISTED,
     CELL_NUMBER,
 )
-from studies.evidence.sample.sheet import AGREE_WORDS, AGREES, IN_CHART, WHY_NOT, WHY_WORDS
+from studies.evidence.sample.sheet import AGREE_WORDS, WHY_WORDS
 from studies.evidence.sample.trace import Value
 from studies.evidence.sample.variables import Variable
 
 _NUMBER = re.compile(r"[+-]?[0-9]{1,15}(?:\.[0-9]{1,15})?")
-_FORMULA = re.compile(r"[=@]|[+-](?![0-9.])|[+-].*[^0-9.]")
+# What a spreadsheet computes: =1, @sum(a1), +a1, -(2), -2+3. A lone dash is somebody's word for nothing.
+_FORMULA = re.compile(r"[=@]|[+-]\s*[a-z(@=$]|[+-]\s*[0-9.]+\s*[-+*/^(]")
 _DATE = re.compile(
     r"[0-9]{1,4}[-/][0-9]{1,2}(?:[-/][0-9]{1,4})?(?:[ t].*)?"  # 2024-01-05, 1/5, with a time or without
     r"|[0-9]{4}\.[0-9]{1,2}\.[0-9]{1,2}"
@@ -54,7 +54,7 @@ def chart_value(cell: Cell, variable: Variable, most_days: int) -> Value:
         return _listed(cell, dict(variable.answers))
     _check_notation(cell)
     if not _NUMBER.fullmatch(cell.plain):
-        raise _problem_of_number(cell)
+        raise CELL_NUMBER.error(line=cell.line, column=cell.column)
     number = Decimal(cell.plain)
     if variable.kind == "number":
         return float(number)
@@ -98,10 +98,3 @@ def _check_notation(cell: Cell) -> None:
         raise CELL_DATE.error(line=cell.line, column=cell.column)
     if _FORMULA.match(cell.plain):
         raise CELL_FORMULA.error(line=cell.line, column=cell.column)
-
-
-def _problem_of_number(cell: Cell) -> PlatformError:
-    return CELL_NUMBER.error(line=cell.line, column=cell.column)
-
-
-__all__ = ["AGREES", "IN_CHART", "WHY_NOT", "Cell", "agrees", "chart_value", "why_not"]

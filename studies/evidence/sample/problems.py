@@ -143,7 +143,7 @@ CELL_DAYS = Problem(
     zh="核查表第 {line} 行的列“{column}”应为 0 至 {most} 之间的整数天数。",
     en="In line {line} the column '{column}' has to be a whole number of days from 0 to {most}.",
     next_zh="请填写自起始日（第 0 天）起的天数；很大的数多为电子表格软件保存的日期。",
-    next_en="Write the days since the index date (day 0); a very large number is mostly a date as a spreadsheet has it.",
+    next_en="Write the days since the index date (day 0); a very large number is mostly a spreadsheet's date.",
 )
 CELL_NOT_LISTED = Problem(
     code="verification.cell_not_listed",

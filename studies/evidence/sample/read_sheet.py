@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -31,7 +32,6 @@ from studies.evidence.sample.problems import (
 )
 from studies.evidence.sample.sheet import (
     AGREES,
-    CHECK,
     COLUMNS,
     FIXED,
     IN_CHART,
@@ -51,6 +51,7 @@ from studies.evidence.sample.trace import Sample, Value
 
 Status = Literal["value", "chart_not_found", "not_recorded", "unanswered"]
 _SPARE_LINES = 100  # below the items: what a spreadsheet leaves of emptied lines
+_PLACE = re.compile(r"[0-9]{1,9}")
 _UTF_8, _GB18030 = "utf-8", "gb18030"
 
 _MEANT = {
@@ -133,7 +134,7 @@ def read_sheet(content: bytes, sample: Sample, hospital: str) -> Returned:
 
 
 def _decoded(content: bytes) -> tuple[str, str]:
-    """UTF-8, or GB18030 as a spreadsheet in Chinese saves it: bytes of the one that hold our columns are not the other's."""
+    """UTF-8, or GB18030 as a Chinese spreadsheet saves it. No guess: read wrongly, our columns are not there."""
     if content.startswith((b"\xff\xfe", b"\xfe\xff", b"PK")) or b"\x00" in content:
         raise SHEET_NOT_TEXT.error()
     for encoding, name in (("utf-8-sig", _UTF_8), (_GB18030, _GB18030)):
@@ -195,8 +196,7 @@ class _Reading:
         found = {column: row[place] for column, place in order.items()}
         if found[SHEET] != self.id:
             raise SHEET_OTHER.error(line=line, lock=self.sample.lock_id)
-        place = int(found[PLACE]) if found[PLACE].isascii() and found[PLACE].isdigit() else 0
-        key = (place, found[VARIABLE])
+        key = (int(found[PLACE]) if _PLACE.fullmatch(found[PLACE]) else 0, found[VARIABLE])
         if key not in self.expected:
             raise LINE_UNKNOWN.error(line=line)
         if key in self.lines:
@@ -206,14 +206,14 @@ class _Reading:
         self.answers[key] = self._answered(line, found, self.expected[key])
 
     def _check_fixed(self, line: int, found: Mapping[str, str], item: SheetLine) -> None:
-        for column in (*FIXED, CHECK):
-            if found[column] != self._as_saved(item.cells[column]):
+        for column in FIXED:
+            if found[column] not in self._as_saved(item.cells[column].strip()):
                 raise LINE_EDITED.error(line=line, column=column)
 
-    def _as_saved(self, text: str) -> str:
+    def _as_saved(self, text: str) -> tuple[str, ...]:
         """GBK has no sign for some characters: a spreadsheet that saves in it writes a question mark."""
-        text = text.strip()
-        return text.encode("gbk", "replace").decode("gbk") if self.encoding == _GB18030 else text
+        lossy = text.encode("gbk", "replace").decode("gbk")
+        return (text, lossy) if self.encoding == _GB18030 else (text,)
 
     def _answered(self, line: int, found: Mapping[str, str], item: SheetLine) -> Answered:
         chart, says, why = (Cell(found[one], line, one) for one in (IN_CHART, AGREES, WHY_NOT))

@@ -3,11 +3,12 @@
 The platform's value is not on it: the chart is read blind. Neither is anything that would tell the value - how many
 source lines there are, why the row was drawn, in which order - so for the arm, the outcome and records that are there
 or not, the sheet names the line of the index event alone. There is no cell for free text, where names would end up.
+CSV alone is made: what a spreadsheet program would add to a workbook of its own (authors, hidden sheets) stays away.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from rwd_platform.core.canonical import sha256_hex, sha256_of
@@ -17,24 +18,6 @@ from studies.evidence.sample.problems import HOSPITAL_UNKNOWN
 from studies.evidence.sample.trace import Line, Sample, SampledRow
 from studies.evidence.sample.variables import Variable
 from studies.evidence.submission.dictionary import inert
-
-SHEET, PLACE, FILE, SHA256, LINE, DIGEST, VARIABLE, TITLE, HOW, CHECK, IN_CHART, AGREES, WHY_NOT = COLUMNS = (
-    "核查表 / sheet",
-    "序号 / place",
-    "来源文件 / source file",
-    "来源文件 SHA-256 / source file SHA-256",
-    "行号 / line",
-    "行摘要 / line digest",
-    "变量 / variable",
-    "变量名称 / title",
-    "填写方法 / how to answer",
-    "校验 / check",
-    "病历中的值 / in chart",
-    "是否一致 / agrees",
-    "原因 / why not",
-)
-FIXED = COLUMNS[:8]  # HOW is for reading alone: a wording that a later version changed spoils no sheet
-ANSWERS = (IN_CHART, AGREES, WHY_NOT)
 
 YES, NO = "yes", "no"
 AGREE_WORDS = {YES: Bilingual("是", "yes"), NO: Bilingual("否", "no")}
@@ -54,15 +37,57 @@ WHY_WORDS = {
     NOT_RECORDED: Bilingual("病历未记载", "not recorded"),
     OTHER: Bilingual("其他", "other"),
 }
-# Told with every line, so that the sheet explains itself wherever it is opened.
-_RULE = Bilingual(
-    "先只看病历填写“病历中的值”，再与本机构当时发送的记录比较，填“是否一致”（是/否）；“否”须填原因："
-    + "、".join(one.zh for one in WHY_WORDS.values())
-    + "。未找到病历或病历未记载时，值留空、一致填“否”。",
-    "First fill in the chart's value from the chart alone, then compare it with the record that you sent and answer "
-    "yes or no; with no, say why: "
-    + ", ".join(one.en for one in WHY_WORDS.values())
-    + ". Chart not found or not recorded: leave the value empty and answer no.",
+
+
+def _allowed(title: Bilingual, words: Mapping[str, Bilingual]) -> str:
+    """A column's name with the answers that it takes: the sheet explains itself wherever it is opened."""
+    zh, en = "、".join(one.zh for one in words.values()), ", ".join(one.en for one in words.values())
+    return f"{title.zh}（{zh}） / {title.en} ({en})"
+
+
+SHEET, PLACE, FILE, SHA256, LINE, DIGEST, VARIABLE, TITLE, HOW, IN_CHART, AGREES, WHY_NOT, CHECK = COLUMNS = (
+    "核查表 / sheet",
+    "序号 / place",
+    "来源文件 / source file",
+    "来源文件 SHA-256 / source file SHA-256",
+    "行号 / line",
+    "行摘要 / line digest",
+    "变量 / variable",
+    "变量名称 / title",
+    "填写方法 / how to answer",
+    "病历中的值 / in chart",
+    _allowed(Bilingual("是否一致", "agrees"), AGREE_WORDS),
+    _allowed(Bilingual("原因", "why not"), WHY_WORDS),
+    # Last, so that no line ends in empty cells: spreadsheets drop those, and a line that was cut off shows.
+    "校验 / check",
+)
+# HOW is for reading alone: a wording that a later version changed spoils no sheet.
+FIXED = (SHEET, PLACE, FILE, SHA256, LINE, DIGEST, VARIABLE, TITLE, CHECK)
+
+# What goes to the hospital beside the sheet.
+GUIDE = Bilingual(
+    """源数据核查表填写说明
+
+1. 用来源文件（SHA-256）和行号找到本机构当时发送的那一行；行摘要与回执中的一致。患者由本机构自行确认，平台不知道是谁。
+2. 打开病历，只看病历填写“病历中的值”。表中没有平台的值，请不要先看发送的记录。
+3. 再与本机构发送的该患者记录比较，填“是否一致”；填“否”时必须选一个原因。
+4. 未找到病历，或病历未记载：值留空，“是否一致”填“否”，原因选相应的一项。
+5. 没有核查的项，三列都留空；不要删行、加列或改动其他列。
+6. 不要写姓名、病案号、日期或说明文字。天数自起始日（第 0 天）起计算。
+7. 存为“CSV UTF-8（逗号分隔）”后交回；GBK 编码的 CSV 也可以。
+""",
+    """How to fill in the sheet of source verification
+
+1. Find the line that you sent by the source file's SHA-256 and the line number; the digest is the one in your receipt.
+   Who the patient is, you alone establish: the platform does not know.
+2. Open the chart and fill in "in chart" from the chart alone. The platform's value is not on the sheet; do not look at
+   what you sent first.
+3. Then compare with the records that you sent of this patient and fill in "agrees"; with no, choose why not.
+4. Chart not found, or not recorded in it: leave the value empty, answer no, and choose that reason.
+5. Of an item that was not looked up leave all three cells empty. Delete no line, add no column, change nothing else.
+6. Write no names, chart numbers, dates or remarks. Days count from the index date (day 0).
+7. Save as "CSV UTF-8 (comma delimited)" and return it; CSV in GBK is read as well.
+""",
 )
 
 
@@ -81,7 +106,7 @@ class SheetLine:
 
 def sheet(sample: Sample, hospital: str) -> bytes:
     """CSV with a byte-order mark. Raises `verification.hospital_unknown`."""
-    rows = [[line.cells.get(column, "") for column in COLUMNS] for line in sheet_lines(sample, hospital)]
+    rows = [[line.cells[column] for column in COLUMNS] for line in sheet_lines(sample, hospital)]
     return csv_bytes([COLUMNS, *rows])
 
 
@@ -109,9 +134,12 @@ def sheet_lines(sample: Sample, hospital: str) -> tuple[SheetLine, ...]:
 
 def is_asked(row: SampledRow, variable: Variable) -> bool:
     """A value that came in another hospital's file cannot be looked up in this one's chart."""
-    return not variable.own_line or any(
-        one.hospital == row.drawn.hospital for one in row.lines[variable.name]
-    )
+    return not variable.own_line or bool(_own(row, variable))
+
+
+def _own(row: SampledRow, variable: Variable) -> tuple[Line, ...]:
+    """The variable's lines in this hospital's files."""
+    return tuple(one for one in row.lines.get(variable.name, ()) if one.hospital == row.drawn.hospital)
 
 
 def _lines(sample: Sample, rows: Sequence[SampledRow], id: str) -> Iterator[SheetLine]:
@@ -132,15 +160,13 @@ def _cells(row: SampledRow, variable: Variable, id: str) -> dict[str, str]:
         line.digest,
         variable.name,
     ]
-    how = f"{variable.how.zh}{_RULE.zh} / {variable.how.en} {_RULE.en}"
-    shown = [*identity, inert(f"{variable.title.zh} / {variable.title.en}"), inert(how), _check(identity)]
-    return dict(zip(COLUMNS, shown, strict=False))
+    how = f"{variable.how.zh} / {variable.how.en}"
+    shown = [*identity, inert(f"{variable.title.zh} / {variable.title.en}"), inert(how)]
+    return dict(zip(COLUMNS, [*shown, "", "", "", _check(identity)], strict=True))
 
 
 def _shown(row: SampledRow, variable: Variable) -> Line:
-    if not variable.own_line:
-        return row.index
-    return next(one for one in row.lines[variable.name] if one.hospital == row.drawn.hospital)
+    return _own(row, variable)[0] if variable.own_line else row.index
 
 
 def _check(identity: Sequence[str]) -> str:

@@ -86,8 +86,8 @@ def _state(outcome: Outcome, known_until: str) -> Variable:
         rules.append(Bilingual(f"{code}：{reasons.zh}", f"{code}: {reasons.en}"))
     until, decided = _until(known_until), _joined(rules)
     how = Bilingual(
-        f"首先发生的是什么{until.zh}。{_codes(answers).zh}（判定：{decided.zh}）",
-        f"What happened first{until.en}. {_codes(answers).en} (decided by: {decided.en})",
+        f"首先发生的是什么{until.zh}。{_codes(answers).zh}判定：{decided.zh}。",
+        f"What happened first{until.en}. {_codes(answers).en} Decided by: {decided.en}.",
     )
     title = Bilingual(f"结局：{outcome.title.zh}", f"Outcome: {outcome.title.en}")
     return Variable(name, title, "category", how, answers)
@@ -143,8 +143,8 @@ def _until(known_until: str) -> Bilingual:
 
 def _codes(answers: Sequence[tuple[str, Bilingual]]) -> Bilingual:
     return Bilingual(
-        "填写：" + "；".join(f"{code} = {title.zh}" for code, title in answers),
-        "Write " + "; ".join(f"{code} = {title.en}" for code, title in answers),
+        "填写：" + "；".join(f"{code} = {title.zh}" for code, title in answers) + "。",
+        "Write " + "; ".join(f"{code} = {title.en}" for code, title in answers) + ".",
     )
 
 

@@ -42,6 +42,11 @@ def sealed_for(files: Mapping[str, bytes], certificate_pem: bytes) -> bytes:
     return builder.encrypt(Encoding.DER, [pkcs7.PKCS7Options.Binary])
 
 
+def check_certificate(certificate_pem: bytes) -> None:
+    """Raises `submission.certificate_unreadable`, `submission.certificate_key_unfit`."""
+    _recipient(certificate_pem)
+
+
 def _recipient(certificate_pem: bytes) -> Any:
     from cryptography import x509
     from cryptography.exceptions import UnsupportedAlgorithm

@@ -1,0 +1,137 @@
+"""What a package for a purpose needs beside its results: the profile, people's words, the lock's tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rwd_platform.core.canonical import sha256_hex, sha256_of
+from rwd_platform.core.errors import Problem
+from rwd_platform.flows.platform import Platform
+from rwd_platform.flows.statements import statements_of
+from rwd_platform.records.tables import AnalysisRun, Study
+
+if TYPE_CHECKING:
+    from rwd_platform.store.lock import OpenedLock
+    from studies.dataset import StudyDataset
+    from studies.evidence.inputs import DossierInputs
+    from studies.evidence.profiles.profile import Profile
+    from studies.protocol import Protocol
+
+AUDIENCES = ("authority", "aggregate")
+LARGEST_CERTIFICATE = 100_000  # bytes of PEM
+
+CHOICE_UNKNOWN = Problem(
+    code="evidence.choice_unknown",
+    zh="{what} 只能是：{allowed}。",
+    en="{what} must be one of: {allowed}.",
+    next_zh="请选择其中一项。",
+    next_en="Choose one of them.",
+)
+CERTIFICATE_NEEDED = Problem(
+    code="evidence.certificate_needed",
+    zh="行级数据（T3）只能加密给接收方后装入证据包，但没有给出接收方的证书。",
+    en="Rows (tier T3) go into a package only sealed to the recipient, and no certificate was given.",
+    next_zh="请提供接收方的 RSA 证书（PEM），或选择不含行级数据的级别。",
+    next_en="Give the recipient's RSA certificate (PEM), or choose a tier without rows.",
+    http=422,
+)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What somebody asks for.
+
+    tier        -- of row data; "" for the usual one, without rows
+    certificate -- PEM, of the recipient that rows are sealed to (T3)
+    """
+
+    purpose: str
+    audience: str
+    tier: str = ""
+    certificate: str = ""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """`wanted`, held against what there is: the profile and the tier that it comes to."""
+
+    wanted: Wanted
+    profile: Profile
+    tier: str
+
+    @property
+    def certificate_sha256(self) -> str:
+        return sha256_hex(self.wanted.certificate.encode()) if self.wanted.certificate else ""
+
+
+def choose(protocol: Protocol, wanted: Wanted) -> Chosen:
+    """As `chosen_for`, and the submission's own errors of a certificate that cannot be used."""
+    from studies.evidence.profiles.choice import product_of
+    from studies.evidence.submission.envelope import check_certificate
+
+    chosen = chosen_for(product_of(protocol.exposure.records.table), wanted)
+    if wanted.certificate:
+        check_certificate(wanted.certificate[:LARGEST_CERTIFICATE].encode())
+    return chosen
+
+
+def chosen_for(product: str, wanted: Wanted) -> Chosen:
+    """What is asked, held against what there is; nothing heavy is loaded.
+
+    Raises `evidence.choice_unknown`, `evidence.product_unknown`, `evidence.audience_not_for`,
+    `evidence.tier_not_for`, `evidence.certificate_needed`.
+    """
+    from studies.evidence.profiles.choice import check_audience_and_tier, profile_for, purposes
+
+    for what, value, allowed in (
+        ("purpose", wanted.purpose, tuple(purposes())),
+        ("audience", wanted.audience, AUDIENCES),
+        ("rows", wanted.tier, ("", "T0", "T1", "T2", "T3", "T4")),
+    ):
+        if value not in allowed:
+            raise CHOICE_UNKNOWN.error(what=what, allowed=", ".join(filter(None, allowed)))
+    profile = profile_for(wanted.purpose, product)
+    tier = check_audience_and_tier(profile, wanted.audience, wanted.tier)
+    if tier == "T3" and not wanted.certificate:
+        raise CERTIFICATE_NEEDED.error()
+    return Chosen(wanted, profile, tier)
+
+
+def basis_of(platform: Platform, study: Study, run: AnalysisRun, chosen: Chosen) -> str:
+    """SHA-256 of what makes one version of a package other than another: run, purpose, tier, recipient, words."""
+    said = {id: list(text) for id, text in statements_of(platform, study.id).items()}
+    return sha256_of(
+        {
+            "run": run.id,
+            "profile": chosen.profile.id,
+            "audience": chosen.wanted.audience,
+            "tier": chosen.tier,
+            "sealed_to": chosen.certificate_sha256,
+            "statements": said,
+        }
+    )
+
+
+def dossier_inputs(
+    platform: Platform,
+    study: Study,
+    protocol: Protocol,
+    lock: OpenedLock,
+    dataset: StudyDataset,
+    chosen: Chosen,
+) -> DossierInputs:
+    from studies.evidence.inputs import DossierInputs, Rows
+    from studies.missingness import missingness
+    from studies.tables import SUBJECT_TABLE, in_days
+
+    days = in_days(lock.tables)
+    return DossierInputs(
+        profile=chosen.profile,
+        tier=chosen.tier,
+        statements=statements_of(platform, study.id),
+        tables=frozenset(name for name, frame in lock.tables.items() if len(frame)),
+        missing=missingness(lock.tables, protocol),
+        rows=Rows(dataset, days.get("device_use"), days.get(SUBJECT_TABLE)),
+        certificate=chosen.wanted.certificate.encode() or None,
+    )
