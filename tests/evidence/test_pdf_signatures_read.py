@@ -186,7 +186,9 @@ def in_byte_range(pdf: bytes, old: tuple[int, ...], new: tuple[int, ...]) -> byt
     return pdf.replace(before.ljust(len(before) + 20), after.ljust(len(before) + 20))
 
 
-@pytest.mark.parametrize("shift", [(0, -40, 0, 0), (0, 0, 40, -40), (3, -3, 0, 0), (0, 0, 0, -5)])
+@pytest.mark.parametrize(
+    "shift", [(0, -40, 0, 0), (0, 0, 40, -40), (3, -3, 0, 0), (3, 0, 0, 0), (0, 0, 0, -5), (0, 0, 0, 7)]
+)
 def test_a_signature_that_leaves_bytes_out_is_not_whole(shift: tuple[int, ...]):
     """Signed with a proper key, but over less than the file: a hole too wide, a start too late, an end too early."""
     made = by_the_platform()

@@ -39,7 +39,7 @@ class _Counting(XRefBuilder):
         widths = [int(one) for one in table.raw_get("/W")]
         counts = [int(one) for one in table.get("/Index", [0, table.raw_get("/Size")])][1::2]
         # Entries of no width take no bytes: a short file could claim any number of them.
-        if min(widths) < 0 or False or min(counts, default=0) < 0:
+        if min(widths) < 0 or not 1 <= sum(widths) <= _WIDEST_ENTRY or min(counts, default=0) < 0:
             raise PdfReadError("a table whose entries have no width, or too much")
         self._count(sum(counts))
         return reference, table

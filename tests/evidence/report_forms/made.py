@@ -6,9 +6,11 @@ import dataclasses
 import hashlib
 import io
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
+from unittest.mock import patch
 
 import pandas as pd
 from PIL import ImageFont
@@ -34,7 +36,7 @@ STUDIES = ("rotterdam", "valve", "nothing")
 AUDIENCES = ("authority", "aggregate")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Made:
     """A report and what it was made from."""
 
@@ -63,17 +65,18 @@ def valve_inputs() -> PackageInputs:
     )
 
 
-def make(inputs: PackageInputs) -> Made:
-    """As a package is made: coarsened first where it is aggregate."""
+def make(inputs: PackageInputs, *, drawn: bool = False) -> Made:
+    """As a package is made: coarsened first where it is aggregate. Figures are drawn only where they are looked at."""
     inputs = coarsened(inputs).inputs
     documents = json_documents(inputs)
-    return Made(inputs, documents, *make_report(inputs, documents))
+    with nullcontext() if drawn else patch("studies.evidence.report.context.draw", return_value={}):
+        return Made(inputs, documents, *make_report(inputs, documents))
 
 
 @cache
-def made(study: str, audience: str = "authority") -> Made:
+def made(study: str, audience: str = "authority", *, drawn: bool = True) -> Made:
     inputs = {"rotterdam": rotterdam_inputs, "valve": valve_inputs, "nothing": nothing_found}[study]()
-    return make(with_changes(inputs, audience=audience))
+    return make(with_changes(inputs, audience=audience), drawn=drawn)
 
 
 def with_rows(study: str, **changed: Mapping[str, Any]) -> Made:
@@ -105,11 +108,16 @@ def slides_bytes(
     return render(of.report, language, pictures(of), running(language), statements or {})
 
 
+@cache
+def _kept(of: Made, language: Language, statements: tuple[tuple[str, Bilingual], ...]) -> bytes:
+    return slides_bytes(of, language, dict(statements))
+
+
 def slides(of: Made, language: Language = "zh", statements: Mapping[str, Bilingual] | None = None) -> Any:
     """Read back by the library."""
     from pptx import Presentation
 
-    return Presentation(io.BytesIO(slides_bytes(of, language, statements)))
+    return Presentation(io.BytesIO(_kept(of, language, tuple((statements or {}).items()))))
 
 
 # -- a measure of our own text that is not ours: the advances of a real Chinese sans font ---------------------------

@@ -276,6 +276,11 @@ def test_a_count_with_enough_on_both_sides_is_told() -> None:
     assert weight["compared"] - weight["agreed"] == 12 + 15 + 15
 
 
+def three_differ(line: SheetLine) -> Fill:
+    wrong = line.variable.name == "weight_kg" and line.row.drawn.place == 1
+    return ("1", "否", "单位") if wrong else as_platform(line)
+
+
 def test_a_protocol_may_ask_for_larger_counts_and_not_for_smaller_ones() -> None:
     def fill(line: SheetLine) -> Fill:
         wrong = line.variable.name == "weight_kg" and line.row.drawn.place <= 5
@@ -285,6 +290,9 @@ def test_a_protocol_may_ask_for_larger_counts_and_not_for_smaller_ones() -> None
     weight = {cell: aggregate(told, cell)["lines"][4] for cell in (1, 11, 16)}
     assert weight[1]["agreed"] == weight[11]["agreed"] == len(SAMPLE.rows) - 15
     assert weight[16]["agreed"] is None
+    # Three that differ stay untold, however small a cell the caller names.
+    few = aggregate(agreement(SAMPLE, [returned(SAMPLE, one, three_differ) for one in SIZES]), 1)
+    assert few["lines"][4]["agreed"] is None
 
 
 def test_a_verification_of_few_rows_is_not_told_at_all() -> None:

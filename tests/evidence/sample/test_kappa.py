@@ -39,7 +39,7 @@ def test_the_textbook_of_fleiss() -> None:
     assert round(found.kappa, 2) == 0.68
     assert found.observed == pytest.approx(0.89)
     assert found.expected == pytest.approx(0.66)
-    assert found.se == pytest.approx(0.0877, abs=5e-5)
+    assert found.se == pytest.approx(0.0877, abs=5e-5)  # as statsmodels has it
 
 
 def test_the_example_of_cohen() -> None:

@@ -143,6 +143,14 @@ def test_nothing_on_it_is_taken_for_a_number_or_a_date_by_a_spreadsheet() -> Non
         assert row[PLACES["check"]].startswith("c-")
 
 
+def test_every_line_ends_in_a_code_of_its_own() -> None:
+    """It follows from the line, so that a code copied down from the line above shows."""
+    rows = rows_of(sheet(stent_sample(), "org-b"))[1:]
+    codes = [row[PLACES["check"]] for row in rows]
+    assert len(set(codes)) == len(codes)
+    assert not any(row[-1] == "" for row in rows)
+
+
 def test_a_formula_in_a_title_does_not_run() -> None:
     """A protocol's titles are somebody's text, too."""
     protocol = hostile()
