@@ -31,6 +31,7 @@ from rwd_platform.records.tables import (
     Upload,
     UploadFile,
 )
+from rwd_platform.signing.p256 import ALGORITHM
 from rwd_platform.signing.suites import GM, INTL
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def package_inputs(
     from rwd_platform.store.lock import open_lock
     from studies.evidence.bag import PackageSigner
     from studies.evidence.code import result_code
-    from studies.evidence.inputs import PackageInputs
+    from studies.evidence.inputs import PackageInputs, ReportSigner
 
     lock = platform.records.get(DataLockRecord, run.lock_id)
     protocol = frozen_protocol(platform, study)
@@ -69,7 +70,7 @@ def package_inputs(
     lineage = lineage_of(platform, run)
     uploads = _uploads_behind(platform, lineage)
     quality = platform.records.get(QualityRun, lock.quality_run_id)
-    signer = platform.package_signer
+    signer, sealer = platform.package_signer, platform.report_signer
     purpose, audience = chosen.wanted.purpose, chosen.wanted.audience
     return PackageInputs(
         protocol_text=study.protocol,
@@ -97,6 +98,7 @@ def package_inputs(
         demo=platform.keys.is_demo,
         labels=partial(labels_of_package, lock_labels=lock.manifest["content"]["facts"].get("labels")),
         unsealing=_unsealing(platform, run),
+        report_signer=ReportSigner(sealer.name, ALGORITHM, sealer.public_key, sealer.sign),
         dossier=dossier_inputs(platform, study, protocol, opened, dataset, chosen),
         previous=_previous(platform, study.id, purpose, audience, version),
     )

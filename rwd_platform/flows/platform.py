@@ -15,6 +15,7 @@ from rwd_platform.records.records import Records
 from rwd_platform.settings import Settings
 from rwd_platform.signing.ed25519 import Signer, signer
 from rwd_platform.signing.keys import KeyRing
+from rwd_platform.signing.p256 import ReportSigner, report_signer
 from rwd_platform.store.landing import Landing
 from rwd_platform.store.layout import Layout
 
@@ -42,6 +43,10 @@ class Platform:
     @property
     def package_signer(self) -> Signer:
         return signer(self.keys, "package", f"{self.settings.operator}/package")
+
+    @property
+    def report_signer(self) -> ReportSigner:
+        return report_signer(self.keys, f"{self.settings.operator}/report")
 
     def operator(self, name: str = "operator") -> Actor:
         """The platform's own staff at its own command line."""

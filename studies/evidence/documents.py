@@ -168,8 +168,17 @@ def signoff(inputs: PackageInputs) -> dict[str, Any]:
         "meaning": meaning,
         "demo_key": inputs.demo,
         "signature": standalone.SIGNATURE,
+        "report_signature": _report_signature(inputs),
         "unsealing": _unsealed(inputs),
     }
+
+
+def _report_signature(inputs: PackageInputs) -> dict[str, str] | None:
+    """The key of the signature inside the PDFs: what is signed here vouches for it."""
+    one = inputs.report_signer
+    if one is None:
+        return None
+    return {"signer": one.name, "algorithm": one.algorithm, "public_key": one.public_key.hex()}
 
 
 def _unsealed(inputs: PackageInputs) -> dict[str, Any] | None:

@@ -120,6 +120,16 @@ class Unsealing:
 
 
 @dataclass(frozen=True)
+class ReportSigner:
+    """Who signs the PDFs. `public_key`: DER; `sign` gives a signature by that key, the same bytes each time."""
+
+    name: str
+    algorithm: str
+    public_key: bytes
+    sign: Callable[[bytes], bytes]
+
+
+@dataclass(frozen=True)
 class Rows:
     """What submission data are made of. `devices` and `subjects`: the lock's tables in days, where it has them."""
 
@@ -186,6 +196,7 @@ class PackageInputs:
     labels: Labelling | None = None
     unsealing: Unsealing | None = None  # None: nothing was sealed, or a run of before there were seals
     dossier: DossierInputs | None = None  # None: the results alone, for no reader in particular
+    report_signer: ReportSigner | None = None  # None: the PDFs carry no signature of their own
     previous: Version | None = (
         None  # the version before, of this purpose and audience; None: this is the first
     )

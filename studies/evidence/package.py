@@ -15,6 +15,7 @@ from studies.evidence.bag import bag, write_archive, write_folder
 from studies.evidence.changes import CHANGES_JSON, CHANGES_TEXT, Version, changes, texts
 from studies.evidence.documents import (
     LABELS_JSON,
+    SEALED,
     VOLATILE,
     fixed_files,
     json_bytes,
@@ -35,6 +36,7 @@ from studies.evidence.inputs import PackageInputs
 from studies.evidence.numbers import NumberBook
 from studies.evidence.report import content, docx, html, pdf
 from studies.evidence.report.blocks import Report
+from studies.evidence.report.pdf_signature import platform_signer, signed
 from studies.evidence.report.phrases import Phrases
 from studies.evidence.tables import csv_files
 from studies.evidence.templates import verify as standalone
@@ -136,7 +138,7 @@ def _finished(drafted: _Draft, out_dir: Path) -> BuiltPackage:
         "content_sha256": content_sha256,
         **_description(inputs),
         **drafted.results,
-        "files": {"identifying": identifying, "rendered": sorted(rendered), "volatile": sorted(VOLATILE)},
+        "files": {"identifying": identifying, "rendered": sorted(rendered), "volatile": _volatile(files)},
     }
     payload = {**files, **rendered, standalone.PACKAGE_JSON: json_bytes(description)}
     members = bag(payload, inputs.signer, _bag_info(inputs, package_id))
@@ -146,6 +148,11 @@ def _finished(drafted: _Draft, out_dir: Path) -> BuiltPackage:
     write_archive(members, archive)
     names = tuple(sorted(members))
     return BuiltPackage(archive, folder, package_id, content_sha256, sha256_file(archive), names)
+
+
+def _volatile(files: Mapping[str, bytes]) -> list[str]:
+    """Of every package the same, but for the envelope: few have one."""
+    return [name for name in sorted(VOLATILE) if name != SEALED or name in files]
 
 
 def _report_files(report: Report, book: NumberBook, drawings: Mapping[str, Drawing]) -> dict[str, bytes]:
@@ -190,9 +197,18 @@ def _rendered(
     files[ARD_PARQUET] = ard_parquet(inputs.results)
     for language in LANGUAGES:
         running = _running(inputs, phrases, language, package_id)
-        files[RENDERED_REPORTS[language, "pdf"]] = pdf.render(report, language, svg, running)
+        files[RENDERED_REPORTS[language, "pdf"]] = _signed(pdf.render(report, language, svg, running), inputs)
         files[RENDERED_REPORTS[language, "docx"]] = docx.render(report, language, png, running)
     return files
+
+
+def _signed(content: bytes, inputs: PackageInputs) -> bytes:
+    """With the platform's signature, and room for an organisation's."""
+    one = inputs.report_signer
+    if one is None:
+        return content
+    signer = platform_signer(one.name, one.public_key, one.sign, inputs.dated)
+    return signed(content, signer, dated=inputs.dated)
 
 
 def _running(inputs: PackageInputs, phrases: Phrases, language: Language, package_id: str) -> pdf.Running:

@@ -25,12 +25,12 @@ from tests.evidence.report_forms.made import (
     AUDIENCES,
     STUDIES,
     Made,
-    made,
     make,
     running,
     valve_inputs,
     with_rows,
 )
+from tests.evidence.report_forms.made import made as with_figures
 from tests.studies.rotterdam_lock import rotterdam_lock, rotterdam_protocol
 
 TEXTS = yaml.safe_load(
@@ -81,7 +81,7 @@ JARGON_EN = (
 
 
 def made(study: str, audience: str = "authority") -> Made:
-    return forms.made(study, audience, drawn=False)
+    return with_figures(study, audience, drawn=False)
 
 
 @cache
@@ -423,6 +423,14 @@ def test_no_digit_stands_on_the_page_but_numbers_days_and_the_authors_words(stud
         told = told.replace(words.in_language(language), "")
     told = re.sub(r"No valve failure within 365 days[^.]*|no valve failure within 365 days[^.]*", "", told)
     assert set(re.findall(r"\d+", told)) <= {"100", "365", "7", "10", "5"}
+
+
+def test_a_share_that_the_report_does_not_print_is_not_told_either():
+    one = made("rotterdam")
+    body = tuple(block for block in one.report.body if not getattr(block, "key", "").startswith("median_"))
+    report, book = of(dataclasses.replace(one, report=dataclasses.replace(one.report, body=body)))
+    assert "Of every 100" not in found_part(report, "en") and not book.numbers
+    assert "happened less often" in found_part(report, "en")  # in words
 
 
 def test_the_reports_register_is_left_as_it_was():
