@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rwd_platform.core.canonical import sha256_hex, sha256_of
+from rwd_platform.core.canonical import sha256_file, sha256_hex, sha256_of
 from rwd_platform.core.errors import Problem
 from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.statements import statements_of
@@ -99,7 +101,9 @@ def chosen_for(product: str, wanted: Wanted) -> Chosen:
 
 
 def basis_of(platform: Platform, study: Study, run: AnalysisRun, chosen: Chosen) -> str:
-    """SHA-256 of what makes one version of a package other than another: run, purpose, tier, recipient, words."""
+    """SHA-256 of what makes one version of a package other than another: run, purpose, tier, recipient, words, and the
+    programs that write it: a later release of the platform never writes over what an earlier one made.
+    """
     said = {id: list(text) for id, text in statements_of(platform, study.id).items()}
     return sha256_of(
         {
@@ -109,8 +113,17 @@ def basis_of(platform: Platform, study: Study, run: AnalysisRun, chosen: Chosen)
             "tier": chosen.tier,
             "sealed_to": chosen.certificate_sha256,
             "statements": said,
+            "program": _program(),
         }
     )
+
+
+@cache
+def _program() -> str:
+    """SHA-256 over everything that the room of studies is made of."""
+    root = Path(__file__).resolve().parents[2] / "studies"
+    paths = sorted(path for path in root.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    return sha256_of({str(path.relative_to(root)): sha256_file(path) for path in paths})
 
 
 def dossier_inputs(

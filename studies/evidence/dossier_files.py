@@ -34,6 +34,8 @@ from studies.evidence.profiles.choice import check_audience_and_tier
 from studies.evidence.profiles.conditions import StudyFacts
 from studies.evidence.profiles.dossier import CONTENTS_JSON, WHO, Dossier, hold
 from studies.evidence.report.blocks import Figure, Report, Table
+from studies.evidence.sample.files import sample_files
+from studies.evidence.sample.trace import sample_of
 from studies.evidence.statements import STATEMENTS_JSON, document
 from studies.evidence.submission import SubmissionFacts, datasets, files, tiers
 from studies.evidence.submission.dictionary import data_dictionary
@@ -137,6 +139,9 @@ def further_files(inputs: PackageInputs, original: PackageInputs, report: Report
     }
     if inputs.protocol.lock.dates != "month":
         made |= _twin(inputs.protocol_text)
+    if dossier.rows is not None:
+        sample = sample_of(original, dossier.rows.dataset)
+        made |= sample_files(sample, audience=inputs.audience, cell=cell_of(inputs))
     return made | _submission(inputs, dossier)
 
 
@@ -203,14 +208,25 @@ def _submission(inputs: PackageInputs, dossier: DossierInputs) -> dict[str, byte
     return dict(placed.package)
 
 
-def held(inputs: PackageInputs, made: Mapping[str, bytes], later: Collection[str]) -> Held:
-    """The purpose's parts and checklists against the files. `later`: names of those that are rendered after them."""
+def held(
+    inputs: PackageInputs, made: Mapping[str, bytes], later: Collection[str], withheld: bool = False
+) -> Held:
+    """The purpose's parts and checklists against the files.
+
+    `later`: names of those that are rendered after them; `withheld`: results of a few were left out.
+    """
     dossier = inputs.dossier
     assert dossier is not None  # noqa: S101 - `build` asks
-    view = PackageView(made, inputs.protocol, inputs.results, inputs.audience, dossier.profile.id)
+    view = PackageView(made, inputs.protocol, inputs.results, inputs.audience, dossier.profile.id, withheld)
     answered = tuple(answer(checklist(id), view, dossier.statements) for id in dossier.profile.checklists)
     study = StudyFacts(
-        inputs.protocol, inputs.results, dossier.tables, dossier.tier, inputs.version, inputs.audience
+        inputs.protocol,
+        inputs.results,
+        dossier.tables,
+        dossier.tier,
+        inputs.version,
+        inputs.audience,
+        withheld,
     )
     return Held(hold(dossier.profile, study, {*made, *later}, dossier.statements), answered)
 

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from rwd_platform.core.canonical import sha256_file, sha256_hex, sha256_of
-from rwd_platform.core.text import LANGUAGES, Language
+from rwd_platform.core.text import LANGUAGES
 from studies.evidence.aggregate import Coarsened, coarsened
-from studies.evidence.ard_parquet import ARD_PARQUET, ard_parquet
 from studies.evidence.bag import bag, write_archive, write_folder
 from studies.evidence.changes import CHANGES_JSON, CHANGES_TEXT, Version, changes, texts
 from studies.evidence.documents import (
@@ -20,7 +19,6 @@ from studies.evidence.documents import (
     fixed_files,
     json_bytes,
     json_documents,
-    page_trace,
 )
 from studies.evidence.dossier_files import (
     Held,
@@ -34,29 +32,21 @@ from studies.evidence.dossier_files import (
 from studies.evidence.figures import Drawing
 from studies.evidence.inputs import PackageInputs
 from studies.evidence.numbers import NumberBook
-from studies.evidence.report import content, docx, html, pdf
+from studies.evidence.rendered_files import Said, names_of, rendered
+from studies.evidence.report import content
 from studies.evidence.report.blocks import Report
-from studies.evidence.report.pdf_signature import platform_signer, signed
-from studies.evidence.report.phrases import Phrases
+from studies.evidence.report.plain_part import plain_report
 from studies.evidence.tables import csv_files
 from studies.evidence.templates import verify as standalone
 
 FORMAT_VERSION = 1
 REPORT_JSON = "data/06_report/report.json"
-RENDERED_REPORTS = {
-    (language, kind): f"data/06_report/report_{language}.{kind}"
-    for language in LANGUAGES
-    for kind in ("pdf", "docx")
-}
-_SHORT = 11  # "EP-" and eight hex digits
-# Rendered or sealed when all that identifies the package is there.
+PLAIN_NUMBERS = "data/06_report/plain_numbers.json"
+# Rendered or sealed when all that identifies the package is there, beside what `rendered_files` makes.
 _LATER = frozenset(
     {
         LABELS_JSON,
-        standalone.INDEX_HTML,
         standalone.PACKAGE_JSON,
-        *RENDERED_REPORTS.values(),
-        ARD_PARQUET,
         *standalone.BAG_FILES,
         standalone.TAG_MANIFEST,
         standalone.SIGNATURE,
@@ -100,9 +90,7 @@ class _Draft:
 
     inputs: PackageInputs  # as coarsened
     files: Mapping[str, bytes]
-    report: Report
-    book: NumberBook
-    drawings: Mapping[str, Drawing]
+    said: Said
     results: Mapping[str, Any]
     held: Held | None
 
@@ -115,32 +103,40 @@ def _draft(original: PackageInputs) -> _Draft:
     documents = json_documents(inputs)
     report, book, drawings = content.make_report(inputs, documents)
     files = fixed_files(inputs, documents) | _report_files(report, book, drawings)
+    plain = None
     if inputs.dossier is not None:
+        plain, plain_book = plain_report(inputs, documents, report)
         files |= further_files(inputs, original, report)
+        files[PLAIN_NUMBERS] = json_bytes(plain_book.as_dict())
     results = _results_and_coarsening(released, results_sha256)
     files |= _changes(inputs, {**_description(inputs), **results}, files)
-    found = held(inputs, files, _LATER) if inputs.dossier is not None else None
+    withheld = bool(released.account.get("withheld_results"))
+    found = held(inputs, files, _later(inputs), withheld) if inputs.dossier is not None else None
     if found is not None:
         files |= index_files(found)
-    return _Draft(inputs, files, report, book, drawings, results, found)
+    return _Draft(inputs, files, Said(report, book, drawings, plain), results, found)
+
+
+def _later(inputs: PackageInputs) -> set[str]:
+    return {*_LATER, *names_of(inputs)}
 
 
 def _finished(drafted: _Draft, out_dir: Path) -> BuiltPackage:
-    inputs, report, book, drawings = drafted.inputs, drafted.report, drafted.book, drafted.drawings
+    inputs = drafted.inputs
     files = {**drafted.files, **_labels(inputs, drafted.files)}
     identifying = sorted(name for name in files if name not in VOLATILE)
     content_sha256 = standalone.content_sha256(files, identifying)
     package_id = f"EP-{content_sha256[:32]}"
-    rendered = _rendered(inputs, report, book, drawings, package_id)
+    made = rendered(inputs, drafted.said, package_id)
     description = {
         "format_version": FORMAT_VERSION,
         "package_id": package_id,
         "content_sha256": content_sha256,
         **_description(inputs),
         **drafted.results,
-        "files": {"identifying": identifying, "rendered": sorted(rendered), "volatile": _volatile(files)},
+        "files": {"identifying": identifying, "rendered": sorted(made), "volatile": _volatile(files)},
     }
-    payload = {**files, **rendered, standalone.PACKAGE_JSON: json_bytes(description)}
+    payload = {**files, **made, standalone.PACKAGE_JSON: json_bytes(description)}
     members = bag(payload, inputs.signer, _bag_info(inputs, package_id))
     out_dir.mkdir(parents=True, exist_ok=True)
     folder, archive = out_dir / inputs.name, out_dir / f"{inputs.name}.zip"
@@ -181,44 +177,7 @@ def _labels(inputs: PackageInputs, files: Mapping[str, bytes]) -> dict[str, byte
     """Class and level of every file that the package will have, those that are rendered or sealed later too."""
     if inputs.labels is None:
         return {}
-    return {LABELS_JSON: json_bytes(inputs.labels(sorted({*files, *_LATER}), inputs.audience))}
-
-
-def _rendered(
-    inputs: PackageInputs, report: Report, book: NumberBook, drawings: Mapping[str, Drawing], package_id: str
-) -> dict[str, bytes]:
-    """Page, PDF, DOCX and the typed table: they follow from what identifies the package and are no part of it."""
-    svg = {name: drawing.svg for name, drawing in drawings.items()}
-    png = {name: drawing.png for name, drawing in drawings.items()}
-    phrases = Phrases.load(content.TEXTS, book, content.facts_of(inputs))
-    trace = page_trace(inputs, book.as_dict()["numbers"])
-    files = {standalone.INDEX_HTML: html.render(report, svg, trace, package_id)}
-    # The rows of ard.json once more: a library's version may change its bytes, never what it says.
-    files[ARD_PARQUET] = ard_parquet(inputs.results)
-    for language in LANGUAGES:
-        running = _running(inputs, phrases, language, package_id)
-        files[RENDERED_REPORTS[language, "pdf"]] = _signed(pdf.render(report, language, svg, running), inputs)
-        files[RENDERED_REPORTS[language, "docx"]] = docx.render(report, language, png, running)
-    return files
-
-
-def _signed(content: bytes, inputs: PackageInputs) -> bytes:
-    """With the platform's signature, and room for an organisation's."""
-    one = inputs.report_signer
-    if one is None:
-        return content
-    signer = platform_signer(one.name, one.public_key, one.sign, inputs.dated)
-    return signed(content, signer, dated=inputs.dated)
-
-
-def _running(inputs: PackageInputs, phrases: Phrases, language: Language, package_id: str) -> pdf.Running:
-    return pdf.Running(
-        head=phrases.text("running").plain(language),
-        foot=phrases.text("footer_demo" if inputs.demo else "footer").plain(language),
-        package_short=package_id[:_SHORT],
-        author=inputs.platform.in_language(language),
-        labels={name: phrases.text(name).plain(language) for name in ("table", "figure", "contents")},
-    )
+    return {LABELS_JSON: json_bytes(inputs.labels(sorted({*files, *_later(inputs)}), inputs.audience))}
 
 
 def _description(inputs: PackageInputs) -> dict[str, Any]:

@@ -23,11 +23,24 @@ from rwd_platform.signing.keys import demo_key_ring
 from studies.attrition import AttritionStep
 from studies.dataset import build as build_dataset
 from studies.evidence.bag import PackageSigner
-from studies.evidence.inputs import InclusionProof, LogExtract, PackageInputs, QualityLine, Source, SourceFile
+from studies.evidence.inputs import (
+    DossierInputs,
+    InclusionProof,
+    LogExtract,
+    PackageInputs,
+    QualityLine,
+    Rows,
+    Source,
+    SourceFile,
+)
+from studies.evidence.profiles.choice import audiences_of, check_audience_and_tier
+from studies.evidence.profiles.profile import profile
+from studies.evidence.statements import asked
 from studies.evidence.templates import verify as standalone
+from studies.missingness import Missing, missingness
 from studies.results import ResultSet
 from studies.run import run_analyses
-from studies.tables import LINEAGE_COLUMNS
+from studies.tables import LINEAGE_COLUMNS, in_days
 from tests.studies.rotterdam_lock import FILE, Lock, rotterdam_lock, rotterdam_protocol
 
 PROTOCOL = Path(__file__).parents[2] / "studies" / "protocols" / "rotterdam.yaml"
@@ -254,6 +267,62 @@ def small_inputs() -> PackageInputs:
         lineage=with_lines(dataset.lineage),
         attrition=dataset.attrition,
     )
+
+
+def fit_statements() -> dict[str, Bilingual]:
+    """Words for all that any profile asks, each its own; no reason why an item would have no answer."""
+    said = {}
+    for id, one in asked().items():
+        if "." in id:
+            continue
+        texts = (f"关于 {id} 的说明。" + "字" * one.least, f"Words about {id}. " + "word " * one.least)
+        said[id] = Bilingual(*(2 * [next(iter(one.choices))])) if one.choices else Bilingual(*texts)
+    # TARGET.6 asks for a frozen specification that lists its seven elements, which the demonstration's does not.
+    said["TARGET.6"] = Bilingual(
+        "冻结的方案未逐项写出全部要素。", "The frozen protocol does not list each element."
+    )
+    return {id: Bilingual(*(text.strip() for text in texts)) for id, texts in said.items()}
+
+
+def dossier_inputs(
+    profile_id: str,
+    audience: str = "",
+    tier: str = "",
+    statements: dict[str, Bilingual] | None = None,
+    certificate: bytes | None = None,
+    **changes: Any,
+) -> PackageInputs:
+    """The small study's package for a purpose; its first audience and usual tier where none are named."""
+    wanted = profile(profile_id)
+    audience = audience or audiences_of(wanted)[0]
+    dossier = DossierInputs(
+        profile=wanted,
+        tier=check_audience_and_tier(wanted, audience, tier),
+        statements=fit_statements() if statements is None else statements,
+        tables=frozenset(name for name, frame in small_lock().items() if len(frame)),
+        missing=small_missing(),
+        rows=small_rows(),
+        certificate=certificate,
+    )
+    inputs = small_inputs()
+    told = {
+        "audience": audience,
+        "purpose": profile_id,
+        "freeze": {**inputs.freeze, "frozen_before_first_lock": True},
+        "dossier": dossier,
+    }
+    return with_changes(inputs, **{**told, **changes})
+
+
+@cache
+def small_missing() -> tuple[Missing, ...]:
+    return missingness(small_lock(), rotterdam_protocol())
+
+
+@cache
+def small_rows() -> Rows:
+    days = in_days(small_lock())
+    return Rows(build_dataset(small_lock(), rotterdam_protocol()), days.get("device_use"), days["subject"])
 
 
 def nothing_found() -> PackageInputs:

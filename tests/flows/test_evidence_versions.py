@@ -18,6 +18,7 @@ from rwd_platform.flows.verify_package import verify_package_at
 from rwd_platform.records.tables import EvidencePackage, Study
 from studies.evidence.changes import CHANGES_JSON
 from tests.conftest import StandingClock
+from tests.flows.saying import fit_words, say_everything
 from tests.flows.sending import RESEARCHER, actions, ndjson, sent
 from tests.flows.test_study import Naming, frozen, thirty_patients
 from tests.flows.unsealing import unseal
@@ -51,6 +52,7 @@ def two_runs(platform: Platform, clock: StandingClock) -> tuple[Study, EvidenceP
     sent(platform, {"all.ndjson": thirty_patients()})
     study = frozen(platform)
     analysed(platform, study, clock)
+    say_everything(platform, RESEARCHER, study.id)
     first = assembled(platform, study)
     sent(platform, {"more.ndjson": forty_more()})
     analysed(platform, study, clock)

@@ -16,7 +16,8 @@ from sqlmodel import select
 
 from rwd_platform.core.canonical import sha256_of
 from rwd_platform.core.errors import PlatformError
-from rwd_platform.flows.evidence import _unsealing, assemble_evidence
+from rwd_platform.flows.evidence import assemble_evidence
+from rwd_platform.flows.evidence_inputs import _unsealing
 from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.study import newest_run, results_of, run_study
 from rwd_platform.flows.unseal_results import Knowledge, decide_unsealing, request_unsealing, votes_of

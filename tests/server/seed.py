@@ -54,6 +54,7 @@ title: {zh: 演示方案, en: Demo protocol}
 question: {zh: 用药者复发是否更少？, en: "Do the treated have fewer recurrences?"}
 estimand:
   population: {zh: 淋巴结阳性患者, en: Node-positive patients}
+exposure: {records: {table: drug_exposure}}
 analyses:
   - {id: restricted.crude, title: {zh: 未校正, en: Crude}}
 limits:

@@ -12,10 +12,13 @@ from studies.evidence.checklists.model import Checklist, Item, Place, Statement
 from studies.evidence.checklists.package_view import PackageView
 from studies.evidence.checklists.predicates import PREDICATES
 from studies.evidence.checklists.reader import ALWAYS
+from studies.evidence.profiles.conditions import WITHHELD_HERE
+from studies.evidence.templates.verify import REPORT_JSON
 
 Status = Literal["answered", "not_applicable", "explained", "needs_statement", "missing"]
 STATUSES: tuple[Status, ...] = ("answered", "not_applicable", "explained", "needs_statement", "missing")
 
+_RESULTS, _OF_RESULTS = "data/05_results/", (REPORT_JSON,)
 UNSAID = Bilingual("尚无人声明", "nobody has stated it")
 
 
@@ -123,6 +126,12 @@ def _item(
     further = [_place(one, package) for one in item.also]
     places = tuple(one for one in (*asked, *further) if isinstance(one, Answer))
     lacks = tuple(one for one in asked if isinstance(one, Lack))
+    if (
+        lacks
+        and package.withheld
+        and all(one.file in _OF_RESULTS or one.file.startswith(_RESULTS) for one in lacks)
+    ):
+        return AnsweredItem(item, "not_applicable", places, reason=WITHHELD_HERE)
     why = statements.get(f"{checklist.id}.{item.id}")
     if lacks and why is not None and why.zh.strip():
         return AnsweredItem(item, "explained", places, reason=why, lacks=lacks)

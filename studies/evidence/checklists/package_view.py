@@ -31,13 +31,18 @@ NO_DOCUMENT = Problem(
 
 @dataclass(frozen=True)
 class PackageView:
-    """files -- path -> bytes; profile -- the purpose profile's id, "" where none was chosen."""
+    """
+    files    -- path -> bytes
+    profile  -- the purpose profile's id, "" where none was chosen
+    withheld -- results of a few were left out of this edition
+    """
 
     files: Mapping[str, bytes]
     protocol: Protocol
     results: ResultSet
     audience: str
     profile: str = ""
+    withheld: bool = False
     _documents: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def document(self, path: str) -> Any:

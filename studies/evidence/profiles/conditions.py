@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from rwd_platform.core.text import Bilingual
 from studies.protocol import Protocol
 from studies.results import ResultSet
 
+WITHHELD_HERE = Bilingual(
+    "汇总版不列出人数过少的结果；见提交主管部门的版本",
+    "An aggregate package withholds results of a few; see the version for the authority",
+)
 DEVICES, COSTS = "device_use", "cost_line"
 
 
@@ -19,6 +24,7 @@ class StudyFacts:
     tier    -- of row data, as chosen for the recipient
     version -- of the package, from 1
     audience -- authority | aggregate
+    withheld -- results of a few were left out of this edition
     """
 
     protocol: Protocol
@@ -27,6 +33,7 @@ class StudyFacts:
     tier: str
     version: int
     audience: str = "authority"
+    withheld: bool = False
 
 
 def _plans(*methods: str) -> Callable[[StudyFacts], bool]:

@@ -8,10 +8,11 @@ from fnmatch import fnmatchcase
 from typing import Any, Literal
 
 from rwd_platform.core.text import Bilingual
-from studies.evidence.profiles.conditions import CONDITIONS, StudyFacts
+from studies.evidence.profiles.conditions import CONDITIONS, WITHHELD_HERE, StudyFacts
 from studies.evidence.profiles.profile import Part, Profile
 
 FORMAT_VERSION = 1
+_RESULTS = "data/05_results/"
 CONTENTS_JSON = "data/00_index/contents.json"
 
 Status = Literal["found", "not_asked", "left_out", "missing"]
@@ -94,6 +95,8 @@ def _stands(
         said = statements.get(part.statement)
         return PartStands(part, "found" if said else absent, said=said)
     found = [_matching(pattern, files) for pattern in part.files]
+    if not all(found) and study.withheld and all(one.startswith(_RESULTS) for one in part.files):
+        return PartStands(part, "not_asked", reason=WITHHELD_HERE)
     if not all(found):
         return PartStands(part, absent, files=tuple(sorted({one for some in found for one in some})))
     return PartStands(part, "found", files=tuple(sorted({one for some in found for one in some})))

@@ -77,7 +77,8 @@ class _Writer:
 
         day = date.fromisoformat(report.dated)
         core = self.document.core_properties
-        core.title, core.author = report.title.plain(self.language), self.running.author
+        # The format takes no longer ones; the whole title heads the document.
+        core.title, core.author = report.title.plain(self.language)[:255], self.running.author
         core.created = core.modified = datetime(day.year, day.month, day.day, tzinfo=UTC).replace(tzinfo=None)
         core.last_modified_by, core.revision, core.comments = self.running.author, 1, ""
         page = self.document.sections[0]

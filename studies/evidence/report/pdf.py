@@ -79,7 +79,7 @@ def _content(report: Report, language: Language, running: Running) -> dict[str, 
 
 def _blocks(blocks: tuple[Block, ...], language: Language) -> list[dict[str, Any]]:
     """A text that leads to a table or a figure stays on its page."""
-    following = (*blocks[1:], None)
+    following = (*blocks[1:], None)[: len(blocks)]
     return [
         {**_block(block, language), "sticky": isinstance(after, Table | Figure)}
         for block, after in zip(blocks, following, strict=True)
