@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rwd_platform.cli.deployment import caller, deployment
+from rwd_platform.cli.deployment import caller, deployment, person
 from rwd_platform.cli.files import text_of
 from rwd_platform.cli.options import Json
 from rwd_platform.cli.output import answer, say, sum_up
@@ -42,17 +44,20 @@ def statements(
         bool, typer.Option("--blank", help="输出供填写的文件 · print the file to be filled in")
     ] = False,
     purpose: Purpose = "registration",
+    login: Annotated[
+        str, typer.Option("--login", help="登录名，提交时需要 · your login name, to send a file")
+    ] = "",
     as_json: Json = False,
 ) -> int:
-    """All that the file says is kept, or nothing of it. Exit 0, also where there is nothing to show."""
+    """All that the file says is kept under the name of who logs in, or nothing of it. Exit 0, also where there is
+    nothing to show."""
     from rwd_platform.access.permissions import Action, get_visible
     from rwd_platform.flows.dossier import profile_of
     from rwd_platform.flows.statements import put_statements, statements_of
     from rwd_platform.records.tables import Study as StudyRow
     from studies.evidence.statements import asked, blank_file, read_statements
 
-    with deployment() as platform:
-        actor = _researcher(platform)
+    with person(login) if login else _as_researcher() as (platform, actor):
         new = read_statements(text_of(file)) if file is not None else {}
         written = put_statements(platform, actor, study_id, new) if new else []
         study = get_visible(platform.records, actor, Action.PACKAGE_ASSEMBLE, StudyRow, study_id)
@@ -137,6 +142,12 @@ def _wanted(purpose: str, audience: str, rows: str, certificate: Path | None) ->
     from rwd_platform.flows.dossier_inputs import Wanted
 
     return Wanted(purpose, audience, rows, text_of(certificate) if certificate else "")
+
+
+@contextmanager
+def _as_researcher() -> Iterator[tuple[Platform, Actor]]:
+    with deployment() as platform:
+        yield platform, _researcher(platform)
 
 
 def _researcher(platform: Platform) -> Actor:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from sqlmodel import col, select
+from sqlmodel.sql.expression import SelectOfScalar
 
 from deidentify.disclosure.rules.texts import identifies
 from rwd_platform.access.accounts import check_account
@@ -50,38 +52,59 @@ def put_statements(
         for id, text in checked.items():
             if any(identifies(one) for one in text):
                 raise IDENTIFIES.error(statement=id)
-        written = _newest(platform, study_id)
-        before = {id: Bilingual(row.text_zh, row.text_en) for id, row in written.items()}
-        new = {id: text for id, text in checked.items() if before.get(id) != text}
-        new |= {id: _NOTHING for id in taken_back if before.get(id, _NOTHING) != _NOTHING}
-        if not new:
+        kept = checked | dict.fromkeys(taken_back, _NOTHING)
+        if not _changed(kept, _newest(platform, study_id)):
             return []
-        now = as_text(platform.clock())
-        rows = [
-            DossierStatement(
-                study_id=study_id,
-                statement=id,
-                number=written[id].number + 1 if id in written else 1,
-                organisation_id=study.organisation_id,
-                project_id=study.project_id,
-                text_zh=text.zh,
-                text_en=text.en,
-                written_by=actor.id,
-                written_at=now,
-            )
-            for id, text in sorted(new.items())
-        ]
-        act = Act(
-            actor,
-            "dossier.stated",
-            Object(KIND, study_id, sha256_of({id: list(text) for id, text in sorted(new.items())})),
-            purpose=study.project_id,
-            decision={"statements": sorted(new)},
-        )
+        act, rows = _Stating(actor, study), list[DossierStatement]()
         with platform.records.transaction(audit=act) as session:
             check_account(session, actor, platform.clock)
+            # Once more, now that nobody else writes: two people may save at once, and numbers go on by one.
+            written = _by_statement(session.exec(_written(study_id)).all())
+            act.new = _changed(kept, written)
+            now = as_text(platform.clock())
+            for id, text in act.new.items():
+                number = written[id].number + 1 if id in written else 1
+                rows.append(_row(study, id, number, text, actor, now))
             session.add_all(rows)
     return rows
+
+
+@dataclass
+class _Stating:
+    """The act of writing statements; what was new is known within its transaction. Words stay out of the entry."""
+
+    actor: Actor
+    study: Study
+    new: Mapping[str, Bilingual] = field(default_factory=dict)
+
+    def __call__(self) -> Act:
+        return Act(
+            self.actor,
+            "dossier.stated",
+            Object(KIND, self.study.id, sha256_of({id: list(text) for id, text in self.new.items()})),
+            purpose=self.study.project_id,
+            decision={"statements": list(self.new)},
+        )
+
+
+def _changed(kept: Mapping[str, Bilingual], written: Mapping[str, DossierStatement]) -> dict[str, Bilingual]:
+    """What is other than the newest row says, by id; to take back what nobody wrote changes nothing."""
+    before = {id: Bilingual(row.text_zh, row.text_en) for id, row in written.items()}
+    return {id: text for id, text in sorted(kept.items()) if before.get(id, _NOTHING) != text}
+
+
+def _row(study: Study, id: str, number: int, text: Bilingual, actor: Actor, now: str) -> DossierStatement:
+    return DossierStatement(
+        study_id=study.id,
+        statement=id,
+        number=number,
+        organisation_id=study.organisation_id,
+        project_id=study.project_id,
+        text_zh=text.zh,
+        text_en=text.en,
+        written_by=actor.id,
+        written_at=now,
+    )
 
 
 def statements_of(platform: Platform, study_id: str) -> dict[str, Bilingual]:
@@ -91,9 +114,17 @@ def statements_of(platform: Platform, study_id: str) -> dict[str, Bilingual]:
 
 
 def _newest(platform: Platform, study_id: str) -> dict[str, DossierStatement]:
-    rows = platform.records.all(
+    return _by_statement(platform.records.all(_written(study_id)))
+
+
+def _written(study_id: str) -> SelectOfScalar[DossierStatement]:
+    return (
         select(DossierStatement)
         .where(DossierStatement.study_id == study_id)
         .order_by(col(DossierStatement.number))
     )
+
+
+def _by_statement(rows: Sequence[DossierStatement]) -> dict[str, DossierStatement]:
+    """The newest of each; `rows` the oldest first."""
     return {row.statement: row for row in rows}

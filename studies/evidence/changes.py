@@ -25,6 +25,7 @@ _ABOUT_VERSIONS = {
     *CHANGES_TEXT.values(),
     "data/05_results/labels.json",
 }  # follow from the others
+_INDEX = "data/00_index/"  # contents and answered checklists follow from the others too
 _SHOWN = ("value", "ci_low", "ci_high", "n", "events")
 _NAMED = ("protocol_sha256", "lock_id", "results_sha256", "audience")
 _LONGEST_LIST = 200  # rows in the text; the JSON has them all
@@ -71,7 +72,8 @@ def read_version(archive: Path) -> Version:
         raise PREVIOUS_UNREADABLE.error(place=findings.failures[0].place)
     description = _document(members, standalone.PACKAGE_JSON)
     try:
-        names = sorted(set(map(str, description["files"]["identifying"])) - _ABOUT_VERSIONS)
+        named = set(map(str, description["files"]["identifying"])) - _ABOUT_VERSIONS
+        names = sorted(one for one in named if not one.startswith(_INDEX))
         return Version(
             description,
             _document(members, standalone.ARD_JSON),

@@ -13,6 +13,7 @@ from rwd_platform.core.text import Bilingual
 from studies.evidence.documents import csv_bytes, json_bytes
 from studies.evidence.inputs import PackageInputs, Source
 from studies.evidence.statements import Statements
+from studies.evidence.submission.dictionary import inert
 from studies.missingness import Missing
 from studies.protocol import Covariate, Protocol, Records
 
@@ -49,7 +50,7 @@ def curation_plan(protocol: Protocol, quality: Mapping[str, Any], deidentified: 
 def _head(protocol: Protocol) -> Iterator[str]:
     yield f"# 数据治理计划 · Data curation plan: {protocol.id} {protocol.version}"
     yield ""
-    yield f"{protocol.title.zh} · {protocol.title.en}"
+    yield _line(_both(protocol.title))
     yield ""
     yield (
         f"由冻结的研究方案（SHA-256 `{protocol.sha256}`，{protocol.dated}）、"
@@ -170,7 +171,12 @@ def _table(title: Bilingual, head: Sequence[str], rows: Iterable[Sequence[str]])
 
 
 def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")
+    # A backslash before the sign would take its escape away.
+    return _line(text).replace("\\", "\\\\").replace("|", "\\|")
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _both(text: Bilingual) -> str:
@@ -212,18 +218,21 @@ def missing_file(found: Sequence[Missing], inputs: PackageInputs, cell: int) -> 
     """A line a variable; in an aggregate package bands in place of counts, each as wide as `cell` people at least."""
     named = ("variable", "title_zh", "title_en")
     if inputs.is_aggregate:
-        bands = [(one.variable, *one.title, *_band(one, cell)) for one in found]
+        bands = [(one.variable, *map(inert, one.title), *_band(one, cell)) for one in found]
         return csv_bytes([(*named, "missing_percent_from", "missing_percent_to"), *bands])
     counts = (
         "subjects", "missing", "exposed", "exposed_missing", "comparator", "comparator_missing",
     )  # fmt: skip
-    rows = [(one.variable, *one.title, *(getattr(one, name) for name in counts)) for one in found]
+    rows = [(one.variable, *map(inert, one.title), *(getattr(one, name) for name in counts)) for one in found]
     return csv_bytes([(*named, *counts), *rows])
 
 
 def _band(one: Missing, cell: int) -> tuple[int, int]:
-    """Whole multiples of BAND, and wide enough that neither end tells of fewer than `cell` people."""
+    """Whole multiples of BAND, wide enough that none tells of fewer than `cell` people. They do not overlap, for two
+    that do tell more than either: the last one takes what is left over.
+    """
     steps = max(1, -(-cell * 100 // (max(one.subjects, 1) * BAND)))
     width = min(100, steps * BAND)
-    start = 100 * one.missing // max(one.subjects, 1) // width * width
-    return min(start, 100 - width), min(start, 100 - width) + width
+    last = (100 // width - 1) * width
+    start = min(100 * one.missing // max(one.subjects, 1) // width * width, last)
+    return start, 100 if start == last else start + width

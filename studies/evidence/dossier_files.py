@@ -36,7 +36,7 @@ from studies.evidence.profiles.dossier import CONTENTS_JSON, WHO, Dossier, hold
 from studies.evidence.report.blocks import Figure, Report, Table
 from studies.evidence.sample.files import sample_files
 from studies.evidence.sample.trace import sample_of
-from studies.evidence.statements import STATEMENTS_JSON, document
+from studies.evidence.statements import STATEMENTS_JSON, document, of_profile
 from studies.evidence.submission import SubmissionFacts, datasets, files, tiers
 from studies.evidence.submission.dictionary import data_dictionary
 from studies.evidence.submission.facts import DICTIONARY
@@ -147,7 +147,7 @@ def further_files(inputs: PackageInputs, original: PackageInputs, report: Report
 
 def _governance(inputs: PackageInputs, original: PackageInputs, dossier: DossierInputs) -> dict[str, bytes]:
     return {
-        STATEMENTS_JSON: json_bytes(document(dossier.statements)),
+        STATEMENTS_JSON: json_bytes(document(of_profile(dossier.profile, dossier.statements))),
         CURATION_PLAN: curation_plan(inputs.protocol, original.quality, original.deidentified),
         CONSENTS_JSON: consents(inputs.sources, dossier.statements),
         MISSINGNESS: missing_file(dossier.missing, inputs, cell_of(inputs)),

@@ -114,7 +114,7 @@ def _draft(original: PackageInputs) -> _Draft:
     found = held(inputs, files, _later(inputs), withheld) if inputs.dossier is not None else None
     if found is not None:
         files |= index_files(found)
-    return _Draft(inputs, files, Said(report, book, drawings, plain), results, found)
+    return _Draft(inputs, files, Said(report, book, drawings, plain, found), results, found)
 
 
 def _later(inputs: PackageInputs) -> set[str]:

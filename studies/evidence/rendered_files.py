@@ -9,12 +9,15 @@ from dataclasses import dataclass, replace
 
 from rwd_platform.core.text import LANGUAGES, Language
 from studies.evidence.ard_parquet import ARD_PARQUET, ard_parquet
-from studies.evidence.documents import page_trace
+from studies.evidence.checklists.render import as_dict
+from studies.evidence.documents import page_trace, plain
+from studies.evidence.dossier_files import Held
 from studies.evidence.figures import Drawing
 from studies.evidence.inputs import PackageInputs
 from studies.evidence.numbers import NumberBook
 from studies.evidence.report import content, docx, html, pdf
 from studies.evidence.report.blocks import Report
+from studies.evidence.report.contents_part import contents
 from studies.evidence.report.pdf_signature import platform_signer, signed
 from studies.evidence.report.phrases import Phrases
 from studies.evidence.templates import verify as standalone
@@ -31,12 +34,13 @@ _SHORT = 11  # "EP-" and eight hex digits
 
 @dataclass(frozen=True)
 class Said:
-    """What there is to print. `plain`: the page in plain language, where the package is made for a purpose."""
+    """What there is to print. Of a package for a purpose also `plain`, the page in plain language, and `held`."""
 
     report: Report
     book: NumberBook
     drawings: Mapping[str, Drawing]
     plain: Report | None = None
+    held: Held | None = None
 
 
 def names_of(inputs: PackageInputs) -> set[str]:
@@ -53,7 +57,7 @@ def rendered(inputs: PackageInputs, said: Said, package_id: str) -> dict[str, by
     png = {name: drawing.png for name, drawing in said.drawings.items()}
     phrases = Phrases.load(content.TEXTS, said.book, content.facts_of(inputs))
     trace = page_trace(inputs, said.book.as_dict()["numbers"])
-    files = {standalone.INDEX_HTML: html.render(said.report, svg, trace, package_id)}
+    files = {standalone.INDEX_HTML: html.render(said.report, svg, trace, package_id, _front(said))}
     # The rows of ard.json once more: a library's version may change its bytes, never what it says.
     files[ARD_PARQUET] = ard_parquet(inputs.results)
     for language in LANGUAGES:
@@ -63,6 +67,13 @@ def rendered(inputs: PackageInputs, said: Said, package_id: str) -> dict[str, by
         files[REPORTS[language, "docx"]] = docx.render(said.report, language, png, running)
         files |= dict(_for_a_purpose(inputs, said, language, png, running))
     return files
+
+
+def _front(said: Said) -> dict[Language, str]:
+    if said.held is None:
+        return {}
+    document, answered = said.held.dossier.as_dict(), [as_dict(one) for one in said.held.checklists]
+    return {language: contents(document, plain(answered), language) for language in LANGUAGES}
 
 
 def _for_a_purpose(

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
+from unicodedata import category
 
 from rwd_platform.core.errors import Problem
 from rwd_platform.core.text import Bilingual
@@ -24,7 +25,7 @@ LONGEST = 8000  # characters, where no profile says another number
 SHORTEST_REASON = 10
 _WHY_NOT = Bilingual("写明证据包为何没有这一项", "Say why the package has no answer to this item")
 
-_ID = re.compile(r"[A-Za-z0-9_.-]{1,60}")
+_ID = re.compile(r"(?!.*[0-9]{5})[A-Za-z0-9_.-]{1,60}")  # no number of a person is an id
 
 Statements = Mapping[str, Bilingual]
 
@@ -103,6 +104,12 @@ def asked_for(profile: Profile) -> tuple[str, ...]:
     return tuple(dict.fromkeys(listed))
 
 
+def of_profile(profile: Profile, said: Statements) -> dict[str, Bilingual]:
+    """Of all that was said about a study what concerns a profile: its reader gets no words meant for another."""
+    wanted, reasons = set(asked_for(profile)), tuple(f"{id}." for id in profile.checklists)
+    return {id: one for id, one in said.items() if id in asked() and (id in wanted or id.startswith(reasons))}
+
+
 def read_statements(text: str) -> dict[str, Bilingual]:
     """From a YAML file `statements: {id: {zh, en} | <choice>}`; `en` may be left out, and so may all of it.
 
@@ -130,7 +137,7 @@ def blank_file(profile: Profile, said: Statements) -> str:
         f"format_version: {FORMAT_VERSION}",
         "statements:",
     ]
-    for id in asked_for(profile):
+    for id in dict.fromkeys((*asked_for(profile), *sorted(of_profile(profile, said)))):
         one, now = asked()[id], said.get(id)
         lines += [f"  # {_line(text)}" for text in (_both(one.asks), f"{_both(one.who)}: {_both(one.next)}")]
         if one.choices is not None:
@@ -180,20 +187,22 @@ def check(id: str, said: Bilingual) -> Bilingual:
                 statement=id, allowed=f"应为 {listed}", allowed_en=f"it must be one of {listed}"
             )
         return said
-    stripped = Bilingual(said.zh.strip(), said.en.strip() or said.zh.strip())
+    zh, en = (one.replace("\r\n", "\n").strip() for one in said)  # a form in a browser sends both signs
+    stripped = Bilingual(zh, en or zh)
     for one in stripped:
         if not wanted.least <= len(one) <= wanted.most or not _is_text(one):
             raise UNFIT.error(
                 statement=id,
-                allowed=f"应为 {wanted.least} 至 {wanted.most} 个字符的文字",
-                allowed_en=f"it must be a text of {wanted.least} to {wanted.most} characters",
+                allowed=f"应为 {wanted.least} 至 {wanted.most} 个字符的文字，不含制表符等控制字符",
+                allowed_en=f"it must be a text of {wanted.least} to {wanted.most} characters without tabs or other "
+                "control signs",
             )
     return stripped
 
 
 def _is_text(said: str) -> bool:
-    """Lines of what can be printed."""
-    return all(one.isprintable() or one == "\n" for one in said)
+    """Lines of what can be printed; spaces of every width count as such: Chinese paragraphs begin with two."""
+    return all(one.isprintable() or one == "\n" or category(one) == "Zs" for one in said)
 
 
 def document(said: Statements) -> dict[str, object]:

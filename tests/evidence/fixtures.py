@@ -269,18 +269,21 @@ def small_inputs() -> PackageInputs:
     )
 
 
+SMALL_STUDY_LACKS = ("TARGET.6", "STROBE.12", "CN-2021-27.4.2", "CN-2023.primary", "CN-2023.sensitivity")
+
+
 def fit_statements() -> dict[str, Bilingual]:
-    """Words for all that any profile asks, each its own; no reason why an item would have no answer."""
+    """Words for all that any profile asks, each its own, and why the small study lacks what it lacks."""
     said = {}
     for id, one in asked().items():
         if "." in id:
             continue
         texts = (f"关于 {id} 的说明。" + "字" * one.least, f"Words about {id}. " + "word " * one.least)
         said[id] = Bilingual(*(2 * [next(iter(one.choices))])) if one.choices else Bilingual(*texts)
-    # TARGET.6 asks for a frozen specification that lists its seven elements, which the demonstration's does not.
-    said["TARGET.6"] = Bilingual(
-        "冻结的方案未逐项写出全部要素。", "The frozen protocol does not list each element."
-    )
+    # The frozen protocol does not list the seven elements one by one, and every fifth patient is too few for
+    # weights: what is not there is explained.
+    why = Bilingual("人数过少，分析未能完成。", "Too few patients: the analysis could not be done.")
+    said |= dict.fromkeys(SMALL_STUDY_LACKS, why)
     return {id: Bilingual(*(text.strip() for text in texts)) for id, texts in said.items()}
 
 

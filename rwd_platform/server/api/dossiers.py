@@ -70,8 +70,8 @@ def put_all(
 
 
 def put(platform: PlatformDep, visitor: Visitor, study_id: str, said: dict[str, Bilingual]) -> int:
-    """How many were written. Blank ones are taken back."""
-    blank = tuple(id for id, one in said.items() if not one.zh.strip())
+    """How many were written. Blank ones are taken back; English alone is no statement, and is refused as such."""
+    blank = tuple(id for id, one in said.items() if not (one.zh.strip() or one.en.strip()))
     kept = {id: _both(one) for id, one in said.items() if id not in blank}
     return len(put_statements(platform, visitor.actor, study_id, kept, blank))
 

@@ -8,6 +8,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Form, Query, Request
 from starlette.responses import RedirectResponse, Response
 
+from deidentify.disclosure.rules.texts import identifies
+from rwd_platform.core.canonical import sha256_of
 from rwd_platform.core.errors import PlatformError
 from rwd_platform.core.text import Bilingual
 from rwd_platform.flows import dossier
@@ -33,7 +35,7 @@ async def _posted(request: Request) -> dict[str, str]:
 
 
 _Form = Annotated[dict[str, str], Depends(_posted)]
-_FIELDS = ("zh.", "en.")  # then the statement's id
+_FIELDS = ("zh.", "en.", "had.")  # then the statement's id; `had`: the mark of what the page showed
 
 
 @router.get("/studies/{study_id}/dossier")
@@ -72,7 +74,7 @@ def get_statements_file(
 def post_statements(
     visitor: PreparesDossiers, request: Request, platform: PlatformDep, study_id: str, form: _Form
 ) -> Response:
-    """What was typed comes back with the mistake named, and nothing of it was kept."""
+    """What was typed comes back with the mistake named, save what identifies somebody; nothing of it was kept."""
     said = _said(form)
     purpose, audience = form.get("purpose", "registration"), form.get("audience", "authority")
     try:
@@ -80,7 +82,7 @@ def post_statements(
     except PlatformError as error:
         if error.http == 404:
             raise
-        typed = {} if error.code == "evidence.statement_identifies" else said
+        typed = {id: one for id, one in said.items() if not any(map(identifies, one))}
         return _page(request, platform, visitor, study_id, Wanted(purpose, audience), error, typed)
     return RedirectResponse(_address(study_id, purpose, audience), status_code=303)
 
@@ -100,8 +102,17 @@ def post_check(
 
 
 def _said(form: Mapping[str, str]) -> dict[str, Bilingual]:
-    zh, en = ({name[3:]: text for name, text in form.items() if name.startswith(kind)} for kind in _FIELDS)
-    return {id: Bilingual(text, en.get(id, "")) for id, text in zh.items()}
+    """What was written or changed on the page: what stands as it was shown may be another's newer words by now."""
+    zh, en, had = (
+        {name.removeprefix(kind): text for name, text in form.items() if name.startswith(kind)}
+        for kind in _FIELDS
+    )
+    said = {id: Bilingual(text, en.get(id, "")) for id, text in zh.items()}
+    return {id: one for id, one in said.items() if had.get(id) != _mark(*one)}
+
+
+def _mark(zh: str, en: str) -> str:
+    return sha256_of([one.replace("\r\n", "\n") for one in (zh, en)])[:16]
 
 
 def _address(study_id: str, purpose: str, audience: str) -> str:
@@ -123,7 +134,7 @@ def _page(
     chosen, refused = _chosen(study, wanted)
     error = error or refused
     jobs = queries.jobs_with_key(platform.records, f"study/{study_id}/")
-    checked = dossier.newest_check(platform, study_id, wanted.purpose, wanted.audience)
+    checked = dossier.newest_check(platform, study_id, wanted.purpose, wanted.audience) if chosen else None
     return render(
         request,
         "dossier.html",
@@ -135,6 +146,7 @@ def _page(
         explained=_explained(platform, study_id, checked.lacking if checked else ()),
         checked=checked,
         typed=typed or {},
+        mark=_mark,
         error=error,
         tiers=tiers_of(chosen.profile, wanted.audience) if chosen else (),
         job=next((job for job in jobs[:1] if job.state != "done"), None),

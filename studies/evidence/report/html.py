@@ -31,13 +31,22 @@ _TAG = {"zh": "zh-CN", "en": "en"}
 _LABEL = {"table": {"zh": "表", "en": "Table"}, "figure": {"zh": "图", "en": "Figure"}}
 
 
-def render(report: Report, figures: Mapping[str, bytes], trace: Mapping[str, Any], package_id: str) -> bytes:
-    """The page. `figures` are the SVG drawings by `<key>_<language>`."""
+def render(
+    report: Report,
+    figures: Mapping[str, bytes],
+    trace: Mapping[str, Any],
+    package_id: str,
+    front: Mapping[Language, str] | None = None,
+) -> bytes:
+    """The page. `figures` are the SVG drawings by `<key>_<language>`; `front`: HTML below the title, by language."""
     template = (TEMPLATES / "index.html").read_text(encoding="utf-8")
     filled = {
         "title": html.escape(f"{report.title.plain('zh')} · {report.title.plain('en')}"),
         "package_id": html.escape(package_id),
-        "articles": "\n".join(_Article(language, figures).render(report) for language in LANGUAGES),
+        "articles": "\n".join(
+            _Article(language, figures).render(report, (front or {}).get(language, ""))
+            for language in LANGUAGES
+        ),
         "trace": _inline_json(trace),
         "font": "",
     }
@@ -60,11 +69,12 @@ class _Article:
         self.figures = figures
         self.counts = {"table": 0, "figure": 0}
 
-    def render(self, report: Report) -> str:
+    def render(self, report: Report, front: str) -> str:
         parts = [
             f'<article lang="{_TAG[self.language]}">',
             f"<h1>{self.text(report.title)}</h1>",
             f'<p class="subtitle">{self.text(report.subtitle)}</p>',
+            front,
             *(self.block(block) for block in report.blocks),
             "</article>",
         ]
