@@ -50,7 +50,7 @@ def curation_plan(protocol: Protocol, quality: Mapping[str, Any], deidentified: 
 def _head(protocol: Protocol) -> Iterator[str]:
     yield f"# 数据治理计划 · Data curation plan: {protocol.id} {protocol.version}"
     yield ""
-    yield _line(_both(protocol.title))
+    yield f"题目 · Title: {_cell(_both(protocol.title))}"  # so that no sign of Markdown begins the line
     yield ""
     yield (
         f"由冻结的研究方案（SHA-256 `{protocol.sha256}`，{protocol.dated}）、"
@@ -172,11 +172,7 @@ def _table(title: Bilingual, head: Sequence[str], rows: Iterable[Sequence[str]])
 
 def _cell(text: str) -> str:
     # A backslash before the sign would take its escape away.
-    return _line(text).replace("\\", "\\\\").replace("|", "\\|")
-
-
-def _line(text: str) -> str:
-    return " ".join(text.split())
+    return " ".join(text.split()).replace("\\", "\\\\").replace("|", "\\|")
 
 
 def _both(text: Bilingual) -> str:

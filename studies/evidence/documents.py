@@ -271,6 +271,7 @@ def _log(inputs: PackageInputs) -> dict[str, bytes]:
         standalone.CHECKPOINT: inputs.log.checkpoint.encode(),
         standalone.LOG_KEY: f"{inputs.log.public_key.hex()}\n".encode(),
         standalone.PACKAGE_KEY: f"{inputs.signer.public_key.hex()}\n".encode(),
+        "data/08_trace/follow.py": (_TEMPLATES / "follow.py").read_bytes(),
         "data/09_audit/verify.py": (_TEMPLATES / "verify.py").read_bytes(),
     }
 

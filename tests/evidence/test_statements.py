@@ -121,8 +121,10 @@ def test_spaces_alone_are_no_statement_however_many() -> None:
 
 @pytest.mark.parametrize(
     "sign",
-    ["\x00", "\x07", "\x1b[31m", "\t", "\r", "\x0b", "\x7f", "\x85", "\u200b", "\u202e", "\u2028", "\ufeff"]
-    + ["\ud800", "\ue000", "\U000e0001"],
+    [
+        "\x00", "\x07", "\x1b[31m", "\t", "\r", "\x0b", "\x7f", "\x85", "\u200b", "\u202e", "\u2028", "\ufeff",
+        "\ud800", "\ue000", "\U000e0001",
+    ],
 )  # fmt: skip
 def test_what_does_not_print_is_refused_and_not_repeated(sign: str) -> None:
     for said in (Bilingual(f"前{sign}后", ""), Bilingual("前后", f"a{sign}b")):

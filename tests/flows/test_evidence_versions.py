@@ -75,7 +75,8 @@ def test_a_second_version_says_what_forty_patients_more_have_changed(
     again = assembled(platform, study)
     assert (again.id, again.sha256, again.version) == (second.id, second.sha256, 2)
     for package in (first, second):
-        assert not verify_package_at(platform.layout.packages / package.file_name).failures
+        path = platform.layout.packages / package.file_name
+        assert verify_package_at(path, platform.package_signer.public_key, None).holds
     aggregate = assembled(platform, study, "aggregate")
     assert aggregate.version == 1 and said(platform, aggregate) is None, (
         "another audience has versions of its own"
