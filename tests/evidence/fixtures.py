@@ -269,21 +269,21 @@ def small_inputs() -> PackageInputs:
     )
 
 
-SMALL_STUDY_LACKS = ("TARGET.6", "STROBE.12", "CN-2021-27.4.2", "CN-2023.primary", "CN-2023.sensitivity")
+# Mandatory items that nothing of these inputs answers: the protocol names no analysis primary or of sensitivity, and
+# there is no lock whose project says how it was de-identified.
+DEMONSTRATION_LACKS = ("STROBE.12", "CN-2021-27.4.2", "CN-2023.primary", "CN-2023.sensitivity")
 
 
 def fit_statements() -> dict[str, Bilingual]:
-    """Words for all that any profile asks, each its own, and why the small study lacks what it lacks."""
+    """Words for all that any profile asks, each its own, and why the demonstration lacks what it lacks."""
     said = {}
     for id, one in asked().items():
         if "." in id:
             continue
         texts = (f"关于 {id} 的说明。" + "字" * one.least, f"Words about {id}. " + "word " * one.least)
         said[id] = Bilingual(*(2 * [next(iter(one.choices))])) if one.choices else Bilingual(*texts)
-    # The frozen protocol does not list the seven elements one by one, and every fifth patient is too few for
-    # weights: what is not there is explained.
-    why = Bilingual("人数过少，分析未能完成。", "Too few patients: the analysis could not be done.")
-    said |= dict.fromkeys(SMALL_STUDY_LACKS, why)
+    why = Bilingual("演示数据没有此项内容。", "The demonstration has nothing of this kind.")
+    said |= dict.fromkeys(DEMONSTRATION_LACKS, why)
     return {id: Bilingual(*(text.strip() for text in texts)) for id, texts in said.items()}
 
 

@@ -6,18 +6,24 @@ import json
 import random
 import shutil
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import NameOID
 from sqlmodel import col, select
 
 from rwd_platform.core.canonical import sha256_hex
 from rwd_platform.core.errors import PlatformError
 from rwd_platform.core.text import Bilingual
+from rwd_platform.flows.check_quality import check_quality
 from rwd_platform.flows.dossier import check_dossier, newest_check, profile_of, statements_waiting
-from rwd_platform.flows.dossier_inputs import LARGEST_CERTIFICATE, Wanted, chosen_for
+from rwd_platform.flows.dossier_inputs import LARGEST_CERTIFICATE, Wanted, choose, chosen_for
 from rwd_platform.flows.evidence import assemble_evidence
 from rwd_platform.flows.jobs import drain, enqueue
 from rwd_platform.flows.platform import Platform
@@ -32,25 +38,52 @@ from tests.evidence.submission.keys import needs_openssl, opened, recipient, rec
 from tests.flows import erasing
 from tests.flows.log_reading import whole_log
 from tests.flows.saying import fit_words, say_everything
-from tests.flows.sending import RESEARCHER
-from tests.flows.unsealing import settle
+from tests.flows.sending import RESEARCHER, sent
+from tests.flows.test_study import thirty_patients
+from tests.flows.unsealing import settle, unseal
+from tests.studies.rotterdam_lock import rotterdam_protocol
 
 REGISTRATION = Wanted("registration", "authority")
+# Thirty patients are too few for the comparison with results from abroad that a registration expects.
+POST_MARKET = Wanted("post_market", "authority")
 OTHER_WORDS = Bilingual(
     "资助情况另有说明：由演示基金会承担全部费用。", "Another word: a demo foundation paid for all of it."
 )
 
 
-def copied(home: Path, tmp_path: Path, clock: StandingClock) -> Platform:
-    platform = erasing.opened(shutil.copytree(home, tmp_path / "home", symlinks=True), clock)
+@pytest.fixture(scope="module")
+def sealed_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Thirty patients, checked, locked and analysed; the results are sealed."""
+    home = tmp_path_factory.mktemp("sealed") / "home"
+    platform = erasing.opened(home)
     settle(platform, RESEARCHER)
-    return platform
+    sent(platform, {"all.ndjson": thirty_patients()})
+    check_quality(platform, RESEARCHER)
+    erasing.study_with_sealed_results(platform)
+    drain(platform, "before")
+    platform.records.engine.dispose()
+    return home
+
+
+@pytest.fixture(scope="module")
+def unsealed_home(sealed_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("unsealed") / "home"
+    shutil.copytree(sealed_home, home, symlinks=True)
+    platform = erasing.opened(home)
+    (found,) = platform.records.all(select(Study))
+    unseal(platform, found.id)
+    platform.records.engine.dispose()
+    return home
+
+
+def copied(home: Path, tmp_path: Path, clock: StandingClock) -> Platform:
+    return erasing.opened(shutil.copytree(home, tmp_path / "home", symlinks=True), clock)
 
 
 @pytest.fixture
-def unsealed(prepared: Path, tmp_path: Path, clock: StandingClock) -> Any:
-    """Thirty patients, locked, analysed and unsealed; nobody has written a word yet."""
-    platform = copied(prepared, tmp_path, clock)
+def unsealed(unsealed_home: Path, tmp_path: Path, clock: StandingClock) -> Any:
+    """Nobody has written a word yet."""
+    platform = copied(unsealed_home, tmp_path, clock)
     yield platform
     platform.records.engine.dispose()
 
@@ -78,7 +111,7 @@ def ids(check: DossierCheck) -> list[str]:
 
 
 def assembled(platform: Platform, study: Study, **more: str) -> EvidencePackage:
-    return assemble_evidence(platform, RESEARCHER, study.id, "registration", "authority", **more)
+    return assemble_evidence(platform, RESEARCHER, study.id, "post_market", "authority", **more)
 
 
 def content(platform: Platform, package: EvidencePackage, name: str) -> bytes | None:
@@ -98,9 +131,9 @@ def test_what_is_missing_shrinks_as_words_are_written(
     unsealed: Platform, study: Study, clock: StandingClock
 ) -> None:
     """First everything people have to say, then the rest of it, then nothing; no look makes a package."""
-    first = check_dossier(unsealed, RESEARCHER, study.id, REGISTRATION)
+    first = check_dossier(unsealed, RESEARCHER, study.id, POST_MARKET)
     waiting = {
-        one.asked.id for one in statements_waiting(unsealed, study.id, profile_of(study, "registration"))
+        one.asked.id for one in statements_waiting(unsealed, study.id, profile_of(study, "post_market"))
     }
     asked_of_people = [one for one in first.lacking if one["statement"]]
     assert asked_of_people and {one["statement"] for one in asked_of_people} <= waiting
@@ -112,15 +145,15 @@ def test_what_is_missing_shrinks_as_words_are_written(
     written = {id: fit_words()[id] for id in half if id in asked()}
     put_statements(unsealed, RESEARCHER, study.id, written)
     clock.advance(minutes=1)
-    second = check_dossier(unsealed, RESEARCHER, study.id, REGISTRATION)
+    second = check_dossier(unsealed, RESEARCHER, study.id, POST_MARKET)
     assert set(ids(second)) == set(ids(first)) - set(written) and second.basis != first.basis
     say_everything(unsealed, RESEARCHER, study.id)
     clock.advance(minutes=1)
-    last = check_dossier(unsealed, RESEARCHER, study.id, REGISTRATION)
+    last = check_dossier(unsealed, RESEARCHER, study.id, POST_MARKET)
     assert last.lacking == []
-    newest = newest_check(unsealed, study.id, "registration", "authority")
+    newest = newest_check(unsealed, study.id, "post_market", "authority")
     assert newest is not None and newest.id == last.id
-    assert newest_check(unsealed, study.id, "registration", "aggregate") is None
+    assert newest_check(unsealed, study.id, "post_market", "aggregate") is None
     assert [one["decision"] for one in entries(unsealed, "dossier.checked")] == [
         {"lacking": len(one.lacking)} for one in (first, second, last)
     ]
@@ -128,7 +161,7 @@ def test_what_is_missing_shrinks_as_words_are_written(
 
 
 def test_an_incomplete_package_is_not_made_and_says_who_acts_first(unsealed: Platform, study: Study) -> None:
-    lacking = check_dossier(unsealed, RESEARCHER, study.id, REGISTRATION).lacking
+    lacking = check_dossier(unsealed, RESEARCHER, study.id, POST_MARKET).lacking
     error = refused("evidence.incomplete", lambda: assembled(unsealed, study))
     assert str(len(lacking)) in error.en and lacking[0]["id"] in error.en
     told = error.as_dict()
@@ -199,18 +232,17 @@ def test_what_cannot_be_chosen_is_refused_and_on_record(unsealed: Platform, stud
             partial(assemble_evidence, *choice, tier=wanted.tier, certificate=wanted.certificate),
         ):
             told = json.dumps(refused(code, work).as_dict(), ensure_ascii=False)
-            assert (
-                "made-up" not in told and "everybody" not in told and "BEGIN" not in told and len(told) < 2000
-            )
+            for one in ("made-up", "everybody", "MII", "xxx"):
+                assert one not in told, one
         assert len(entries(unsealed, "access.refused")) == 2 * (number + 1), code
     log = whole_log(unsealed)
-    assert "made-up" not in log and "BEGIN" not in log and unsealed.records.all(select(DossierCheck)) == []
+    assert "made-up" not in log and "MII" not in log and unsealed.records.all(select(DossierCheck)) == []
     assert unsealed.records.all(select(EvidencePackage)) == []
 
 
-def test_a_sealed_run_is_not_looked_at(analysed: Path, tmp_path: Path, clock: StandingClock) -> None:
+def test_a_sealed_run_is_not_looked_at(sealed_home: Path, tmp_path: Path, clock: StandingClock) -> None:
     """A look holds documents with results in them against the checklists: it waits for the second person too."""
-    platform = copied(analysed, tmp_path, clock)
+    platform = copied(sealed_home, tmp_path, clock)
     (study,) = platform.records.all(select(Study))
     refused("study.results_sealed", lambda: check_dossier(platform, RESEARCHER, study.id, REGISTRATION))
     (entry,) = entries(platform, "access.refused")
@@ -236,8 +268,35 @@ def test_a_product_that_is_neither_a_drug_nor_a_device_has_no_registration() -> 
     assert chosen_for("drug", REGISTRATION).tier == "T1", "no row unless somebody asks for it"
 
 
-def test_a_certificate_is_read_up_to_its_limit() -> None:
-    assert len(RSA) < LARGEST_CERTIFICATE // 10, "a certificate of a usual size is far below it"
+def expired() -> str:
+    key = rsa.generate_private_key(65537, 2048)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "recipient")])
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(7)
+    )
+    dated = made.not_valid_before(datetime(2001, 1, 1, tzinfo=UTC)).not_valid_after(
+        datetime(2002, 1, 1, tzinfo=UTC)
+    )
+    return dated.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
+
+
+def test_whether_a_certificate_is_in_date_is_for_whoever_registers_the_recipient() -> None:
+    """No clock is asked, so that the same certificate always comes to the same package."""
+    chosen = choose(rotterdam_protocol(), Wanted("registration", "authority", "T3", expired()))
+    assert (chosen.tier, len(chosen.certificate_sha256)) == ("T3", 64)
+
+
+def test_a_certificate_is_looked_at_whole_or_not_at_all() -> None:
+    """What follows a good certificate is not passed over because it is far behind."""
+    for more in ("\n" * LARGEST_CERTIFICATE, "\n" * LARGEST_CERTIFICATE + RSA, "x" * 1_000_000):
+        wanted = Wanted("registration", "authority", "T3", RSA + more)
+        refused("submission.certificate_unreadable", partial(choose, rotterdam_protocol(), wanted))
+    padded = choose(rotterdam_protocol(), Wanted("registration", "authority", "T3", RSA + "\n\n"))
+    assert padded.tier == "T3"
 
 
 # -- as a job ----------------------------------------------------------------------------------------------------
@@ -297,7 +356,7 @@ def test_the_same_words_are_the_same_version_and_others_make_a_new_one(
     words = content(unsealed, second, "data/02_governance/statements.json") or b""
     assert OTHER_WORDS.zh in words.decode() and fit_words()["funding"].zh not in words.decode()
     rows = {one.package_id: one for one in unsealed.records.all(select(PackageDossier))}
-    assert {rows[one.id].profile for one in (first, second, third)} == {"reg_drug"}
+    assert {rows[one.id].profile for one in (first, second, third)} == {"post_market"}
     assert [rows[one.id].tier for one in (first, second, third)] == ["T1", "T1", "T0"]
     assert len({one.basis for one in rows.values()}) == 3 and {one.sealed_to for one in rows.values()} == {""}
     put_statements(unsealed, RESEARCHER, study.id, {"funding": fit_words()["funding"]})
@@ -344,7 +403,7 @@ def test_rows_are_in_a_package_for_one_recipient_alone(
 
 def test_a_job_of_before_there_were_tiers_is_still_done(unsealed: Platform, study: Study) -> None:
     say_everything(unsealed, RESEARCHER, study.id)
-    old = {"study_id": study.id, "purpose": "registration", "audience": "authority"}
+    old = {"study_id": study.id, "purpose": "post_market", "audience": "authority"}
     enqueue(unsealed, RESEARCHER, "assemble", old, key="old")
     (job,) = drain(unsealed, "w")
     (row,) = unsealed.records.all(select(PackageDossier))

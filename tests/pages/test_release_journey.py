@@ -29,6 +29,7 @@ from rwd_platform.flows.verify_log import verify_records
 from rwd_platform.log.entry import Actor
 from rwd_platform.records.tables import AuditEntry, EvidencePackage, PersonPosting, Provision, Upload
 from rwd_platform.settings import Settings
+from tests.flows.saying import say_everything
 from tests.flows.test_study import PROTOCOL, thirty_patients
 from tests.pages.conftest import Site, _serve
 from tests.pages.test_researcher_journey import Walk
@@ -36,6 +37,7 @@ from tests.server.conftest import settle_people
 
 pytestmark = pytest.mark.pages
 
+RESEARCHER = Actor("user-researcher", "researcher", "org-operator")
 WHY = "已核对输出检查的结论、用途与授权，同意。"
 SLOW = 180_000  # milliseconds: admitting, locking and assembling on two busy cores
 
@@ -143,8 +145,10 @@ def researcher_makes_a_package(one: Walk, second: Walk) -> str:
     second.page.fill("#vote-reason", "已核对平衡与重叠的诊断，同意揭盲")
     second.page.click('form[action*="/unsealings/"] [value="true"]')
     second.page.wait_for_load_state("networkidle")
+    say_everything(one.site.platform, RESEARCHER, study.rsplit("/", 1)[-1])
     page.goto(study)
     page.wait_for_selector("#audience")
+    page.select_option("#purpose", "post_market")  # thirty patients are too few for a comparison with those abroad
     page.select_option("#audience", "authority")
     page.click('form[action$="/assemble"] button')
     page.wait_for_selector('a[href^="/packages/EP-"]', timeout=SLOW)

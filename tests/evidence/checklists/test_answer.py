@@ -12,6 +12,7 @@ from studies.evidence.checklists.looking import Found, look
 from studies.evidence.checklists.package_view import PackageView
 from studies.evidence.checklists.reader import CHECKLISTS, checklist, every_checklist, shared
 from studies.evidence.package import BuiltPackage
+from studies.evidence.profiles.conditions import WITHHELD_HERE
 from studies.protocol import load_protocol
 from tests.evidence.checklists.views import view_of, with_files, with_json
 from tests.evidence.fixtures import PROTOCOL
@@ -154,3 +155,89 @@ def test_the_places_that_the_fixture_s_package_answers_are_many(view: PackageVie
     seen = {id: look(place, view) for id, place in shared().places.items()}
     unfound = sorted(id for id, one in seen.items() if not isinstance(one, Found))
     assert len(unfound) < len(seen) / 2, unfound
+
+
+WHY = Bilingual("该项在本研究中没有记录。", "This study keeps no record of it.")
+
+
+def lacking_one(view: PackageView) -> tuple[str, str]:
+    """A mandatory item of the fixture's package that nothing answers."""
+    for one in every_checklist():
+        for each in answer(one, view, ALL_SAID).items:
+            if each.status == "missing" and each.item.mandatory:
+                return one.id, each.item.id
+    raise AssertionError("the fixture answers everything")
+
+
+def test_a_reason_explains_an_item_without_an_answer_and_lets_the_package_be_made(view: PackageView) -> None:
+    list_id, item_id = lacking_one(view)
+    before = answer(checklist(list_id), view, ALL_SAID)
+    after = answer(checklist(list_id), view, ALL_SAID | {f"{list_id}.{item_id}": WHY})
+    changed = [(old, new) for old, new in zip(before.items, after.items, strict=True) if old != new]
+    ((old, new),) = changed
+    assert new.item.id == item_id and new.status == "explained" and new.reason == WHY
+    assert (new.lacks, new.places) == (old.lacks, old.places), "what is not there is still named"
+    assert after.counts["explained"] == 1 and after.counts["missing"] == before.counts["missing"] - 1
+    assert item_id in {one.item for one in blocking([before])}
+    assert item_id not in {one.item for one in blocking([after])}
+
+
+def test_an_answer_makes_a_reason_void_and_nothing_is_explained_that_is_there(view: PackageView) -> None:
+    """A reason for every item of every list: those that are answered or do not apply stay as they are."""
+    for one in every_checklist():
+        reasons = {f"{one.id}.{item.id}": WHY for item in one.items}
+        before, after = (answer(one, view, said) for said in (ALL_SAID, ALL_SAID | reasons))
+        for old, new in zip(before.items, after.items, strict=True):
+            if old.status in ("answered", "not_applicable"):
+                assert new == old
+            else:
+                assert (new.status, new.reason) == ("explained", WHY)
+        assert blocking([after]) == []
+
+
+def test_a_reason_explains_what_nobody_stated_too(view: PackageView) -> None:
+    one = checklist("STROBE")
+    waiting = {each.item.id for each in answer(one, view, {}).items if each.status == "needs_statement"}
+    after = statuses(answer(one, view, {f"STROBE.{id}": WHY for id in waiting}))
+    assert waiting and {after[id] for id in waiting} == {"explained"}
+
+
+@pytest.mark.parametrize("blank", ["", "  ", "\n", "\u3000"])
+def test_a_blank_reason_is_none(view: PackageView, blank: str) -> None:
+    list_id, item_id = lacking_one(view)
+    said = ALL_SAID | {f"{list_id}.{item_id}": Bilingual(blank, blank)}
+    assert statuses(answer(checklist(list_id), view, said))[item_id] == "missing"
+
+
+def test_a_reason_for_the_item_of_another_list_explains_nothing(view: PackageView) -> None:
+    list_id, item_id = lacking_one(view)
+    others = {f"{id}.{item_id}": WHY for id in CHECKLISTS if id != list_id} | {item_id: WHY}
+    assert statuses(answer(checklist(list_id), view, ALL_SAID | others))[item_id] == "missing"
+
+
+def test_results_withheld_from_an_aggregate_package_are_not_asked_of_it(view: PackageView) -> None:
+    """Every results file gone: with results withheld each item that rests on them alone says so; else it is missed."""
+    gone = {path: None for path in view.files if path.startswith("data/05_results/")}
+    bare = dataclasses.replace(with_files(view, gone), audience="aggregate")
+    withheld = dataclasses.replace(bare, withheld=True)
+    seen = 0
+    for one in every_checklist():
+        told, hidden = (answer(one, some, ALL_SAID).items for some in (bare, withheld))
+        for old, new in zip(told, hidden, strict=True):
+            of_results = {
+                lack.file.startswith(("data/05_results/", "data/06_report/report.json")) for lack in old.lacks
+            }
+            if of_results == {True}:
+                seen += 1
+                assert (new.status, new.reason) == ("not_applicable", WITHHELD_HERE)
+            else:
+                assert new == old
+    assert seen > 3
+
+
+def test_what_people_have_to_say_is_asked_whatever_is_withheld(view: PackageView) -> None:
+    withheld = dataclasses.replace(view, audience="aggregate", withheld=True)
+    for one in every_checklist():
+        for each in answer(one, withheld, {}).items:
+            if any(lack.statement for lack in each.lacks):
+                assert each.status in ("needs_statement", "missing"), each.item.id

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import re
 from html.parser import HTMLParser
@@ -12,7 +14,7 @@ from rwd_platform.core.text import Bilingual
 from studies.evidence.checklists.answer import answer
 from studies.evidence.checklists.package_view import PackageView
 from studies.evidence.checklists.reader import CHECKLISTS, checklist, shared
-from studies.evidence.checklists.render import FOLDER, ROOT, render
+from studies.evidence.checklists.render import FOLDER, ROOT, render, render_all
 from studies.evidence.package import BuiltPackage
 from tests.evidence.checklists.views import view_of
 
@@ -102,3 +104,68 @@ def test_what_is_missing_is_named_with_who_acts_and_not_linked(view: PackageView
     for lack in lacks:
         assert lack.next.zh in text
         assert lack.file in view.files or f'href="{lack.file}"' not in text
+
+
+def test_a_reason_stands_on_the_page_and_in_the_data_beside_what_is_not_there(view: PackageView) -> None:
+    one = checklist("DataSAT")
+    why = Bilingual("本研究没有此项 <b>", "This study has none <b>")
+    reasons = {f"DataSAT.{item.id}": why for item in one.items}
+    answered = answer(one, view, SAID | reasons)
+    explained = [each for each in answered.items if each.status == "explained"]
+    assert explained
+    content, page = render(answered)
+    items = {each["id"]: each for each in json.loads(content)["items"]}
+    for each in explained:
+        told = items[each.item.id]
+        assert told["status"] == "explained" and told["reason"] == {"zh": why.zh, "en": why.en}
+        assert len(told["lacks"]) == len(each.lacks) > 0
+    text = page.decode()
+    assert (
+        text.count("本研究没有此项 &lt;b&gt;")
+        == text.count("This study has none &lt;b&gt;")
+        == len(explained)
+    )
+    assert text.count('class="state explained"') == len(explained)
+    assert "未提供，已说明原因" in text and "not provided, with the reason" in text
+    assert json.loads(content)["counts"]["explained"] == len(explained)
+
+
+def test_together_or_alone_the_pages_say_the_same(view: PackageView) -> None:
+    """Rendered together they share one set of letters; nothing else differs, and the data not at all."""
+    answered = [answer(checklist(id), view, SAID) for id in ("TARGET", "DataSAT")]
+    together = render_all(answered)
+    assert len(together) == 2
+    content, page = together[1]
+    alone = render(answered[1])
+    assert content == alone[0]
+    assert without_font(page) == without_font(alone[1]) != page
+    assert len({font(page) for _, page in together}) == 1, "one set of letters"
+
+
+def test_the_shared_letters_hold_every_sign_of_every_page(view: PackageView) -> None:
+    """A rare character that one page alone has is in the font of all; fontTools reads the font."""
+    rare = Bilingual("龘与𠮷", "rare")
+    said = {**SAID, "funding": rare}
+    pages = [
+        page for _, page in render_all([answer(checklist(id), view, said) for id in ("STROBE", "TARGET")])
+    ]
+    from fontTools.ttLib import TTFont
+
+    letters = set(TTFont(io.BytesIO(base64.b64decode(font(pages[1])))).getBestCmap())
+    shown = {ord(one) for page in pages for one in re.sub(rb"<[^>]*>", b"", without_font(page)).decode()}
+    chinese = {one for one in shown if 0x4E00 <= one <= 0x9FFF}
+    assert ord("龘") in chinese and chinese <= letters
+
+
+def test_nothing_to_render_is_nothing() -> None:
+    assert render_all([]) == []
+
+
+def font(page: bytes) -> bytes:
+    found = re.search(rb"base64,([A-Za-z0-9+/=]+)", page)
+    assert found
+    return found[1]
+
+
+def without_font(page: bytes) -> bytes:
+    return page.replace(font(page), b"")
