@@ -148,7 +148,7 @@ def researcher_makes_a_package(one: Walk, second: Walk) -> str:
     say_everything(one.site.platform, RESEARCHER, study.rsplit("/", 1)[-1])
     page.goto(study)
     page.wait_for_selector("#audience")
-    page.select_option("#purpose", "post_market")  # thirty patients are too few for a comparison with those abroad
+    page.select_option("#purpose", "post_market")  # thirty are too few for a comparison with those abroad
     page.select_option("#audience", "authority")
     page.click('form[action$="/assemble"] button')
     page.wait_for_selector('a[href^="/packages/EP-"]', timeout=SLOW)
