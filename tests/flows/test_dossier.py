@@ -382,7 +382,7 @@ def test_rows_are_in_a_package_for_one_recipient_alone(
             f"k{place}",
         )
         (job,) = drain(unsealed, "w")
-        assert (job.state, job.problem) == ("done", None)
+        assert job.state == "done", job.problem
         package = max(unsealed.records.all(select(EvidencePackage)), key=lambda one: one.version)
         row = unsealed.records.get(PackageDossier, package.id)
         assert (row.tier, row.sealed_to) == ("T3", sha256_hex(to.certificate))

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.pages
 # What each role opens. axe reads these at a desk's width; none of them is wider than a phone.
 PAGES = {
     "hospital-a": ("/", "/uploads", "/uploads/new", f"/uploads/{seed.UPLOAD}", f"/uploads/{seed.UPLOAD}/receipt", "/quality", "/cohorts", "QUESTION", "/withdrawals", "/withdrawals/new", "/erasures/new", "/break-glass", "/break-glass/new", "/break-glass/bg-1", "/papers/new?kind=standard_contract", "/account"),
-    "researcher": ("/", "/studies", "/studies/new", f"/studies/{seed.STUDY}", "SEALED", f"/studies/{seed.STUDY}/fitness", "/transfers/new", f"/packages/{seed.PACKAGE}", "/catalogue", "/catalogue/procedure", "/code-lists", "/code-lists/mastectomy@1", "/cohorts", "/locks", f"/locks/{seed.LOCK}", "/questions", "QUESTION", "/linkage", "/releases", f"/releases/new?package={seed.PACKAGE}", "/transfers/inbound", "/rules/inbound/2025.1"),
+    "researcher": ("/", "/studies", "/studies/new", f"/studies/{seed.STUDY}", "SEALED", f"/studies/{seed.STUDY}/fitness", f"/studies/{seed.STUDY}/dossier", "/transfers/new", f"/packages/{seed.PACKAGE}", "/catalogue", "/catalogue/procedure", "/code-lists", "/code-lists/mastectomy@1", "/cohorts", "/locks", f"/locks/{seed.LOCK}", "/questions", "QUESTION", "/linkage", "/releases", f"/releases/new?package={seed.PACKAGE}", "/transfers/inbound", "/rules/inbound/2025.1"),
     "regulator": ("/packages", f"/packages/{seed.PACKAGE}/numbers/{seed.NUMBER}", "/transfers", "HELD", "/log", "/no-such-page", "/locks", f"/studies/{seed.STUDY}/fitness", f"/erasures/{seed.ERASURE}", "/holds/new"),
     "operator": ("/", "/quality", f"/studies/{seed.STUDY}", "/linkage", "/questions"),
     "auditor": ("/", "/log", "/log/1", "/log/checkpoints", "/log/verify", "/log/reviews", "/log/reviews/new"),
