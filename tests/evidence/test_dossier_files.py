@@ -66,7 +66,17 @@ MADE = {
     "award": ("aggregate", "T0"),
     "pre_communication": ("aggregate", "T0"),
 }
+# Building a package takes seconds, on each worker: the others are built in the long form.
+_USUAL = ("reg_drug", "nhsa", "award")
+
+
+def each(ids: Collection[str]) -> list[Any]:
+    return [pytest.param(id, marks=() if id in _USUAL else pytest.mark.long) for id in ids]
+
+
+EACH = each(sorted(MADE))
 AGGREGATE = sorted(id for id, (audience, _) in MADE.items() if audience == "aggregate")
+EACH_AGGREGATE = each(AGGREGATE)
 Builder = Callable[[str], BuiltPackage]
 
 
@@ -126,7 +136,7 @@ def test_every_purpose_is_made_once_here() -> None:
     assert set(MADE) == set(profiles()) and {tier for _, tier in MADE.values()} == {"T0", "T1", "T2", "T3"}
 
 
-@pytest.mark.parametrize("id", sorted(MADE))
+@pytest.mark.parametrize("id", EACH)
 def test_a_package_for_a_purpose_holds_what_its_reader_expects(id: str, made: Builder) -> None:
     built = made(id)
     contents = document(built, CONTENTS_JSON)
@@ -143,7 +153,7 @@ def test_a_package_for_a_purpose_holds_what_its_reader_expects(id: str, made: Bu
     assert (described["profile"], described["audience"], described["row_data_tier"]) == (id, *MADE[id])
 
 
-@pytest.mark.parametrize("id", sorted(MADE))
+@pytest.mark.parametrize("id", EACH)
 def test_it_verifies_offline_with_the_program_inside_and_with_ours(id: str, made: Builder) -> None:
     built = made(id)
     found = verify_package(built.path, package_signer().public_key)
@@ -180,7 +190,7 @@ def test_a_second_build_is_the_same_save_the_volatile_files(made: Builder, tmp_p
     assert {SEALED, standalone.SIGNATURE} <= differing <= set(VOLATILE)
 
 
-@pytest.mark.parametrize("id", sorted(MADE))
+@pytest.mark.parametrize("id", EACH)
 def test_a_reader_gets_the_words_of_the_purpose_and_no_others(id: str, made: Builder) -> None:
     stated = document(made(id), STATEMENTS_JSON)["statements"]
     assert set(stated) == set(of_profile(profile(id), fit_statements())) >= set(asked_for(profile(id)))
@@ -297,7 +307,7 @@ def test_rows_without_a_certificate_are_refused_and_nothing_is_written(tmp_path:
 # An aggregate edition
 
 
-@pytest.mark.parametrize("id", AGGREGATE)
+@pytest.mark.parametrize("id", EACH_AGGREGATE)
 def test_an_aggregate_package_names_no_patient_and_counts_no_arm(id: str, made: Builder) -> None:
     built = made(id)
     text = (built.folder / MISSINGNESS).read_text(encoding="utf-8-sig")
@@ -398,7 +408,7 @@ def test_an_incomplete_package_is_not_made_and_says_who_acts_first(tmp_path: Pat
     assert not list(tmp_path.iterdir()), "nothing was written"
 
 
-@pytest.mark.parametrize("id", sorted(MADE))
+@pytest.mark.parametrize("id", EACH)
 def test_with_nothing_said_all_that_is_needed_is_listed_once_with_who_and_what(
     id: str, made: Builder
 ) -> None:

@@ -24,7 +24,6 @@ class Tier:
     name: Bilingual
     says: Bilingual
     allowed: bool
-    twin: bool
     package: tuple[str, ...]
     sealed: tuple[str, ...]
     enclave: tuple[str, ...]
@@ -52,7 +51,7 @@ def tiers() -> Mapping[str, Tier]:
     return {
         id: Tier(
             id, Bilingual(one["zh"], one["en"]), Bilingual(one["says"]["zh"], one["says"]["en"]),
-            one["allowed"], one["twin"], *(tuple(one[name]) for name in ("package", "sealed", "enclave")),
+            one["allowed"], *(tuple(one[name]) for name in ("package", "sealed", "enclave")),
         )
         for id, one in read.items()
     }  # fmt: skip

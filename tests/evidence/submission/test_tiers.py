@@ -35,13 +35,7 @@ def test_there_are_five_in_order_each_said_in_both_languages():
 def test_only_identifiable_data_are_never_allowed():
     assert [id_ for id_, one in tiers.tiers().items() if not one.allowed] == ["T4"]
     never = tiers.tiers()["T4"]
-    assert not (never.package or never.sealed or never.enclave or never.twin)
-
-
-def test_the_twin_goes_with_every_tier_above_none():
-    assert {id_: one.twin for id_, one in tiers.tiers().items()} == {
-        "T0": False, "T1": True, "T2": True, "T3": True, "T4": False,
-    }  # fmt: skip
+    assert not (never.package or never.sealed or never.enclave)
 
 
 def test_every_pattern_names_a_file_that_a_submission_has():
