@@ -305,7 +305,7 @@ def test_a_certificate_is_looked_at_whole_or_not_at_all() -> None:
 def payload(study: Study, **more: str) -> dict[str, str]:
     return {
         "study_id": study.id,
-        "purpose": "registration",
+        "purpose": "post_market",
         "audience": "authority",
         "tier": "",
         "certificate": "",

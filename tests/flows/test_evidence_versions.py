@@ -21,7 +21,7 @@ from tests.conftest import StandingClock
 from tests.flows.saying import say_everything
 from tests.flows.sending import RESEARCHER, actions, ndjson, sent
 from tests.flows.test_study import Naming, frozen, thirty_patients
-from tests.flows.unsealing import unseal
+from tests.flows.unsealing import settle, unseal
 
 
 def forty_more() -> bytes:
@@ -53,6 +53,7 @@ def two_runs(platform: Platform, clock: StandingClock) -> tuple[Study, EvidenceP
     sent(platform, {"all.ndjson": thirty_patients()})
     study = frozen(platform)
     analysed(platform, study, clock)
+    settle(platform, RESEARCHER)
     say_everything(platform, RESEARCHER, study.id)
     first = assembled(platform, study)
     sent(platform, {"more.ndjson": forty_more()})
