@@ -69,7 +69,7 @@ class Asked:
 def asked() -> Mapping[str, Asked]:
     """All that any profile or checklist asks, by id: the strictest lengths where several ask the same.
 
-    `<checklist>.<item>` is the reason why a package has no answer to that item.
+    `<checklist>.<item>` is the reason why a package has no answer to that item, `part.<part>` why it has no such part.
     """
     found: dict[str, Asked] = {
         id: Asked(id, one.label, 1, LONGEST, None, one.action.who, one.action.next)
@@ -79,6 +79,12 @@ def asked() -> Mapping[str, Asked]:
         parts = {part.statement: part for part in profile.parts}
         for one in profile.statements:
             found[one.id] = _with(found.get(one.id), one, parts[one.id].who)
+        for part in profile.parts:
+            if part.files:
+                who = WHO[part.who.actor]
+                found[f"part.{part.id}"] = Asked(
+                    f"part.{part.id}", part.title, SHORTEST_REASON, LONGEST, None, who, _WHY_NOT
+                )
     for each in every_checklist():
         for item in each.items:
             id = f"{each.id}.{item.id}"
@@ -106,7 +112,8 @@ def asked_for(profile: Profile) -> tuple[str, ...]:
 
 def of_profile(profile: Profile, said: Statements) -> dict[str, Bilingual]:
     """Of all that was said about a study what concerns a profile: its reader gets no words meant for another."""
-    wanted, reasons = set(asked_for(profile)), tuple(f"{id}." for id in profile.checklists)
+    wanted = {*asked_for(profile), *(f"part.{part.id}" for part in profile.parts)}
+    reasons = tuple(f"{id}." for id in profile.checklists)
     return {id: one for id, one in said.items() if id in asked() and (id in wanted or id.startswith(reasons))}
 
 

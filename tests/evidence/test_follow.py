@@ -53,7 +53,9 @@ def test_every_number_of_a_report_goes_home(folder: Path) -> None:
 
 def test_the_way_of_one_number_names_row_people_file_line_and_digest(folder: Path) -> None:
     one = next(
-        number for number in numbers(folder) if number.get("ard_id") == "restricted.weighted.hormon.hazard_ratio"
+        number
+        for number in numbers(folder)
+        if number.get("ard_id") == "restricted.weighted.hormon.hazard_ratio"
     )
     done = run(folder, one["id"])
     assert (

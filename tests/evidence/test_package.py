@@ -48,7 +48,9 @@ def test_the_same_inputs_give_the_same_bytes_save_the_volatile_files(package, tm
     assert again.package_id == package.package_id
     assert again.file_names == package.file_names
     described = json.loads((package.folder / standalone.PACKAGE_JSON).read_text())
-    assert described["files"]["volatile"] == sorted(set(VOLATILE) - {SEALED}), "no rows are sealed in this one"
+    assert described["files"]["volatile"] == sorted(set(VOLATILE) - {SEALED}), (
+        "no rows are sealed in this one"
+    )
 
 
 def test_an_aggregate_package_says_nothing_about_a_single_patient(tmp_path):

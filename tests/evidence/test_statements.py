@@ -55,6 +55,7 @@ def words(number: int) -> str:
 def test_all_that_profiles_and_checklists_ask_is_asked_once_with_who_and_what() -> None:
     ids = {one.id for each in profiles().values() for one in each.statements} | set(shared().statements)
     reasons = {f"{each.id}.{item.id}" for each in every_checklist() for item in each.items}
+    reasons |= {f"part.{part.id}" for each in profiles().values() for part in each.parts if part.files}
     assert set(asked()) == ids | reasons
     for id, one in asked().items():
         assert one.id == id and 0 < one.least <= one.most <= LONGEST

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Depends, Form, Query, Request
 from starlette.responses import RedirectResponse, Response
@@ -22,6 +22,9 @@ from rwd_platform.server.api.dossiers import PreparesDossiers, put
 from rwd_platform.server.deps import PlatformDep, Visitor
 from rwd_platform.server.templating import render
 from studies.evidence.profiles.choice import tier_names, tiers_of
+
+if TYPE_CHECKING:
+    from studies.evidence.statements import Asked
 
 router = APIRouter()
 
@@ -143,7 +146,7 @@ def _page(
         wanted=wanted,
         chosen=chosen,
         waiting=dossier.statements_waiting(platform, study_id, chosen.profile) if chosen else (),
-        explained=_explained(platform, study_id, checked.lacking if checked else ()),
+        explained=_explained(platform, study_id, chosen, checked.lacking if checked else ()),
         checked=checked,
         typed=typed or {},
         mark=_mark,
@@ -164,12 +167,13 @@ def _chosen(study: Study, wanted: Wanted) -> tuple[Chosen | None, PlatformError 
 
 
 def _explained(
-    platform: Platform, study_id: str, lacking: Any
-) -> tuple[tuple[Mapping[str, Any], Bilingual | None], ...]:
-    """What no statement fills: a reason may be written for an item of a checklist, and stands beside it then."""
-    from studies.evidence.statements import asked
+    platform: Platform, study_id: str, chosen: Chosen | None, lacking: Sequence[Mapping[str, Any]]
+) -> tuple[tuple[str, Asked, Bilingual | None], ...]:
+    """What no statement fills: a person may write why it is not there, and may mend it as long as it is needed."""
+    from studies.evidence.statements import asked, of_profile
 
-    said = statements_of(platform, study_id)
-    return tuple(
-        (one, said.get(one["id"])) for one in lacking if not one["statement"] and one["id"] in asked()
-    )
+    if chosen is None:
+        return ()
+    said = of_profile(chosen.profile, statements_of(platform, study_id))
+    wanted = [one["id"] for one in lacking if not one["statement"]] + [id for id in said if "." in id]
+    return tuple((id, asked()[id], said.get(id)) for id in dict.fromkeys(wanted) if id in asked())

@@ -15,7 +15,7 @@ FORMAT_VERSION = 1
 _RESULTS = "data/05_results/"
 CONTENTS_JSON = "data/00_index/contents.json"
 
-Status = Literal["found", "not_asked", "left_out", "missing"]
+Status = Literal["found", "not_asked", "explained", "left_out", "missing"]
 
 WHO = {
     "researcher": Bilingual("研究者", "researcher"),
@@ -33,6 +33,7 @@ class PartStands:
 
     found     -- its files, or the statement's words, are there
     not_asked -- the study has nothing of the kind: `reason` says so
+    explained -- expected and not there, and a person said why: `reason` is their word
     left_out  -- optional, and not there
     missing   -- expected and not there
     """
@@ -97,6 +98,9 @@ def _stands(
     found = [_matching(pattern, files) for pattern in part.files]
     if not all(found) and study.withheld and all(one.startswith(_RESULTS) for one in part.files):
         return PartStands(part, "not_asked", reason=WITHHELD_HERE)
+    why = statements.get(f"part.{part.id}")
+    if not all(found) and absent == "missing" and why is not None and why.zh:
+        return PartStands(part, "explained", reason=why)
     if not all(found):
         return PartStands(part, absent, files=tuple(sorted({one for some in found for one in some})))
     return PartStands(part, "found", files=tuple(sorted({one for some in found for one in some})))

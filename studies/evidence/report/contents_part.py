@@ -27,6 +27,7 @@ _WORDS = {
     ),
     "confirm": Bilingual("位置须对照官方文本核对", "place to be checked against the official text"),
     "not_asked": Bilingual("不适用", "not applicable"),
+    "explained": Bilingual("未提供，原因", "not provided, with the reason"),
     "left_out": Bilingual("未提供（非必备）", "not provided (optional)"),
     "missing": Bilingual("缺失", "missing"),
 }  # fmt: skip

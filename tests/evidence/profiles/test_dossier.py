@@ -169,3 +169,17 @@ def test_hostile_words_are_kept_as_words() -> None:
     assert [part["statement"]["said"] for part in document["parts"] if part["statement"]] == [
         {"zh": words, "en": words}
     ]
+
+
+def test_a_part_that_a_person_explained_is_neither_found_nor_missing() -> None:
+    """And a reason does not stand in for what is there, or for words that are asked for."""
+    one, why = profile("reg_drug"), Bilingual("人数太少，无法比较", "Too few people to compare")
+    files = everything(one) - {"data/05_results/figures/forest_zh.svg"}
+    held = hold(one, facts(), files, said(one) | {"part.overseas": why})
+    (stands,) = [each for each in held.stands if each.part.id == "overseas"]
+    assert (stands.status, stands.reason) == ("explained", why) and not held.missing
+    assert hold(one, facts(), files, said(one) | {"part.overseas": Bilingual("", "")}).missing
+    whole = hold(one, facts(), everything(one), said(one) | {"part.overseas": why})
+    assert status(whole)["overseas"] == "found"
+    without = {id: words for id, words in said(one).items() if id != "gap"}
+    assert hold(one, facts(), everything(one), without | {"part.evidence_gap": why}).missing
