@@ -63,6 +63,7 @@ from rwd_platform.records.tables_releases import (
     ReleaseLink,
     ReleaseVote,
 )
+from rwd_platform.records.tables_reviews import PackageQuestion, PackageQuestionEntry
 from rwd_platform.records.tables_studies import (
     AnalysisRun,
     DataLockRecord,
@@ -131,6 +132,8 @@ __all__ = [
     "OutputRelease",
     "PackageDossier",
     "PackageNotice",
+    "PackageQuestion",
+    "PackageQuestionEntry",
     "PatientKey",
     "PersonLink",
     "PersonPosting",
