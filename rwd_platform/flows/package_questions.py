@@ -41,8 +41,8 @@ KIND = "package_question"
 TEXT_UNFIT = Problem(
     code="review.text_unfit",
     zh="请写成完整的一句话：至少 {shortest} 个字（标点、数字和不可见字符不算），至多 {longest} 个字符。",
-    en="Write a sentence: at least {shortest} letters, without signs, digits and what is not seen, and at most {longest} "
-    "characters.",
+    en="Write a sentence: at least {shortest} letters, without signs, digits and what is not seen, and at most "
+    "{longest} characters.",
     next_zh="请补充后重新提交。",
     next_en="Say more and send it again.",
     http=422,
@@ -106,7 +106,7 @@ def limits() -> Limits:
 
 
 def ask(platform: Platform, actor: Actor, package_id: str, text: str, number_id: str = "") -> PackageQuestion:
-    """Raises `review.number_unknown`, `review.too_many`, `release.needed` where the package was not released to them."""
+    """Raises `review.number_unknown`, `review.too_many`; a package that was not released to them is not there."""
     text = text.strip()
     with refusals_recorded(platform.records, actor, Action.PACKAGE_ASK, "evidence_package", package_id):
         package = get_visible(platform.records, actor, Action.PACKAGE_ASK, EvidencePackage, package_id)
@@ -178,9 +178,9 @@ def questions_of(platform: Platform, actor: Actor, package_id: str = "") -> list
     if package_id:
         query = query.where(PackageQuestion.package_id == package_id)
     found = platform.records.all(query.order_by(col(PackageQuestion.due_on), col(PackageQuestion.id)))
-    order = list(ReviewState)
-    found.sort(key=lambda one: order.index(ReviewState(one.state)))  # stable: by day within each state
-    return [_with_entries(platform, one) for one in found]
+    order = {state.value: place for place, state in enumerate(ReviewState)}
+    by_state = sorted(found, key=lambda one: order.get(one.state, len(order)))  # stable: by day within each state
+    return [_with_entries(platform, one) for one in by_state]
 
 
 def question_of(platform: Platform, actor: Actor, question_id: str) -> Asked:

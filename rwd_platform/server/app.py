@@ -141,7 +141,6 @@ PAGES = (
     package_pages,
     review_pages,
     release_pages,
-    review_pages,
     link_pages,
     transfer_pages,
     provision_pages,
