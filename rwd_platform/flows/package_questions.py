@@ -179,7 +179,9 @@ def questions_of(platform: Platform, actor: Actor, package_id: str = "") -> list
         query = query.where(PackageQuestion.package_id == package_id)
     found = platform.records.all(query.order_by(col(PackageQuestion.due_on), col(PackageQuestion.id)))
     order = {state.value: place for place, state in enumerate(ReviewState)}
-    by_state = sorted(found, key=lambda one: order.get(one.state, len(order)))  # stable: by day within each state
+    by_state = sorted(
+        found, key=lambda one: order.get(one.state, len(order))
+    )  # stable: by day within each state
     return [_with_entries(platform, one) for one in by_state]
 
 
