@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import datetime as dt
 import hashlib
@@ -591,3 +592,10 @@ def test_asking_for_the_module_loads_no_pdf_library():
         "sys.exit(any(one.split('.')[0] in ('pyhanko', 'asn1crypto', 'typst') for one in sys.modules))"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_it_signs_also_for_whoever_is_inside_a_running_event_loop():
+    async def caller() -> bytes:
+        return signed(report_pdf(), platform(), dated=DATED)
+
+    assert asyncio.run(caller()) == by_the_platform()

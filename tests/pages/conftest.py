@@ -28,8 +28,9 @@ FRONTEND = Path(__file__).parents[2] / "frontend"
 AXE = FRONTEND / "node_modules/axe-core/axe.min.js"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[object]:
+    """For one file: its driver keeps an event loop running in this thread, where later tests want their own."""
     if not CHROMIUM.exists():
         pytest.skip("no browser: /usr/bin/chromium is not installed")
     if not (STATIC / "vendor/manifest.json").exists():

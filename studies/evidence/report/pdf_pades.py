@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from io import BytesIO
@@ -166,9 +167,15 @@ def _unsigned(pdf: bytes, statement: Statement, algorithm: str, room: int) -> tu
 def _cms(statement: Statement, digest: bytes, algorithm: str, timestamps: Timestamps | None) -> bytes:
     signer = _Cms(statement.chain, statement.sign)
     authority = None if timestamps is None else _Authority(timestamps)
-    made = asyncio.run(signer.async_sign(digest, algorithm, use_pades=True, timestamper=authority))
+    made = _to_its_end(signer.async_sign(digest, algorithm, use_pades=True, timestamper=authority))
     content: bytes = made.dump()
     return content
+
+
+def _to_its_end(work: Coroutine[Any, Any, Any]) -> Any:
+    """In a thread of its own: whoever calls may be inside a running event loop, which takes no second one."""
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        return pool.submit(asyncio.run, work).result()
 
 
 def _prepare_fields(writer: _Update, field: str) -> bool:

@@ -207,7 +207,7 @@ def signed(
     field -- in a PDF without fields both are prepared and this one certifies; otherwise it must be there and empty.
     timestamps -- sends a DER TimeStampReq (RFC 3161) to an authority and gives its DER TimeStampResp.
     With Ed25519 and no timestamps the same arguments give the same bytes. The PDF is one that the platform made: what
-    comes from outside goes through `read_signatures` first, which bounds it. Not for a running event loop.
+    comes from outside goes through `read_signatures` first, which bounds it.
     Raises the problems `pdf_signature.*` of this file.
     """
     moment = moment_of(dated)
