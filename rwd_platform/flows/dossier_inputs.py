@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlmodel import col, select
 
-from rwd_platform.core.canonical import sha256_file, sha256_hex, sha256_of
+from rwd_platform.core.canonical import sha256_hex, sha256_of
 from rwd_platform.core.errors import Problem
 from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.statements import statements_of
+from rwd_platform.flows.validation import validation_of
 from rwd_platform.records.tables import AnalysisRun, FitnessAssessment, Study
 
 if TYPE_CHECKING:
@@ -107,6 +106,8 @@ def basis_of(platform: Platform, study: Study, run: AnalysisRun, chosen: Chosen)
     """SHA-256 of what makes one version of a package other than another: run, purpose, tier, recipient, words, and the
     programs that write it: a later release of the platform never writes over what an earlier one made.
     """
+    from studies.evidence.code import program_sha256
+
     said = {id: list(text) for id, text in statements_of(platform, study.id).items()}
     return sha256_of(
         {
@@ -117,17 +118,10 @@ def basis_of(platform: Platform, study: Study, run: AnalysisRun, chosen: Chosen)
             "sealed_to": chosen.certificate_sha256,
             "statements": said,
             "fitness": _fitness(platform, study),
-            "program": _program(),
+            "program": program_sha256(),
+            "validation": validation_of(platform),
         }
     )
-
-
-@cache
-def _program() -> str:
-    """SHA-256 over everything that the room of studies is made of."""
-    root = Path(__file__).resolve().parents[2] / "studies"
-    paths = sorted(path for path in root.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
-    return sha256_of({str(path.relative_to(root)): sha256_file(path) for path in paths})
 
 
 def _fitness(platform: Platform, study: Study) -> dict[str, Any] | None:
@@ -177,4 +171,5 @@ def dossier_inputs(
         rows=Rows(dataset, days.get("device_use"), days.get(SUBJECT_TABLE)),
         certificate=chosen.wanted.certificate.encode() or None,
         fitness=_fitness(platform, study),
+        validation=validation_of(platform),
     )

@@ -18,7 +18,12 @@ from rwd_platform.records.tables_deidentification import (
     TextReview,
     VaultEntry,
 )
-from rwd_platform.records.tables_dossiers import DossierCheck, DossierStatement, PackageDossier
+from rwd_platform.records.tables_dossiers import (
+    DossierCheck,
+    DossierStatement,
+    PackageDossier,
+    ValidationCertificate,
+)
 from rwd_platform.records.tables_linkage import LinkageRun
 from rwd_platform.records.tables_log import (
     AuditCheckpoint,
@@ -160,6 +165,7 @@ __all__ = [
     "Upload",
     "UploadFile",
     "User",
+    "ValidationCertificate",
     "VaultEntry",
     "WebSession",
     "Withdrawal",

@@ -86,6 +86,7 @@ ACTS: Mapping[str, Bilingual] = {
     "question.rows_found": Bilingual(
         "查找了一份质疑所涉行的来源", "looked up where the rows of a question came from"
     ),
+    "validation.recorded": Bilingual("登记了程序验证证书", "recorded a certificate of the programs"),
     "dossier.checked": Bilingual("检查了证据包的缺项", "checked what a package lacks"),
     "dossier.stated": Bilingual("填写了证据包的说明", "wrote statements for a package"),
     "fitness.answered": Bilingual("对一项数据适用性作了判断", "judged an item of fitness for use"),

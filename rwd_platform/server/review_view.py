@@ -34,7 +34,8 @@ def to_do(platform: Platform, visitor: Visitor) -> list[Waiting]:
         late = sum(one.overdue for one in owed)
         first = min(one.question.due_on for one in owed)
         text = Bilingual(
-            f"{len(owed):,} 个对证据包的提问待答复，最早期限 {first}" + (f"，{late:,} 个已逾期" if late else ""),
+            f"{len(owed):,} 个对证据包的提问待答复，最早期限 {first}"
+            + (f"，{late:,} 个已逾期" if late else ""),
             f"Questions about packages that wait for an answer: {len(owed):,}, the first by {first}"
             + (f"; overdue: {late:,}" if late else ""),
         )

@@ -42,6 +42,7 @@ from studies.evidence.submission import SubmissionFacts, datasets, files, tiers
 from studies.evidence.submission.dictionary import data_dictionary
 from studies.evidence.submission.facts import DICTIONARY
 from studies.evidence.twin import make_twin, twin_files, twin_results
+from studies.evidence.validation import VALIDATION_JSON
 from studies.protocol import Protocol, load_protocol
 
 INCOMPLETE = Problem(
@@ -134,6 +135,7 @@ def further_files(inputs: PackageInputs, original: PackageInputs, report: Report
     made = {
         **_governance(inputs, original, dossier),
         **_fitness(inputs, dossier),
+        **({VALIDATION_JSON: json_bytes(dossier.validation)} if dossier.validation is not None else {}),
         **harper_files(inputs.protocol, _harper_facts(inputs, dossier)),
         ARS_JSON: json_bytes(
             reporting_event(inputs.results, inputs.protocol, ArsFacts(_outputs(report), inputs.version))

@@ -149,6 +149,7 @@ class DossierInputs:
     missing     -- how much of each variable is missing in the lock
     rows        -- None: nothing of single rows is made into datasets, not even their description
     certificate -- the recipient's, PEM, to which rows are sealed
+    validation  -- the certificate of the programs that make this package (studies.evidence.validation); None: none
     fitness     -- the newest assessment of the data's fitness for the protocol, with people's judgements; None: none
     """
 
@@ -160,6 +161,7 @@ class DossierInputs:
     rows: Rows | None = None
     certificate: bytes | None = None
     fitness: Mapping[str, Any] | None = None
+    validation: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)

@@ -149,7 +149,9 @@ def test_who_may_not_ask_is_refused_and_that_is_on_record(
 ) -> None:
     assert refused(lambda: ask(released, actor, "EP-1", WHY)).code == code
     last = entries(released, "access.refused")[-1]
-    assert (last["actor"]["id"], last["outcome"]) == (actor.id, "refused") and "package.ask" in json.dumps(last)
+    assert (last["actor"]["id"], last["outcome"]) == (actor.id, "refused") and "package.ask" in json.dumps(
+        last
+    )
 
 
 def test_the_team_of_another_organisation_cannot_answer_and_nobody_answers_for_the_asker(
