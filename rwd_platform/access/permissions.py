@@ -68,6 +68,8 @@ class Action(StrEnum):
     PACKAGE_DOWNLOAD = "package.download"
     PACKAGE_VERIFY = "package.verify"
     PACKAGE_ASSEMBLE = "package.assemble"
+    PACKAGE_ASK = "package.ask"
+    PACKAGE_ANSWER = "package.answer"
     TRANSFER_READ = "transfer.read"
     TRANSFER_DECIDE = "transfer.decide"
     LOG_READ = "log.read"
@@ -170,6 +172,7 @@ PERMISSIONS: Mapping[Role, Mapping[Action, Scope]] = {
         Action.PACKAGE_DOWNLOAD: _OWN,
         Action.PACKAGE_VERIFY: _OWN,
         Action.PACKAGE_ASSEMBLE: _OWN,
+        Action.PACKAGE_ANSWER: _OWN,
         Action.TRANSFER_READ: _OWN,
         Action.TRANSFER_DECIDE: _OWN,
         Action.LOG_READ: _OWN,
@@ -199,6 +202,7 @@ PERMISSIONS: Mapping[Role, Mapping[Action, Scope]] = {
         Action.PACKAGE_READ: _ANY,
         Action.PACKAGE_DOWNLOAD: _ANY,
         Action.PACKAGE_VERIFY: _ANY,
+        Action.PACKAGE_ASK: _ANY,  # about what was released to their own organisation
         Action.TRANSFER_READ: _ANY,
         Action.LOG_READ: _ANY,
         Action.TRACE_READ: _ANY,

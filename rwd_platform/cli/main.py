@@ -48,6 +48,7 @@ VERBS = (
     "studying",
     "texts",
     "transfers",
+    "validating",
     "verifying",
     "withdrawals",
     "witnessing",

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from rwd_platform.core.canonical import sha256_file, sha256_hex, sha256_of
+from sqlmodel import col, select
+
+from rwd_platform.core.canonical import sha256_hex, sha256_of
 from rwd_platform.core.errors import Problem
 from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.statements import statements_of
-from rwd_platform.records.tables import AnalysisRun, Study
+from rwd_platform.flows.validation import validation_of
+from rwd_platform.records.tables import AnalysisRun, FitnessAssessment, Study
 
 if TYPE_CHECKING:
     from rwd_platform.store.lock import OpenedLock
@@ -105,6 +106,8 @@ def basis_of(platform: Platform, study: Study, run: AnalysisRun, chosen: Chosen)
     """SHA-256 of what makes one version of a package other than another: run, purpose, tier, recipient, words, and the
     programs that write it: a later release of the platform never writes over what an earlier one made.
     """
+    from studies.evidence.code import program_sha256
+
     said = {id: list(text) for id, text in statements_of(platform, study.id).items()}
     return sha256_of(
         {
@@ -114,17 +117,36 @@ def basis_of(platform: Platform, study: Study, run: AnalysisRun, chosen: Chosen)
             "tier": chosen.tier,
             "sealed_to": chosen.certificate_sha256,
             "statements": said,
-            "program": _program(),
+            "fitness": _fitness(platform, study),
+            "program": program_sha256(),
+            "validation": validation_of(platform),
         }
     )
 
 
-@cache
-def _program() -> str:
-    """SHA-256 over everything that the room of studies is made of."""
-    root = Path(__file__).resolve().parents[2] / "studies"
-    paths = sorted(path for path in root.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
-    return sha256_of({str(path.relative_to(root)): sha256_file(path) for path in paths})
+def _fitness(platform: Platform, study: Study) -> dict[str, Any] | None:
+    """The newest assessment on this protocol with the judgements in it: who gave them and when stays in the records."""
+    from quality.fitness import with_answers
+    from rwd_platform.flows.fitness import answers_to
+
+    found = platform.records.all(
+        select(FitnessAssessment)
+        .where(
+            FitnessAssessment.study_id == study.id,
+            FitnessAssessment.protocol_sha256 == study.protocol_sha256,
+        )
+        .order_by(col(FitnessAssessment.made_at).desc(), col(FitnessAssessment.id).desc())
+        .limit(1)
+    )
+    if not found:
+        return None
+    document = with_answers(found[0].assessment, answers_to(platform, study))
+    given = {"status", "text"}
+    items = [
+        {**one, "answer": one["answer"] and {key: one["answer"][key] for key in sorted(given)}}
+        for one in document["items"]
+    ]
+    return {**document, "items": items}
 
 
 def dossier_inputs(
@@ -148,4 +170,6 @@ def dossier_inputs(
         missing=missingness(lock.tables, protocol),
         rows=Rows(dataset, days.get("device_use"), days.get(SUBJECT_TABLE)),
         certificate=chosen.wanted.certificate.encode() or None,
+        fitness=_fitness(platform, study),
+        validation=validation_of(platform),
     )

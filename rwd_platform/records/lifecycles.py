@@ -97,6 +97,12 @@ class QuestionState(StrEnum):
     REOPENED = "reopened"
 
 
+class ReviewState(StrEnum):
+    ASKED = "review_asked"
+    ANSWERED = "review_answered"
+    CLOSED = "review_closed"
+
+
 class JobState(StrEnum):
     QUEUED = "queued"
     RUNNING = "running"
@@ -189,6 +195,12 @@ QUESTION: Mapping[QuestionState, frozenset[QuestionState]] = {
     # Only a quality run opens a question again, when it still shows what was said to be mended.
     QuestionState.CLOSED: frozenset({QuestionState.REOPENED}),
     QuestionState.REOPENED: frozenset({QuestionState.ANSWERED, QuestionState.CLOSED}),
+}
+# A question about a package: asked again where the answer was none; whoever asked closes it, answered or not.
+REVIEW: Mapping[ReviewState, frozenset[ReviewState]] = {
+    ReviewState.ASKED: frozenset({ReviewState.ANSWERED, ReviewState.CLOSED}),
+    ReviewState.ANSWERED: frozenset({ReviewState.ASKED, ReviewState.CLOSED}),
+    ReviewState.CLOSED: frozenset(),
 }
 JOB: Mapping[JobState, frozenset[JobState]] = {
     JobState.QUEUED: frozenset({JobState.RUNNING}),

@@ -18,7 +18,12 @@ from rwd_platform.records.tables_deidentification import (
     TextReview,
     VaultEntry,
 )
-from rwd_platform.records.tables_dossiers import DossierCheck, DossierStatement, PackageDossier
+from rwd_platform.records.tables_dossiers import (
+    DossierCheck,
+    DossierStatement,
+    PackageDossier,
+    ValidationCertificate,
+)
 from rwd_platform.records.tables_linkage import LinkageRun
 from rwd_platform.records.tables_log import (
     AuditCheckpoint,
@@ -63,6 +68,7 @@ from rwd_platform.records.tables_releases import (
     ReleaseLink,
     ReleaseVote,
 )
+from rwd_platform.records.tables_reviews import PackageQuestion, PackageQuestionEntry
 from rwd_platform.records.tables_studies import (
     AnalysisRun,
     DataLockRecord,
@@ -131,6 +137,8 @@ __all__ = [
     "OutputRelease",
     "PackageDossier",
     "PackageNotice",
+    "PackageQuestion",
+    "PackageQuestionEntry",
     "PatientKey",
     "PersonLink",
     "PersonPosting",
@@ -157,6 +165,7 @@ __all__ = [
     "Upload",
     "UploadFile",
     "User",
+    "ValidationCertificate",
     "VaultEntry",
     "WebSession",
     "Withdrawal",

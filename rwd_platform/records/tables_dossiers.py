@@ -66,3 +66,19 @@ class PackageDossier(SQLModel, table=True):
     tier: str
     basis: str
     sealed_to: str = ""
+
+
+class ValidationCertificate(SQLModel, table=True):
+    """That the platform's programs passed the tests that hold them to others' results. `id`: of the content.
+
+    program -- SHA-256 of the programs that were tested (studies.evidence.code.program_sha256)
+    """
+
+    __tablename__ = "validation_certificate"
+
+    id: str = Field(primary_key=True)
+    organisation_id: str = Field(index=True)
+    program: str = Field(index=True)
+    document: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    recorded_by: str
+    recorded_at: str

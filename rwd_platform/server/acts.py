@@ -72,6 +72,10 @@ ACTS: Mapping[str, Bilingual] = {
     "patient_key.made": Bilingual("为一批患者生成了密钥", "made the keys of patients"),
     "quality.checked": Bilingual("检查了数据质量", "checked the quality of the data"),
     "quality.rejudged": Bilingual("按新阈值重新判定了数据质量", "judged the quality again by other thresholds"),
+    "review.answered": Bilingual("答复了读者对证据包的提问", "answered a reader's question about a package"),
+    "review.asked": Bilingual("就证据包提问", "asked about a package"),
+    "review.asked_again": Bilingual("就证据包再次提问", "asked again about a package"),
+    "review.closed": Bilingual("关闭了对证据包的提问", "closed a question about a package"),
     "question.answered": Bilingual("答复了一份数据质疑", "answered a question about the data"),
     "question.asked": Bilingual("向医院提出了一份数据质疑", "asked a hospital about its data"),
     "question.closed": Bilingual("关闭了一份数据质疑", "closed a question about the data"),
@@ -82,6 +86,7 @@ ACTS: Mapping[str, Bilingual] = {
     "question.rows_found": Bilingual(
         "查找了一份质疑所涉行的来源", "looked up where the rows of a question came from"
     ),
+    "validation.recorded": Bilingual("登记了程序验证证书", "recorded a certificate of the programs"),
     "dossier.checked": Bilingual("检查了证据包的缺项", "checked what a package lacks"),
     "dossier.stated": Bilingual("填写了证据包的说明", "wrote statements for a package"),
     "fitness.answered": Bilingual("对一项数据适用性作了判断", "judged an item of fitness for use"),
@@ -214,6 +219,8 @@ ASKED: Mapping[str, Bilingual] = {
     "member.manage": Bilingual("管理研究成员", "manage the members of a study"),
     "inspection.grant": Bilingual("授权远程核查", "grant a remote inspection"),
     "package.assemble": Bilingual("生成证据包", "assemble an evidence package"),
+    "package.ask": Bilingual("就证据包提问", "ask about a package"),
+    "package.answer": Bilingual("答复对证据包的提问", "answer a question about a package"),
     "transfer.read": Bilingual("查看出境判定", "read a transfer decision"),
     "transfer.decide": Bilingual("提出出境判定", "ask about a transfer abroad"),
     "linkage.read": Bilingual("查看关联运行", "read linkage runs"),

@@ -31,6 +31,7 @@ from rwd_platform.server.api import (
     quality,
     questions,
     releases,
+    reviews,
     risk,
     rules,
     sessions,
@@ -71,6 +72,7 @@ from rwd_platform.server.pages import provisions as provision_pages
 from rwd_platform.server.pages import quality as quality_pages
 from rwd_platform.server.pages import questions as question_pages
 from rwd_platform.server.pages import releases as release_pages
+from rwd_platform.server.pages import reviews as review_pages
 from rwd_platform.server.pages import risk as risk_pages
 from rwd_platform.server.pages import rules as rules_pages
 from rwd_platform.server.pages import studies as study_pages
@@ -100,6 +102,7 @@ API = (
     cohorts,
     linkage,
     packages,
+    reviews,
     releases,
     transfers,
     provisions,
@@ -136,6 +139,7 @@ PAGES = (
     lock_pages,
     text_pages,
     package_pages,
+    review_pages,
     release_pages,
     link_pages,
     transfer_pages,

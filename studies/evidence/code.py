@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
+
+from rwd_platform.core.canonical import sha256_file, sha256_of
 
 _ROOT = Path(__file__).parent.parent.parent
 _PARTS = ("studies", "rwd_platform/core")
@@ -21,3 +24,11 @@ def result_code() -> dict[str, str]:
             if path.suffix in _SUFFIXES and not name.startswith(_REPORTING):
                 sources[name] = path.read_text(encoding="utf-8")
     return dict(sorted(sources.items()))
+
+
+@cache
+def program_sha256() -> str:
+    """Over everything that the room of studies is made of, templates and policies too."""
+    room = Path(__file__).resolve().parents[1]
+    paths = sorted(path for path in room.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    return sha256_of({str(path.relative_to(room)): sha256_file(path) for path in paths})

@@ -20,6 +20,7 @@ from studies.protocol import Covariate, Protocol, Records
 CURATION_PLAN = "data/02_governance/curation_plan.md"
 CONSENTS_JSON = "data/02_governance/consent_summary.json"
 MISSINGNESS = "data/04_quality/missingness.csv"
+FITNESS_JSON = "data/04_quality/fitness.json"
 BAND = 5  # percentage points: the finest step in which an aggregate package tells what is missing
 
 _KINDS = {

@@ -21,6 +21,7 @@ from studies.evidence.checklists.reader import checklist
 from studies.evidence.curation import (
     CONSENTS_JSON,
     CURATION_PLAN,
+    FITNESS_JSON,
     MISSINGNESS,
     consents,
     curation_plan,
@@ -41,6 +42,7 @@ from studies.evidence.submission import SubmissionFacts, datasets, files, tiers
 from studies.evidence.submission.dictionary import data_dictionary
 from studies.evidence.submission.facts import DICTIONARY
 from studies.evidence.twin import make_twin, twin_files, twin_results
+from studies.evidence.validation import VALIDATION_JSON
 from studies.protocol import Protocol, load_protocol
 
 INCOMPLETE = Problem(
@@ -132,6 +134,8 @@ def further_files(inputs: PackageInputs, original: PackageInputs, report: Report
     assert dossier is not None  # noqa: S101 - `build` asks
     made = {
         **_governance(inputs, original, dossier),
+        **_fitness(inputs, dossier),
+        **({VALIDATION_JSON: json_bytes(dossier.validation)} if dossier.validation is not None else {}),
         **harper_files(inputs.protocol, _harper_facts(inputs, dossier)),
         ARS_JSON: json_bytes(
             reporting_event(inputs.results, inputs.protocol, ArsFacts(_outputs(report), inputs.version))
@@ -152,6 +156,13 @@ def _governance(inputs: PackageInputs, original: PackageInputs, dossier: Dossier
         CONSENTS_JSON: consents(inputs.sources, dossier.statements),
         MISSINGNESS: missing_file(dossier.missing, inputs, cell_of(inputs)),
     }
+
+
+def _fitness(inputs: PackageInputs, dossier: DossierInputs) -> dict[str, bytes]:
+    """Its figures are counts of the store; an aggregate package goes without."""
+    if dossier.fitness is None or inputs.is_aggregate:
+        return {}
+    return {FITNESS_JSON: json_bytes({"format_version": 1, **dossier.fitness})}
 
 
 def _harper_facts(inputs: PackageInputs, dossier: DossierInputs) -> HarperFacts:

@@ -149,6 +149,8 @@ class DossierInputs:
     missing     -- how much of each variable is missing in the lock
     rows        -- None: nothing of single rows is made into datasets, not even their description
     certificate -- the recipient's, PEM, to which rows are sealed
+    validation  -- the certificate of the programs that make this package (studies.evidence.validation); None: none
+    fitness     -- the newest assessment of the data's fitness for the protocol, with people's judgements; None: none
     """
 
     profile: Profile
@@ -158,6 +160,8 @@ class DossierInputs:
     missing: Sequence[Missing] = ()
     rows: Rows | None = None
     certificate: bytes | None = None
+    fitness: Mapping[str, Any] | None = None
+    validation: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)

@@ -287,6 +287,9 @@ def fit_statements() -> dict[str, Bilingual]:
     return {id: Bilingual(*(text.strip() for text in texts)) for id, texts in said.items()}
 
 
+FITNESS: dict[str, Any] = {"items": [{"id": "exposure", "status": "met", "answer": None}], "counts": {}}
+
+
 def dossier_inputs(
     profile_id: str,
     audience: str = "",
@@ -306,6 +309,7 @@ def dossier_inputs(
         missing=small_missing(),
         rows=small_rows(),
         certificate=certificate,
+        fitness=FITNESS,
     )
     inputs = small_inputs()
     told = {

@@ -24,7 +24,7 @@ from rwd_platform.signing.p256 import ALGORITHM, report_signer
 from studies.dataset import build as build_dataset
 from studies.evidence.changes import CHANGES_JSON, read_version
 from studies.evidence.checklists.render import FOLDER
-from studies.evidence.curation import CONSENTS_JSON, CURATION_PLAN, MISSINGNESS
+from studies.evidence.curation import CONSENTS_JSON, CURATION_PLAN, FITNESS_JSON, MISSINGNESS
 from studies.evidence.documents import SEALED, SIGNOFF_JSON, VOLATILE
 from studies.evidence.dossier_files import Held, held
 from studies.evidence.inputs import PackageInputs, ReportSigner, Rows
@@ -41,6 +41,7 @@ from studies.missingness import missingness
 from studies.run import run_analyses
 from tests.evidence.fixtures import (
     DEMONSTRATION_LACKS,
+    FITNESS,
     dossier_inputs,
     fit_statements,
     log_extract,
@@ -320,6 +321,12 @@ def test_an_aggregate_package_names_no_patient_and_counts_no_arm(id: str, made: 
     for name in built.file_names:
         content = (built.folder / name).read_bytes()
         assert not any(one.encode() in content for one in ids), name
+
+
+def test_how_fit_the_data_are_goes_to_an_authority_alone(made: Builder) -> None:
+    """Its figures are counts of the store."""
+    assert document(made("reg_drug"), FITNESS_JSON) == {"format_version": 1, **FITNESS}
+    assert FITNESS_JSON not in made("nhsa").file_names
 
 
 def test_an_authority_gets_the_counts(made: Builder) -> None:

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import FileResponse, Response
 
 from rwd_platform.flows import trace
+from rwd_platform.flows.package_questions import questions_of
 from rwd_platform.flows.release_gate import may_read
 from rwd_platform.flows.withdraw_notices import notices_of
 from rwd_platform.records.tables import EvidencePackage, Study
@@ -49,6 +50,7 @@ def get_package(
         package=package,
         released=released,
         notices=notices_of(platform, package_id),
+        questions=questions_of(platform, visitor.actor, package_id),
         releases=queries.releases_of(platform.records, visitor, package),
         circles=releases.circles(platform),
         study=platform.records.find(Study, package.study_id),

@@ -1,0 +1,127 @@
+"""A certificate: which tests hold these programs to results that others computed, and that they passed.
+
+It is made of a test run's own report (JUnit XML), for the exact programs that were tested. A package carries it only
+where the programs that made the package are those.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from xml.etree import ElementTree
+
+from rwd_platform.core.errors import Exit, Problem
+
+FORMAT_VERSION = 1
+VALIDATION_JSON = "data/07_code/validation.json"
+LARGEST_REPORT = 64 * 1024 * 1024  # bytes
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_KEYS = {
+    "format_version",
+    "program_sha256",
+    "made_on",
+    "versions",
+    "modules",
+    "passed",
+    "failed",
+    "skipped",
+    "holds",
+}
+
+REPORT_UNREADABLE = Problem(
+    code="validation.report_unreadable",
+    zh="测试报告无法读取：应为测试程序写出的 JUnit XML，且至少有一项测试。",
+    en="The report of the tests cannot be read: JUnit XML as the test program writes it, with one test at least, is "
+    "expected.",
+    next_zh="请运行 `./run validate`，它会运行测试并写出报告。",
+    next_en="Run `./run validate`: it runs the tests and writes the report.",
+    exit=Exit.MALFORMED,
+)
+CERTIFICATE_UNREADABLE = Problem(
+    code="validation.certificate_unreadable",
+    zh="验证证书无法读取，或其中的合计与明细不符。",
+    en="The certificate cannot be read, or its totals are not those of its modules.",
+    next_zh="请使用 `./run validate` 写出的文件，不要修改。",
+    next_en="Use the file that `./run validate` wrote, unchanged.",
+    exit=Exit.MALFORMED,
+)
+
+
+@dataclass
+class _Counts:
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+
+def certificate(report: bytes, program: str, versions: Mapping[str, str], made_on: str) -> dict[str, Any]:
+    """The certificate as JSON values. `program`: studies.evidence.code.program_sha256; `made_on`: YYYY-MM-DD.
+
+    It holds where no test failed and one passed at least; skipped tests are counted and prove nothing. Raises
+    `validation.report_unreadable`.
+    """
+    modules: dict[str, _Counts] = {}
+    for case in _cases(report):
+        counts = modules.setdefault(case.get("classname", ""), _Counts())
+        outcome = {child.tag for child in case}
+        if outcome & {"failure", "error"}:
+            counts.failed += 1
+        elif "skipped" in outcome:
+            counts.skipped += 1
+        else:
+            counts.passed += 1
+    if not modules or "" in modules:
+        raise REPORT_UNREADABLE.error()
+    listed = [
+        {"module": name, "passed": one.passed, "failed": one.failed, "skipped": one.skipped}
+        for name, one in sorted(modules.items())
+    ]
+    totals = _totals(listed)
+    return {
+        "format_version": FORMAT_VERSION,
+        "program_sha256": program,
+        "made_on": made_on,
+        "versions": dict(sorted(versions.items())),
+        "modules": listed,
+        **totals,
+        "holds": _holds(totals),
+    }
+
+
+def check_certificate(document: object) -> dict[str, Any]:
+    """The same document, if its totals are those of its modules. Raises `validation.certificate_unreadable`."""
+    try:
+        assert isinstance(document, dict) and set(document) == _KEYS  # noqa: S101 - told below
+        totals = _totals(document["modules"])
+        fits = (
+            document["format_version"] == FORMAT_VERSION
+            and _SHA256.fullmatch(document["program_sha256"]) is not None
+            and all(document[name] == count for name, count in totals.items())
+            and document["holds"] is _holds(totals)
+        )
+    except (AssertionError, KeyError, TypeError, AttributeError) as error:
+        raise CERTIFICATE_UNREADABLE.error() from error
+    if not fits:
+        raise CERTIFICATE_UNREADABLE.error()
+    return document
+
+
+def _totals(modules: list[dict[str, Any]]) -> dict[str, int]:
+    return {name: sum(int(one[name]) for one in modules) for name in ("passed", "failed", "skipped")}
+
+
+def _holds(totals: Mapping[str, int]) -> bool:
+    return totals["failed"] == 0 and totals["passed"] > 0
+
+
+def _cases(report: bytes) -> list[ElementTree.Element]:
+    """Entities are never expanded: a report has none."""
+    if len(report) > LARGEST_REPORT or b"<!DOCTYPE" in report or b"<!ENTITY" in report:
+        raise REPORT_UNREADABLE.error()
+    try:
+        root = ElementTree.fromstring(report)  # noqa: S314 - no document type gets here
+    except (ElementTree.ParseError, ValueError, LookupError) as error:
+        raise REPORT_UNREADABLE.error() from error
+    return list(root.iter("testcase"))
