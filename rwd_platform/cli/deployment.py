@@ -59,6 +59,13 @@ def caller() -> str:
         return f"cli:uid-{number}"
 
 
+def researcher(platform: Platform) -> Actor:
+    """Whoever may use this command line works here as a researcher of the operator: operators may not study."""
+    from rwd_platform.log.entry import Actor
+
+    return Actor(caller(), "researcher", platform.settings.operator)
+
+
 @contextmanager
 def deployment() -> Iterator[Platform]:
     """Open the deployment; sign the log's head at the end, so that what the command did can be verified.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rwd_platform.cli.deployment import caller, deployment, person
+from rwd_platform.cli.deployment import deployment, person, researcher
 from rwd_platform.cli.files import text_of
 from rwd_platform.cli.options import Json
 from rwd_platform.cli.output import answer, say, sum_up
@@ -57,7 +57,7 @@ def statements(
     from rwd_platform.records.tables import Study as StudyRow
     from studies.evidence.statements import asked, blank_file, read_statements
 
-    with person(login) if login else _as_researcher() as (platform, actor):
+    with person(login) if login else _at_the_command_line() as (platform, actor):
         new = read_statements(text_of(file)) if file is not None else {}
         written = put_statements(platform, actor, study_id, new) if new else []
         study = get_visible(platform.records, actor, Action.PACKAGE_ASSEMBLE, StudyRow, study_id)
@@ -95,7 +95,7 @@ def missing(
 
     with deployment() as platform:
         found = check_dossier(
-            platform, _researcher(platform), study_id, _wanted(purpose, audience, rows, certificate)
+            platform, researcher(platform), study_id, _wanted(purpose, audience, rows, certificate)
         ).lacking
     if as_json:
         answer({"lacking": found})
@@ -122,7 +122,7 @@ def assemble(
     with deployment() as platform:
         made = assemble_evidence(
             platform,
-            _researcher(platform),
+            researcher(platform),
             study_id,
             wanted.purpose,
             wanted.audience,
@@ -145,13 +145,6 @@ def _wanted(purpose: str, audience: str, rows: str, certificate: Path | None) ->
 
 
 @contextmanager
-def _as_researcher() -> Iterator[tuple[Platform, Actor]]:
+def _at_the_command_line() -> Iterator[tuple[Platform, Actor]]:
     with deployment() as platform:
-        yield platform, _researcher(platform)
-
-
-def _researcher(platform: Platform) -> Actor:
-    """Whoever may use this command line works here as a researcher of the operator: operators may not study."""
-    from rwd_platform.log.entry import Actor
-
-    return Actor(caller(), "researcher", platform.settings.operator)
+        yield platform, researcher(platform)

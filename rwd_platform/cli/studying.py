@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rwd_platform.cli import designs, dossiers, unsealing
-from rwd_platform.cli.deployment import caller, deployment
+from rwd_platform.cli.deployment import deployment, researcher
 from rwd_platform.cli.files import text_of
 from rwd_platform.cli.options import Json
 from rwd_platform.cli.output import answer, note, say, sum_up
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from rwd_platform.core.text import Bilingual
-    from rwd_platform.flows.platform import Platform
-    from rwd_platform.log.entry import Actor
     from rwd_platform.records.tables import AnalysisRun
     from studies.protocol import Protocol
 
@@ -47,13 +45,6 @@ def register(app: typer.Typer) -> None:
     app.add_typer(evidence, name="evidence")
 
 
-def _researcher(platform: Platform) -> Actor:
-    """Whoever may use this command line works here as a researcher of the operator: operators may not study."""
-    from rwd_platform.log.entry import Actor
-
-    return Actor(caller(), "researcher", platform.settings.operator)
-
-
 def list_studies(as_json: Json = False) -> int:
     from sqlmodel import select
 
@@ -75,7 +66,7 @@ def register_protocol(
 
     text = text_of(protocol)
     with deployment() as platform:
-        study = register_study(platform, _researcher(platform), text)
+        study = register_study(platform, researcher(platform), text)
     return _done(as_json, id=study.id, state=study.state, protocol_sha256=study.protocol_sha256)
 
 
@@ -83,7 +74,7 @@ def freeze(study_id: Study, reason: Annotated[str, typer.Option("--reason")], as
     from rwd_platform.flows.study import freeze_protocol
 
     with deployment() as platform:
-        study = freeze_protocol(platform, _researcher(platform), study_id, reason)
+        study = freeze_protocol(platform, researcher(platform), study_id, reason)
     return _done(as_json, id=study.id, state=study.state, protocol_sha256=study.protocol_sha256)
 
 
@@ -91,7 +82,7 @@ def lock(study_id: Study, as_json: Json = False) -> int:
     from rwd_platform.flows.study import lock_data
 
     with deployment() as platform:
-        made = lock_data(platform, _researcher(platform), study_id)
+        made = lock_data(platform, researcher(platform), study_id)
     return _done(as_json, id=made.id, path=str(platform.layout.lock(made.id)))
 
 
@@ -102,7 +93,7 @@ def run(study_id: Study, as_json: Json = False) -> int:
     from studies.protocol import load_protocol
 
     with deployment() as platform:
-        made = run_study(platform, _researcher(platform), study_id)
+        made = run_study(platform, researcher(platform), study_id)
         protocol = load_protocol(platform.records.get(StudyRow, made.study_id).protocol)
     if as_json:
         answer(
@@ -166,7 +157,7 @@ def lock_difference(
     from rwd_platform.flows.lock_difference import lock_difference as compare
 
     with deployment() as platform:
-        found = compare(platform, _researcher(platform), study_id, before, after)
+        found = compare(platform, researcher(platform), study_id, before, after)
     if as_json:
         answer(found.as_dict())
     for one in found.tables:

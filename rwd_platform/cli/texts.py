@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rwd_platform.cli.deployment import caller, deployment
+from rwd_platform.cli.deployment import deployment, researcher
 from rwd_platform.cli.files import check_not_an_input, existing_files, text_of, write_text
 from rwd_platform.cli.options import Json
 from rwd_platform.cli.output import answer, note, say, sum_up
@@ -21,8 +21,6 @@ from rwd_platform.core.errors import Exit, Problem
 if TYPE_CHECKING:
     from deidentify.free_text.detector import Span
     from deidentify.identifiers_cn import Registry
-    from rwd_platform.flows.platform import Platform
-    from rwd_platform.log.entry import Actor
 
 NOT_JSON = Problem(
     code="text.not_json",
@@ -158,7 +156,7 @@ def prepare(study: _Study, as_json: Json = False) -> int:
     from rwd_platform.flows.free_text import prepare_texts
 
     with deployment() as platform:
-        added = prepare_texts(platform, _researcher(platform), study)
+        added = prepare_texts(platform, researcher(platform), study)
     if as_json:
         answer({"study": study, "added": added})
     sum_up(f"新增 {added} 条待审阅的文本 · {added} new texts wait for a privacy officer")
@@ -170,19 +168,12 @@ def released(study: _Study, as_json: Json = False) -> int:
     from rwd_platform.flows.free_text import released_texts
 
     with deployment() as platform:
-        texts = released_texts(platform, _researcher(platform), study)
+        texts = released_texts(platform, researcher(platform), study)
     if as_json:
         for one in texts:
             answer(one.as_dict())
     sum_up(f"{len(texts)} 条已发布的文本 · {len(texts)} released texts")
     return Exit.YES
-
-
-def _researcher(platform: Platform) -> Actor:
-    """Whoever may use this command line works here for the operator, under their own account's name."""
-    from rwd_platform.log.entry import Actor
-
-    return Actor(caller(), "researcher", platform.settings.operator)
 
 
 class _Lines:

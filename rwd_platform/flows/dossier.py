@@ -12,7 +12,7 @@ from rwd_platform.access.refusals import refusals_recorded
 from rwd_platform.core.clock import as_text
 from rwd_platform.core.ids import new_id
 from rwd_platform.core.text import Bilingual
-from rwd_platform.flows.dossier_inputs import AUDIENCES, Wanted, basis_of, choose, chosen_for
+from rwd_platform.flows.dossier_inputs import Wanted, basis_of, choose, chosen_for, words_of
 from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.sealed_results import check_unsealed
 from rwd_platform.flows.statements import statements_of
@@ -45,8 +45,9 @@ def check_dossier(platform: Platform, actor: Actor, study_id: str, wanted: Wante
         check_lock_usable(platform, run.lock_id)
         check_unsealed(run)
         chosen = choose(frozen_protocol(platform, study), wanted)
-    basis = basis_of(platform, study, run, chosen)
-    found = lacking(package_inputs(platform, study, run, chosen, version=1))
+    words = words_of(platform, study)
+    basis = basis_of(run, chosen, words)
+    found = lacking(package_inputs(platform, study, run, chosen, words, version=1))
     now = platform.clock()
     row = DossierCheck(
         id=new_id("check", now),
@@ -58,13 +59,18 @@ def check_dossier(platform: Platform, actor: Actor, study_id: str, wanted: Wante
         audience=wanted.audience,
         basis=basis,
         lacking=[
-            {"id": one.id, "title": _pair(one.title), "who": _pair(one.who), "next": _pair(one.next),
-             "statement": one.statement}
+            {
+                "id": one.id,
+                "title": one.title._asdict(),
+                "who": one.who._asdict(),
+                "next": one.next._asdict(),
+                "statement": one.statement,
+            }
             for one in found
         ],
         made_by=actor.id,
         made_at=as_text(now),
-    )  # fmt: skip
+    )
     act = Act(
         actor,
         "dossier.checked",
@@ -94,6 +100,7 @@ def newest_check(platform: Platform, study_id: str, purpose: str, audience: str)
 def profile_of(study: Study, purpose: str) -> Profile:
     """The profile that a study's purpose comes to. Raises `evidence.choice_unknown`, `evidence.product_unknown`."""
     from studies.evidence.profiles.choice import audiences_of, product_of, profile_for, purposes
+    from studies.evidence.profiles.profile import AUDIENCES
     from studies.protocol import load_protocol
 
     product = product_of(load_protocol(study.protocol).exposure.records.table)
@@ -107,7 +114,3 @@ def statements_waiting(platform: Platform, study_id: str, profile: Profile) -> t
 
     said = statements_of(platform, study_id)
     return tuple(Wait(asked()[id], said.get(id)) for id in asked_for(profile))
-
-
-def _pair(text: Bilingual) -> dict[str, str]:
-    return {"zh": text.zh, "en": text.en}

@@ -9,6 +9,7 @@ from sqlmodel import col, select
 
 from rwd_platform.core.canonical import sha256_hex, sha256_of
 from rwd_platform.core.errors import Problem
+from rwd_platform.core.text import Bilingual
 from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.statements import statements_of
 from rwd_platform.flows.validation import validation_of
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from studies.evidence.profiles.profile import Profile
     from studies.protocol import Protocol
 
-AUDIENCES = ("authority", "aggregate")
 LARGEST_CERTIFICATE = 100_000  # bytes of PEM
 
 CHOICE_UNKNOWN = Problem(
@@ -68,6 +68,24 @@ class Chosen:
         return sha256_hex(self.wanted.certificate.encode()) if self.wanted.certificate else ""
 
 
+@dataclass(frozen=True)
+class Words:
+    """What people wrote and what the programs' own tests certify, read once: a version is of what it is named by.
+
+    statements -- the newest of each, by id
+    fitness    -- the newest assessment on this protocol with the judgements in it; None: never assessed
+    validation -- the newest certificate of the programs that run; None: none on record
+    """
+
+    statements: dict[str, Bilingual]
+    fitness: dict[str, Any] | None
+    validation: dict[str, Any] | None
+
+
+def words_of(platform: Platform, study: Study) -> Words:
+    return Words(statements_of(platform, study.id), _fitness(platform, study), validation_of(platform))
+
+
 def choose(protocol: Protocol, wanted: Wanted) -> Chosen:
     """As `chosen_for`, and the submission's own errors of a certificate that cannot be used."""
     from studies.evidence.profiles.choice import product_of
@@ -86,12 +104,13 @@ def chosen_for(product: str, wanted: Wanted) -> Chosen:
     Raises `evidence.choice_unknown`, `evidence.product_unknown`, `evidence.audience_not_for`,
     `evidence.tier_not_for`, `evidence.certificate_needed`.
     """
-    from studies.evidence.profiles.choice import check_audience_and_tier, profile_for, purposes
+    from studies.evidence.profiles.choice import check_audience_and_tier, profile_for, purposes, tier_names
+    from studies.evidence.profiles.profile import AUDIENCES
 
     for what, value, allowed in (
         ("purpose", wanted.purpose, tuple(purposes())),
         ("audience", wanted.audience, AUDIENCES),
-        ("rows", wanted.tier, ("", "T0", "T1", "T2", "T3", "T4")),
+        ("rows", wanted.tier, ("", *tier_names())),
     ):
         if value not in allowed:
             raise CHOICE_UNKNOWN.error(what=what, allowed=", ".join(filter(None, allowed)))
@@ -102,13 +121,12 @@ def chosen_for(product: str, wanted: Wanted) -> Chosen:
     return Chosen(wanted, profile, tier)
 
 
-def basis_of(platform: Platform, study: Study, run: AnalysisRun, chosen: Chosen) -> str:
+def basis_of(run: AnalysisRun, chosen: Chosen, words: Words) -> str:
     """SHA-256 of what makes one version of a package other than another: run, purpose, tier, recipient, words, and the
     programs that write it: a later release of the platform never writes over what an earlier one made.
     """
     from studies.evidence.code import program_sha256
 
-    said = {id: list(text) for id, text in statements_of(platform, study.id).items()}
     return sha256_of(
         {
             "run": run.id,
@@ -116,16 +134,16 @@ def basis_of(platform: Platform, study: Study, run: AnalysisRun, chosen: Chosen)
             "audience": chosen.wanted.audience,
             "tier": chosen.tier,
             "sealed_to": chosen.certificate_sha256,
-            "statements": said,
-            "fitness": _fitness(platform, study),
+            "statements": {id: list(text) for id, text in words.statements.items()},
+            "fitness": words.fitness,
             "program": program_sha256(),
-            "validation": validation_of(platform),
+            "validation": words.validation,
         }
     )
 
 
 def _fitness(platform: Platform, study: Study) -> dict[str, Any] | None:
-    """The newest assessment on this protocol with the judgements in it: who gave them and when stays in the records."""
+    """Who gave the judgements and when stays in the records."""
     from quality.fitness import with_answers
     from rwd_platform.flows.fitness import answers_to
 
@@ -150,12 +168,7 @@ def _fitness(platform: Platform, study: Study) -> dict[str, Any] | None:
 
 
 def dossier_inputs(
-    platform: Platform,
-    study: Study,
-    protocol: Protocol,
-    lock: OpenedLock,
-    dataset: StudyDataset,
-    chosen: Chosen,
+    protocol: Protocol, lock: OpenedLock, dataset: StudyDataset, chosen: Chosen, words: Words
 ) -> DossierInputs:
     from studies.evidence.inputs import DossierInputs, Rows
     from studies.missingness import missingness
@@ -165,11 +178,11 @@ def dossier_inputs(
     return DossierInputs(
         profile=chosen.profile,
         tier=chosen.tier,
-        statements=statements_of(platform, study.id),
+        statements=words.statements,
         tables=frozenset(name for name, frame in lock.tables.items() if len(frame)),
         missing=missingness(lock.tables, protocol),
         rows=Rows(dataset, days.get("device_use"), days.get(SUBJECT_TABLE)),
         certificate=chosen.wanted.certificate.encode() or None,
-        fitness=_fitness(platform, study),
-        validation=validation_of(platform),
+        fitness=words.fitness,
+        validation=words.validation,
     )

@@ -9,7 +9,7 @@ from sqlmodel import col, func, select
 from rwd_platform.access.permissions import get_visible
 from rwd_platform.access.refusals import refusals_recorded
 from rwd_platform.core.clock import as_text
-from rwd_platform.flows.dossier_inputs import Wanted, basis_of, choose
+from rwd_platform.flows.dossier_inputs import Chosen, Wanted, basis_of, choose, words_of
 from rwd_platform.flows.evidence_inputs import package_inputs
 from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.release_gate import DOWNLOAD, check_content, pass_gate
@@ -49,9 +49,10 @@ def assemble_evidence(
     platform.records.record(
         Act(actor, "package.assembly_started", Object("run", run.id), purpose=f"{purpose}, {audience}")
     )
-    basis = basis_of(platform, study, run, chosen)
+    words = words_of(platform, study)
+    basis = basis_of(run, chosen, words)
     version = _next_version(platform, study_id, wanted, basis)
-    inputs = package_inputs(platform, study, run, chosen, version)
+    inputs = package_inputs(platform, study, run, chosen, words, version)
     with until_recorded(platform.layout):
         built = build(inputs, platform.layout.packages)
         package = EvidencePackage(
@@ -69,25 +70,31 @@ def assemble_evidence(
             state=PackageState.ASSEMBLED,
             made_at=as_text(platform.clock()),
         )
-        dossier = PackageDossier(
-            package_id=package.id,
-            organisation_id=study.organisation_id,
-            profile=chosen.profile.id,
-            tier=chosen.tier,
-            basis=basis,
-            sealed_to=chosen.certificate_sha256,
-        )
-        act = Act(
-            actor,
-            "package.assembled",
-            Object("package", package.id, built.sha256),
-            purpose=f"{purpose}, {audience}",
-        )
-        with platform.records.transaction(audit=act) as session:
-            session.merge(package)
-            session.flush()  # the other row names it
-            session.merge(dossier)
+        _put_on_record(platform, actor, package, chosen, basis)
     return package
+
+
+def _put_on_record(
+    platform: Platform, actor: Actor, package: EvidencePackage, chosen: Chosen, basis: str
+) -> None:
+    dossier = PackageDossier(
+        package_id=package.id,
+        organisation_id=package.organisation_id,
+        profile=chosen.profile.id,
+        tier=chosen.tier,
+        basis=basis,
+        sealed_to=chosen.certificate_sha256,
+    )
+    act = Act(
+        actor,
+        "package.assembled",
+        Object("package", package.id, package.sha256),
+        purpose=f"{package.purpose}, {package.audience}",
+    )
+    with platform.records.transaction(audit=act) as session:
+        session.merge(package)
+        session.flush()  # the other row names it
+        session.merge(dossier)
 
 
 def package_path(platform: Platform, actor: Actor, package_id: str) -> Path:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sqlmodel import col, select
 
 from rwd_platform.core.text import Bilingual
-from rwd_platform.flows.dossier_inputs import Chosen, dossier_inputs
+from rwd_platform.flows.dossier_inputs import Chosen, Words, dossier_inputs
 from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.receipts import account_of
 from rwd_platform.flows.release_gate import check_content
@@ -54,7 +54,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def package_inputs(
-    platform: Platform, study: Study, run: AnalysisRun, chosen: Chosen, version: int
+    platform: Platform, study: Study, run: AnalysisRun, chosen: Chosen, words: Words, version: int
 ) -> PackageInputs:
     """The facts of one version of a package."""
     from deidentify.classification import labels_of_package
@@ -99,7 +99,7 @@ def package_inputs(
         labels=partial(labels_of_package, lock_labels=lock.manifest["content"]["facts"].get("labels")),
         unsealing=_unsealing(platform, run),
         report_signer=ReportSigner(sealer.name, ALGORITHM, sealer.public_key, sealer.sign),
-        dossier=dossier_inputs(platform, study, protocol, opened, dataset, chosen),
+        dossier=dossier_inputs(protocol, opened, dataset, chosen, words),
         previous=_previous(platform, study.id, purpose, audience, version),
     )
 

@@ -14,6 +14,7 @@ from rwd_platform.log.witnessing import MOST_BYTES, read_add_checkpoint
 ADD_CHECKPOINT = "/add-checkpoint"
 _TEXT, _SIZE = "text/plain; charset=utf-8", "text/x.tlog.size"
 _PATIENCE_SECONDS = 30
+_MOST_THROWN_AWAY = 16 * MOST_BYTES  # of a body that is refused: a caller that still writes gets its answer
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,15 @@ def serve(book: WitnessBook, port: int, clock: Clock) -> ThreadingHTTPServer:
                 self.send_header("Connection", "close")
             self.end_headers()
             self.wfile.write(found.body)
+            if close:
+                self._let_go()
+
+        def _let_go(self) -> None:
+            """Read on for a while. A connection shut with bytes unread is reset, and the answer is lost with it."""
+            length = self.headers.get("Content-Length", "")
+            left = min(int(length), _MOST_THROWN_AWAY) if length.isdecimal() else 0
+            while left and (read := self.rfile.read(min(left, 1 << 16))):
+                left -= len(read)
 
         def log_message(self, format: str, *args: object) -> None:
             """Nothing on stderr for every request: the book is the record."""

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from typing import Any
 
 from rwd_platform.access.refusals import refusals_recorded
-from rwd_platform.flows.dossier_inputs import Wanted, basis_of, chosen_for
+from rwd_platform.flows.dossier_inputs import Wanted, basis_of, chosen_for, words_of
 from rwd_platform.flows.free_text import NOT_PLANNED
 from rwd_platform.flows.jobs import enqueue
 from rwd_platform.flows.platform import Platform
@@ -69,7 +69,7 @@ def _start_dossier(platform: Platform, visitor: Visitor, study: Study, kind: str
         run = newest_run(platform, study)
         check_lock_usable(platform, run.lock_id)
         check_unsealed(run)
-    basis = basis_of(platform, study, run, chosen)
+    basis = basis_of(run, chosen, words_of(platform, study))
     made = f"{run.id}/{wanted.purpose}/{wanted.audience}/{basis[:16]}"
     return _start(platform, visitor, study, kind, asdict(wanted), made)
 

@@ -31,7 +31,7 @@ from studies.evidence.documents import json_bytes
 from studies.evidence.harper.document import harper_files
 from studies.evidence.harper.facts import Basis, HarperFacts
 from studies.evidence.inputs import DossierInputs, PackageInputs
-from studies.evidence.profiles.choice import check_audience_and_tier
+from studies.evidence.profiles.choice import ROW_TIERS, check_audience_and_tier
 from studies.evidence.profiles.conditions import StudyFacts
 from studies.evidence.profiles.dossier import CONTENTS_JSON, WHO, Dossier, hold
 from studies.evidence.report.blocks import Figure, Report, Table
@@ -56,7 +56,6 @@ INCOMPLETE = Problem(
     exit=Exit.REFUSED,
 )
 _NAMED = 6  # missing things that an error names
-_ROW_TIERS = ("T2", "T3")
 
 
 @dataclass(frozen=True)
@@ -203,9 +202,7 @@ def _submission(inputs: PackageInputs, dossier: DossierInputs) -> dict[str, byte
         return {}
     rows = dossier.rows
     made = datasets(rows.dataset, inputs.protocol, rows.devices, subjects=rows.subjects)
-    if (
-        dossier.tier not in _ROW_TIERS
-    ):  # the dictionary alone, which no row is in: an aggregate package has it too
+    if dossier.tier not in ROW_TIERS:  # the dictionary has no row in it: an aggregate package has it too
         return {DICTIONARY: data_dictionary(made)}
     facts = SubmissionFacts(
         dated=inputs.dated,

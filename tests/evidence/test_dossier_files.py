@@ -291,7 +291,7 @@ def test_a_tier_that_the_reader_may_not_get_is_refused_before_anything_is_made(
     inputs = dossier_inputs("reg_drug", "authority", "T1")
     assert inputs.dossier is not None
     wanted = dataclasses.replace(inputs.dossier, tier=tier)
-    changed = dataclasses.replace(inputs, audience=audience, dossier=wanted)  # type: ignore[arg-type]
+    changed = dataclasses.replace(inputs, audience=audience, dossier=wanted)  # type: ignore[arg-type]  # a parameter is a str to mypy
     for make in (lacking, lambda one: build(one, tmp_path / "out")):
         with pytest.raises(PlatformError) as told:
             make(changed)

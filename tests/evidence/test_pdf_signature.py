@@ -86,7 +86,7 @@ def judged(pdf: bytes, *roots: PdfSigner) -> list[PdfSignatureStatus]:
 
 def problem(pdf: bytes = b"", signer: PdfSigner | None = None, **how: object) -> str:
     with pytest.raises(PlatformError) as told:
-        signed(pdf or report_pdf(), signer or platform(), **{"dated": DATED, **how})  # type: ignore[arg-type]
+        signed(pdf or report_pdf(), signer or platform(), **{"dated": DATED, **how})  # type: ignore[arg-type]  # wrong kinds are given on purpose
     assert all(told.value.as_dict().values())
     return told.value.code.removeprefix("pdf_signature.")
 
@@ -117,7 +117,8 @@ def test_the_certificate_is_one_to_another_library():
     assert certificate.subject.rfc4514_string() == certificate.issuer.rfc4514_string() == f"CN={NAME}"
     assert certificate.not_valid_before_utc == MOMENT
     assert certificate.not_valid_after_utc == dt.datetime(9999, 12, 31, 23, 59, 59, tzinfo=dt.UTC)
-    assert certificate.public_key().public_bytes_raw() == PUBLIC  # type: ignore[union-attr]
+    key = certificate.public_key()
+    assert isinstance(key, ed25519.Ed25519PublicKey) and key.public_bytes_raw() == PUBLIC
     usage = certificate.extensions.get_extension_for_class(pyca.KeyUsage)
     assert usage.critical and usage.value.content_commitment and usage.value.digital_signature
     assert not usage.value.key_cert_sign

@@ -14,7 +14,7 @@ from quality.rules import DRIFT
 from quality.suite import load_suites
 from rwd_platform.core.errors import PlatformError
 from rwd_platform.flows.check_quality import newest_run, run_content, save_run, thresholds_in_force
-from rwd_platform.flows.evidence import _without_record_ids
+from rwd_platform.flows.evidence_inputs import _without_record_ids
 from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.protocol_tables import tables_read
 from rwd_platform.flows.quality_thresholds import adopt_thresholds, preview_thresholds, quality_series

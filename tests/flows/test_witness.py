@@ -387,7 +387,7 @@ def test_the_door_answers_as_the_specification_says(
         assert post(port, b"nonsense")[0] == 400
         assert post(port, request, "/elsewhere")[0] == 404
         assert post(port, b"", method="GET")[0] == 405
-        assert post(port, b"x" * (1 << 20))[0] == 413
+        assert post(port, b"x" * (1 << 22))[0] == 413
 
 
 def test_of_many_requests_at_once_one_is_signed(

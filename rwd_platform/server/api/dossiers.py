@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from rwd_platform.core.text import Bilingual
 from rwd_platform.flows import dossier
-from rwd_platform.flows.dossier_inputs import Wanted, chosen_for
+from rwd_platform.flows.dossier_inputs import Chosen, Wanted, chosen_for
 from rwd_platform.flows.statements import put_statements, statements_of
 from rwd_platform.records.tables import Study
 from rwd_platform.server import protocols, queries, steps
@@ -56,7 +56,7 @@ def get_statements(visitor: PreparesDossiers, platform: PlatformDep, study_id: s
     """The newest words of each statement."""
     queries.owned(platform.records, visitor, "package.assemble", Study, study_id)
     said = statements_of(platform, study_id)
-    return StatementsOut(study_id=study_id, statements={id: _pair(one) for id, one in said.items()})
+    return StatementsOut(study_id=study_id, statements={id: one._asdict() for id, one in said.items()})
 
 
 @router.put("/{study_id}/statements", response_model=StatementsOut)
@@ -87,24 +87,23 @@ def get_dossier(
     """What a purpose's reader expects of people, and what the last check found missing."""
     from studies.evidence.profiles.choice import tiers_of
 
-    study = queries.owned(platform.records, visitor, "package.assemble", Study, study_id)
-    chosen = chosen_for(protocols.product(study.protocol), Wanted(purpose, audience))
+    chosen = chosen_by(platform, visitor, study_id, Wanted(purpose, audience))
     checked = dossier.newest_check(platform, study_id, purpose, audience)
     return DossierOut(
         study_id=study_id,
         profile=chosen.profile.id,
-        title=_pair(chosen.profile.title),
+        title=chosen.profile.title._asdict(),
         tiers=list(tiers_of(chosen.profile, audience)),
         waiting=[
             {
                 "id": one.asked.id,
-                "asks": _pair(one.asked.asks),
-                "who": _pair(one.asked.who),
-                "next": _pair(one.asked.next),
+                "asks": one.asked.asks._asdict(),
+                "who": one.asked.who._asdict(),
+                "next": one.asked.next._asdict(),
                 "least": one.asked.least,
                 "most": one.asked.most,
                 "choices": list(one.asked.choices) if one.asked.choices else None,
-                "said": _pair(one.said) if one.said else None,
+                "said": one.said._asdict() if one.said else None,
             }
             for one in dossier.statements_waiting(platform, study_id, chosen.profile)
         ],
@@ -120,9 +119,11 @@ def post_check(visitor: PreparesDossiers, platform: PlatformDep, study_id: str, 
     return JobOut.of(steps.start_dossier_check(platform, visitor, study, wanted.wanted()))
 
 
+def chosen_by(platform: PlatformDep, visitor: Visitor, study_id: str, wanted: Wanted) -> Chosen:
+    """What is asked of a study that the visitor may prepare packages of. Raises as `chosen_for` does."""
+    study = queries.owned(platform.records, visitor, "package.assemble", Study, study_id)
+    return chosen_for(protocols.product(study.protocol), wanted)
+
+
 def _both(said: Bilingual) -> Bilingual:
     return said if said.en.strip() else Bilingual(said.zh, said.zh)
-
-
-def _pair(text: Bilingual) -> dict[str, str]:
-    return {"zh": text.zh, "en": text.en}

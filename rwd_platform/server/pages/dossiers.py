@@ -18,7 +18,7 @@ from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.statements import statements_of
 from rwd_platform.records.tables import Study
 from rwd_platform.server import protocols, queries, steps, texts
-from rwd_platform.server.api.dossiers import PreparesDossiers, put
+from rwd_platform.server.api.dossiers import PreparesDossiers, chosen_by, put
 from rwd_platform.server.deps import PlatformDep, Visitor
 from rwd_platform.server.templating import render
 from studies.evidence.profiles.choice import tier_names, tiers_of
@@ -64,8 +64,7 @@ def get_statements_file(
     """To be filled in elsewhere: what is asked as comments, what was said as it stands."""
     from studies.evidence.statements import blank_file
 
-    study = queries.owned(platform.records, visitor, "package.assemble", Study, study_id)
-    chosen = chosen_for(protocols.product(study.protocol), Wanted(purpose, audience))
+    chosen = chosen_by(platform, visitor, study_id, Wanted(purpose, audience))
     return Response(
         blank_file(chosen.profile, statements_of(platform, study_id)),
         media_type="application/yaml; charset=utf-8",

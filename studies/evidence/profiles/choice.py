@@ -15,7 +15,7 @@ from studies.evidence.profiles.profile import Profile, profile
 
 Product = Literal["drug", "device", ""]
 DRUG_TABLE, DEVICE_TABLE = "drug_exposure", "device_use"
-_ROW_TIERS = ("T2", "T3")
+ROW_TIERS = ("T2", "T3")  # rows of people are in the package, open or sealed
 _USUAL_TIER = "T1"  # no row leaves unless somebody asks for it
 
 PRODUCT_UNKNOWN = Problem(
@@ -89,7 +89,7 @@ def audiences_of(one: Profile) -> tuple[str, ...]:
 
 
 def tiers_of(one: Profile, audience: str) -> tuple[str, ...]:
-    return tuple(tier for tier in one.tiers if audience == "authority" or tier not in _ROW_TIERS)
+    return tuple(tier for tier in one.tiers if audience == "authority" or tier not in ROW_TIERS)
 
 
 @cache
@@ -109,7 +109,7 @@ def check_audience_and_tier(one: Profile, audience: str, tier: str) -> str:
         said = _AUDIENCES[audience]
         raise TIER_NOT_FOR.error(
             profile=one.id,
-            tier=tier if tier in ("T0", "T1", "T2", "T3", "T4") else "?",
+            tier=tier if tier in tier_names() else "?",
             audience=said.zh,
             audience_en=said.en,
             allowed=", ".join(allowed),

@@ -70,9 +70,9 @@ class Dossier:
         return {
             "format_version": FORMAT_VERSION,
             "profile": self.profile.id,
-            "title": _pair(self.profile.title),
-            "reader": _pair(self.profile.reader),
-            "says": [_pair(one) for one in self.profile.says],
+            "title": self.profile.title._asdict(),
+            "reader": self.profile.reader._asdict(),
+            "says": [one._asdict() for one in self.profile.says],
             "expected": self.expected,
             "found": self.found,
             "parts": [_as_dict(one, self.profile) for one in self.stands],
@@ -122,15 +122,15 @@ def _as_dict(stands: PartStands, profile: Profile) -> dict[str, Any]:
     written = _said(stands, profile) if part.statement else None
     return {
         "id": part.id,
-        "title": _pair(part.title),
+        "title": part.title._asdict(),
         "status": stands.status,
-        "place": _pair(part.place) if part.place else None,
+        "place": part.place._asdict() if part.place else None,
         "confirm_place": part.confirm,
         "files": list(stands.files),
         "statement": written,
-        "reason": _pair(stands.reason) if stands.reason else None,
+        "reason": stands.reason._asdict() if stands.reason else None,
         "who": part.who.actor if stands.status == "missing" else None,
-        "next": _pair(part.who.next) if stands.status == "missing" else None,
+        "next": part.who.next._asdict() if stands.status == "missing" else None,
     }
 
 
@@ -139,10 +139,6 @@ def _said(stands: PartStands, profile: Profile) -> dict[str, Any]:
     chosen = asked.choices[stands.said.zh] if asked.choices and stands.said else None
     return {
         "id": asked.id,
-        "asks": _pair(asked.asks),
-        "said": _pair(chosen or stands.said) if stands.said else None,
+        "asks": asked.asks._asdict(),
+        "said": (chosen or stands.said)._asdict() if stands.said else None,
     }
-
-
-def _pair(text: Bilingual) -> dict[str, str]:
-    return {"zh": text.zh, "en": text.en}

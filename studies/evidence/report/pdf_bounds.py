@@ -35,7 +35,7 @@ class _Counting(XRefBuilder):
         self._revisions, self._objects = revisions, objects
 
     def _read_xref_stream_object(self) -> Any:
-        reference, table = super()._read_xref_stream_object()  # type: ignore[no-untyped-call]
+        reference, table = super()._read_xref_stream_object()  # type: ignore[no-untyped-call]  # pyHanko leaves it untyped
         widths = [int(one) for one in table.raw_get("/W")]
         counts = [int(one) for one in table.get("/Index", [0, table.raw_get("/Size")])][1::2]
         # Entries of no width take no bytes: a short file could claim any number of them.
@@ -62,7 +62,7 @@ def is_too_much(pdf: bytes, revisions: int, objects: int) -> bool:
     stream = BytesIO(pdf)
     stream.seek(-1, 2)
     try:
-        _Counting(stream, process_data_at_eof(stream), revisions, objects).read_xrefs()  # type: ignore[no-untyped-call]
+        _Counting(stream, process_data_at_eof(stream), revisions, objects).read_xrefs()  # type: ignore[no-untyped-call]  # pyHanko leaves it untyped
     except _TooMuch:
         return True
     return False

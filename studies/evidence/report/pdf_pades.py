@@ -15,7 +15,7 @@ from datetime import datetime
 from io import BytesIO
 from typing import Any
 
-from asn1crypto import tsp, x509  # type: ignore[import-untyped]
+from asn1crypto import tsp, x509
 from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.pdf_utils.misc import PdfError
@@ -95,7 +95,7 @@ class _Cms(Signer):
     """Signs by a function; refuses what the certificate's key did not sign."""
 
     def __init__(self, chain: Sequence[x509.Certificate], sign: Sign) -> None:
-        others = SimpleCertificateStore()  # type: ignore[no-untyped-call]
+        others = SimpleCertificateStore()  # type: ignore[no-untyped-call]  # pyHanko leaves it untyped
         others.register_multiple(chain[1:])
         super().__init__(signing_cert=chain[0], cert_registry=others)
         self._sign = sign
@@ -114,7 +114,7 @@ class _Authority(TimeStamper):
     """
 
     def __init__(self, timestamps: Timestamps) -> None:
-        super().__init__(include_nonce=False)  # type: ignore[no-untyped-call]
+        super().__init__(include_nonce=False)  # type: ignore[no-untyped-call]  # pyHanko leaves it untyped
         self._ask = timestamps
 
     async def async_request_tsa_response(self, req: tsp.TimeStampReq) -> tsp.TimeStampResp:

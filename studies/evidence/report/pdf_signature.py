@@ -24,7 +24,7 @@ from rwd_platform.core.errors import Exit, Problem
 from rwd_platform.core.text import Bilingual
 
 if TYPE_CHECKING:
-    from asn1crypto import x509  # type: ignore[import-untyped]
+    from asn1crypto import x509
 
 PLATFORM, ORGANISATION = "Platform / 平台签章", "Organisation / 机构签章"
 FIELDS = (PLATFORM, ORGANISATION)

@@ -22,7 +22,7 @@ from rwd_platform.core.errors import PlatformError, Problem
 from studies.evidence.report.pdf_signature import algorithm_of
 
 if TYPE_CHECKING:
-    from asn1crypto import x509  # type: ignore[import-untyped]
+    from asn1crypto import x509
     from pyhanko.pdf_utils.reader import PdfFileReader
     from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
 
@@ -240,7 +240,7 @@ def _later(pdf: bytes, embedded: EmbeddedPdfSignature, end: int | None) -> Later
     if end == len(pdf):
         return "nothing"
     try:
-        embedded.compute_integrity_info(DEFAULT_DIFF_POLICY)  # type: ignore[no-untyped-call]
+        embedded.compute_integrity_info(DEFAULT_DIFF_POLICY)  # type: ignore[no-untyped-call]  # pyHanko leaves it untyped
     except Exception:  # later revisions that cannot be compared are not what anyone allowed
         return "not_permitted"
     found, allowed = embedded.diff_result, embedded.docmdp_level

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -168,8 +170,8 @@ def test_why_not_takes_the_reasons_by_code_or_word(text: str, meant: str) -> Non
 
 @pytest.mark.parametrize("read", [agrees, why_not])
 @pytest.mark.parametrize("text", ["perhaps", "√", "1", "是否", "yes no"])
-def test_another_answer_is_refused_with_those_allowed(read: object, text: str) -> None:
+def test_another_answer_is_refused_with_those_allowed(read: Callable[[Cell], str], text: str) -> None:
     with pytest.raises(PlatformError) as refused:
-        read(Cell(text, 3, "a column"))  # type: ignore[operator]
+        read(Cell(text, 3, "a column"))
     assert refused.value.code == "verification.cell_not_listed"
     assert "是 / yes" in refused.value.zh or "单位 / unit" in refused.value.zh

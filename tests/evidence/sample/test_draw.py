@@ -6,6 +6,7 @@ import hashlib
 import math
 from collections import Counter
 from fractions import Fraction
+from random import Random
 
 import pytest
 from hypothesis import given, settings
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from scipy.stats import hypergeom
 
 from studies.evidence.sample.draw import Candidate, Draw, allocation, draw, probabilities, rank_of, seed_of
-from studies.evidence.sample.policy import policy
+from studies.evidence.sample.policy import Policy, policy
 from tests.evidence.sample.made import policy_with
 
 SEED = seed_of("f" * 64, "lock-1")
@@ -52,23 +53,23 @@ def test_a_rank_is_the_hash_that_a_command_line_gives() -> None:
 
 
 @given(frames, policies)
-def test_the_draw_is_the_rule_repeated_by_hand(candidates: list[Candidate], chosen: object) -> None:
-    made = draw(candidates, SEED, chosen)  # type: ignore[arg-type]
+def test_the_draw_is_the_rule_repeated_by_hand(candidates: list[Candidate], chosen: Policy) -> None:
+    made = draw(candidates, SEED, chosen)
     for one in made.hospitals:
-        expected = by_hand(candidates, one.hospital, one.by_rank, chosen.events)  # type: ignore[attr-defined]
+        expected = by_hand(candidates, one.hospital, one.by_rank, chosen.events)
         assert rows_of(made, one.hospital) == expected
 
 
 @given(frames, st.randoms(use_true_random=False))
-def test_the_order_of_the_rows_does_not_matter(candidates: list[Candidate], random: object) -> None:
+def test_the_order_of_the_rows_does_not_matter(candidates: list[Candidate], random: Random) -> None:
     mixed = list(candidates)
-    random.shuffle(mixed)  # type: ignore[attr-defined]
+    random.shuffle(mixed)
     assert draw(mixed, SEED, SMALL) == draw(candidates, SEED, SMALL)
 
 
 @given(frames, policies)
-def test_nobody_is_drawn_twice_and_only_candidates_are(candidates: list[Candidate], chosen: object) -> None:
-    made = draw(candidates, SEED, chosen)  # type: ignore[arg-type]
+def test_nobody_is_drawn_twice_and_only_candidates_are(candidates: list[Candidate], chosen: Policy) -> None:
+    made = draw(candidates, SEED, chosen)
     drawn = [one.row for one in made.rows]
     assert len(drawn) == len(set(drawn))
     known = {(one.row, one.hospital, one.event) for one in candidates}
@@ -76,8 +77,8 @@ def test_nobody_is_drawn_twice_and_only_candidates_are(candidates: list[Candidat
 
 
 @given(frames, policies)
-def test_the_account_adds_up(candidates: list[Candidate], chosen: object) -> None:
-    made = draw(candidates, SEED, chosen)  # type: ignore[arg-type]
+def test_the_account_adds_up(candidates: list[Candidate], chosen: Policy) -> None:
+    made = draw(candidates, SEED, chosen)
     counted = Counter(one.hospital for one in candidates)
     assert {one.hospital: one.rows for one in made.hospitals} == counted
     for one in made.hospitals:
@@ -90,20 +91,20 @@ def test_the_account_adds_up(candidates: list[Candidate], chosen: object) -> Non
 
 @given(frames, policies)
 def test_enough_events_are_verified_where_there_are_enough(
-    candidates: list[Candidate], chosen: object
+    candidates: list[Candidate], chosen: Policy
 ) -> None:
-    made = draw(candidates, SEED, chosen)  # type: ignore[arg-type]
+    made = draw(candidates, SEED, chosen)
     for one in made.hospitals:
-        assert one.drawn_events >= min(chosen.events, one.events)  # type: ignore[attr-defined]
+        assert one.drawn_events >= min(chosen.events, one.events)
         # No more are added than are missing.
-        assert not one.added or one.drawn_events == min(chosen.events, one.events)  # type: ignore[attr-defined]
+        assert not one.added or one.drawn_events == min(chosen.events, one.events)
 
 
 @given(frames, policies)
-def test_a_small_hospital_is_verified_whole(candidates: list[Candidate], chosen: object) -> None:
-    made = draw(candidates, SEED, chosen)  # type: ignore[arg-type]
+def test_a_small_hospital_is_verified_whole(candidates: list[Candidate], chosen: Policy) -> None:
+    made = draw(candidates, SEED, chosen)
     for one in made.hospitals:
-        if one.rows <= chosen.least:  # type: ignore[attr-defined]
+        if one.rows <= chosen.least:
             assert one.drawn == one.rows
             assert one.probability_event in (None, 1.0)
             assert one.probability_other in (None, 1.0)
@@ -112,13 +113,13 @@ def test_a_small_hospital_is_verified_whole(candidates: list[Candidate], chosen:
 @given(
     st.dictionaries(st.text("abcdef", min_size=1, max_size=3), st.integers(1, 10**6), max_size=12), policies
 )
-def test_each_hospital_gets_between_the_minimum_and_what_it_has(rows: dict[str, int], chosen: object) -> None:
-    shared = allocation(rows, chosen)  # type: ignore[arg-type]
+def test_each_hospital_gets_between_the_minimum_and_what_it_has(rows: dict[str, int], chosen: Policy) -> None:
+    shared = allocation(rows, chosen)
     assert set(shared) == set(rows)
     for name, count in shared.items():
-        assert min(chosen.least, rows[name]) <= count <= rows[name]  # type: ignore[attr-defined]
-    at_least = sum(min(chosen.least, count) for count in rows.values())  # type: ignore[attr-defined]
-    total = min(sum(rows.values()), max(chosen.total, at_least))  # type: ignore[attr-defined]
+        assert min(chosen.least, rows[name]) <= count <= rows[name]
+    at_least = sum(min(chosen.least, count) for count in rows.values())
+    total = min(sum(rows.values()), max(chosen.total, at_least))
     assert at_least <= sum(shared.values())
     assert sum(shared.values()) <= max(total, at_least)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -91,10 +92,10 @@ def test_kappa_lies_between_minus_one_and_one_or_is_not_given(readings: list[tup
 
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from("ab")), min_size=1), st.randoms())
 def test_neither_order_nor_who_read_first_changes_kappa(
-    readings: list[tuple[str, str]], random: object
+    readings: list[tuple[str, str]], random: Random
 ) -> None:
     mixed = list(readings)
-    random.shuffle(mixed)  # type: ignore[attr-defined]
+    random.shuffle(mixed)
     assert cohen_kappa(mixed) == cohen_kappa(readings)
     turned = cohen_kappa([(other, one) for one, other in readings])
     assert turned.kappa == cohen_kappa(readings).kappa
