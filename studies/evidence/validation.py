@@ -17,7 +17,10 @@ from rwd_platform.core.errors import Exit, Problem
 FORMAT_VERSION = 1
 VALIDATION_JSON = "data/07_code/validation.json"
 LARGEST_REPORT = 64 * 1024 * 1024  # bytes
+_COUNTS = ("passed", "failed", "skipped")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_NAME = re.compile(r"[A-Za-z0-9._+-]{1,200}")  # of a module, a package, a version
 _KEYS = {
     "format_version",
     "program_sha256",
@@ -92,24 +95,44 @@ def certificate(report: bytes, program: str, versions: Mapping[str, str], made_o
 
 def check_certificate(document: object) -> dict[str, Any]:
     """The same document, if its totals are those of its modules. Raises `validation.certificate_unreadable`."""
-    try:
-        assert isinstance(document, dict) and set(document) == _KEYS  # noqa: S101 - told below
-        totals = _totals(document["modules"])
-        fits = (
-            document["format_version"] == FORMAT_VERSION
-            and _SHA256.fullmatch(document["program_sha256"]) is not None
-            and all(document[name] == count for name, count in totals.items())
-            and document["holds"] is _holds(totals)
-        )
-    except (AssertionError, KeyError, TypeError, AttributeError) as error:
-        raise CERTIFICATE_UNREADABLE.error() from error
-    if not fits:
+    if not isinstance(document, dict) or set(document) != _KEYS or not _is_well_formed(document):
+        raise CERTIFICATE_UNREADABLE.error()
+    totals = _totals(document["modules"])
+    if any(document[name] != count for name, count in totals.items()) or document["holds"] is not _holds(
+        totals
+    ):
         raise CERTIFICATE_UNREADABLE.error()
     return document
 
 
+def _is_well_formed(document: Mapping[str, Any]) -> bool:
+    """Names and counts and nothing else: it goes into packages, and its words were never looked at."""
+    versions, modules = document["versions"], document["modules"]
+    return (
+        document["format_version"] == FORMAT_VERSION
+        and _fits(_SHA256, document["program_sha256"])
+        and _fits(_DAY, document["made_on"])
+        and isinstance(versions, dict)
+        and all(_fits(_NAME, name) and _fits(_NAME, one) for name, one in versions.items())
+        and isinstance(modules, list)
+        and all(isinstance(one, dict) and set(one) == {"module", *_COUNTS} for one in modules)
+        and all(
+            _fits(_NAME, one["module"]) and all(_is_count(one[name]) for name in _COUNTS) for one in modules
+        )
+        and len({one["module"] for one in modules}) == len(modules)
+    )
+
+
+def _fits(pattern: re.Pattern[str], value: object) -> bool:
+    return isinstance(value, str) and pattern.fullmatch(value) is not None
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and value >= 0
+
+
 def _totals(modules: list[dict[str, Any]]) -> dict[str, int]:
-    return {name: sum(int(one[name]) for one in modules) for name in ("passed", "failed", "skipped")}
+    return {name: sum(one[name] for one in modules) for name in _COUNTS}
 
 
 def _holds(totals: Mapping[str, int]) -> bool:

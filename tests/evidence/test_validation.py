@@ -84,6 +84,11 @@ def test_a_report_of_a_real_run_is_read(tmp_path: Any) -> None:
     [
         {"failed": 0, "holds": True}, {"passed": 99}, {"holds": True}, {"program_sha256": "b" * 63},
         {"program_sha256": None}, {"modules": []}, {"modules": None}, {"format_version": 2}, {"surprise": 1},
+        {"made_on": "张伟"}, {"versions": []}, {"versions": {"python": ["张伟"]}}, {"versions": {"张 伟": "3"}},
+        {"modules": [{"module": "a", "passed": True, "failed": 1, "skipped": 0}]},
+        {"modules": [{"module": "a", "passed": 2, "failed": 1, "skipped": -1}], "passed": 2, "skipped": -1},
+        {"modules": [{"module": "住院 110101199003070011", "passed": 1, "failed": 1, "skipped": 0}]},
+        {"modules": [{"module": "a", "passed": 1, "failed": 1, "skipped": 0}] * 2, "passed": 2, "failed": 2},
     ],
 )  # fmt: skip
 def test_a_certificate_that_was_touched_is_refused(change: dict[str, Any]) -> None:
