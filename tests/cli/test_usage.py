@@ -14,7 +14,7 @@ from tests.cli.calling import Rwd, is_chinese
 # what was typed | what is said of it | whose help is named
 WRONG: list[tuple[str, str, str, str]] = [
     ("nonsense", "没有命令 nonsense", "no verb nonsense", "rwd"),
-    ("valdate", "是否指 validate", "is validate meant", "rwd"),
+    ("valdate", "是否指 validate、validation", "is validate or validation meant", "rwd"),
     ("validate", "缺少参数 FILES", "the argument FILES is missing", "rwd validate"),
     ("deidentify a.ndjson --out o", "缺少选项 --policy", "the option --policy is missing", "rwd deidentify"),
     ("deidentify a.ndjson --polcy x", "没有选项 --polcy，是否指 --policy", "is --policy meant", "rwd deidentify"),
