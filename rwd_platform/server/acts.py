@@ -314,6 +314,8 @@ THINGS: Mapping[str, Bilingual] = {
     "run": Bilingual("分析运行", "analysis run"),
     "store": Bilingual("存储", "store"),
     "study": Bilingual("研究", "study"),
+    "package_question": Bilingual("对证据包的提问", "question about a package"),
+    "validation_certificate": Bilingual("程序验证证书", "validation certificate"),
     "unsealing_request": Bilingual("揭盲申请", "request to unseal"),
     "table": Bilingual("数据表", "table"),
     "text": Bilingual("自由文本", "free text"),
