@@ -16,6 +16,7 @@ from rwd_platform.signing.keys import KeyRing, demo_key_ring, load_key_ring
 
 Network = IPv4Network | IPv6Network
 _CLIENT_ID = re.compile(r"[\x21-\x7e]{1,200}")
+_POLICY = re.compile(r"[0-2](\.(0|[1-9]\d{0,38})){1,30}")
 
 SETTINGS_WRONG = Problem(
     code="settings.wrong",
@@ -124,6 +125,22 @@ class Settings(BaseSettings):
         None, "客户端密钥文件；不填为公开客户端（仅 PKCE）", "not set: a public client, with PKCE alone"
     )
     oidc_name: str = _is("", "登录按钮上的名称，如“医院统一身份认证”", "what the button says", max_length=40)
+    # A time stamp authority (RFC 3161): address and roots together, or neither.
+    timestamp_url: str = _is(
+        "",
+        "时间戳机构的地址，http 或 https；冻结方案与生成证据包时请其盖时间戳",
+        "http(s)://... of a time stamp authority: it stamps frozen protocols and packages",
+    )
+    timestamp_roots: Path | None = _is(
+        None,
+        "时间戳机构的根证书文件（PEM），时间戳据此核验",
+        "PEM file of the roots that its stamps are checked against",
+    )
+    timestamp_policy: str = _is(
+        "",
+        "要求的时间戳策略，点分数字；不填则由机构决定",
+        "the policy to ask for, as 1.2.3; not set, the authority's own choice",
+    )
     lake_file_mb: int = _is(
         128,
         "压实后数据湖单个文件的大小（MiB）",
@@ -148,6 +165,21 @@ class Settings(BaseSettings):
                 "RWD_OIDC_CLIENT_ID": bool(_CLIENT_ID.fullmatch(self.oidc_client_id)),
                 "RWD_OIDC_NAME": self.oidc_name.isprintable() and bool(self.oidc_name.strip()),
                 "RWD_PUBLIC_URL": is_web_address(self.public_url, loopback=self.demo),
+            }
+            wrong = [name for name, fit in fits.items() if not fit]
+            if wrong:
+                raise SETTINGS_WRONG.error(names=", ".join(wrong))
+        return self
+
+    @model_validator(mode="after")
+    def _has_a_whole_authority(self) -> Self:
+        if self.timestamp_url or self.timestamp_roots or self.timestamp_policy:
+            # What is signed may come by plain http.
+            address = re.sub("^http:", "https:", self.timestamp_url)
+            fits = {
+                "RWD_TIMESTAMP_URL": is_web_address(address),
+                "RWD_TIMESTAMP_ROOTS": self.timestamp_roots is not None,
+                "RWD_TIMESTAMP_POLICY": not self.timestamp_policy or _POLICY.fullmatch(self.timestamp_policy),
             }
             wrong = [name for name, fit in fits.items() if not fit]
             if wrong:

@@ -13,6 +13,7 @@ from typing import Literal
 from rwd_platform.core.text import Bilingual
 from studies.cohorts.definition import Cohort as Definition
 from studies.planned import Aggregate, PlannedAnalysis
+from studies.protocol_amendments import Amendment
 from studies.protocol_genetics import GeneticResources
 
 FORMAT_VERSION = 1
@@ -350,6 +351,7 @@ class Protocol:
     overseas_series: tuple[Aggregate, ...] = ()
     outcomes_known: OutcomesKnown | None = None
     genetic_resources: GeneticResources | None = None
+    amendments: tuple[Amendment, ...] = ()
 
     def aggregate(self, id: str) -> Aggregate:
         return next(one for one in self.overseas_series if one.id == id)

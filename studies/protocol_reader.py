@@ -31,6 +31,7 @@ from studies.protocol import (
     Restriction,
     State,
 )
+from studies.protocol_amendments import read_amendments
 from studies.protocol_checks import check_references
 from studies.protocol_definition import check_defined, read_defined
 from studies.protocol_genetics import read_genetic_resources
@@ -42,6 +43,9 @@ _TEXTS = ("title", "question", "why_real_world_data", "prior_knowledge")
 _KEYS = (
     "format_version", "id", "version", "dated", *_TEXTS, "estimand", "target_trial", "cohort", "exposure",
     "outcome", "covariates", "populations", "analyses", "diagnostics", "limits",
+)  # fmt: skip
+_OPTIONAL = (
+    "overseas_result", "overseas_series", "outcomes_known", "human_genetic_resources", "lock", "amendments",
 )  # fmt: skip
 
 
@@ -68,9 +72,7 @@ def read_protocol(text: str) -> Protocol:
 
 
 def _protocol(root: Node, text: str) -> Protocol:
-    root.keys(
-        _KEYS, ("overseas_result", "overseas_series", "outcomes_known", "human_genetic_resources", "lock")
-    )
+    root.keys(_KEYS, _OPTIONAL)
     if root.at("format_version").integer() != FORMAT_VERSION:
         raise refused(
             "format_version", f"只支持版本 {FORMAT_VERSION}", f"only version {FORMAT_VERSION} is read"
@@ -111,6 +113,9 @@ def _protocol(root: Node, text: str) -> Protocol:
             read_genetic_resources(root.at("human_genetic_resources"))
             if root.has("human_genetic_resources")
             else None
+        ),
+        amendments=(
+            read_amendments(root.at("amendments"), root.at("dated").day()) if root.has("amendments") else ()
         ),
     )
     check_references(protocol)

@@ -1,8 +1,14 @@
-"""How many decimals a number needs so that what is printed cannot contradict what was decided about it."""
+"""Numbers as printed: no minus before nought, and decimals enough not to contradict what was decided about them."""
 
 from __future__ import annotations
 
 _MOST = 12
+
+
+def fixed(value: float, decimals: int, *, signed: bool = False) -> str:
+    """`-0.12`, `+0.12` where `signed`; what rounds to nought is nought and carries no sign."""
+    text = f"{value:{'+' if signed else ''}.{decimals}f}"
+    return text if text.strip("+-0.") else text.lstrip("+-")
 
 
 def decimals_apart(value: float, limit: float, least: int = 3) -> int:

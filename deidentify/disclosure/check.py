@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from deidentify.disclosure import merged, relabelled
+from deidentify.disclosure import accounts, merged, relabelled
 from deidentify.disclosure.differencing import NOT_COMPARED, SETS, TOTALS, ReleasedTable, compare
 from deidentify.disclosure.fields import Fields, load_fields, with_quoted
 from deidentify.disclosure.findings import Case, Finding, Outcome, Rule, Verdict
@@ -46,6 +46,7 @@ ALL_RULES: Mapping[str, Rule] = {
     **RULES,
     **{rule.id: rule for rule in (CONDITION, MORE, SETS, TOTALS, NOT_COMPARED, merged.RULE)},
     **{rule.id: rule for rule in (relabelled.RULE, relabelled.WITHIN, relabelled.NOTHING)},
+    **{rule.id: rule for rule in (accounts.RULE, accounts.NOBODY, accounts.UNKNOWN)},
 }
 
 
@@ -88,6 +89,14 @@ def check(
 
     made = mitigate(results, recipient, support=support, quoted=quoted)
     return Verdict(recipient, outcome, told, _shown(read, made.account), made.minimal)
+
+
+def check_papers(
+    recipient: str, conditions: Mapping[str, Any] | None = None, *, pending: frozenset[str] = frozenset()
+) -> Verdict:
+    """The verdict on a package of papers alone: there is nobody in it, and the conditions are the whole gate."""
+    findings = tuple(_conditions(recipient_of(recipient), conditions or {}, pending))
+    return Verdict(recipient, outcome_of(findings), findings)
 
 
 def _about(

@@ -134,16 +134,18 @@ def read_results(mapping: Mapping[str, Any]) -> Results:
         raise malformed("rows", f"more than {MOST_ROWS:,}", f"超过 {MOST_ROWS:,} 行")
     typed = tuple(_row(place, row) for place, row in enumerate(rows))
     curves = tuple(_series(place, one) for place, one in enumerate(series))
-    seen: set[str] = set()
-    places = (
-        *(f"rows[{place}]" for place in range(len(typed))),
-        *(f"series[{at}]" for at in range(len(curves))),
-    )
-    for where, name in zip(places, (*(row.id for row in typed), *(one.id for one in curves)), strict=True):
-        if name in seen:
-            raise malformed(where, "this id occurs twice", "编号重复")
-        seen.add(name)
+    # Two lists, each with ids of its own: a series may be named as the row that counts its points.
+    _check_ids("rows", [row.id for row in typed])
+    _check_ids("series", [one.id for one in curves])
     return Results(typed, curves, _row_sets(mapping), bool(mapping.get("table")), _columns(mapping))
+
+
+def _check_ids(kind: str, ids: Sequence[str]) -> None:
+    seen: set[str] = set()
+    for place, id in enumerate(ids):
+        if id in seen:
+            raise malformed(f"{kind}[{place}]", "this id occurs twice", "编号重复")
+        seen.add(id)
 
 
 def _columns(mapping: Mapping[str, Any]) -> dict[str, int]:

@@ -7,15 +7,12 @@ request, 1 MiB an answer, no redirects, four requests at once and everybody else
 from __future__ import annotations
 
 import base64
-import http.client
 import stat
 import threading
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import quote_plus, urlencode
 
 from rwd_platform.access.oidc import (
@@ -28,11 +25,9 @@ from rwd_platform.access.oidc import (
     checked_metadata,
     id_token_of,
 )
+from rwd_platform.access.web_requests import AnswerTooLarge, Unanswered, ask
 from rwd_platform.core.clock import Clock
 from rwd_platform.core.errors import Exit, Problem
-
-if TYPE_CHECKING:
-    from urllib.request import OpenerDirector
 
 SECONDS = 10.0
 MOST_BYTES = 1 << 20
@@ -40,7 +35,6 @@ AT_ONCE = 4
 KEPT = timedelta(minutes=10)  # metadata and keys
 FETCHED_AGAIN = timedelta(minutes=1)  # keys, for one that nobody knows
 _WAIT_SECONDS = 1.0
-_PIECE = 1 << 16
 
 UNREACHABLE = Problem(
     code="oidc.unreachable",
@@ -192,26 +186,18 @@ class IdentityProvider:
         self, address: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> tuple[int, str, bytes]:
         """Status, media type and content. A redirect is an answer like any other: nothing follows it."""
-        from urllib.request import Request
-
-        request = Request(address, body, {"accept": "application/json", **(headers or {})})  # noqa: S310 - checked
         if not self._places.acquire(timeout=_WAIT_SECONDS):
             raise UNREACHABLE.error()
+        asked = {"accept": "application/json", **(headers or {})}
         try:
-            until = time.monotonic() + SECONDS
-            with _opener(address).open(request, timeout=SECONDS) as answer:
-                content = bytearray()
-                while piece := answer.read1(_PIECE):
-                    content += piece
-                    if len(content) > MOST_BYTES:
-                        raise UNUSABLE.error(why="too_large")
-                    if time.monotonic() > until:
-                        raise UNREACHABLE.error()
-                return answer.status, answer.headers.get_content_type(), bytes(content)
-        except (OSError, http.client.HTTPException):
+            answer = ask(address, body, asked, seconds=SECONDS, most_bytes=MOST_BYTES)
+        except Unanswered:
             raise UNREACHABLE.error() from None
+        except AnswerTooLarge:
+            raise UNUSABLE.error(why="too_large") from None
         finally:
             self._places.release()
+        return answer.status, answer.kind, answer.content
 
 
 def _json(status: int, kind: str, content: bytes) -> bytes:
@@ -223,24 +209,6 @@ def _json(status: int, kind: str, content: bytes) -> bytes:
     if kind != "application/json" and not kind.endswith("+json"):
         raise DocumentRefused("wrong_type")
     return content
-
-
-def _opener(address: str) -> OpenerDirector:
-    """Of the standard library's handlers those for http and https alone: none for files, redirects or cookies.
-
-    https goes through a proxy where the environment names one; this machine itself is asked directly.
-    """
-    from urllib.request import HTTPHandler, HTTPSHandler, OpenerDirector, ProxyHandler
-
-    opener = OpenerDirector()
-    opener.addheaders = [("user-agent", "rwd-platform")]
-    for handler in (
-        ProxyHandler(None if address.startswith("https:") else {}),
-        HTTPHandler(),
-        HTTPSHandler(),
-    ):
-        opener.add_handler(handler)
-    return opener
 
 
 def _secret(path: Path) -> str:

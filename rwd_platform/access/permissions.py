@@ -70,6 +70,8 @@ class Action(StrEnum):
     PACKAGE_ASSEMBLE = "package.assemble"
     PACKAGE_ASK = "package.ask"
     PACKAGE_ANSWER = "package.answer"
+    VERIFICATION_DRAW = "verification.draw"
+    VERIFICATION_FILL = "verification.fill"
     TRANSFER_READ = "transfer.read"
     TRANSFER_DECIDE = "transfer.decide"
     LOG_READ = "log.read"
@@ -149,6 +151,7 @@ PERMISSIONS: Mapping[Role, Mapping[Action, Scope]] = {
         Action.ERASURE_REQUEST: _OWN,
         Action.QUESTION_READ: _OWN,
         Action.QUESTION_ANSWER: _OWN,
+        Action.VERIFICATION_FILL: _OWN,  # looks drawn rows up in its own charts
         Action.INSTRUMENT_RECORD: _OWN,  # its contracts, consents and approvals are its own papers
         Action.INSTRUMENT_READ: _OWN,
         Action.PROVISION_READ: _OWN,  # what left of its patients, to whom
@@ -173,6 +176,7 @@ PERMISSIONS: Mapping[Role, Mapping[Action, Scope]] = {
         Action.PACKAGE_VERIFY: _OWN,
         Action.PACKAGE_ASSEMBLE: _OWN,
         Action.PACKAGE_ANSWER: _OWN,
+        Action.VERIFICATION_DRAW: _OWN,  # asks; what stands on a sheet is the hospital's to see
         Action.TRANSFER_READ: _OWN,
         Action.TRANSFER_DECIDE: _OWN,
         Action.LOG_READ: _OWN,

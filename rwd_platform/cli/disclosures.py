@@ -5,7 +5,6 @@ The patient's number stands on no command line, where the shell's history and ot
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rwd_platform.cli.deployment import person, typed
-from rwd_platform.cli.files import CANNOT_WRITE, check_not_an_input, shown_name, text_of
+from rwd_platform.cli.files import check_not_an_input, text_of, write_private
 from rwd_platform.cli.options import Json, Login
 from rwd_platform.cli.output import answer, many, note, say, sum_up
 from rwd_platform.core.errors import Exit, Problem
@@ -75,7 +74,7 @@ def disclosures(
         else:
             document = canonical_json(as_facts(found))
     if out is not None:
-        _write_private(out, document + b"\n")
+        write_private(out, document + b"\n")
     elif fhir:
         sys.stdout.buffer.write(document + b"\n")
         sys.stdout.buffer.flush()
@@ -92,17 +91,6 @@ def disclosures(
 
 def _first_line(text: str) -> str:
     return text.lstrip("\ufeff").partition("\n")[0].strip()
-
-
-def _write_private(path: Path, content: bytes) -> None:
-    """Readable by its owner alone, also where there was a file before."""
-    try:
-        number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(number, "wb") as sink:
-            os.fchmod(sink.fileno(), 0o600)
-            sink.write(content)
-    except (OSError, ValueError):
-        raise CANNOT_WRITE.error(name=shown_name(path)) from None
 
 
 def _lines(platform: Platform, found: Disclosures) -> Iterator[str]:

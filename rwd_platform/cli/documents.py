@@ -86,6 +86,8 @@ def _lifecycles() -> str:
         "Unsealing · 揭盲": lifecycles.UNSEALING,  # type: ignore[dict-item]  # mappings are invariant in their key
         "Free text · 自由文本": lifecycles.TEXT,  # type: ignore[dict-item]  # mappings are invariant in their key
         "Question to a hospital · 数据质疑": lifecycles.QUESTION,  # type: ignore[dict-item]  # mappings are invariant in their key
+        "Round of source verification · 源数据核查": lifecycles.ROUND,  # type: ignore[dict-item]  # mappings are invariant in their key
+        "Sheet of source verification · 源数据核查表": lifecycles.SHEET,  # type: ignore[dict-item]  # mappings are invariant in their key
         "Job · 任务": lifecycles.JOB,  # type: ignore[dict-item]  # mappings are invariant in their key
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,10 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rwd_platform.cli.deployment import deployment, person, researcher
-from rwd_platform.cli.files import text_of
+from rwd_platform.cli.files import bytes_of, text_of
 from rwd_platform.cli.options import Json
 from rwd_platform.cli.output import answer, say, sum_up
-from rwd_platform.core.errors import Exit
+from rwd_platform.cli.unexpected import Debug, in_words
+from rwd_platform.core.errors import Exit, PlatformError
 
 if TYPE_CHECKING:
     from rwd_platform.flows.dossier_inputs import Wanted
@@ -28,7 +30,12 @@ Purpose = Annotated[
         "pre_communication"
     ),
 ]
-Audience = Annotated[str, typer.Option(help="authority | aggregate")]
+Audience = Annotated[
+    str,
+    typer.Option(
+        help="authority | aggregate；不给则取该用途的第一种 · the purpose's first where none is given"
+    ),
+]
 Rows = Annotated[str, typer.Option(help="行级数据层级 · tier of row data: T0 | T1 | T2 | T3")]
 Certificate = Annotated[
     Path | None, typer.Option(help="接收方证书（PEM），T3 需要 · the recipient's certificate, for T3")
@@ -72,9 +79,13 @@ def statements(
                 "statements": {id: list(one) for id, one in said.items()},
             }
         )
+    # Whoever sent a file knows what it says: of that only what is new is told, and how much there is.
+    new_ids = {one.statement for one in written}
     for id, one in said.items():
+        if file is not None and id not in new_ids:
+            continue
         say(f"{id}  {asked()[id].asks.zh} · {asked()[id].asks.en}")
-        for text in dict.fromkeys(one):
+        for text in () if file is not None else dict.fromkeys(one):
             say(f"  {text}")
     sum_up(
         f"已填写 {len(said)} 项，本次写入 {len(written)} 项 · {len(said)} written, {len(written)} of them now"
@@ -85,18 +96,19 @@ def statements(
 def missing(
     study_id: Study,
     purpose: Purpose = "registration",
-    audience: Audience = "authority",
+    audience: Audience = "",
     rows: Rows = "",
     certificate: Certificate = None,
+    debug: Debug = False,
     as_json: Json = False,
 ) -> int:
     """What the package would lack. Exit 1 where something is missing, 0 where nothing is."""
     from rwd_platform.flows.dossier import check_dossier
 
-    with deployment() as platform:
-        found = check_dossier(
-            platform, researcher(platform), study_id, _wanted(purpose, audience, rows, certificate)
-        ).lacking
+    with in_words(debug=debug), deployment() as platform:
+        actor = researcher(platform)
+        wanted = _wanted(platform, actor, study_id, purpose, audience, rows, certificate)
+        found = check_dossier(platform, actor, study_id, wanted).lacking
     if as_json:
         answer({"lacking": found})
     for one in found:
@@ -110,19 +122,22 @@ def missing(
 def assemble(
     study_id: Study,
     purpose: Purpose = "registration",
-    audience: Audience = "authority",
+    audience: Audience = "",
     rows: Rows = "",
     certificate: Certificate = None,
+    debug: Debug = False,
     as_json: Json = False,
 ) -> int:
     """Build the package of the newest run and put it on record."""
     from rwd_platform.flows.evidence import assemble_evidence
+    from rwd_platform.flows.timestamps import standing_of_package
 
-    wanted = _wanted(purpose, audience, rows, certificate)
-    with deployment() as platform:
+    with in_words(debug=debug), deployment() as platform:
+        actor = researcher(platform)
+        wanted = _wanted(platform, actor, study_id, purpose, audience, rows, certificate)
         made = assemble_evidence(
             platform,
-            researcher(platform),
+            actor,
             study_id,
             wanted.purpose,
             wanted.audience,
@@ -130,18 +145,47 @@ def assemble(
             certificate=wanted.certificate,
         )
         path = platform.layout.packages / made.file_name
+        stamped = standing_of_package(platform, made).as_dict()
     facts = {"id": made.id, "path": str(path), "sha256": made.sha256}
     if as_json:
-        answer(facts)
+        answer({**facts, "timestamp": stamped})
     for name, value in facts.items():
         say(f"{name}: {value}")
+    say(f"timestamp: {stamped['state']} {stamped.get('at') or stamped.get('en', '')}".rstrip())
     return Exit.YES
 
 
-def _wanted(purpose: str, audience: str, rows: str, certificate: Path | None) -> Wanted:
+def _wanted(
+    platform: Platform,
+    actor: Actor,
+    study_id: str,
+    purpose: str,
+    audience: str,
+    rows: str,
+    certificate: Path | None,
+) -> Wanted:
+    """What is asked for; where no audience is named, the first that the purpose has for this study."""
+    from rwd_platform.access.permissions import Action, get_visible
+    from rwd_platform.flows.dossier import audience_for
     from rwd_platform.flows.dossier_inputs import Wanted
+    from rwd_platform.records.tables import Study as StudyRow
 
-    return Wanted(purpose, audience, rows, text_of(certificate) if certificate else "")
+    if not audience:
+        study = get_visible(platform.records, actor, Action.PACKAGE_ASSEMBLE, StudyRow, study_id)
+        audience = audience_for(study, purpose)
+    return Wanted(purpose, audience, rows, _certificate(certificate) if certificate else "")
+
+
+def _certificate(path: Path) -> str:
+    """As it stands in the file; the flow reads it. A key in a file that is no text is told as the key that it is."""
+    from studies.evidence.recipient import LARGEST_CERTIFICATE, PRIVATE_KEY_GIVEN, holds_private_key
+
+    try:
+        return text_of(path)
+    except PlatformError:
+        if path.is_file() and holds_private_key(b64encode(bytes_of(path, LARGEST_CERTIFICATE // 2)).decode()):
+            raise PRIVATE_KEY_GIVEN.error() from None
+        raise
 
 
 @contextmanager

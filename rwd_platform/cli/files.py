@@ -6,6 +6,7 @@ Errors show the name, never the whole path, and not a name that may be a person'
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -53,6 +54,13 @@ OWN_INPUT = Problem(
     en="The output would be written over the input {name}.",
     next_zh="请另行指定输出位置。",
     next_en="Name another place for the output.",
+)
+FILE_THERE = Problem(
+    code="cli.file_there",
+    zh="{name} 已经存在，没有写入：里面可能是别处没有的内容。",
+    en="{name} is there already and was not written over: what it holds may be nowhere else.",
+    next_zh="请换一个文件名；确实不再需要原文件时，请先自行删除。",
+    next_en="Name another file; where the one that is there is no longer needed, delete it first.",
 )
 DISK_FULL = Problem(
     code="cli.disk_full",
@@ -126,6 +134,29 @@ def write_text(path: Path, text: str) -> None:
         path.write_text(text, encoding="utf-8", newline="\n")
     except (OSError, ValueError) as error:
         raise _not_written(path, error) from error
+
+
+def bytes_of(path: Path, most: int) -> bytes:
+    """The file's bytes; of a larger one the first `most` and one more, so that its reader says it is too large."""
+    with existing_files([path])[0].open("rb") as source:
+        return source.read(most + 1)
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Readable by its owner alone, also where there was a file before."""
+    try:
+        number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(number, "wb") as sink:
+            os.fchmod(sink.fileno(), 0o600)
+            sink.write(content)
+    except (OSError, ValueError) as error:
+        raise _not_written(path, error) from None
+
+
+def check_new(out: Path) -> None:
+    """Refuses to write over a file that somebody may have worked in. Asked before anything is looked up for it."""
+    if os.path.lexists(out):
+        raise FILE_THERE.error(name=shown_name(out))
 
 
 def check_not_an_input(out: Path, inputs: Iterable[Path]) -> None:

@@ -50,6 +50,7 @@ VERBS = (
     "transfers",
     "validating",
     "verifying",
+    "verifying_charts",
     "withdrawals",
     "witnessing",
 )

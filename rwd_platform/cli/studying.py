@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rwd_platform.cli import designs, dossiers, unsealing
+from rwd_platform.cli import accepting, designs, dossiers, unsealing
 from rwd_platform.cli.deployment import deployment, researcher
 from rwd_platform.cli.files import text_of
 from rwd_platform.cli.options import Json
@@ -42,6 +42,7 @@ def register(app: typer.Typer) -> None:
     evidence.command("statements", help="由人填写的说明 · what people have to say")(dossiers.statements)
     evidence.command("missing", help="证据包还缺什么 · what a package lacks")(dossiers.missing)
     evidence.command("assemble", help="组装证据包 · assemble a package")(dossiers.assemble)
+    evidence.command("accept", help=accepting.HELP)(accepting.accept)
     app.add_typer(evidence, name="evidence")
 
 

@@ -22,10 +22,11 @@ def is_web_address(text: str, *, loopback: bool = False) -> bool:
         return False
     if not host or "@" in parts.netloc:
         return False
-    return parts.scheme == "https" or (loopback and parts.scheme == "http" and _is_loopback(host))
+    return parts.scheme == "https" or (loopback and parts.scheme == "http" and is_loopback(host))
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a host, in figures, is this very machine."""
     try:
         return ip_address(host).is_loopback
     except ValueError:

@@ -116,6 +116,7 @@ def make_journey(platform: Platform, hospitals: Path, say: Say, begin: Say = _no
     """Every step of the main job, each a flow of its own, each leaving its entry in the log."""
     steps = _Steps(say, begin)
     staff = people.register_people(platform)
+    steps("合规文件 · papers on file", lambda: put_papers_on_file(platform, staff))
     files = steps("三家医院导出 · three hospitals export", lambda: export(hospitals))
     accounts = {
         hospital.organisation_id: steps(
@@ -140,7 +141,6 @@ def make_journey(platform: Platform, hospitals: Path, say: Say, begin: Say = _no
         "证据包（仅汇总） · aggregate package",
         lambda: assemble_evidence(platform, RESEARCHER, study.id, "registration", "aggregate"),
     )
-    steps("合规文件 · papers on file", lambda: put_papers_on_file(platform, staff))
     release = steps(
         "发布给主管部门 · release to the authority",
         lambda: release_package(platform, RESEARCHER, package, staff),

@@ -1,4 +1,4 @@
-"""The demo's parties and papers: who gives and receives, and what is on file when the first package leaves.
+"""The demo's parties and papers: who gives and receives, and what is on file before the first record comes.
 
 Numbers of papers are the demo's own and say so. Nothing is filed for the sponsor abroad: a release to it is held, and
 its page says what is missing.
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from rwd_platform.compliance.instruments import kind_of
 from rwd_platform.core.clock import shanghai_date
 from rwd_platform.demo import people
-from rwd_platform.flows.instruments import NewPaper, record_instrument
+from rwd_platform.flows.instruments import ETHICS_APPROVAL, NewPaper, record_instrument
 from rwd_platform.flows.parties import Profile, record_party
 from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.release import request_release
@@ -26,13 +26,14 @@ CHECKS: Mapping[str, str] = {
     "guardian_consent": "nobody_under_14",
 }
 PAPERS = ("impact_assessment", "notice_consent", "data_use_agreement")
+REVIEWED_BY = "org-hospital-a"  # whose committee reviewed the study; the other hospitals recognise it
 ANYTHING = ("*",)
 SPONSOR = NewCircle("sponsor", "演示境外申办者", people.SPONSOR_ABROAD, "Demo Sponsor Ltd", credit_code="")
 WHY_ABROAD = "演示：境外申办者的全球研发 · demo: the sponsor's global development"
 
 
 def put_papers_on_file(platform: Platform, staff: Mapping[str, User]) -> None:
-    """Parties checked, and for each hospital the papers that a provision inside China rests on."""
+    """Parties checked, for each hospital the papers that a provision inside China rests on, and one ethics approval."""
     officer = people.actor_of(staff["privacy"])
     today = shanghai_date(platform.clock()).isoformat()
     for id in (people.OPERATOR, people.AUTHORITY, *EXPORTERS):
@@ -41,6 +42,7 @@ def put_papers_on_file(platform: Platform, staff: Mapping[str, User]) -> None:
     for exporter in EXPORTERS:
         for kind, answer in (*CHECKS.items(), *((kind, "") for kind in PAPERS)):
             _put(platform, officer, exporter, kind, answer, today)
+    _put(platform, officer, REVIEWED_BY, ETHICS_APPROVAL, "", today)
 
 
 def ask_for_a_release_abroad(

@@ -96,8 +96,8 @@ DECIDED = Problem(
     code="break_glass.decided",
     zh="这份申请已有结论，不能再投票。",
     en="This request has been decided; no more votes are taken.",
-    next_zh="刷新页面查看结论。",
-    next_en="Reload the page to see the decision.",
+    next_zh="请重新查看该申请的结论。",
+    next_en="Look at the request again to see the decision.",
     http=409,
     exit=Exit.REFUSED,
 )

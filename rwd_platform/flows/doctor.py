@@ -27,7 +27,7 @@ class Finding:
 def examine(settings: Settings) -> list[Finding]:
     """Every check, in order. A check that breaks is a finding too, with its cause."""
     findings: list[Finding] = []
-    for check in (_python, _root_key, _home, _disk, _database, _fonts):
+    for check in (_python, _root_key, _home, _disk, _database, _fonts, _timestamps):
         try:
             findings.extend(check(settings))
         except PlatformError as error:
@@ -97,3 +97,25 @@ def _fonts(_settings: Settings) -> Iterator[Finding]:
     with TTFont(sans_file(), lazy=True) as font:
         drawn = ord("乐") in font.getBestCmap()
     yield Finding("fonts", drawn, "报告字体含“乐”字形", "the report's fonts draw 乐")
+
+
+def _timestamps(settings: Settings) -> Iterator[Finding]:
+    """The roots alone: an authority that is asked would stamp something."""
+    if settings.timestamp_roots is None:
+        return
+    from rwd_platform.flows.timestamps import roots_in
+    from rwd_platform.signing.timestamps import StampRefused
+
+    try:
+        count = len(roots_in(settings.timestamp_roots))
+    except StampRefused:
+        yield Finding(
+            "timestamps",
+            False,
+            "时间戳机构的根证书文件无法读取",
+            "time stamps: the file of roots cannot be read",
+        )
+        return
+    yield Finding(
+        "timestamps", True, f"时间戳机构的根证书 {count} 个", f"time stamps: roots in the file {count}"
+    )

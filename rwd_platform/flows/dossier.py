@@ -44,8 +44,8 @@ def check_dossier(platform: Platform, actor: Actor, study_id: str, wanted: Wante
     with refusals_recorded(platform.records, actor, Action.PACKAGE_ASSEMBLE, "lock", run.lock_id):
         check_lock_usable(platform, run.lock_id)
         check_unsealed(run)
-        chosen = choose(frozen_protocol(platform, study), wanted)
-    words = words_of(platform, study)
+        chosen = choose(frozen_protocol(platform, study), wanted, platform.clock())
+    words = words_of(platform, study, run)
     basis = basis_of(run, chosen, words)
     found = lacking(package_inputs(platform, study, run, chosen, words, version=1))
     now = platform.clock()
@@ -99,18 +99,27 @@ def newest_check(platform: Platform, study_id: str, purpose: str, audience: str)
 
 def profile_of(study: Study, purpose: str) -> Profile:
     """The profile that a study's purpose comes to. Raises `evidence.choice_unknown`, `evidence.product_unknown`."""
-    from studies.evidence.profiles.choice import audiences_of, product_of, profile_for, purposes
+    return chosen_for(_product(study), Wanted(purpose, audience_for(study, purpose))).profile
+
+
+def audience_for(study: Study, purpose: str) -> str:
+    """The first reader that a purpose has; of a purpose that is none the first there is. Raises as `profile_of`."""
+    from studies.evidence.profiles.choice import audiences_of, profile_for, purposes
     from studies.evidence.profiles.profile import AUDIENCES
+
+    return audiences_of(profile_for(purpose, _product(study)))[0] if purpose in purposes() else AUDIENCES[0]
+
+
+def _product(study: Study) -> str:
+    from studies.evidence.profiles.choice import product_of
     from studies.protocol import load_protocol
 
-    product = product_of(load_protocol(study.protocol).exposure.records.table)
-    audience = audiences_of(profile_for(purpose, product))[0] if purpose in purposes() else AUDIENCES[0]
-    return chosen_for(product, Wanted(purpose, audience)).profile
+    return product_of(load_protocol(study.protocol).exposure.records.table)
 
 
 def statements_waiting(platform: Platform, study_id: str, profile: Profile) -> tuple[Wait, ...]:
     """Each statement that a profile and its checklists may ask for, with what was written."""
-    from studies.evidence.statements import asked, asked_for
+    from studies.evidence.statements import asked_by, asked_for
 
-    said = statements_of(platform, study_id)
-    return tuple(Wait(asked()[id], said.get(id)) for id in asked_for(profile))
+    said, asks = statements_of(platform, study_id), asked_by(profile)
+    return tuple(Wait(asks[id], said.get(id)) for id in asked_for(profile))

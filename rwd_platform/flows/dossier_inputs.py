@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlmodel import col, select
@@ -10,19 +11,25 @@ from sqlmodel import col, select
 from rwd_platform.core.canonical import sha256_hex, sha256_of
 from rwd_platform.core.errors import Problem
 from rwd_platform.core.text import Bilingual
+from rwd_platform.flows.amended import seen_before_amending
+from rwd_platform.flows.governance_papers import papers_on_file
 from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.statements import statements_of
+from rwd_platform.flows.study import frozen_protocol
 from rwd_platform.flows.validation import validation_of
-from rwd_platform.records.tables import AnalysisRun, FitnessAssessment, Study
+from rwd_platform.flows.verification_rounds import returned_of
+from rwd_platform.records.tables import AnalysisRun, DataLockRecord, FitnessAssessment, Study
+from studies.evidence.recipient import LARGEST_CERTIFICATE as LARGEST_CERTIFICATE
 
 if TYPE_CHECKING:
     from rwd_platform.store.lock import OpenedLock
     from studies.dataset import StudyDataset
     from studies.evidence.inputs import DossierInputs
+    from studies.evidence.papers import Papers
     from studies.evidence.profiles.profile import Profile
+    from studies.evidence.sample.rounds import Verified
     from studies.protocol import Protocol
-
-LARGEST_CERTIFICATE = 100_000  # bytes of PEM
+    from studies.protocol_amendments import Seen
 
 CHOICE_UNKNOWN = Problem(
     code="evidence.choice_unknown",
@@ -39,6 +46,14 @@ CERTIFICATE_NEEDED = Problem(
     next_en="Give the recipient's RSA certificate (PEM), or choose a tier without rows.",
     http=422,
 )
+CERTIFICATE_FOR_NOTHING = Problem(
+    code="evidence.certificate_for_nothing",
+    zh="给出了接收方的证书，但所选级别 {tier} 没有要加密的行级数据。",
+    en="A recipient's certificate was given, but the tier {tier} has no rows to seal.",
+    next_zh="要附行级数据，请选择 T3；否则请不要给出证书。",
+    next_en="Choose T3 to have rows in the package; otherwise give no certificate.",
+    http=422,
+)
 
 
 @dataclass(frozen=True)
@@ -46,7 +61,7 @@ class Wanted:
     """What somebody asks for.
 
     tier        -- of row data; "" for the usual one, without rows
-    certificate -- PEM, of the recipient that rows are sealed to (T3)
+    certificate -- as somebody gave it, until `choose` has read it; then the recipient's alone, PEM (T3)
     """
 
     purpose: str
@@ -75,34 +90,61 @@ class Words:
     statements -- the newest of each, by id
     fitness    -- the newest assessment on this protocol with the judgements in it; None: never assessed
     validation -- the newest certificate of the programs that run; None: none on record
+    papers     -- ethics approvals and data use agreements on file for the project
+    seen       -- of each text that the protocol amends: whether outcomes were open before, by the log
+    returned   -- which sheets of source verification came back for the lock (verification_rounds.returned_of)
     """
 
     statements: dict[str, Bilingual]
     fitness: dict[str, Any] | None
     validation: dict[str, Any] | None
+    papers: Papers
+    seen: dict[str, Seen]
+    returned: dict[str, Any] | None = None
 
 
-def words_of(platform: Platform, study: Study) -> Words:
-    return Words(statements_of(platform, study.id), _fitness(platform, study), validation_of(platform))
+def words_of(platform: Platform, study: Study, run: AnalysisRun) -> Words:
+    return Words(
+        statements_of(platform, study.id),
+        _fitness(platform, study),
+        validation_of(platform),
+        papers_on_file(platform, study, platform.records.get(DataLockRecord, run.lock_id)),
+        seen_before_amending(platform, study, frozen_protocol(platform, study)),
+        returned_of(platform, run.lock_id),
+    )
 
 
-def choose(protocol: Protocol, wanted: Wanted) -> Chosen:
-    """As `chosen_for`, and the submission's own errors of a certificate that cannot be used."""
+def choose(protocol: Protocol, wanted: Wanted, at: datetime) -> Chosen:
+    """As `ordered`, for a study's protocol."""
     from studies.evidence.profiles.choice import product_of
-    from studies.evidence.submission.envelope import check_certificate
 
-    chosen = chosen_for(product_of(protocol.exposure.records.table), wanted)
-    if wanted.certificate:
-        is_one = len(wanted.certificate) <= LARGEST_CERTIFICATE  # looked at whole or not at all
-        check_certificate(wanted.certificate.encode() if is_one else b"")
-    return chosen
+    return ordered(product_of(protocol.exposure.records.table), wanted, at)
+
+
+def ordered(product: str, wanted: Wanted, at: datetime) -> Chosen:
+    """As `chosen_for`, with the certificate read: of what was given it alone is in what comes back.
+
+    Called before anything is stored. Raises also `submission.private_key_given`, `submission.certificate_unreadable`,
+    `submission.certificate_key_unfit`, and for one that is out of date at that instant `submission.certificate_expired`
+    or `submission.certificate_not_yet_valid`.
+    """
+    from studies.evidence.recipient import PRIVATE_KEY_GIVEN, holds_private_key, read_recipient
+
+    if holds_private_key(wanted.certificate):  # whatever else is wrong, that is what has to be known
+        raise PRIVATE_KEY_GIVEN.error()
+    chosen = chosen_for(product, wanted)
+    if not wanted.certificate:
+        return chosen
+    recipient = read_recipient(wanted.certificate)
+    recipient.check_in_date(at)
+    return replace(chosen, wanted=replace(wanted, certificate=recipient.pem))
 
 
 def chosen_for(product: str, wanted: Wanted) -> Chosen:
     """What is asked, held against what there is; nothing heavy is loaded.
 
     Raises `evidence.choice_unknown`, `evidence.product_unknown`, `evidence.audience_not_for`,
-    `evidence.tier_not_for`, `evidence.certificate_needed`.
+    `evidence.tier_not_for`, `evidence.certificate_needed`, `evidence.certificate_for_nothing`.
     """
     from studies.evidence.profiles.choice import check_audience_and_tier, profile_for, purposes, tier_names
     from studies.evidence.profiles.profile import AUDIENCES
@@ -118,6 +160,8 @@ def chosen_for(product: str, wanted: Wanted) -> Chosen:
     tier = check_audience_and_tier(profile, wanted.audience, wanted.tier)
     if tier == "T3" and not wanted.certificate:
         raise CERTIFICATE_NEEDED.error()
+    if tier != "T3" and wanted.certificate:
+        raise CERTIFICATE_FOR_NOTHING.error(tier=tier)
     return Chosen(wanted, profile, tier)
 
 
@@ -138,6 +182,9 @@ def basis_of(run: AnalysisRun, chosen: Chosen, words: Words) -> str:
             "fitness": words.fitness,
             "program": program_sha256(),
             "validation": words.validation,
+            "papers": asdict(words.papers),
+            "seen": words.seen,
+            "returned": words.returned,
         }
     )
 
@@ -168,8 +215,14 @@ def _fitness(platform: Platform, study: Study) -> dict[str, Any] | None:
 
 
 def dossier_inputs(
-    protocol: Protocol, lock: OpenedLock, dataset: StudyDataset, chosen: Chosen, words: Words
+    protocol: Protocol,
+    lock: OpenedLock,
+    dataset: StudyDataset,
+    chosen: Chosen,
+    words: Words,
+    verified: Verified | None = None,
 ) -> DossierInputs:
+    """`verified`: what the sheets that `words` names say of the lock's rows."""
     from studies.evidence.inputs import DossierInputs, Rows
     from studies.missingness import missingness
     from studies.tables import SUBJECT_TABLE, in_days
@@ -185,4 +238,7 @@ def dossier_inputs(
         certificate=chosen.wanted.certificate.encode() or None,
         fitness=words.fitness,
         validation=words.validation,
+        papers=words.papers,
+        seen=words.seen,
+        verified=verified,
     )

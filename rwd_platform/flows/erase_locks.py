@@ -23,6 +23,7 @@ from rwd_platform.flows.omop import forget_exports
 from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.sealed import LEDGER, seal, unseal
 from rwd_platform.flows.source_map import SOURCES
+from rwd_platform.flows.verification_rounds import withdraw_sheets
 from rwd_platform.flows.withdraw_notices import note_packages
 from rwd_platform.log.entry import Act, Actor, Object
 from rwd_platform.records.tables import DataLockRecord, LockNotice, TextReview
@@ -120,10 +121,14 @@ def _put_on_record(platform: Platform, actor: Actor, plan: Plan, old: DataLockRe
         note_packages(session, [old.id], plan.request_id, "erased", noted_at)
         for text in session.exec(select(TextReview).where(TextReview.lock_id == old.id)).all():
             session.delete(text)
+        withdraw_sheets(platform, session, old.id)
 
 
 def destroy_old_locks(platform: Platform, plan: Plan) -> None:
-    """Files of the old locks, their OMOP exports and the sealed maps beside them. Safe to do again."""
+    """Files of the old locks, their OMOP exports, and what is sealed beside them: maps, and sheets that came back.
+
+    Safe to do again.
+    """
     forget_exports(platform.layout, sorted(plan.locks))
     for lock_id, subjects in sorted(plan.locks.items()):
         folder = platform.layout.lock(lock_id)

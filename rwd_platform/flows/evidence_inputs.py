@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sqlmodel import col, select
 
 from rwd_platform.core.text import Bilingual
+from rwd_platform.flows.chart_agreement import Traced, verified_in
 from rwd_platform.flows.dossier_inputs import Chosen, Words, dossier_inputs
 from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.receipts import account_of
@@ -37,6 +38,7 @@ from rwd_platform.signing.suites import GM, INTL
 if TYPE_CHECKING:
     import pandas as pd
 
+    from studies.dataset import StudyDataset
     from studies.evidence.changes import Version
     from studies.evidence.inputs import (
         LogExtract,
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
         Source,
         Unsealing,
     )
+    from studies.evidence.sample.rounds import Verified
 
 # Of a quality report: versions of the lake, counts by upload, and the run whose counts were judged again.
 _OF_RECORDS = frozenset({"lake_versions", "uploads", "rejudged_from"})
@@ -68,24 +71,28 @@ def package_inputs(
     opened = open_lock(platform.layout.lock(lock.id))
     dataset = dataset_in(opened, protocol)
     lineage = lineage_of(platform, run)
-    uploads = _uploads_behind(platform, lineage)
+    results = results_of(platform, run)
+    uploads = uploads_behind(platform, lineage)
+    sources = sources_of(platform, uploads)
     quality = platform.records.get(QualityRun, lock.quality_run_id)
+    report = _of_sources(_without_record_ids(quality.report), {one.organisation_id for one in sources})
+    verified = _verified(platform, words, Traced(protocol, results, lineage, sources), dataset)
     signer, sealer = platform.package_signer, platform.report_signer
     purpose, audience = chosen.wanted.purpose, chosen.wanted.audience
     return PackageInputs(
         protocol_text=study.protocol,
         protocol=protocol,
-        results=results_of(platform, run),
+        results=results,
         freeze={
             "protocol_sha256": study.protocol_sha256,
             "frozen_before_first_lock": _was_frozen_first(platform, study),
         },
         lock=lock.manifest,
         attrition=dataset.attrition,
-        quality=_without_record_ids(quality.report),
-        quality_lines=_quality_lines(platform, quality),
+        quality=report,
+        quality_lines=_quality_lines(platform, report),
         deidentified=_deidentified(platform, uploads, lock.manifest["content"]["facts"]),
-        sources=_sources(platform, uploads),
+        sources=sources,
         lineage=lineage,
         code=result_code(),
         requirements=(ROOT / "requirements/run.lock").read_text(encoding="utf-8"),
@@ -99,9 +106,13 @@ def package_inputs(
         labels=partial(labels_of_package, lock_labels=lock.manifest["content"]["facts"].get("labels")),
         unsealing=_unsealing(platform, run),
         report_signer=ReportSigner(sealer.name, ALGORITHM, sealer.public_key, sealer.sign),
-        dossier=dossier_inputs(protocol, opened, dataset, chosen, words),
+        dossier=dossier_inputs(protocol, opened, dataset, chosen, words, verified),
         previous=_previous(platform, study.id, purpose, audience, version),
     )
+
+
+def _verified(platform: Platform, words: Words, traced: Traced, dataset: StudyDataset) -> Verified | None:
+    return None if words.returned is None else verified_in(platform, words.returned, traced, dataset)
 
 
 def _previous(platform: Platform, study_id: str, purpose: str, audience: str, version: int) -> Version | None:
@@ -162,7 +173,7 @@ def _was_frozen_first(platform: Platform, study: Study) -> bool:
     return [entry.action for entry in entries][:2] == ["study.frozen", "study.lock_started"]
 
 
-def _uploads_behind(platform: Platform, lineage: pd.DataFrame) -> list[Upload]:
+def uploads_behind(platform: Platform, lineage: pd.DataFrame) -> list[Upload]:
     """The admitted uploads whose files stand behind the analysed rows, by hospital."""
     pairs = lineage[["organisation_id", "source_file_sha256"]].drop_duplicates()
     behind = {(str(one), str(other)) for one, other in pairs.itertuples(index=False)}
@@ -176,7 +187,7 @@ def _uploads_behind(platform: Platform, lineage: pd.DataFrame) -> list[Upload]:
     return sorted(uploads.values(), key=lambda upload: (upload.organisation_id, upload.received_at))
 
 
-def _sources(platform: Platform, uploads: Iterable[Upload]) -> tuple[Source, ...]:
+def sources_of(platform: Platform, uploads: Iterable[Upload]) -> tuple[Source, ...]:
     from studies.evidence.inputs import Source, SourceFile
 
     sources = []
@@ -232,20 +243,35 @@ def _without_record_ids(report: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in report.items() if name not in _OF_RECORDS}
 
 
-def _quality_lines(platform: Platform, quality: QualityRun) -> tuple[QualityLine, ...]:
+def _of_sources(report: Mapping[str, Any], hospitals: Collection[str]) -> dict[str, Any]:
+    """The run looked at the whole store: how another hospital's records are is no business of this study's readers."""
+    here = {None, *hospitals}  # None: all rows together, which the gate goes by
+
+    def kept(part: Mapping[str, Any], name: str) -> dict[str, Any]:
+        if name not in part:  # a run of before the gate looked at hospitals
+            return dict(part)
+        return {**part, name: [one for one in part[name] if one["organisation_id"] in here]}
+
+    return {
+        **report,
+        "gate": kept(report["gate"], "hospitals"),
+        "scorecard": kept(report["scorecard"], "hospitals"),
+        "checks": kept(report["checks"], "results"),
+    }
+
+
+def _quality_lines(platform: Platform, report: Mapping[str, Any]) -> tuple[QualityLine, ...]:
     """One line per hospital and Kahn category, from the scorecard and the checks."""
     from studies.evidence.inputs import QualityLine
 
-    kahn = {rule["id"]: rule["kahn"] for rule in quality.report["checks"]["rules"]}
+    kahn = {rule["id"]: rule["kahn"] for rule in report["checks"]["rules"]}
     lines = []
-    for card in quality.report["scorecard"]["hospitals"]:
+    for card in report["scorecard"]["hospitals"]:
         if card["organisation_id"] is None:
             continue
         hospital = platform.records.get(Organisation, card["organisation_id"])
         results = [
-            one
-            for one in quality.report["checks"]["results"]
-            if one["organisation_id"] == card["organisation_id"]
+            one for one in report["checks"]["results"] if one["organisation_id"] == card["organisation_id"]
         ]
         for score in card["scores"]:
             outcomes = [one["outcome"] for one in results if kahn[one["rule"]] == score["category"]]

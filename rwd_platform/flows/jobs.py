@@ -111,6 +111,13 @@ def _check_dossier(platform: Platform, actor: Actor, payload: Mapping[str, Any],
     check_dossier(platform, actor, payload["study_id"], wanted)
 
 
+def _draw_rows(platform: Platform, actor: Actor, payload: Mapping[str, Any], progress: Progress) -> None:
+    from rwd_platform.flows.source_verification import draw_round
+
+    progress("draw", 0, 0)
+    draw_round(platform, actor, payload["study_id"], payload["known_until"])
+
+
 def _risk(platform: Platform, actor: Actor, payload: Mapping[str, Any], progress: Progress) -> None:
     from rwd_platform.flows.risk import report_on_lock
 
@@ -181,6 +188,7 @@ KINDS: Mapping[str, Work] = {
     "run": _run,
     "assemble": _assemble,
     "check_dossier": _check_dossier,
+    "draw_rows": _draw_rows,
     "risk": _risk,
     "compact": _compact,
     "texts": _texts,

@@ -84,8 +84,8 @@ MOVED_ON = Problem(
     code="question.moved_on",
     zh="在您打开质疑 {question} 之后，又有了新的答复或处理，本次操作未生效。",
     en="Question {question} has a newer entry than the one you read; nothing was done.",
-    next_zh="请刷新页面，阅读最新内容后再决定。",
-    next_en="Reload it, read the newest entry, then decide.",
+    next_zh="请重新打开该质疑，阅读最新内容后再决定。",
+    next_en="Open it again, read the newest entry, then decide.",
     http=409,
 )
 STILL_SHOWN = Problem(

@@ -18,7 +18,7 @@ from typing import Any
 
 from sqlmodel import Session
 
-from deidentify.disclosure.check import check
+from deidentify.disclosure.check import check, check_papers
 from deidentify.disclosure.findings import Verdict
 from deidentify.disclosure.recipients import (
     APPROVERS,
@@ -34,6 +34,7 @@ from rwd_platform.audit.checkpoints import make_checkpoint
 from rwd_platform.core.clock import as_text
 from rwd_platform.core.errors import Exit, Problem
 from rwd_platform.core.ids import new_id
+from rwd_platform.flows.accounts_of_people import with_accounts
 from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.provide import (
     cancel_provisions,
@@ -51,6 +52,7 @@ from rwd_platform.flows.release_gate import (
     below_threshold,
     check_audience,
     check_content,
+    of_papers_alone,
 )
 from rwd_platform.flows.release_ledger import (
     People,
@@ -250,16 +252,19 @@ def _verdict(
 ) -> Verdict:
     """The check of what the package holds, against what the circle holds at this moment."""
     results = results_in(platform, package)
+    stated = {**asked.conditions, APPROVERS: list(approvers), "requester": asked.requested_by}
+    if package.id in of_papers_alone(platform) and not results["rows"] and not results["series"]:
+        return with_accounts(platform, package, check_papers(asked.recipient_kind, stated, pending=pending))
 
     def people_under(product: str) -> People:
         return people_behind(platform, package, product, results)
 
     people = people_under(asked.product)
     holders = holders_with(session, asked.circle, circles_on_ledger(session))
-    return check(
+    found = check(
         results,
         asked.recipient_kind,
-        {**asked.conditions, APPROVERS: list(approvers), "requester": asked.requested_by},
+        stated,
         released_to(session, platform, asked.product, holders, people_under),
         support=results_behind(platform, package),
         sets=people.sets,
@@ -267,6 +272,7 @@ def _verdict(
         pending=pending,
         quoted=quoted_in(platform.records.get(Study, package.study_id)),
     )
+    return with_accounts(platform, package, found)
 
 
 # -- letting go --------------------------------------------------------------------------------------------------

@@ -36,6 +36,7 @@ from rwd_platform.records.tables import (
     DataLockRecord,
     EvidencePackage,
     OutputRelease,
+    PackageDossier,
 )
 
 ENCLAVE = "enclave"
@@ -163,6 +164,15 @@ def check_content(platform: Platform, package: EvidencePackage) -> None:
         raise CONTENT_CHANGED.error(package=package.id)
 
 
+def is_as_recorded(platform: Platform, package: EvidencePackage) -> bool:
+    """Whether the archive lies in its place, byte for byte."""
+    try:
+        check_content(platform, package)
+    except PlatformError:
+        return False
+    return True
+
+
 def may_read(platform: Platform, actor: Actor, package: EvidencePackage) -> bool:
     """Whether the package's numbers may be shown to the actor on the platform."""
     if actor.abroad:
@@ -180,12 +190,26 @@ def check_reader(platform: Platform, actor: Actor, package: EvidencePackage) -> 
         pass_gate(platform, actor, package)
 
 
+def of_papers_alone(platform: Platform) -> set[str]:
+    """Ids of packages that hold no results: whoever may read one has not been given the run's."""
+    from studies.evidence.profiles.profile import profiles
+
+    without = [one.id for one in profiles().values() if not one.results]
+    dossiers = platform.records.all(select(PackageDossier).where(col(PackageDossier.profile).in_(without)))
+    return {one.package_id for one in dossiers}
+
+
 def readable_runs(platform: Platform, actor: Actor, runs: Sequence[AnalysisRun]) -> list[AnalysisRun]:
     """Of a study's runs those whose results the actor may see: one's own, or those released in a package."""
     packages = platform.records.all(
         select(EvidencePackage).where(col(EvidencePackage.run_id).in_([run.id for run in runs]))
     )
-    released = {package.run_id for package in packages if may_read(platform, actor, package)}
+    papers = of_papers_alone(platform)
+    released = {
+        package.run_id
+        for package in packages
+        if package.id not in papers and may_read(platform, actor, package)
+    }
     return [
         run
         for run in runs

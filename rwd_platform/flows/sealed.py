@@ -56,6 +56,14 @@ def unseal(platform: Platform, lock_id: str, kind: str) -> bytes | None:
     return plain
 
 
+def forget(platform: Platform, lock_id: str, kind: str) -> None:
+    """Remove what was kept; nothing where nothing is."""
+    path = _path(platform, lock_id, kind)
+    if path.is_file():
+        path.unlink()
+        sync_folder(path.parent)
+
+
 def sealed_bytes(platform: Platform, head: bytes, key_of: Sequence[str], plain: bytes) -> bytes:
     """head, suite, nonce, sealed bytes. `key_of`: the purpose and the parts of the key, the thing's id last, to which
     the bytes are bound.

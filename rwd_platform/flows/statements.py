@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from sqlmodel import col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
-from deidentify.disclosure.rules.texts import identifies
+from deidentify.identifiers_cn.kind_names import kind_in
 from rwd_platform.access.accounts import check_account
 from rwd_platform.access.permissions import Action, get_visible
 from rwd_platform.access.refusals import refusals_recorded
@@ -25,8 +25,9 @@ _NOTHING = Bilingual("", "")  # a statement that was taken back
 
 IDENTIFIES = Problem(
     code="evidence.statement_identifies",
-    zh="“{statement}”的内容中含有可识别个人的号码，全部内容均未保存。",
-    en="What was written for {statement} holds a number that identifies a person; nothing of it was kept.",
+    zh="“{statement}”的{language_zh}中含有可识别个人的号码（{kind_zh}），全部内容均未保存。",
+    en="The {language_en} of {statement} holds a number that identifies a person ({kind_en}); nothing that was sent "
+    "was kept.",
     next_zh="请删去姓名和号码后重新提交。",
     next_en="Take names and numbers out and send it again.",
     http=422,
@@ -50,8 +51,7 @@ def put_statements(
         study = get_visible(platform.records, actor, Action.PACKAGE_ASSEMBLE, Study, study_id)
         checked = check_all(said)
         for id, text in checked.items():
-            if any(identifies(one) for one in text):
-                raise IDENTIFIES.error(statement=id)
+            _check_nobody_named(id, text)
         kept = checked | dict.fromkeys(taken_back, _NOTHING)
         if not _changed(kept, _newest(platform, study_id)):
             return []
@@ -67,6 +67,22 @@ def put_statements(
                 rows.append(_row(study, id, number, text, actor, now))
             session.add_all(rows)
     return rows
+
+
+def _check_nobody_named(id: str, text: Bilingual) -> None:
+    """Says in which text and what kind of number it is, and never the number."""
+    for language, one in zip(
+        (Bilingual("中文", "Chinese text"), Bilingual("英文", "English text")), text, strict=True
+    ):
+        kind = kind_in(one)
+        if kind is not None:
+            raise IDENTIFIES.error(
+                statement=id,
+                language_zh=language.zh,
+                language_en=language.en,
+                kind_zh=kind.zh,
+                kind_en=kind.en,
+            )
 
 
 @dataclass

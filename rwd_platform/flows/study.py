@@ -27,6 +27,7 @@ from rwd_platform.flows.people_problems import REASON_IDENTIFIES
 from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.sealed_results import check_unsealed, seal_results
 from rwd_platform.flows.source_map import seal_source_map, with_source_lines
+from rwd_platform.flows.timestamps import stamp_protocol
 from rwd_platform.flows.withdraw_uses import check_lock_usable
 from rwd_platform.log.entry import Act, Actor, Object
 from rwd_platform.records.lifecycles import STUDY, UNSEALING, StudyState, UnsealingState, check_transition
@@ -155,6 +156,7 @@ def freeze_protocol(platform: Platform, actor: Actor, study_id: str, reason: str
         study.state = _next_state(study, StudyState.FROZEN)
         study.frozen_at, study.frozen_by = as_text(platform.clock()), actor.id
     _checkpoint(platform, "freeze")
+    stamp_protocol(platform, actor, study)
     return study
 
 

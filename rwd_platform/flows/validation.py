@@ -19,8 +19,8 @@ LARGEST = 4 * 1024 * 1024  # bytes
 
 DOES_NOT_HOLD = Problem(
     code="validation.does_not_hold",
-    zh="这份证书有 {failed} 项测试未通过，不能登记。",
-    en="{failed} tests of this certificate failed; it is not put on record.",
+    zh="这份证书有 {failed} 项测试未通过，{absent} 个模块没有通过的测试，不能登记。",
+    en="{failed} tests of this certificate failed and {absent} modules have none that passed; it is not put on record.",
     next_zh="请先修复，再运行 `./run validate`。",
     next_en="Mend that first, then run `./run validate` again.",
     http=409,
@@ -43,14 +43,14 @@ def record_certificate(platform: Platform, actor: Actor, content: bytes) -> Vali
     Raises `validation.certificate_unreadable`, `validation.does_not_hold`, `validation.other_programs`.
     """
     from studies.evidence.code import program_sha256
-    from studies.evidence.validation import CERTIFICATE_UNREADABLE, check_certificate
+    from studies.evidence.validation import CERTIFICATE_UNREADABLE, check_certificate, not_run
 
     try:
         document = check_certificate(json.loads(content[: LARGEST + 1]))
     except (ValueError, RecursionError) as error:
         raise CERTIFICATE_UNREADABLE.error() from error
     if not document["holds"]:
-        raise DOES_NOT_HOLD.error(failed=document["failed"])
+        raise DOES_NOT_HOLD.error(failed=document["failed"], absent=len(not_run(document)))
     if document["program_sha256"] != program_sha256():
         raise OTHER_PROGRAMS.error()
     row = ValidationCertificate(

@@ -7,15 +7,17 @@ from enum import StrEnum
 from typing import TypeVar
 
 from rwd_platform.core.errors import Problem
+from rwd_platform.core.things import thing
+from rwd_platform.records.state_words import state
 
 State = TypeVar("State", bound=StrEnum)
 
 STATE_NOT_ALLOWED = Problem(
     code="lifecycle.not_allowed",
-    zh="{kind} {id} 处于“{now}”，不能变为“{wanted}”。",
-    en="{kind} {id} is {now} and cannot become {wanted}.",
-    next_zh="刷新页面查看当前状态；状态图见 docs/reference/lifecycles.md。",
-    next_en="Reload to see its present state; the states are drawn in docs/reference/lifecycles.md.",
+    zh="{thing_zh} {id} 现为“{now_zh}”，不能变为“{wanted_zh}”。",
+    en="The {thing_en} {id} is “{now_en}” and cannot become “{wanted_en}”.",
+    next_zh="请重新查看当前状态后再操作；各状态的先后见 docs/reference/lifecycles.md。",
+    next_en="Look at its present state again before you go on; docs/reference/lifecycles.md shows what follows what.",
     http=409,
 )
 
@@ -101,6 +103,17 @@ class ReviewState(StrEnum):
     ASKED = "review_asked"
     ANSWERED = "review_answered"
     CLOSED = "review_closed"
+
+
+class RoundState(StrEnum):
+    OPEN = "round_open"
+    CLOSED = "round_closed"
+
+
+class SheetState(StrEnum):
+    ISSUED = "sheet_issued"
+    ACCEPTED = "sheet_accepted"
+    WITHDRAWN = "sheet_withdrawn"
 
 
 class JobState(StrEnum):
@@ -202,6 +215,18 @@ REVIEW: Mapping[ReviewState, frozenset[ReviewState]] = {
     ReviewState.ANSWERED: frozenset({ReviewState.ASKED, ReviewState.CLOSED}),
     ReviewState.CLOSED: frozenset(),
 }
+# A round of source verification: its sheets may come back while it is open.
+ROUND: Mapping[RoundState, frozenset[RoundState]] = {
+    RoundState.OPEN: frozenset({RoundState.CLOSED}),
+    RoundState.CLOSED: frozenset(),
+}
+SHEET: Mapping[SheetState, frozenset[SheetState]] = {
+    SheetState.ISSUED: frozenset({SheetState.ACCEPTED, SheetState.WITHDRAWN}),
+    # A hospital that looked again sends the sheet again: the later one counts.
+    SheetState.ACCEPTED: frozenset({SheetState.ACCEPTED, SheetState.WITHDRAWN}),
+    # The lock that it is of was erased, and its bytes with it.
+    SheetState.WITHDRAWN: frozenset(),
+}
 JOB: Mapping[JobState, frozenset[JobState]] = {
     JobState.QUEUED: frozenset({JobState.RUNNING}),
     # Running may start again: the lease of a worker that died runs out.
@@ -216,5 +241,14 @@ def check_transition(
 ) -> State:
     """`wanted`, or the error that says why not."""
     if wanted not in table[now]:
-        raise STATE_NOT_ALLOWED.error(kind=kind, id=id, now=now.value, wanted=wanted.value)
+        words, is_now, is_wanted = thing(kind), state(now.value), state(wanted.value)
+        raise STATE_NOT_ALLOWED.error(
+            id=id,
+            thing_zh=words.zh,
+            thing_en=words.en,
+            now_zh=is_now.zh,
+            now_en=is_now.en,
+            wanted_zh=is_wanted.zh,
+            wanted_en=is_wanted.en,
+        )
     return wanted

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from sqlalchemy import Engine, event
@@ -18,7 +19,8 @@ from sqlmodel import Session, SQLModel, select
 from sqlmodel.sql.expression import SelectOfScalar
 
 from rwd_platform.core.clock import Clock
-from rwd_platform.core.errors import Problem
+from rwd_platform.core.errors import PlatformError, Problem
+from rwd_platform.core.things import thing
 from rwd_platform.log.entry import Act, Entry
 from rwd_platform.records import journal
 from rwd_platform.records.changes import Changes, note_changes
@@ -39,10 +41,21 @@ _ENTRY = "rwd_entry"
 
 EXEMPT: frozenset[type[SQLModel]] = frozenset({Job, WebSession, HalfLogin, LoginAttempt, OidcAttempt})
 
-NOT_FOUND = Problem(
+
+@dataclass(frozen=True)
+class _Absent(Problem):
+    """Of a thing by the name of its kind, which is said in words; an id that is not repeated comes as "" or "?"."""
+
+    def error(self, **details: Any) -> PlatformError:
+        words, id = thing(str(details["kind"])), str(details["id"])
+        which = "" if id in ("", "?") else f" {id}"
+        return super().error(**details, thing_zh=words.zh, thing_en=words.en, which=which)
+
+
+NOT_FOUND = _Absent(
     code="records.not_found",
-    zh="找不到 {kind} {id}，或您无权查看。",
-    en="There is no {kind} {id}, or it is not yours to see.",
+    zh="找不到{thing_zh}{which}，或您无权查看。",
+    en="There is no {thing_en}{which}, or it is not yours to see.",
     next_zh="请核对编号，或从列表页进入。",
     next_en="Check the id, or come from the list page.",
     http=404,

@@ -84,6 +84,7 @@ from rwd_platform.records.tables_transfers import (
 )
 from rwd_platform.records.tables_unsealing import UnsealingRequest, UnsealingVote
 from rwd_platform.records.tables_uploads import DroppedElement, QualityRun, UnitIssue, Upload, UploadFile
+from rwd_platform.records.tables_verification import VerificationRound, VerificationSheet
 from rwd_platform.records.tables_withdrawals import (
     ErasureRequest,
     ErasureVote,
@@ -167,6 +168,8 @@ __all__ = [
     "User",
     "ValidationCertificate",
     "VaultEntry",
+    "VerificationRound",
+    "VerificationSheet",
     "WebSession",
     "Withdrawal",
 ]

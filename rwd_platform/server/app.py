@@ -40,6 +40,7 @@ from rwd_platform.server.api import (
     transfers,
     unsealings,
     uploads,
+    verification,
     withdrawals,
 )
 from rwd_platform.server.inspected import InspectionReads
@@ -79,6 +80,7 @@ from rwd_platform.server.pages import studies as study_pages
 from rwd_platform.server.pages import texts as text_pages
 from rwd_platform.server.pages import transfers as transfer_pages
 from rwd_platform.server.pages import uploads as upload_pages
+from rwd_platform.server.pages import verification as verification_pages
 from rwd_platform.server.pages import withdrawals as withdrawal_pages
 from rwd_platform.server.security import MAX_FORM_BYTES, SecurityHeaders
 from rwd_platform.settings import load_settings
@@ -103,6 +105,7 @@ API = (
     linkage,
     packages,
     reviews,
+    verification,
     releases,
     transfers,
     provisions,
@@ -136,6 +139,7 @@ PAGES = (
     linkage_pages,
     study_pages,
     dossier_pages,
+    verification_pages,
     lock_pages,
     text_pages,
     package_pages,
@@ -161,8 +165,8 @@ def create_app(platform: Platform) -> FastAPI:
     """The doors of one deployment. OpenAPI describes the JSON API; pages are not part of it."""
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        with platform.layout.scratch_of_libraries():
+    async def lifespan(running: FastAPI) -> AsyncIterator[None]:
+        with running.state.platform.layout.scratch_of_libraries():
             yield
 
     app = FastAPI(
@@ -182,7 +186,7 @@ def create_app(platform: Platform) -> FastAPI:
         app.include_router(module.router, include_in_schema=False, max_body_size=MAX_FORM_BYTES)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     errors.install(app)
-    app.add_middleware(InspectionReads, platform=platform)
+    app.add_middleware(InspectionReads)
     app.add_middleware(SecurityHeaders)
     return app
 

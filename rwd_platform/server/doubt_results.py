@@ -13,6 +13,7 @@ from rwd_platform.core.text import Bilingual, Language
 from rwd_platform.server.charts import Interval
 from rwd_platform.server.conclusions import VERDICTS
 from rwd_platform.server.protocols import Outline
+from studies.rounding import fixed
 
 MOST_LINES = 21  # of a table of bounds; the results file has all
 CONTRASTS: Mapping[str, Bilingual] = {
@@ -139,7 +140,7 @@ class SpecificationShown:
             if way.scale != "hazard_ratio" or way.value is None or way.low is None or way.high is None:
                 continue
             title = names[way.analysis].in_language(language) if way.analysis in names else way.analysis
-            note = f"{way.value:.2f} ({way.low:.2f}–{way.high:.2f})"
+            note = f"{fixed(way.value, 2)} ({fixed(way.low, 2)}–{fixed(way.high, 2)})"
             found.append(Interval(title, way.value, way.low, way.high, note))
         return found
 

@@ -11,6 +11,8 @@ from typing import Any
 from sqlmodel import col, select
 
 from deidentify.identifiers_cn import found
+from deidentify.identifiers_cn.kind_names import KIND_NAMES
+from deidentify.identifiers_cn.kind_names import OTHER as OTHER_NAME
 from rwd_platform.core.text import Bilingual
 from rwd_platform.flows.free_text import PREPARED, CleanedText, texts_of_lock
 from rwd_platform.flows.platform import Platform
@@ -21,31 +23,16 @@ from rwd_platform.server.deps import Visitor
 
 # What a surrogate stands for: its words, and the colour that the kinds share. The words stand beside the colour.
 _NUMBER, _PERSON, _PLACE, _DAY = "number", "person", "place", "day"
-KINDS: Mapping[str, tuple[Bilingual, str]] = {
-    found.NAME: (Bilingual("姓名", "name"), _PERSON),
-    found.DATE: (Bilingual("日期（已移动）", "date, moved"), _DAY),
-    found.ADDRESS: (Bilingual("地址", "address"), _PLACE),
-    found.ORGANISATION: (Bilingual("机构", "organisation"), _PLACE),
-    found.BED: (Bilingual("床位", "bed"), _PLACE),
-    found.RESIDENT_ID: (Bilingual("身份证号", "resident id"), _NUMBER),
-    found.OLD_RESIDENT_ID: (Bilingual("身份证号（15 位）", "resident id, 15 digits"), _NUMBER),
-    found.PERMANENT_RESIDENCE: (Bilingual("永久居留证号", "permanent residence id"), _NUMBER),
-    found.TRAVEL_DOCUMENT: (Bilingual("出入境证件号", "travel document"), _NUMBER),
-    found.MOBILE: (Bilingual("手机号", "mobile"), _NUMBER),
-    found.LANDLINE: (Bilingual("固定电话", "landline"), _NUMBER),
-    found.SERVICE_PHONE: (Bilingual("服务电话", "service phone"), _NUMBER),
-    found.FOREIGN_PHONE: (Bilingual("境外电话", "foreign phone"), _NUMBER),
-    found.BANK_CARD: (Bilingual("银行卡号", "bank card"), _NUMBER),
-    found.INSURANCE_CARD: (Bilingual("医保卡号", "insurance card"), _NUMBER),
-    found.LICENCE_PLATE: (Bilingual("车牌", "licence plate"), _NUMBER),
-    found.EMAIL: (Bilingual("邮箱", "e-mail"), _NUMBER),
-    found.WECHAT: (Bilingual("微信号", "WeChat"), _NUMBER),
-    found.QQ: (Bilingual("QQ 号", "QQ number"), _NUMBER),
-    found.URL: (Bilingual("网址", "web address"), _NUMBER),
-    found.IP_ADDRESS: (Bilingual("网络地址", "IP address"), _NUMBER),
-    found.HOSPITAL_NUMBER: (Bilingual("院内号码", "hospital number"), _NUMBER),
+_TONES = {
+    _PERSON: (found.NAME,),
+    _DAY: (found.DATE,),
+    _PLACE: (found.ADDRESS, found.ORGANISATION, found.BED),
 }
-OTHER = (Bilingual("其他标识", "other identifier"), _NUMBER)
+KINDS: Mapping[str, tuple[Bilingual, str]] = {
+    kind: (words, next((tone for tone, kinds in _TONES.items() if kind in kinds), _NUMBER))
+    for kind, words in KIND_NAMES.items()
+}
+OTHER = (OTHER_NAME, _NUMBER)
 
 
 @dataclass(frozen=True)

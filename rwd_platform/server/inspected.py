@@ -18,8 +18,8 @@ from rwd_platform.server.deps import Visitor
 class InspectionReads:
     """Before an answer with data leaves for an inspector its entry is written; where that fails, nothing leaves."""
 
-    def __init__(self, app: ASGIApp, platform: Platform) -> None:
-        self.app, self.platform = app, platform
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -36,9 +36,8 @@ class InspectionReads:
                 and visitor is not None
                 and visitor.inspection is not None
             ):
-                await run_in_threadpool(
-                    note_page, self.platform, visitor.actor, visitor.inspection, scope["path"]
-                )
+                platform: Platform = scope["app"].state.platform
+                await run_in_threadpool(note_page, platform, visitor.actor, visitor.inspection, scope["path"])
                 MutableHeaders(scope=message)["x-inspection"] = visitor.inspection.id
             await send(message)
 

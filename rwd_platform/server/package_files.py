@@ -5,18 +5,23 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
-from starlette.responses import FileResponse
+from starlette.responses import FileResponse, StreamingResponse
 
 from rwd_platform.core.errors import Exit, Problem
+from rwd_platform.core.text import Bilingual
 from rwd_platform.flows import evidence, trace
+from rwd_platform.flows.package_file import FileOut
 from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.release_gate import may_read
 from rwd_platform.records.records import NOT_FOUND
 from rwd_platform.records.tables import EvidencePackage
-from rwd_platform.server import queries
+from rwd_platform.server import package_places, queries
 from rwd_platform.server.deps import Visitor
+from studies.evidence.places import printed
 
 if TYPE_CHECKING:
     from studies.evidence.verify import Verification
@@ -30,6 +35,19 @@ FILE_MISSING = Problem(
     http=503,
     exit=Exit.BROKEN_ENVIRONMENT,
 )
+
+
+# What a file of a package is called by its ending. A page of a package is none of ours: it comes as bytes to keep.
+_KINDS = {
+    ".csv": "text/csv; charset=utf-8",
+    ".json": "application/json",
+    ".md": "text/plain; charset=utf-8",
+    ".pdf": "application/pdf",
+    ".svg": "image/svg+xml",
+    ".tsr": "application/timestamp-reply",
+    ".txt": "text/plain; charset=utf-8",
+    ".yaml": "text/plain; charset=utf-8",
+}
 
 
 def open_to(platform: Platform, visitor: Visitor) -> list[EvidencePackage]:
@@ -67,7 +85,7 @@ class PrintedNumber:
     """A number as the report prints it. `ard_id` is "" for one that comes from a file of the package."""
 
     id: str
-    place: str
+    place: Bilingual
     zh: str
     en: str
     ard_id: str
@@ -78,18 +96,19 @@ class PrintedNumber:
 def numbers(platform: Platform, visitor: Visitor, package: EvidencePackage) -> list[PrintedNumber]:
     """All printed numbers, in the order of the report."""
     check_present(platform, package)
-    return [_printed(one) for one in trace.numbers_of(platform, visitor.actor, package.id)]
+    listed = trace.numbers_of(platform, visitor.actor, package.id)
+    places = package_places.places_of(platform, package)
+    return [_printed(one, package_places.said(places, one)) for one in listed]
 
 
-def _printed(one: Mapping[str, Any]) -> PrintedNumber:
+def _printed(one: Mapping[str, Any], place: Bilingual) -> PrintedNumber:
     ard_id = str(one.get("ard_id", ""))
     source = (
         f"{ard_id} · {one.get('field', '')}" if ard_id else f"{one.get('file', '')}{one.get('pointer', '')}"
     )
-    text = " ".join((str(one["id"]), str(one["place"]), source, str(one["zh"]), str(one["en"]))).lower()
-    return PrintedNumber(
-        str(one["id"]), str(one["place"]), str(one["zh"]), str(one["en"]), ard_id, source, text
-    )
+    zh, en = printed(str(one["zh"])), printed(str(one["en"]))
+    text = " ".join((str(one["id"]), str(one["place"]), *place, source, zh, en)).lower()
+    return PrintedNumber(str(one["id"]), place, zh, en, ard_id, source, text)
 
 
 @dataclass(frozen=True)
@@ -134,6 +153,17 @@ def download(platform: Platform, visitor: Visitor, package: EvidencePackage) -> 
     check_present(platform, package)
     path = evidence.package_path(platform, visitor.actor, package.id)
     return FileResponse(path, media_type="application/zip", filename=package.file_name)
+
+
+def as_download(file: FileOut) -> StreamingResponse:
+    """To be kept, never shown from this origin: a program may lie in a package's page, and in a figure."""
+    name = PurePosixPath(file.name).name
+    kind = _KINDS.get(PurePosixPath(name).suffix, "application/octet-stream")
+    headers = {
+        "content-disposition": f"attachment; filename*=utf-8''{quote(name)}",
+        "content-length": str(file.size),
+    }
+    return StreamingResponse(file.pieces, media_type=kind, headers=headers)
 
 
 def verify(platform: Platform, visitor: Visitor, package: EvidencePackage) -> Verification:

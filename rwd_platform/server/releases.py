@@ -202,7 +202,7 @@ def view(platform: Platform, visitor: Visitor, release_id: str) -> ReleaseView:
         study=study,
         requested_by=_person(platform, asked.requested_by),
         circle=circles(platform).get(asked.circle, Bilingual(asked.circle, asked.circle)),
-        groups=grouped(asked.verdict.get("findings", []), _names_in(study)),
+        groups=grouped(asked.verdict.get("findings", []), names_in(study)),
         changes=_changes(asked.verdict.get("smallest_change", [])),
         minimal=bool(asked.verdict.get("minimal", True)),
         conditions=_conditions(asked),
@@ -350,7 +350,7 @@ def _organisations(platform: Platform) -> Mapping[str, Bilingual]:
     return {one.id: Bilingual(one.name_zh, one.name_en) for one in platform.records.all(select(Organisation))}
 
 
-def _names_in(study: Study | None) -> Mapping[str, Bilingual]:
+def names_in(study: Study | None) -> Mapping[str, Bilingual]:
     """Titles of analyses, populations, covariates and levels by id; of a protocol that no longer parses what can
     be read of it."""
     if study is None:

@@ -12,6 +12,7 @@ from typing import Any
 from rwd_platform.core.text import Bilingual, Language
 from rwd_platform.server.charts import Interval
 from rwd_platform.server.safety_results import SafetyShown, safety_of
+from studies.rounding import fixed
 
 _FOREST = ("result", "title_zh", "title_en", "n", "events", "hazard_ratio", "ci_low", "ci_high")
 _LOVE = ("variable", "level", "smd_unweighted", "smd_weighted")
@@ -47,7 +48,7 @@ class HazardRatio:
     warnings: tuple[Bilingual, ...]
 
     def interval(self, language: Language) -> Interval:
-        note = f"{self.value:.2f} ({self.low:.2f}–{self.high:.2f})"
+        note = f"{fixed(self.value, 2)} ({fixed(self.low, 2)}–{fixed(self.high, 2)})"
         kind = "reference" if self.overseas else "ours"
         return Interval(self.title.in_language(language), self.value, self.low, self.high, note, kind)
 

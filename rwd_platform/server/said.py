@@ -17,7 +17,6 @@ from rwd_platform.compliance.series import NO_PACK_ON
 from rwd_platform.core.errors import PlatformError
 from rwd_platform.core.text import LANGUAGES, Bilingual
 from rwd_platform.flows.instruments import INSTRUMENT_MALFORMED
-from rwd_platform.records.records import NOT_FOUND
 from rwd_platform.server import acts, papers, rules_view, transfer_form
 
 Words = Mapping[str, Bilingual]
@@ -40,7 +39,6 @@ _IMPORT: Words = {one.key: one.ask for one in transfer_form.INBOUND_QUESTIONS}
 _NAMED: Mapping[str, tuple[str, Words]] = {
     NOT_ALLOWED.code: ("action", acts.ASKED),
     FROM_ABROAD.code: ("action", acts.ASKED),
-    NOT_FOUND.code: ("kind", acts.THINGS),
     CASE_MISSING_KEY.code: ("key", _FACTS),
     CASE_BAD_VALUE.code: ("key", _FACTS),
     INBOUND_MISSING_KEY.code: ("key", _IMPORT),
@@ -95,18 +93,7 @@ def _text(found: PlatformError, language: str) -> str:
     if place in _QUOTED:
         word = f"“{word}”"
     details = {**found.details, place: word}
-    if found.problem is NOT_FOUND:
-        return _not_found(details, language)
     if found.code == INSTRUMENT_MALFORMED.code and name == "scope.purposes":
         details |= {"allowed": "choose from the list", "allowed_zh": "请从列出的目的中选择"}
     text = str(getattr(found.problem, language)).format(**details)
     return text.replace(" “", "“").replace("” ", "”") if language == "zh" else text
-
-
-def _not_found(details: Mapping[str, Any], language: str) -> str:
-    """Without the sign that stands for an id that is not repeated, and without the gaps that Chinese has not."""
-    id = "" if details["id"] in ("", "?") else str(details["id"])
-    text = str(getattr(NOT_FOUND, language)).format(kind=details["kind"], id=id)
-    if language == "en":
-        return text.replace(" ,", ",")
-    return text.replace("找不到 ", "找不到", 1).replace(" ，", "，", 1)

@@ -18,6 +18,7 @@ from rwd_platform.server import acts, charts, quality_words, texts
 from rwd_platform.server.deps import Visitor, language_of, platform_of
 from rwd_platform.server.inspected import watermark
 from rwd_platform.server.said import said
+from studies.rounding import fixed
 
 FOLDER = Path(__file__).parent / "templates"
 Menu = tuple[tuple[str, str, Bilingual, str], ...]
@@ -28,6 +29,7 @@ MENU: Menu = (
     ("/uploads", "inbox", Bilingual("数据批次", "Batches"), "upload.read"),
     ("/quality", "gauge", Bilingual("质量评分", "Quality"), "quality.read"),
     ("/questions", "inbox", Bilingual("数据质疑", "Questions"), "question.read"),
+    ("/verification-sheets", "inbox", Bilingual("源数据核查", "Source verification"), "verification.fill"),
     ("/catalogue", "file", Bilingual("数据目录", "Catalogue"), "quality.read"),
     ("/cohorts", "person", Bilingual("队列", "Cohorts"), "cohort.count"),
     ("/linkage", "person", Bilingual("三医联动", "Linkage"), "linkage.read"),
@@ -106,6 +108,7 @@ def environment() -> Environment:
     env.globals.update(quality_small_below=quality_words.small_below, quality_sealed=quality_words.sealed)
     filters: dict[str, Callable[..., Any]] = {
         "number": number,
+        "fixed": fixed,
         "local_time": texts.local_time,
         "file_size": texts.file_size,
     }

@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 from collections.abc import Iterator
 
+from rwd_platform.core.canonical import sha256_hex
 from rwd_platform.store.layout import Layout, durable_folder
 
 _GUARD = "recording.guard"
@@ -21,6 +22,16 @@ def until_recorded(layout: Layout) -> Iterator[None]:
     durable_folder(layout.tmp)
     with (layout.tmp / _GUARD).open("ab") as guard:
         fcntl.flock(guard, fcntl.LOCK_SH)
+        yield
+
+
+@contextlib.contextmanager
+def one_at_a_time(layout: Layout, *series: str) -> Iterator[None]:
+    """Hold a series whose next file takes the next number: of two writers the second waits, and counts the first's."""
+    durable_folder(layout.tmp)
+    name = sha256_hex("\n".join(series).encode())
+    with (layout.tmp / f"series-{name}.guard").open("ab") as guard:
+        fcntl.flock(guard, fcntl.LOCK_EX)  # the kernel lets go when the holder dies
         yield
 
 

@@ -10,7 +10,7 @@ another one by a few people.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,12 +26,14 @@ from studies.evidence.aggregate_curves import (
 from studies.evidence.aggregate_nested import inner_rows
 from studies.evidence.aggregate_safety import SafetyLines
 from studies.evidence.inputs import PackageInputs
+from studies.evidence.profiles.profile import Profile
 from studies.planned import PlannedAnalysis
+from studies.protocol import Protocol
 from studies.reasons import WITHHELD, joined
 from studies.results import ArdRow, ResultSet, Series, Value
 
 ROUNDED_DAYS = 30  # a median and its limits are days on which single patients had their events
-SMALLEST_CELL = 10  # a protocol may ask for more, never for less
+SMALLEST_CELL = 10  # a protocol or a purpose may ask for more, never for less
 # One person's own value: the extremes of a distribution.
 _EXTREMES = frozenset({"propensity_minimum", "propensity_maximum", "weight_maximum", "largest_weight_share"})
 # Sentences and names, in which nobody can look for small counts.
@@ -63,42 +65,66 @@ class Coarsened:
     account: dict[str, Any]
 
 
+@dataclass(frozen=True)
+class ToldAbroad:
+    """What may be told of a run, and what was done to it. Whoever has the lock finds the same again."""
+
+    results: ResultSet
+    attrition: tuple[AttritionStep, ...]
+    account: dict[str, Any]
+
+
 def cell_of(inputs: PackageInputs) -> int:
-    return max(SMALLEST_CELL, inputs.protocol.diagnostics.smallest_cell)
+    """The fewest people behind a number: the most that is asked by us, the protocol, or the purpose for its reader."""
+    return smallest_cell_of(inputs.protocol, inputs.dossier.profile if inputs.dossier is not None else None)
+
+
+def smallest_cell_of(protocol: Protocol, profile: Profile | None) -> int:
+    asked = profile.smallest_cell if profile is not None else 0
+    return max(SMALLEST_CELL, protocol.diagnostics.smallest_cell, asked)
 
 
 def coarsened(inputs: PackageInputs) -> Coarsened:
     """The inputs of an aggregate package; those for an authority come back as they are."""
     if not inputs.is_aggregate:
         return Coarsened(inputs, {})
-    cell = cell_of(inputs)
-    steps = merged_steps(inputs.attrition, cell)
-    releasing = _Results(inputs.results, inputs.protocol.analyses, cell)
-    results = releasing.released()
-    kept = set(results.rows)
+    told = told_abroad(inputs.results, inputs.protocol, inputs.attrition, cell_of(inputs))
     changed = dataclasses.replace(
         inputs,
-        results=results,
-        attrition=steps,
+        results=told.results,
+        attrition=told.attrition,
         lock={"id": inputs.results.lock_id},  # the manifest counts people step by step
         quality={},  # its facts count rows
+        withheld=tuple(told.account["withheld_analyses"]),
     )
+    return Coarsened(changed, told.account)
+
+
+def told_abroad(
+    found: ResultSet, protocol: Protocol, attrition: Sequence[AttritionStep], cell: int
+) -> ToldAbroad:
+    """What an aggregate package tells of a run, and its account of the rest."""
+    releasing = _Results(found, protocol.analyses, cell)
+    results = releasing.released()
+    sizes = {len(ids) for ids in results.row_sets.values()}
+    steps = _far_from(merged_steps(attrition, cell), sizes, cell)
+    kept = set(results.rows)
     account = {
         "smallest_cell": cell,
         "curve_grid_days": GRID_DAYS,
         "days_rounded_to": ROUNDED_DAYS,
         # As computed; those told in rounded days are in the results, rounded.
         "withheld_results": list(
-            dict.fromkeys(releasing.safety.named(row) for row in inputs.results.rows if row not in kept)
+            dict.fromkeys(releasing.safety.named(row) for row in found.rows if row not in kept)
         ),
-        "withheld_analyses": [name for name in results.not_done if name not in inputs.results.not_done],
-        "attrition_steps_merged": len(inputs.attrition) - len(steps),
+        "withheld_analyses": [name for name in results.not_done if name not in found.not_done],
+        "attrition_steps_merged": len(attrition) - len(steps),
         "files": "counts of resources by hospital, not by file",
         "quality": "shares by hospital and dimension; no counts of rows",
         "deidentification": "paths without counts",
         "lock": "its id only",
     }
-    return Coarsened(changed, account)
+    return ToldAbroad(results, steps, account)
 
 
 # --- attrition ------------------------------------------------------------------------------------------
@@ -119,6 +145,22 @@ def merged_steps(steps: Sequence[AttritionStep], cell: int) -> tuple[AttritionSt
         merged = AttritionStep(_both(one.reason, other.reason), one.left + other.left, other.remaining)
         groups[first : first + 2] = [merged]
     return (start, *groups)
+
+
+def _far_from(steps: Sequence[AttritionStep], sizes: Collection[int], cell: int) -> tuple[AttritionStep, ...]:
+    """Told together with the next step where who remained is a few more or less than people told of in the results: the
+    one subtracted from the other tells of those few. Of the last step who remained is analysed, and stays.
+    """
+    told = list(steps)
+    place = 0
+    while place < len(told) - 1:
+        one, other = told[place : place + 2]
+        if any(is_small(abs(one.remaining - size), cell) for size in sizes):
+            left = 0 if place == 0 else one.left + other.left
+            told[place : place + 2] = [AttritionStep(_both(one.reason, other.reason), left, other.remaining)]
+        else:
+            place += 1
+    return tuple(told)
 
 
 def _both(one: Bilingual, other: Bilingual) -> Bilingual:

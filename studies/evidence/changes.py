@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from rwd_platform.core.canonical import sha256_hex
 from rwd_platform.core.errors import Problem
 from rwd_platform.core.text import Bilingual
+from studies.evidence.changed_rows import SEALED_ROWS, changed_rows, row_lines, rows_of, with_sealed
 from studies.evidence.templates import verify as standalone
 
 FORMAT_VERSION = 1
@@ -25,6 +26,9 @@ _ABOUT_VERSIONS = {
     *CHANGES_TEXT.values(),
     "data/05_results/labels.json",
 }  # follow from the others
+_STATEMENTS = (
+    "data/02_governance/statements.json"  # studies.evidence.statements, which this file does without
+)
 _INDEX = "data/00_index/"  # contents and answered checklists follow from the others too
 _SHOWN = ("value", "ci_low", "ci_high", "n", "events")
 _NAMED = ("protocol_sha256", "lock_id", "results_sha256", "audience")
@@ -54,11 +58,17 @@ PREVIOUS_UNREADABLE = Problem(
 
 @dataclass(frozen=True)
 class Version:
-    """What of a version is compared: package.json, ard.json, and the SHA-256 of what identifies it, by path."""
+    """What of a version is compared: package.json, ard.json, and the SHA-256 of what identifies it, by path.
+
+    statements -- what people wrote, by id: `asks` and `said`, each in two languages
+    sealed     -- whether it holds rows in an envelope
+    """
 
     description: Mapping[str, Any]
     results: Mapping[str, Any]
     hashes: Mapping[str, str]
+    statements: Mapping[str, Any] = field(default_factory=dict)
+    sealed: bool = False
 
 
 def read_version(archive: Path) -> Version:
@@ -78,6 +88,8 @@ def read_version(archive: Path) -> Version:
             description,
             _document(members, standalone.ARD_JSON),
             {one: sha256_hex(members[one]) for one in names},
+            _statements(members),
+            SEALED_ROWS in members,
         )
     except (KeyError, TypeError) as error:
         raise PREVIOUS_UNREADABLE.error(place=standalone.PACKAGE_JSON) from error
@@ -90,6 +102,7 @@ def changes(before: Version, after: Version, *, with_values: bool = True) -> dic
                    and the difference of two counts may be a single patient
     """
     old, new = (_rows(one.results) for one in (before, after))
+    rows = changed_rows(*(_held_rows(one) for one in (before, after)))
     both = sorted(set(old) & set(new))
     return {
         "format_version": FORMAT_VERSION,
@@ -105,7 +118,19 @@ def changes(before: Version, after: Version, *, with_values: bool = True) -> dic
             ],
         },
         "not_done": _pairs(before.results.get("not_done", {}), after.results.get("not_done", {})),
-        "files": _pairs(before.hashes, after.hashes),
+        "rows": rows,
+        "files": with_sealed(_pairs(before.hashes, after.hashes), rows),
+    }
+
+
+def statement_changes(before: Version, after: Version) -> dict[str, list[dict[str, Any]]]:
+    """What people said that is new, withdrawn, or said otherwise: id, asks, and the words of either side."""
+    old, new = before.statements, after.statements
+    both = sorted(one for one in set(old) & set(new) if old[one]["said"] != new[one]["said"])
+    return {
+        "added": [_statement(one, None, new[one]) for one in sorted(set(new) - set(old))],
+        "removed": [_statement(one, old[one], None) for one in sorted(set(old) - set(new))],
+        "changed": [_statement(one, old[one], new[one]) for one in both],
     }
 
 
@@ -122,6 +147,34 @@ def _document(members: Mapping[str, bytes], name: str) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise PREVIOUS_UNREADABLE.error(place=name)
     return found
+
+
+def _statements(members: Mapping[str, bytes]) -> dict[str, Any]:
+    """A package for no reader in particular has none."""
+    if _STATEMENTS not in members:
+        return {}
+    try:
+        listed = _document(members, _STATEMENTS)["statements"]
+        return {str(id): {"asks": {**one["asks"]}, "said": {**one["said"]}} for id, one in listed.items()}
+    except (KeyError, TypeError, AttributeError) as error:
+        raise PREVIOUS_UNREADABLE.error(place=_STATEMENTS) from error
+
+
+def _statement(id: str, old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> dict[str, Any]:
+    one = new or old or {}
+    return {
+        "id": id,
+        "asks": one["asks"],
+        "before": old["said"] if old else None,
+        "after": new["said"] if new else None,
+    }
+
+
+def _held_rows(version: Version) -> dict[str, Any]:
+    try:
+        return rows_of(version.description, version.sealed)
+    except ValueError as error:
+        raise PREVIOUS_UNREADABLE.error(place=standalone.PACKAGE_JSON) from error
 
 
 def _rows(results: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
@@ -178,6 +231,7 @@ def _lines(found: Mapping[str, Any], is_zh: bool) -> list[str]:
         f"{after['name']}",
         "",
         *(f"- {words}" for words in _what_is_the_same(found["same"], is_zh)),
+        *(f"- {_cell(words)}" for words in row_lines(found["rows"], is_zh)),
         "",
         say("## 结果", "## Results"),
         "",
@@ -218,14 +272,19 @@ def _changed_rows(changed: list[Mapping[str, Any]], is_zh: bool) -> list[str]:
 
 
 def _value(row: Mapping[str, Any], side: str) -> str:
-    """value (limits) unit, n and events, as far as the row has them; six digits are enough to see a change by eye."""
+    """value (limits) unit, n and events, as far as the row has them."""
     shown = row[side]
+    parts = [value_text(shown, row["unit"])]
+    parts += [f"{name} {shown[name]}" for name in ("n", "events") if shown[name] is not None]
+    return _cell(", ".join(parts))
+
+
+def value_text(shown: Mapping[str, Any], unit: str) -> str:
+    """`0.842 (0.722, 0.982) days`; six digits are enough to see a change by eye."""
     text = _number(shown["value"])
     if shown["ci_low"] is not None or shown["ci_high"] is not None:
         text += f" ({_number(shown['ci_low'])}, {_number(shown['ci_high'])})"
-    parts = [f"{text} {row['unit']}".strip()]
-    parts += [f"{name} {shown[name]}" for name in ("n", "events") if shown[name] is not None]
-    return _cell(", ".join(parts))
+    return f"{text} {unit}".strip()
 
 
 def _cell(text: str) -> str:

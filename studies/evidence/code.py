@@ -11,6 +11,10 @@ _ROOT = Path(__file__).parent.parent.parent
 _PARTS = ("studies", "rwd_platform/core")
 _SUFFIXES = frozenset({".py", ".yaml", ".csv", ".toml", ".json"})
 _REPORTING = ("studies/evidence/",)
+_ROOMS = ("studies", "quality", "deidentify", "ingestion", "rwd_platform")
+_LOCK = "requirements/run.lock"  # the libraries
+# Nothing of a package is made by pages, commands or the demo.
+_APART = tuple(f"rwd_platform/{name}/" for name in ("server", "cli", "demo"))
 
 
 def result_code() -> dict[str, str]:
@@ -28,7 +32,11 @@ def result_code() -> dict[str, str]:
 
 @cache
 def program_sha256() -> str:
-    """Over everything that the room of studies is made of, templates and policies too."""
-    room = Path(__file__).resolve().parents[1]
-    paths = sorted(path for path in room.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
-    return sha256_of({str(path.relative_to(room)): sha256_file(path) for path in paths})
+    """Over every program, template and policy that data pass on their way into a package, and the libraries' lock."""
+    found = {_LOCK: sha256_file(_ROOT / _LOCK)}
+    for room in _ROOMS:
+        for path in (_ROOT / room).rglob("*"):
+            name = path.relative_to(_ROOT).as_posix()
+            if path.is_file() and "__pycache__" not in path.parts and not name.startswith(_APART):
+                found[name] = sha256_file(path)
+    return sha256_of(found)

@@ -18,8 +18,9 @@ from rwd_platform.core.canonical import canonical_json
 from rwd_platform.core.columns import LINE_DIGEST, SOURCE_FILE, SOURCE_LINE, SUBJECT_ID
 from rwd_platform.core.text import Bilingual
 from rwd_platform.log.entry import Entry
+from studies.attrition import AttritionStep
 from studies.claims import LEVELS, after_unsealing
-from studies.evidence.inputs import PackageInputs, QualityLine, Source, SourceFile
+from studies.evidence.inputs import PackageInputs, QualityLine, Source, SourceFile, Traceable, Unsealing
 from studies.evidence.labels import file_labels
 from studies.evidence.templates import verify as standalone
 
@@ -27,6 +28,7 @@ SOURCES_JSON = "data/02_governance/sources.json"
 DEIDENTIFIED_JSON = "data/02_governance/deid_report.json"
 QUALITY_JSON = "data/04_quality/quality.json"
 ATTRITION_JSON = "data/08_trace/attrition.json"
+ATTRITION_CSV = "data/08_trace/attrition.csv"
 INPUTS_JSON = "data/08_trace/inputs.json"
 PROTOCOL_JSON = "data/01_protocol/protocol.json"
 FREEZE_JSON = "data/01_protocol/freeze.json"
@@ -48,6 +50,12 @@ VOLATILE = (
     standalone.MANIFEST,
     standalone.TAG_MANIFEST,
     standalone.SIGNATURE,
+)
+TWO_ROLES = Bilingual(
+    "asked_by 与 agreed_by 是角色，不是姓名：申请与同意由两个不同账号的人作出，角色可以相同；"
+    "账号与时间见 unsealing.json。",
+    "asked_by and agreed_by are roles and not names: two people, each under an account of their own, asked and agreed, "
+    "and may have the same role. Accounts and times are in unsealing.json.",
 )
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -193,12 +201,21 @@ def _unsealed(inputs: PackageInputs) -> dict[str, Any] | None:
     return {
         "asked_by": one.asked.role,
         "agreed_by": one.agreed.role,
+        **_two_people(one),
         "knowledge": one.knowledge,
         "seen": "" if inputs.is_aggregate else one.seen,
         "seen_before": bool(one.seen_before),
         "highest_claim": highest,
         "accounts_and_times": UNSEALING_JSON,
     }
+
+
+def _two_people(one: Unsealing) -> dict[str, Any]:
+    """The same role twice reads as one person: that the accounts are two is said. Their names differ between
+    deployments, and the package's id does not depend on them.
+    """
+    two = one.asked.account != one.agreed.account
+    return {"two_accounts": two, **({"who": TWO_ROLES} if two else {})}
 
 
 def unsealing(inputs: PackageInputs) -> dict[str, Any]:
@@ -217,9 +234,9 @@ def fixed_files(inputs: PackageInputs, documents: Mapping[str, Any]) -> dict[str
     files[UNSEALING_JSON] = json_bytes(unsealing(inputs))
     files[standalone.ARD_JSON] = json_bytes(inputs.results.as_dict())
     files["data/04_quality/reconciliation.csv"] = csv_bytes(_reconciliation(inputs))
-    files["data/08_trace/attrition.csv"] = csv_bytes(_attrition(inputs))
+    files[ATTRITION_CSV] = attrition_csv(inputs.attrition)
     files.update(_code(inputs))
-    files.update(_log(inputs))
+    files.update(log_files(inputs))
     if not inputs.is_aggregate:
         files[LINEAGE] = gzip.compress(_lineage(inputs), mtime=0)
         files[ROW_SETS_JSON] = json_bytes({"format_version": 1, "row_sets": row_ordinals(inputs)})
@@ -245,10 +262,9 @@ def _counts(counted: Source | SourceFile, outcomes: Sequence[str]) -> list[Any]:
     return [counts[one] for one in outcomes]
 
 
-def _attrition(inputs: PackageInputs) -> Iterable[Sequence[Any]]:
-    yield ("step", "reason_zh", "reason_en", "left", "remaining")
-    for place, step in enumerate(inputs.attrition):
-        yield (place, *step.reason, step.left, step.remaining)
+def attrition_csv(steps: Sequence[AttritionStep]) -> bytes:
+    lines = [(place, *step.reason, step.left, step.remaining) for place, step in enumerate(steps)]
+    return csv_bytes([("step", "reason_zh", "reason_en", "left", "remaining"), *lines])
 
 
 def _code(inputs: PackageInputs) -> dict[str, bytes]:
@@ -259,7 +275,8 @@ def _code(inputs: PackageInputs) -> dict[str, bytes]:
     return files
 
 
-def _log(inputs: PackageInputs) -> dict[str, bytes]:
+def log_files(inputs: PackageInputs) -> dict[str, bytes]:
+    """The log's extract in both forms with its proofs, the keys, and the programs that check and follow."""
     proofs = [
         {"sequence": proof.sequence, "path": [node.hex() for node in proof.path]}
         for proof in inputs.log.proofs
@@ -294,7 +311,7 @@ def _extract_in_one_file(inputs: PackageInputs) -> bytes:
 # --- the trace: rows by ordinal, never by id --------------------------------------------------------
 
 
-def ordinals(inputs: PackageInputs) -> dict[str, int]:
+def ordinals(inputs: Traceable) -> dict[str, int]:
     """subject_id -> its place among the lock's sorted ids, from 0. The ids themselves stay in the lock."""
     ids = {str(one) for one in inputs.lineage[SUBJECT_ID]}
     for row_set in inputs.results.row_sets.values():
@@ -310,7 +327,7 @@ def row_ordinals(inputs: PackageInputs) -> dict[str, list[int]]:
     }
 
 
-def ordered_lineage(inputs: PackageInputs) -> pd.DataFrame:
+def ordered_lineage(inputs: Traceable) -> pd.DataFrame:
     """row, variable, file, line, digest - sorted, without subject ids."""
     frame = inputs.lineage.assign(row=inputs.lineage[SUBJECT_ID].astype(str).map(ordinals(inputs)))
     columns = ["row", "variable", SOURCE_FILE, SOURCE_LINE, LINE_DIGEST]

@@ -5,6 +5,7 @@ Everything is made from the inputs as coarsened for the audience; rows of an agg
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -27,17 +28,19 @@ from studies.evidence.curation import (
     curation_plan,
     missing_file,
 )
-from studies.evidence.documents import json_bytes
+from studies.evidence.documents import json_bytes, plain
 from studies.evidence.harper.document import harper_files
-from studies.evidence.harper.facts import Basis, HarperFacts
+from studies.evidence.harper.facts import Amendment, Basis, HarperFacts
 from studies.evidence.inputs import DossierInputs, PackageInputs
+from studies.evidence.papers import papers_documents
 from studies.evidence.profiles.choice import ROW_TIERS, check_audience_and_tier
 from studies.evidence.profiles.conditions import StudyFacts
 from studies.evidence.profiles.dossier import CONTENTS_JSON, WHO, Dossier, hold
+from studies.evidence.recipient import read_recipient
 from studies.evidence.report.blocks import Figure, Report, Table
-from studies.evidence.sample.files import sample_files
+from studies.evidence.sample.files import VERIFICATION_JSON, sample_files
 from studies.evidence.sample.trace import sample_of
-from studies.evidence.statements import STATEMENTS_JSON, document, of_profile
+from studies.evidence.statements import STATEMENTS_JSON, document
 from studies.evidence.submission import SubmissionFacts, datasets, files, tiers
 from studies.evidence.submission.dictionary import data_dictionary
 from studies.evidence.submission.facts import DICTIONARY
@@ -48,7 +51,7 @@ from studies.protocol import Protocol, load_protocol
 INCOMPLETE = Problem(
     code="evidence.incomplete",
     zh="用途“{profile}”的证据包还不能生成，缺 {count} 项：{missing}。",
-    en="The package for the purpose {profile} cannot be made yet: {count} things are missing: {missing}.",
+    en="The package for the purpose {profile} cannot be made yet. Missing ({count}): {missing}.",
     next_zh="先由{who}处理：{next}。全部缺项见研究页面的“证据包”一栏，或运行 `rwd evidence missing`。",
     next_en="First the {who_en}: {next_en}. All of them are on the study's page of evidence, and told by `rwd evidence "
     "missing`.",
@@ -135,22 +138,65 @@ def further_files(inputs: PackageInputs, original: PackageInputs, report: Report
         **_governance(inputs, original, dossier),
         **_fitness(inputs, dossier),
         **({VALIDATION_JSON: json_bytes(dossier.validation)} if dossier.validation is not None else {}),
-        **harper_files(inputs.protocol, _harper_facts(inputs, dossier)),
+        **protocol_document(inputs, dossier),
         ARS_JSON: json_bytes(
             reporting_event(inputs.results, inputs.protocol, ArsFacts(_outputs(report), inputs.version))
         ),
     }
     if inputs.protocol.lock.dates != "month":
         made |= _twin(inputs.protocol_text)
-    if dossier.rows is not None:
-        sample = sample_of(original, dossier.rows.dataset)
-        made |= sample_files(sample, audience=inputs.audience, cell=cell_of(inputs))
     return made | _submission(inputs, dossier)
+
+
+def protocol_document(inputs: PackageInputs, dossier: DossierInputs) -> dict[str, bytes]:
+    """The protocol in the HARPER template, with its diagram."""
+    amendments = [
+        Amendment(
+            one.number,
+            one.changes,
+            one.dated,
+            one.section,
+            one.change,
+            one.reason,
+            one.outcomes_seen,
+            dossier.seen.get(one.changes, "unknown"),
+        )
+        for one in inputs.protocol.amendments
+    ]
+    return harper_files(inputs.protocol, _harper_facts(inputs, dossier), amendments)
+
+
+def verified_files(inputs: PackageInputs, original: PackageInputs) -> dict[str, bytes]:
+    """The rows to be verified and, once sheets came back, what the charts said: drawn as that round was."""
+    dossier = inputs.dossier
+    if dossier is None or dossier.rows is None:
+        return {}
+    cell, verified = cell_of(inputs), dossier.verified
+    drawn = verified.newest if verified is not None else None
+    if drawn is None:
+        sample = sample_of(original, dossier.rows.dataset)
+        return sample_files(sample, audience=inputs.audience, cell=cell)
+    sample = sample_of(original, dossier.rows.dataset, chosen=drawn.policy, known_until=drawn.known_until)
+    return sample_files(sample, audience=inputs.audience, verified=verified, cell=cell)
+
+
+def documents_in(files: Mapping[str, bytes]) -> dict[str, Any]:
+    """Of these the one that the report prints numbers of."""
+    return {name: json.loads(files[name]) for name in (VERIFICATION_JSON,) if name in files}
+
+
+def papers_of(inputs: PackageInputs) -> dict[str, Any]:
+    """Papers on file, by path of their document; the report prints a table of them."""
+    if inputs.dossier is None or inputs.dossier.papers is None:
+        return {}
+    hospitals = {one.organisation_id: one.name for one in inputs.sources}
+    documents: dict[str, Any] = plain(papers_documents(inputs.dossier.papers, hospitals))
+    return documents
 
 
 def _governance(inputs: PackageInputs, original: PackageInputs, dossier: DossierInputs) -> dict[str, bytes]:
     return {
-        STATEMENTS_JSON: json_bytes(document(of_profile(dossier.profile, dossier.statements))),
+        STATEMENTS_JSON: json_bytes(document(dossier.profile, dossier.statements)),
         CURATION_PLAN: curation_plan(inputs.protocol, original.quality, original.deidentified),
         CONSENTS_JSON: consents(inputs.sources, dossier.statements),
         MISSINGNESS: missing_file(dossier.missing, inputs, cell_of(inputs)),
@@ -249,6 +295,11 @@ def index_files(found: Held) -> dict[str, bytes]:
 
 
 def described(inputs: PackageInputs) -> dict[str, Any]:
-    """What package.json says of the purpose."""
+    """What package.json says of the purpose, of rows, and of whom they are sealed to."""
     dossier = inputs.dossier
-    return {} if dossier is None else {"profile": dossier.profile.id, "row_data_tier": dossier.tier}
+    if dossier is None:
+        return {}
+    told = {"profile": dossier.profile.id, "row_data_tier": dossier.tier}
+    if dossier.rows is None or dossier.certificate is None or not tiers.tier(dossier.tier).sealed:
+        return told
+    return {**told, "sealed_to": read_recipient(dossier.certificate.decode()).as_dict()}

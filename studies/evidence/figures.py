@@ -141,24 +141,32 @@ class Curve:
 
 @dataclass(frozen=True)
 class SurvivalLabels:
+    """`untold` says of arms without a curve that it is withheld."""
+
     time: Bilingual
     survival: Bilingual
     at_risk: Bilingual
+    untold: Bilingual | None = None
+
+
+_ABOVE = 0.22  # inches over the curves, for what is said of an arm without one
 
 
 def survival(curves: Sequence[Curve], days: Sequence[int], labels: SurvivalLabels) -> Painter:
     """Kaplan-Meier curves with light bands, and the number at risk under each landmark."""
 
     def paint(language: Language) -> Any:
-        height = 3.5 + 0.2 * len(curves)
+        counted = with_numbers(curves)
+        height = 3.5 + 0.2 * len(counted) + (_ABOVE if labels.untold is not None else 0)
         figure = canvas(height)
-        axes = figure.add_axes((0.205, (0.72 + 0.2 * len(curves)) / height, 0.765, 2.66 / height))
+        axes = figure.add_axes((0.205, (0.72 + 0.2 * len(counted)) / height, 0.765, 2.66 / height))
         end = max(days) if days else max(point[0] for curve in curves for point in curve.points)
-        for curve in curves:
+        drawn = [curve for curve in curves if curve.points]
+        for curve in drawn:
             _step(axes, curve, end)
         axes.set_xlim(0, end * 1.01)
         axes.set_ylim(0, 1.005)
-        _label_curves(axes, curves, language, end)
+        _label_curves(axes, drawn, language, end)
         axes.set_yticks([0, 0.25, 0.5, 0.75, 1.0])
         axes.set_yticklabels(["0", "25%", "50%", "75%", "100%"])
         axes.axhline(0.5, color=SOFT, lw=0.4, ls=(0, (2, 3)), zorder=0)
@@ -166,7 +174,9 @@ def survival(curves: Sequence[Curve], days: Sequence[int], labels: SurvivalLabel
         axes.set_xticklabels([day_label(day, end) for day in days])
         axes.set_xlabel(labels.time.in_language(language), fontsize=8)
         axes.set_ylabel(labels.survival.in_language(language), fontsize=8)
-        numbers_at_risk(axes, curves, days, labels.at_risk, language)
+        if labels.untold is not None:
+            axes.set_title(labels.untold.in_language(language), loc="right", fontsize=7.5, color=SOFT, pad=5)
+        numbers_at_risk(axes, counted, days, labels.at_risk, language)
         return figure
 
     return paint
@@ -226,6 +236,11 @@ class AtRisk(Protocol):
     def colour(self) -> str: ...
     @property
     def at_risk(self) -> Sequence[Number | None]: ...
+
+
+def with_numbers(arms: Sequence[AtRisk]) -> list[AtRisk]:
+    """Without an arm of which no number is told: a row of dashes says nothing."""
+    return [arm for arm in arms if any(number is not None for number in arm.at_risk)]
 
 
 def numbers_at_risk(

@@ -8,7 +8,15 @@ from typing import Any
 
 from rwd_platform.core.text import Bilingual, Language
 from studies.evidence.curve_labels import Named, name_curves
-from studies.evidence.figures import RISK_LINE, Painter, canvas, day_label, numbers_at_risk
+from studies.evidence.figures import (
+    RISK_LINE,
+    SOFT,
+    Painter,
+    canvas,
+    day_label,
+    numbers_at_risk,
+    with_numbers,
+)
 from studies.evidence.numbers import Number
 
 _LEFT, _RIGHT = 0.205, 0.97  # of the figure's width, as of the survival curves
@@ -37,12 +45,13 @@ class IncidenceCurve:
 
 @dataclass(frozen=True)
 class IncidenceLabels:
-    """`kinds` name the panels, from above."""
+    """`kinds` name the panels, from above; `untold` says of arms without a curve that it is withheld."""
 
     kinds: tuple[Bilingual, ...]
     time: Bilingual
     share: Bilingual
     at_risk: Bilingual
+    untold: Bilingual | None = None
 
 
 def incidence(curves: Sequence[IncidenceCurve], days: Sequence[int], labels: IncidenceLabels) -> Painter:
@@ -50,7 +59,8 @@ def incidence(curves: Sequence[IncidenceCurve], days: Sequence[int], labels: Inc
 
     def paint(language: Language) -> Any:
         count = len(labels.kinds)
-        below = _AXIS + RISK_LINE * len(curves)
+        counted = with_numbers(curves)
+        below = _AXIS + RISK_LINE * len(counted)
         height = _TOP + count * _PANEL + (count - 1) * _GAP + below
         figure, end = canvas(height), max(days)
         for place, kind in enumerate(labels.kinds):
@@ -62,9 +72,13 @@ def incidence(curves: Sequence[IncidenceCurve], days: Sequence[int], labels: Inc
             _scale(axes, [points for _, points in drawn], days, end)
             _name(axes, drawn, language)
             axes.set_title(kind.in_language(language), loc="left", fontsize=9, pad=7)
+            if labels.untold is not None:
+                axes.set_title(
+                    labels.untold.in_language(language), loc="right", fontsize=7.5, color=SOFT, pad=7
+                )
             axes.set_ylabel(labels.share.in_language(language), fontsize=8)
         axes.set_xlabel(labels.time.in_language(language), fontsize=8)
-        numbers_at_risk(axes, curves, days, labels.at_risk, language)
+        numbers_at_risk(axes, counted, days, labels.at_risk, language)
         return figure
 
     return paint

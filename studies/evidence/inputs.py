@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+from typing import Protocol as Structure
 
 import pandas as pd
 
@@ -14,10 +15,15 @@ from studies.attrition import AttritionStep
 from studies.dataset import StudyDataset
 from studies.evidence.bag import PackageSigner
 from studies.evidence.changes import Version
+from studies.evidence.papers import Papers
 from studies.evidence.profiles.profile import Profile
 from studies.missingness import Missing
 from studies.protocol import Protocol
+from studies.protocol_amendments import Seen
 from studies.results import ResultSet
+
+if TYPE_CHECKING:
+    from studies.evidence.sample.rounds import Verified
 
 Audience = Literal["authority", "aggregate"]
 # The labels document of a package, given its files' names and its audience (deidentify.classification).
@@ -150,6 +156,9 @@ class DossierInputs:
     rows        -- None: nothing of single rows is made into datasets, not even their description
     certificate -- the recipient's, PEM, to which rows are sealed
     validation  -- the certificate of the programs that make this package (studies.evidence.validation); None: none
+    seen        -- of each amended text, by its SHA-256: whether outcomes were open before it was amended, by the log
+    papers      -- ethics approvals and data use agreements on file; None: nobody looked
+    verified    -- what the charts said of the rows that were drawn; None: no sheet came back
     fitness     -- the newest assessment of the data's fitness for the protocol, with people's judgements; None: none
     """
 
@@ -162,6 +171,22 @@ class DossierInputs:
     certificate: bytes | None = None
     fitness: Mapping[str, Any] | None = None
     validation: Mapping[str, Any] | None = None
+    seen: Mapping[str, Seen] = field(default_factory=dict)
+    papers: Papers | None = None
+    verified: Verified | None = None
+
+
+class Traceable(Structure):
+    """What leads from a row of results to the lines that it came from: a package's inputs, and a run by itself."""
+
+    @property
+    def protocol(self) -> Protocol: ...
+    @property
+    def results(self) -> ResultSet: ...
+    @property
+    def lineage(self) -> pd.DataFrame: ...
+    @property
+    def sources(self) -> Sequence[Source]: ...
 
 
 @dataclass(frozen=True)
@@ -200,6 +225,7 @@ class PackageInputs:
     labels: Labelling | None = None
     unsealing: Unsealing | None = None  # None: nothing was sealed, or a run of before there were seals
     dossier: DossierInputs | None = None  # None: the results alone, for no reader in particular
+    withheld: tuple[str, ...] = ()  # analyses that were done and that an aggregate edition does not tell
     report_signer: ReportSigner | None = None  # None: the PDFs carry no signature of their own
     previous: Version | None = (
         None  # the version before, of this purpose and audience; None: this is the first

@@ -15,6 +15,7 @@ from studies.evidence.changes import CHANGES_JSON, CHANGES_TEXT, Version, change
 from studies.evidence.documents import (
     LABELS_JSON,
     SEALED,
+    UNSEALING_JSON,
     VOLATILE,
     fixed_files,
     json_bytes,
@@ -25,11 +26,22 @@ from studies.evidence.dossier_files import (
     Lacking,
     check_tier,
     described,
+    documents_in,
     further_files,
     held,
     index_files,
+    papers_of,
+    verified_files,
 )
 from studies.evidence.figures import Drawing
+from studies.evidence.file_set import (
+    NO_RESULTS,
+    documents_of,
+    files_of,
+    is_file_set,
+    make_file_set,
+    without_results,
+)
 from studies.evidence.inputs import PackageInputs
 from studies.evidence.numbers import NumberBook
 from studies.evidence.rendered_files import Said, names_of, rendered
@@ -97,16 +109,19 @@ class _Draft:
 
 def _draft(original: PackageInputs) -> _Draft:
     check_tier(original)
+    if is_file_set(original):
+        return _draft_of_papers(without_results(original))
     results_sha256 = sha256_of(original.results.as_dict())
     released = coarsened(original)
     inputs = released.inputs
-    documents = json_documents(inputs)
+    verified = verified_files(inputs, original)
+    documents = json_documents(inputs) | papers_of(inputs) | documents_in(verified)
     report, book, drawings = content.make_report(inputs, documents)
     files = fixed_files(inputs, documents) | _report_files(report, book, drawings)
     plain = None
     if inputs.dossier is not None:
         plain, plain_book = plain_report(inputs, documents, report)
-        files |= further_files(inputs, original, report)
+        files |= further_files(inputs, original, report) | verified
         files[PLAIN_NUMBERS] = json_bytes(plain_book.as_dict())
     results = _results_and_coarsening(released, results_sha256)
     files |= _changes(inputs, {**_description(inputs), **results}, files)
@@ -115,6 +130,16 @@ def _draft(original: PackageInputs) -> _Draft:
     if found is not None:
         files |= index_files(found)
     return _Draft(inputs, files, Said(report, book, drawings, plain, found), results, found)
+
+
+def _draft_of_papers(inputs: PackageInputs) -> _Draft:
+    documents = documents_of(inputs)
+    report, book = make_file_set(inputs, documents)
+    files = files_of(inputs, documents) | _report_files(report, book, {})
+    files |= _changes(inputs, {**_description(inputs), **NO_RESULTS}, files)
+    found = held(inputs, files, _later(inputs))
+    files |= index_files(found)
+    return _Draft(inputs, files, Said(report, book, {}, held=found), NO_RESULTS, found)
 
 
 def _later(inputs: PackageInputs) -> set[str]:
@@ -127,7 +152,7 @@ def _finished(drafted: _Draft, out_dir: Path) -> BuiltPackage:
     identifying = sorted(name for name in files if name not in VOLATILE)
     content_sha256 = standalone.content_sha256(files, identifying)
     package_id = f"EP-{content_sha256[:32]}"
-    made = rendered(inputs, drafted.said, package_id)
+    made = rendered(inputs, drafted.said, package_id, set(files))
     description = {
         "format_version": FORMAT_VERSION,
         "package_id": package_id,
@@ -147,8 +172,8 @@ def _finished(drafted: _Draft, out_dir: Path) -> BuiltPackage:
 
 
 def _volatile(files: Mapping[str, bytes]) -> list[str]:
-    """Of every package the same, but for the envelope: few have one."""
-    return [name for name in sorted(VOLATILE) if name != SEALED or name in files]
+    """Of every package the same, but for an envelope and the record of unsealing: some have none."""
+    return [name for name in sorted(VOLATILE) if name not in (SEALED, UNSEALING_JSON) or name in files]
 
 
 def _report_files(report: Report, book: NumberBook, drawings: Mapping[str, Drawing]) -> dict[str, bytes]:
@@ -166,7 +191,7 @@ def _changes(
     if inputs.previous is None:
         return {}
     hashes = {name: sha256_hex(content) for name, content in files.items() if name not in VOLATILE}
-    now = Version(description, inputs.results.as_dict(), hashes)
+    now = Version(description, inputs.results.as_dict(), hashes, sealed=SEALED in files)
     found = changes(inputs.previous, now, with_values=not inputs.is_aggregate)
     said = texts(found)
     listed = {CHANGES_TEXT[language]: said[language].encode() for language in LANGUAGES}
@@ -193,7 +218,7 @@ def _description(inputs: PackageInputs) -> dict[str, Any]:
         "row_level_trace": not inputs.is_aggregate,
         "demo": inputs.demo,
         "dated": inputs.dated,
-        "lock_id": inputs.results.lock_id,
+        **({"lock_id": inputs.results.lock_id} if inputs.results.lock_id else {}),
         "protocol_sha256": inputs.protocol.sha256,
     }
 

@@ -4,8 +4,9 @@ the package and are no part of that.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from rwd_platform.core.text import LANGUAGES, Language
 from studies.evidence.ard_parquet import ARD_PARQUET, ard_parquet
@@ -13,8 +14,10 @@ from studies.evidence.checklists.render import as_dict
 from studies.evidence.documents import page_trace, plain
 from studies.evidence.dossier_files import Held
 from studies.evidence.figures import Drawing
+from studies.evidence.file_set import is_file_set
 from studies.evidence.inputs import PackageInputs
 from studies.evidence.numbers import NumberBook
+from studies.evidence.places import Places
 from studies.evidence.report import content, docx, html, pdf
 from studies.evidence.report.blocks import Report
 from studies.evidence.report.contents_part import contents
@@ -45,21 +48,28 @@ class Said:
 
 def names_of(inputs: PackageInputs) -> set[str]:
     """Of the files that `rendered` makes."""
-    found = {standalone.INDEX_HTML, ARD_PARQUET, *REPORTS.values()}
+    found = {standalone.INDEX_HTML, *REPORTS.values()}
+    if is_file_set(inputs):
+        return found
+    found.add(ARD_PARQUET)
     if inputs.dossier is not None:
         found |= set(PLAIN.values())
     return found | (set(SLIDES.values()) if _shows_slides(inputs) else set())
 
 
-def rendered(inputs: PackageInputs, said: Said, package_id: str) -> dict[str, bytes]:
-    """Path in the package -> bytes."""
+def rendered(
+    inputs: PackageInputs, said: Said, package_id: str, there: Collection[str] = ()
+) -> dict[str, bytes]:
+    """Path in the package -> bytes. `there`: names of the files that are made already, which the page links."""
     svg = {name: drawing.svg for name, drawing in said.drawings.items()}
     png = {name: drawing.png for name, drawing in said.drawings.items()}
     phrases = Phrases.load(content.TEXTS, said.book, content.facts_of(inputs))
-    trace = page_trace(inputs, said.book.as_dict()["numbers"])
-    files = {standalone.INDEX_HTML: html.render(said.report, svg, trace, package_id, _front(said))}
-    # The rows of ard.json once more: a library's version may change its bytes, never what it says.
-    files[ARD_PARQUET] = ard_parquet(inputs.results)
+    trace = page_trace(inputs, _with_places(said))
+    front = _front(said, {*there, *names_of(inputs)})
+    files = {standalone.INDEX_HTML: html.render(said.report, svg, trace, package_id, front)}
+    if not is_file_set(inputs):
+        # The rows of ard.json once more: a library's version may change its bytes, never what it says.
+        files[ARD_PARQUET] = ard_parquet(inputs.results)
     for language in LANGUAGES:
         running = _running(inputs, phrases, language, package_id)
         printed = pdf.render(said.report, language, svg, running)
@@ -69,11 +79,18 @@ def rendered(inputs: PackageInputs, said: Said, package_id: str) -> dict[str, by
     return files
 
 
-def _front(said: Said) -> dict[Language, str]:
+def _with_places(said: Said) -> list[dict[str, Any]]:
+    """The register with each number's place in words beside it."""
+    places = Places.of_report(said.report.as_dict())
+    numbers = said.book.as_dict()["numbers"]
+    return [{**number, "where": plain(places.say(number))} for number in numbers]
+
+
+def _front(said: Said, there: Collection[str]) -> dict[Language, str]:
     if said.held is None:
         return {}
     document, answered = said.held.dossier.as_dict(), [as_dict(one) for one in said.held.checklists]
-    return {language: contents(document, plain(answered), language) for language in LANGUAGES}
+    return {language: contents(document, plain(answered), language, there) for language in LANGUAGES}
 
 
 def _for_a_purpose(
@@ -107,7 +124,7 @@ def _signed(printed: bytes, inputs: PackageInputs) -> bytes:
 
 def _running(inputs: PackageInputs, phrases: Phrases, language: Language, package_id: str) -> pdf.Running:
     return pdf.Running(
-        head=phrases.text("running").plain(language),
+        head=phrases.text("file_set.running" if is_file_set(inputs) else "running").plain(language),
         foot=phrases.text("footer_demo" if inputs.demo else "footer").plain(language),
         package_short=package_id[:_SHORT],
         author=inputs.platform.in_language(language),

@@ -10,14 +10,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
-from unicodedata import category
+from unicodedata import name
 
-from rwd_platform.core.errors import Problem
-from rwd_platform.core.text import Bilingual
+from rwd_platform.core.errors import PlatformError, Problem
+from rwd_platform.core.text import Bilingual, is_shown
 from studies.evidence.checklists.reader import checklist, every_checklist, shared
 from studies.evidence.profiles.dossier import WHO
 from studies.evidence.profiles.profile import Profile, Statement, Who, profiles
-from studies.yaml_reader import Node, read_yaml
+from studies.yaml_reader import PROTOCOL_REFUSED, Node, read_yaml
 
 FORMAT_VERSION = 1
 STATEMENTS_JSON = "data/02_governance/statements.json"
@@ -25,6 +25,7 @@ LONGEST = 8000  # characters, where no profile says another number
 SHORTEST_REASON = 10
 _WHY_NOT = Bilingual("写明证据包为何没有这一项", "Say why the package has no answer to this item")
 
+_JOINER = "\u200d"
 _ID = re.compile(r"(?!.*[0-9]{5})[A-Za-z0-9_.-]{1,60}")  # no number of a person is an id
 
 Statements = Mapping[str, Bilingual]
@@ -36,6 +37,15 @@ UNFIT = Problem(
     next_zh="请修改后重新提交；此前提交的内容均未改动。",
     next_en="Mend it and send it again; what was sent before is unchanged.",
     http=422,
+)
+FILE_REFUSED = Problem(
+    code="evidence.statements_file",
+    zh="说明文件有误，{place_zh}：{zh}。",
+    en="The file of statements is not right, {place_en}: {en}.",
+    next_zh="请修改该处后重新提交；写法见 docs/reference/commands.md 的 `rwd evidence statements`，"
+    "空白文件由 `rwd evidence statements STUDY --blank` 给出。",
+    next_en="Mend that place and send it again. `rwd evidence statements` in docs/reference/commands.md explains the "
+    "file; `rwd evidence statements STUDY --blank` prints an empty one.",
 )
 UNKNOWN = Problem(
     code="evidence.statement_unknown",
@@ -63,6 +73,13 @@ class Asked:
     choices: Mapping[str, Bilingual] | None
     who: Bilingual
     next: Bilingual
+
+    @property
+    def lengths(self) -> Bilingual:
+        """How much is to be written, of a text."""
+        if self.least <= 1:
+            return Bilingual(f"至多 {self.most} 个字符", f"at most {self.most} characters")
+        return Bilingual(f"{self.least} 至 {self.most} 个字符", f"{self.least} to {self.most} characters")
 
 
 @cache
@@ -97,7 +114,28 @@ def _with(known: Asked | None, one: Statement, who: Who) -> Asked:
         least, most = max(one.least, 1), one.most or LONGEST
         return Asked(one.id, one.asks, least, most, one.choices, WHO[who.actor], who.next)
     least, most = max(known.least, one.least), min(known.most, one.most or LONGEST)
-    return replace(known, least=least, most=most, choices=one.choices)
+    return replace(known, asks=_either(known.asks, one.asks), least=least, most=most, choices=one.choices)
+
+
+def _either(known: Bilingual, more: Bilingual) -> Bilingual:
+    """What is asked under one id in two ways; `asked_by` says it in one reader's."""
+    if more.zh in known.zh.split(" / "):
+        return known
+    return Bilingual(f"{known.zh} / {more.zh}", f"{known.en} / {more.en}")
+
+
+def asked_by(profile: Profile) -> Mapping[str, Asked]:
+    """As `asked`, in this profile's own words: what several profiles call by one id, each asks for its own reader."""
+    parts = {part.statement: part for part in profile.parts if part.statement}
+    own = {
+        one.id: replace(
+            asked()[one.id], asks=one.asks, who=WHO[parts[one.id].who.actor], next=parts[one.id].who.next
+        )
+        for one in profile.statements
+    }
+    titles = {f"part.{part.id}": part for part in profile.parts if part.files}
+    own |= {id: replace(asked()[id], asks=part.title, who=WHO[part.who.actor]) for id, part in titles.items()}
+    return {**asked(), **own}
 
 
 def asked_for(profile: Profile) -> tuple[str, ...]:
@@ -120,14 +158,23 @@ def of_profile(profile: Profile, said: Statements) -> dict[str, Bilingual]:
 def read_statements(text: str) -> dict[str, Bilingual]:
     """From a YAML file `statements: {id: {zh, en} | <choice>}`; `en` may be left out, and so may all of it.
 
-    Raises `protocol.refused` with the place for what is no such file, `evidence.statement_unknown` and
+    Raises `evidence.statements_file` with the place for what is no such file, `evidence.statement_unknown` and
     `evidence.statement_unfit` for what is in it.
     """
+    try:
+        written = _written(text)
+    except PlatformError as error:
+        if error.problem is not PROTOCOL_REFUSED:
+            raise
+        raise FILE_REFUSED.error(**error.details) from None
+    return check_all(written)
+
+
+def _written(text: str) -> dict[str, Bilingual]:
     root = read_yaml(text).keys(("format_version", "statements"))
     if root.at("format_version").integer() != FORMAT_VERSION:
         raise root.at("format_version").wrong(f"应为 {FORMAT_VERSION}", f"must be {FORMAT_VERSION}")
-    written = {id: _said(node, id) for id, node in root.at("statements").pairs() if not _is_blank(node.value)}
-    return check_all(written)
+    return {id: _said(node, id) for id, node in root.at("statements").pairs() if not _is_blank(node.value)}
 
 
 def _is_blank(value: object) -> bool:
@@ -144,9 +191,11 @@ def blank_file(profile: Profile, said: Statements) -> str:
         f"format_version: {FORMAT_VERSION}",
         "statements:",
     ]
+    asks = asked_by(profile)
     for id in dict.fromkeys((*asked_for(profile), *sorted(of_profile(profile, said)))):
-        one, now = asked()[id], said.get(id)
-        lines += [f"  # {_line(text)}" for text in (_both(one.asks), f"{_both(one.who)}: {_both(one.next)}")]
+        one, now = asks[id], said.get(id)
+        told = (_both(one.asks), f"{_both(one.who)}: {_both(one.next)}")
+        lines += [f"  # {_line(text)}" for text in (*told, *([] if one.choices else [_both(one.lengths)]))]
         if one.choices is not None:
             lines += [f"  # {key}: {_line(_both(words))}" for key, words in one.choices.items()]
             lines.append(f"  {id}: {json.dumps(now.zh if now else '')}")
@@ -170,7 +219,7 @@ def _both(text: Bilingual) -> str:
 
 def _said(node: Node, id: str) -> Bilingual:
     if id in asked() and asked()[id].choices is not None:
-        chosen = node.word()
+        chosen = node.text()
         return Bilingual(chosen, chosen)
     node.keys(("zh",), ("en",))
     zh = node.at("zh").text()
@@ -189,35 +238,59 @@ def check(id: str, said: Bilingual) -> Bilingual:
     wanted = asked()[id]
     if wanted.choices is not None:
         if said.zh not in wanted.choices or said.en != said.zh:
-            listed = " | ".join(wanted.choices)
-            raise UNFIT.error(
-                statement=id, allowed=f"应为 {listed}", allowed_en=f"it must be one of {listed}"
+            zh, en = (
+                " | ".join(f"{key} ({words[place]})" for key, words in wanted.choices.items())
+                for place in (0, 1)
             )
+            raise UNFIT.error(statement=id, allowed=f"应为 {zh}", allowed_en=f"it must be one of {en}")
         return said
     zh, en = (one.replace("\r\n", "\n").strip() for one in said)  # a form in a browser sends both signs
     stripped = Bilingual(zh, en or zh)
-    for one in stripped:
-        if not wanted.least <= len(one) <= wanted.most or not _is_text(one):
-            raise UNFIT.error(
-                statement=id,
-                allowed=f"应为 {wanted.least} 至 {wanted.most} 个字符的文字，不含制表符等控制字符",
-                allowed_en=f"it must be a text of {wanted.least} to {wanted.most} characters without tabs or other "
-                "control signs",
+    for language, one in zip(_LANGUAGES, stripped, strict=True):
+        if not wanted.least <= len(one) <= wanted.most:
+            raise _unfit(
+                id,
+                f"{language.zh}有 {len(one)} 个字符，要求：{wanted.lengths.zh}",
+                f"the {language.en} has {len(one)} characters, and there have to be {wanted.lengths.en}",
+            )
+        hidden = next((sign for sign in one if not is_shown(sign)), "")
+        if hidden:
+            what = _sign(hidden)
+            raise _unfit(
+                id,
+                f"{language.zh}含有 {what.zh}，不能有制表符等控制字符或不可见的字符",
+                f"the {language.en} holds {what.en}, and tabs, signs that are not seen and other control signs cannot "
+                "stand in it",
             )
     return stripped
 
 
-def _is_text(said: str) -> bool:
-    """Lines of what can be printed; spaces of every width count as such: Chinese paragraphs begin with two."""
-    return all(one.isprintable() or one == "\n" or category(one) == "Zs" for one in said)
+_LANGUAGES = (Bilingual("中文", "Chinese text"), Bilingual("英文", "English text"))
 
 
-def document(said: Statements) -> dict[str, object]:
-    """statements.json: what was asked and what was said, in the order of the ids."""
+def _unfit(id: str, zh: str, en: str) -> PlatformError:
+    return UNFIT.error(statement=id, allowed=zh, allowed_en=en)
+
+
+def _sign(sign: str) -> Bilingual:
+    """A sign that nobody sees, by its number, and by its name where it has one."""
+    number = f"U+{ord(sign):04X}"
+    if sign == _JOINER:
+        return Bilingual(
+            f"{number}（连接表情符号的不可见字符）",
+            f"{number} (the sign that joins emoji, which is not seen)",
+        )
+    called = name(sign, "").lower()
+    return Bilingual(f"{number}（{called}）", f"{number} ({called})") if called else Bilingual(number, number)
+
+
+def document(profile: Profile, said: Statements) -> dict[str, object]:
+    """statements.json: what was asked, in the profile's words, and what was said of it, in the order of the ids."""
+    asks, told = asked_by(profile), of_profile(profile, said)
     return {
         "format_version": FORMAT_VERSION,
         "statements": {
-            id: {"asks": asked()[id].asks, "said": words_of(id, one)} for id, one in sorted(said.items())
+            id: {"asks": asks[id].asks, "said": words_of(id, one)} for id, one in sorted(told.items())
         },
     }
 

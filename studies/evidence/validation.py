@@ -7,14 +7,14 @@ where the programs that made the package are those.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 from xml.etree import ElementTree
 
 from rwd_platform.core.errors import Exit, Problem
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 VALIDATION_JSON = "data/07_code/validation.json"
 LARGEST_REPORT = 64 * 1024 * 1024  # bytes
 _COUNTS = ("passed", "failed", "skipped")
@@ -26,6 +26,7 @@ _KEYS = {
     "program_sha256",
     "made_on",
     "versions",
+    "suite",
     "modules",
     "passed",
     "failed",
@@ -59,11 +60,14 @@ class _Counts:
     skipped: int = 0
 
 
-def certificate(report: bytes, program: str, versions: Mapping[str, str], made_on: str) -> dict[str, Any]:
-    """The certificate as JSON values. `program`: studies.evidence.code.program_sha256; `made_on`: YYYY-MM-DD.
+def certificate(
+    report: bytes, program: str, versions: Mapping[str, str], made_on: str, suite: Collection[str]
+) -> dict[str, Any]:
+    """The certificate as JSON values. `program`: studies.evidence.code.program_sha256; `made_on`: YYYY-MM-DD; `suite`:
+    the modules that must have been run.
 
-    It holds where no test failed and one passed at least; skipped tests are counted and prove nothing. Raises
-    `validation.report_unreadable`.
+    It holds where no test failed and of each module of the suite one passed at least: a part of the suite certifies
+    nothing, and skipped tests prove nothing. Raises `validation.report_unreadable`.
     """
     modules: dict[str, _Counts] = {}
     for case in _cases(report):
@@ -87,9 +91,10 @@ def certificate(report: bytes, program: str, versions: Mapping[str, str], made_o
         "program_sha256": program,
         "made_on": made_on,
         "versions": dict(sorted(versions.items())),
+        "suite": sorted(suite),
         "modules": listed,
         **totals,
-        "holds": _holds(totals),
+        "holds": _holds(listed, suite),
     }
 
 
@@ -98,11 +103,16 @@ def check_certificate(document: object) -> dict[str, Any]:
     if not isinstance(document, dict) or set(document) != _KEYS or not _is_well_formed(document):
         raise CERTIFICATE_UNREADABLE.error()
     totals = _totals(document["modules"])
-    if any(document[name] != count for name, count in totals.items()) or document["holds"] is not _holds(
-        totals
-    ):
+    holds = _holds(document["modules"], document["suite"])
+    if any(document[name] != count for name, count in totals.items()) or document["holds"] is not holds:
         raise CERTIFICATE_UNREADABLE.error()
     return document
+
+
+def not_run(document: Mapping[str, Any]) -> list[str]:
+    """Modules of the suite of which no test passed."""
+    passed = {one["module"] for one in document["modules"] if one["passed"]}
+    return sorted(set(document["suite"]) - passed)
 
 
 def _is_well_formed(document: Mapping[str, Any]) -> bool:
@@ -114,6 +124,8 @@ def _is_well_formed(document: Mapping[str, Any]) -> bool:
         and _fits(_DAY, document["made_on"])
         and isinstance(versions, dict)
         and all(_fits(_NAME, name) and _fits(_NAME, one) for name, one in versions.items())
+        and isinstance(document["suite"], list)
+        and all(_fits(_NAME, one) for one in document["suite"])
         and isinstance(modules, list)
         and all(isinstance(one, dict) and set(one) == {"module", *_COUNTS} for one in modules)
         and all(
@@ -135,8 +147,9 @@ def _totals(modules: list[dict[str, Any]]) -> dict[str, int]:
     return {name: sum(one[name] for one in modules) for name in _COUNTS}
 
 
-def _holds(totals: Mapping[str, int]) -> bool:
-    return totals["failed"] == 0 and totals["passed"] > 0
+def _holds(modules: list[dict[str, Any]], suite: Collection[str]) -> bool:
+    failed = any(one["failed"] for one in modules)
+    return bool(suite) and not failed and not not_run({"modules": modules, "suite": suite})
 
 
 def _cases(report: bytes) -> list[ElementTree.Element]:

@@ -17,14 +17,12 @@ from rwd_platform.log.merkle import verify_inclusion
 from rwd_platform.signing.ed25519 import verify as ed25519_verify
 from studies.evidence.ard_parquet import ARD_PARQUET, read_ard_parquet
 from studies.evidence.templates import verify as standalone
+from studies.evidence.templates.rerun import has_shape
 from studies.evidence.templates.verify import Failure
 from studies.results import ArdRow
 
 Rerun = Callable[[dict[str, Any]], Iterable[str]]
-"""Given ard.json, recompute from the lock and name each result row that differs."""
-
-_NUMBERS = ("value", "ci_low", "ci_high", "n", "events")
-_LARGEST = 2**53  # a larger integer is not JSON that everybody reads alike, and overflows a comparison
+"""Given ard.json, recompute from the lock and name each result row, series or file that differs."""
 
 PACKAGE_MISSING = Problem(
     code="evidence.package_missing",
@@ -128,7 +126,7 @@ def _rerun(path: Path, findings: standalone.Findings, rerun: Rerun) -> str:
     members = standalone.read_package(path, standalone.Findings())
     stored = standalone.read_json(members, standalone.ARD_JSON, findings)
     described = standalone.read_json(members, standalone.PACKAGE_JSON, findings)
-    if not is_result_set(stored):
+    if not has_shape(stored):
         findings.fail(standalone.ARD_JSON, "其中没有可复算的结果。", "It holds no results to recompute.")
         return "differs"
     if stored["lock_id"] != described.get("lock_id"):
@@ -136,37 +134,10 @@ def _rerun(path: Path, findings: standalone.Findings, rerun: Rerun) -> str:
             standalone.ARD_JSON, "数据锁定编号与 package.json 不符。", "Its lock is not package.json's."
         )
         return "differs"
-    withheld = _withheld(described)
-    differing = [ard_id for ard_id in rerun(stored) if ard_id not in withheld]
+    differing = list(rerun(stored))
     for ard_id in differing:
         findings.fail(ard_id, "从数据锁定复算的结果不同。", "Recomputed from the lock, this result differs.")
     return "differs" if differing else "reproduced"
-
-
-def is_result_set(stored: Any) -> bool:
-    """The shape that a recomputation relies on: a lock, and rows with an id and numbers that can be compared."""
-    rows = stored.get("rows") if isinstance(stored, dict) else None
-    if not isinstance(rows, list) or not isinstance(stored.get("lock_id"), str):
-        return False
-    return all(
-        isinstance(row, dict)
-        and isinstance(row.get("id"), str)
-        and all(name in row and _is_comparable(row[name]) for name in _NUMBERS)
-        for row in rows
-    )
-
-
-def _is_comparable(value: Any) -> bool:
-    if isinstance(value, int):
-        return abs(value) < _LARGEST
-    return value is None or isinstance(value, float | str)
-
-
-def _withheld(described: dict[str, Any]) -> frozenset[str]:
-    """The results that an aggregate package says it does not hold; a recomputation has them."""
-    coarsening = described.get("coarsening")
-    listed = coarsening.get("withheld_results") if isinstance(coarsening, dict) else ()
-    return frozenset(one for one in listed or () if isinstance(one, str))
 
 
 def read_public_key(text: str) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64decode
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from studies.evidence.profiles.profile import profile
 from studies.evidence.statements import asked_for, read_statements
 from tests.cli.calling import Rwd, is_chinese
 from tests.evidence.submission.keys import recipient, recipient_of_a_curve
+from tests.evidence.test_recipient import KEYS
 from tests.flows.erasing import PROTOCOL
 from tests.flows.log_reading import whole_log
 from tests.server import seed
@@ -33,7 +35,7 @@ LogIn = Callable[[str], tuple[str, str]]
 @pytest.fixture
 def platform(home: Path) -> Iterator[Platform]:
     opened = open_platform(Settings())
-    seed.seed_study(opened)
+    seed.seed_study(opened, protocol=PROTOCOL)  # which product it is of decides which readers there are
     yield opened
     opened.records.engine.dispose()
 
@@ -102,11 +104,14 @@ BAD = {
         f'statements: {{funding: {{zh: "患者王小明 {RESIDENT_ID} 的资料"}}}}',
         "evidence.statement_identifies",
     ),
-    "twice": (f'statements: {{funding: {{zh: "{ZH}"}}, funding: {{zh: "{ZH}"}}}}', "protocol.refused"),
-    "no list": (f'statements: "{RESIDENT_ID}"', "protocol.refused"),
-    "more keys": ("statements: {}\nmore: 1", "protocol.refused"),
-    "a bomb": ("a: &a [x, x]\nb: &b [*a, *a]\nstatements: {funding: {zh: *b}}", "protocol.refused"),
-    "code": ("statements: !!python/object/apply:os.getcwd []", "protocol.refused"),
+    "twice": (
+        f'statements: {{funding: {{zh: "{ZH}"}}, funding: {{zh: "{ZH}"}}}}',
+        "evidence.statements_file",
+    ),
+    "no list": (f'statements: "{RESIDENT_ID}"', "evidence.statements_file"),
+    "more keys": ("statements: {}\nmore: 1", "evidence.statements_file"),
+    "a bomb": ("a: &a [x, x]\nb: &b [*a, *a]\nstatements: {funding: {zh: *b}}", "evidence.statements_file"),
+    "code": ("statements: !!python/object/apply:os.getcwd []", "evidence.statements_file"),
 }
 
 
@@ -151,9 +156,6 @@ def test_a_study_that_is_not_there_or_anothers(rwd: Rwd, platform: Platform, hom
 def test_the_blank_file_holds_what_is_asked_and_what_was_said(
     rwd: Rwd, platform: Platform, login: LogIn, tmp_path: Path
 ) -> None:
-    row = platform.records.get(Study, seed.STUDY)
-    row.protocol = PROTOCOL  # the other one is a text to look at
-    seed._write(platform, row)
     rwd(*STATEMENTS, filled(tmp_path / "w.yaml", funding={"zh": ZH, "en": EN}), *login("researcher"))
     for purpose, name in (("registration", "reg_drug"), ("commercial", "commercial")):
         answer = rwd(*STATEMENTS, "--blank", "--purpose", purpose)
@@ -165,6 +167,43 @@ def test_the_blank_file_holds_what_is_asked_and_what_was_said(
     assert rwd(*STATEMENTS, "--blank", "--purpose", "made-up", "--json").document["error"]["code"] == (
         "evidence.choice_unknown"
     )
+
+
+def test_after_a_file_is_sent_only_what_is_new_is_told_and_how_many_there_are(
+    rwd: Rwd, platform: Platform, login: LogIn, tmp_path: Path
+) -> None:
+    """What was written before may be long, and whoever sent the file knows what stands in it."""
+    rwd(*STATEMENTS, filled(tmp_path / "a.yaml", conflicts={"zh": ZH, "en": EN}), *login("researcher"))
+    other = "海南省科技厅资助，合同编号见附件。"
+    answer = rwd(*STATEMENTS, filled(tmp_path / "b.yaml", funding={"zh": other}), *login("researcher"))
+    lines = answer.stdout.decode().splitlines()
+    assert [line.split()[0] for line in lines] == [
+        "funding",
+        "已填写",
+    ] and "2 written, 1 of them now" in lines[-1]
+    assert ZH not in answer.stdout.decode() and ZH in rwd(*STATEMENTS).stdout.decode(), (
+        "asked alone, it shows all"
+    )
+
+
+def test_the_errors_of_a_file_say_where_what_and_where_to_read_on(
+    rwd: Rwd, platform: Platform, login: LogIn, tmp_path: Path
+) -> None:
+    def told(**said: Any) -> dict[str, str]:
+        answer = rwd(*STATEMENTS, filled(tmp_path / "w.yaml", **said), *login("researcher"), "--json")
+        error: dict[str, str] = answer.document["error"]
+        return error
+
+    no_map = told(funding="无资助")
+    assert no_map["code"] == "evidence.statements_file" and "statements.funding" in no_map["zh"]
+    assert "protocol.md" not in no_map["next_zh"] and "docs/reference/commands.md" in no_map["next_en"]
+    named = told(funding={"zh": ZH, "en": f"Patient {RESIDENT_ID} was asked."})
+    assert named["code"] == "evidence.statement_identifies" and RESIDENT_ID not in str(named)
+    assert "英文" in named["zh"] and "身份证号" in named["zh"] and "resident id" in named["en"]
+    joined = told(funding={"zh": f"{ZH} 👨\u200d👩"})
+    assert "U+200D" in joined["zh"] and "joins emoji" in joined["en"]
+    short = told(gap={"zh": "短"})
+    assert "1 个字符" in short["zh"] and "20 to 2000" in short["en"]
 
 
 # -- missing and assemble ----------------------------------------------------------------------------------------
@@ -215,17 +254,30 @@ def test_what_is_missing_is_named_with_who_acts_and_the_exit_tells(
     assert done.code == 0 and "什么都不缺" in done.stdout.decode() + done.stderr
 
 
+def test_where_a_purpose_has_one_reader_it_need_not_be_named(
+    rwd: Rwd, platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = checked(monkeypatch)
+    for purpose, options, audience in (
+        ("commercial", (), "aggregate"),
+        ("registration", (), "authority"),
+        ("registration", ("--audience", "aggregate"), "aggregate"),
+    ):
+        assert rwd("evidence", "missing", seed.STUDY, "--purpose", purpose, *options).code == 0
+        assert wanted[-1][2].audience == audience
+
+
 REFUSED = [
     (("--purpose", "made-up"), "evidence.choice_unknown"),
     (("--audience", "everybody"), "evidence.choice_unknown"),
     (("--rows", "T9"), "evidence.choice_unknown"),
     (("--rows", "T4"), "evidence.tier_not_for"),
     (("--rows", "T3"), "evidence.certificate_needed"),
-    (("--purpose", "commercial"), "evidence.audience_not_for"),
+    (("--purpose", "commercial", "--audience", "authority"), "evidence.audience_not_for"),
     (("--audience", "aggregate", "--rows", "T2"), "evidence.tier_not_for"),
     (("--rows", "T3", "--certificate", "curve.pem"), "submission.certificate_key_unfit"),
     (("--rows", "T3", "--certificate", "huge.pem"), "submission.certificate_unreadable"),
-    (("--rows", "T3", "--certificate", "key.pem"), "submission.certificate_unreadable"),
+    (("--rows", "T3", "--certificate", "key.pem"), "submission.private_key_given"),
     (("--rows", "T3", "--certificate", "none.pem"), "cli.file_missing"),
     (("--rows", "T3", "--certificate", "der.pem"), "cli.not_text"),
 ]
@@ -242,6 +294,11 @@ def test_what_cannot_be_chosen_is_refused_by_both_verbs(
     (tmp_path / "curve.pem").write_bytes(recipient_of_a_curve("P-256").certificate)
     (tmp_path / "huge.pem").write_bytes(b"x" * 1_000_000)
     (tmp_path / "key.pem").write_bytes(recipient().key)
+    (tmp_path / "both.pem").write_bytes(recipient().certificate + recipient().key)
+    (tmp_path / "key.p12").write_bytes(b64decode(KEYS["PKCS 12"]))
+    (tmp_path / "two.pem").write_bytes(recipient().certificate + recipient(place=1).certificate)
+    (tmp_path / "old.pem").write_bytes(recipient(years=(2001, 2002)).certificate)
+    (tmp_path / "good.pem").write_bytes(recipient().certificate)
     (tmp_path / "der.pem").write_bytes(bytes(range(128, 256)))
     for options, code in REFUSED:
         for verb in ("missing", "assemble"):
@@ -252,3 +309,41 @@ def test_what_cannot_be_chosen_is_refused_by_both_verbs(
                 "made-up" not in told and "everybody" not in told and "MII" not in told and "xxx" not in told
             )
     assert platform.records.all(select(EvidencePackage)) == [] == platform.records.all(select(DossierCheck))
+
+
+# -- errors of the program ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("verb", ["assemble", "missing"])
+def test_an_error_of_the_program_is_one_card_and_its_lines_are_shown_where_somebody_asks(
+    rwd: Rwd, platform: Platform, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    """Its message may repeat a patient's value: neither form tells it."""
+
+    def breaks(*_: object, **__: object) -> None:
+        raise ValueError(f"cannot draw {RESIDENT_ID}")
+
+    flow = {"assemble": "evidence.assemble_evidence", "missing": "dossier.check_dossier"}[verb]
+    monkeypatch.setattr(f"rwd_platform.flows.{flow}", breaks)
+    told = rwd("evidence", verb, seed.STUDY, "--audience", "authority")
+    assert told.code == 4 and len(told.stderr.splitlines()) == 5 and "[cli.broke]" in told.stderr
+    assert "ValueError" in told.stderr and "--debug" in told.stderr and is_chinese(told.stderr)
+    assert "Traceback" not in told.stderr and "File " not in told.stderr and told.stdout == b""
+    shown = rwd("evidence", verb, seed.STUDY, "--audience", "authority", "--debug")
+    assert shown.code == 4 and "in breaks" in shown.stderr and "[cli.broke]" in shown.stderr
+    document = rwd("evidence", verb, seed.STUDY, "--audience", "authority", "--json").document
+    assert document["error"]["code"] == "cli.broke"
+    assert RESIDENT_ID not in told.stderr + shown.stderr + str(document)
+
+
+def test_what_has_words_of_its_own_keeps_them(
+    rwd: Rwd, platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for error, code, words in ((OSError(28, "full"), 4, "cli.disk_full"), (BrokenPipeError(), 0, "")):
+
+        def fails(*_: object, error: OSError = error, **__: object) -> None:
+            raise error
+
+        monkeypatch.setattr("rwd_platform.flows.evidence.assemble_evidence", fails)
+        answer = rwd("evidence", "assemble", seed.STUDY, "--audience", "authority")
+        assert answer.code == code and words in answer.stderr and "cli.broke" not in answer.stderr

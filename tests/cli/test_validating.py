@@ -15,19 +15,38 @@ from tests.evidence.test_validation import report
 
 
 @pytest.fixture
+def suite(tmp_path: Path) -> str:
+    """The folder of two modules of tests."""
+    folder = tmp_path / "tests" / "golden"
+    folder.mkdir(parents=True)
+    for name in (
+        "tests/__init__.py",
+        "tests/golden/__init__.py",
+        "tests/golden/test_a.py",
+        "tests/golden/test_b.py",
+    ):
+        (tmp_path / name).touch()
+    return str(folder)
+
+
+@pytest.fixture
 def junit(tmp_path: Path) -> Path:
     path = tmp_path / "junit.xml"
     path.write_bytes(
-        report(("tests.golden.a", "passed"), ("tests.golden.b", "passed"), ("tests.golden.b", "skipped"))
+        report(
+            ("tests.golden.test_a", "passed"),
+            ("tests.golden.test_b", "passed"),
+            ("tests.golden.test_b", "skipped"),
+        )
     )
     return path
 
 
 def test_a_report_becomes_a_certificate_and_goes_on_record(
-    rwd: Rwd, home: Path, junit: Path, tmp_path: Path
+    rwd: Rwd, home: Path, junit: Path, suite: str, tmp_path: Path
 ) -> None:
     made = tmp_path / "certificate.json"
-    answer = rwd("validation", "certify", str(junit), "--out", str(made), "--json")
+    answer = rwd("validation", "certify", str(junit), "--suite", suite, "--out", str(made), "--json")
     assert answer.code == 0 and answer.document == json.loads(made.read_text(encoding="utf-8"))
     assert {"python", "numpy", "lifelines"} <= set(answer.document["versions"])
     recorded = rwd("validation", "record", str(made), "--json")
@@ -38,27 +57,40 @@ def test_a_report_becomes_a_certificate_and_goes_on_record(
 
 
 def test_a_failed_test_is_said_by_module_and_nothing_is_recorded(
-    rwd: Rwd, home: Path, tmp_path: Path
+    rwd: Rwd, home: Path, suite: str, tmp_path: Path
 ) -> None:
     junit, made = tmp_path / "junit.xml", tmp_path / "certificate.json"
-    junit.write_bytes(report(("tests.golden.a", "passed"), ("tests.golden.cox", "failed")))
-    answer = rwd("validation", "certify", str(junit), "--out", str(made))
-    assert answer.code == 1 and b"tests.golden.cox: 1" in answer.stdout and made.exists()
+    junit.write_bytes(report(("tests.golden.test_a", "passed"), ("tests.golden.test_b", "failed")))
+    answer = rwd("validation", "certify", str(junit), "--suite", suite, "--out", str(made))
+    assert answer.code == 1 and b"tests.golden.test_b: 1" in answer.stdout and made.exists()
     refused = rwd("validation", "record", str(made), "--json")
     assert refused.code == 3 and refused.document["error"]["code"] == "validation.does_not_hold"
 
 
+def test_a_suite_that_was_run_in_part_does_not_hold_and_says_what_is_left(
+    rwd: Rwd, home: Path, suite: str, tmp_path: Path
+) -> None:
+    junit, made = tmp_path / "junit.xml", tmp_path / "certificate.json"
+    junit.write_bytes(report(("tests.golden.test_a", "passed")))
+    answer = rwd("validation", "certify", str(junit), "--suite", suite, "--out", str(made))
+    assert answer.code == 1 and b"tests.golden.test_b" in answer.stdout
+    assert rwd("validation", "record", str(made)).code == 3
+
+
 def test_what_is_neither_report_nor_certificate_is_refused_in_both_languages(
-    rwd: Rwd, home: Path, junit: Path, tmp_path: Path
+    rwd: Rwd, home: Path, junit: Path, suite: str, tmp_path: Path
 ) -> None:
     for words in (
-        ("certify", str(home), "--out", str(tmp_path / "c.json")),
+        ("certify", str(home), "--suite", suite, "--out", str(tmp_path / "c.json")),
         ("record", str(tmp_path / "none.json")),
     ):
         assert rwd("validation", *words).code == 2
     other = tmp_path / "other.json"
     other.write_text("{}", encoding="utf-8")
-    for words in (("certify", str(other), "--out", str(tmp_path / "c.json")), ("record", str(junit))):
+    for words in (
+        ("certify", str(other), "--suite", suite, "--out", str(tmp_path / "c.json")),
+        ("record", str(junit)),
+    ):
         answer = rwd("validation", *words, "--json")
         assert answer.code == 2 and is_chinese(answer.document["error"]["zh"])
     assert not (tmp_path / "c.json").exists()

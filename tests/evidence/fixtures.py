@@ -33,6 +33,7 @@ from studies.evidence.inputs import (
     Source,
     SourceFile,
 )
+from studies.evidence.papers import Papers
 from studies.evidence.profiles.choice import audiences_of, check_audience_and_tier
 from studies.evidence.profiles.profile import profile
 from studies.evidence.statements import asked
@@ -290,6 +291,9 @@ def fit_statements() -> dict[str, Bilingual]:
 FITNESS: dict[str, Any] = {"items": [{"id": "exposure", "status": "met", "answer": None}], "counts": {}}
 
 
+PAPERS = Papers("2026-01-05")  # none is on file
+
+
 def dossier_inputs(
     profile_id: str,
     audience: str = "",
@@ -310,6 +314,7 @@ def dossier_inputs(
         rows=small_rows(),
         certificate=certificate,
         fitness=FITNESS,
+        papers=PAPERS,
     )
     inputs = small_inputs()
     told = {

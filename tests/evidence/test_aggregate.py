@@ -114,7 +114,8 @@ def test_what_was_small_is_withheld_with_what_gives_it_away(aggregate):
         assert gone not in ids
     assert "restricted.balance.size.upto20.exposed.subjects" in ids
     steps = json.loads((aggregate.folder / "data/08_trace/attrition.json").read_text("utf-8"))["steps"]
-    assert [(step["left"], step["remaining"]) for step in steps] == [(0, 599), (288, 311)]
+    # The results are of 597: a start of 599 would tell of the two who left first.
+    assert [(step["left"], step["remaining"]) for step in steps] == [(0, 311)]
 
 
 def test_an_aggregate_package_verifies_and_says_what_it_withholds(aggregate):
@@ -124,8 +125,11 @@ def test_an_aggregate_package_verifies_and_says_what_it_withholds(aggregate):
     told = described["coarsening"]
     assert told["smallest_cell"] == 10 and told["curve_grid_days"] == 90
     assert "restricted.balance.chemo.exposed.subjects" in told["withheld_results"]
-    withheld = verify_package(aggregate.path, rerun=lambda stored: told["withheld_results"])
-    assert withheld.rerun == "reproduced"
+    same = verify_package(aggregate.path, rerun=lambda stored: [])
+    assert same.rerun == "reproduced"
+    # What the package says that it withholds excuses nothing: whoever recomputes decides it anew.
+    withheld = verify_package(aggregate.path, rerun=lambda stored: told["withheld_results"][:1])
+    assert withheld.rerun == "differs"
     other = verify_package(aggregate.path, rerun=lambda stored: [stored["rows"][0]["id"]])
     assert other.rerun == "differs"
 
@@ -137,6 +141,11 @@ def test_an_aggregate_package_accounts_by_hospital_and_judges_by_share(aggregate
     quality = json.loads((aggregate.folder / "data/04_quality/quality.json").read_text("utf-8"))
     assert quality["facts"] == {}
     assert {tuple(line) for line in quality["lines"]} == {("organisation", "dimension", "passed_share")}
+    report = json.loads((aggregate.folder / "data/06_report/report.json").read_text("utf-8"))
+    (table,) = [block for block in report["body"] if block.get("key") == "quality"]
+    hospitals = list(dict.fromkeys(line["organisation"]["zh"] for line in quality["lines"]))
+    assert [row[0]["zh"][0]["t"] for row in table["rows"]] == hospitals
+    assert len(table["head"]) == 1 + len({line["dimension"]["zh"] for line in quality["lines"]})
     lines = (aggregate.folder / "data/04_quality/reconciliation.csv").read_text("utf-8-sig").splitlines()
     assert len(lines) == 4 and "sha256" not in lines[0]
 
@@ -211,6 +220,28 @@ def test_a_step_that_lost_a_few_is_told_with_its_neighbour(left, expected):
     assert merged[-1].remaining == remaining
     stayed = [step.remaining for step in merged]
     assert not any(0 < one - other < 10 for one, other in pairwise(stayed))
+
+
+@pytest.mark.parametrize(
+    ("stayed", "people", "told"),
+    [
+        ((600, 597, 311), 597, (311,)),
+        ((600, 590, 311), 597, (311,)),
+        ((600, 400, 311), 403, (600, 311)),
+        ((600, 400, 311), 400, (600, 400, 311)),
+        ((600, 400, 311), 500, (600, 400, 311)),
+    ],
+    ids=["a merged step", "a step beside it", "a step in between", "the same people", "far from all"],
+)
+def test_who_remained_is_not_told_where_people_of_the_results_are_a_few_less(stayed, people, told):
+    """600 patients at the start and results of 597: three were left out, though their step is merged."""
+    inputs = with_changes(small_inputs(), audience="aggregate")
+    steps = [AttritionStep(Bilingual("始", "start"), 0, stayed[0])]
+    steps += [AttritionStep(Bilingual("因", "why"), one - other, other) for one, other in pairwise(stayed)]
+    row_sets = {"all": [f"p{number}" for number in range(people)]}
+    results = dataclasses.replace(inputs.results, row_sets=row_sets)
+    released = coarsened(with_changes(inputs, results=results, attrition=tuple(steps))).inputs
+    assert tuple(step.remaining for step in released.attrition) == told
 
 
 def test_an_analysis_of_a_few_people_is_not_in_the_package_at_all():

@@ -9,8 +9,9 @@ import pytest
 
 from studies.evidence.aggregate import coarsened
 from studies.evidence.documents import json_documents
-from studies.evidence.report.blocks import Report
+from studies.evidence.report.blocks import Report, Table, same
 from studies.evidence.report.content import make_report
+from studies.evidence.report.widths import shares
 from studies.run import run_analyses
 from tests.evidence.fixtures import with_results
 from tests.evidence.test_designs import table
@@ -57,3 +58,21 @@ def test_with_weights_table_one_has_both_and_no_such_note():
     assert len(found.head) == 7
     assert not any("could not be done" in note.plain("en") for note in found.notes)
     assert any("Effective sample size" in note.plain("en") for note in found.notes)
+
+
+def test_a_head_gives_way_before_a_row_breaks():
+    """Seven columns across the page: the heads take four lines before the characteristics lose theirs."""
+    weighted = ["Valve V (Lecheng) (n = 60)", "Valve S (external control) (n = 140)", "SMD before"]
+    rows = [("Age at implantation (years)", "67.0 (7.6)", "72.6 (8.8)", "−0.688", "67.0", "66.5", "0.058")]
+    head = (
+        "Characteristic",
+        *weighted,
+        "Valve V (Lecheng), weighted",
+        "Valve S (external control), weighted",
+        "SMD",
+    )
+    table = Table("x", same(""), tuple(map(same, head)), tuple(tuple(map(same, row)) for row in rows), (), ())
+    first, *others = shares(table, "en")
+    assert first >= len("Age at implantation (years)") and all(share >= 9 for share in others)
+    narrow = Table("x", same(""), (same("A"), same("B")), ((same("a"), same("b")),), (), ())
+    assert len(set(shares(narrow, "zh"))) == 1

@@ -12,7 +12,16 @@ from typing import Any
 import pytest
 
 from rwd_platform.core.errors import PlatformError
-from studies.evidence.changes import CHANGES_JSON, CHANGES_TEXT, Version, changes, read_version, texts
+from studies.evidence.changes import (
+    CHANGES_JSON,
+    CHANGES_TEXT,
+    Version,
+    changes,
+    read_version,
+    statement_changes,
+    texts,
+    value_text,
+)
 from studies.evidence.package import BuiltPackage, build
 from studies.evidence.templates import verify as standalone
 from tests.evidence.fixtures import small_inputs
@@ -242,3 +251,66 @@ def standalone_failures(folder: Path) -> list[standalone.Failure]:
     from studies.evidence.verify import verify_package
 
     return list(verify_package(folder).failures)
+
+
+# -- what people said ---------------------------------------------------------------------------------------------
+
+
+def said(**words: str) -> dict[str, Any]:
+    asks = {"zh": "问", "en": "asks"}
+    return {id: {"asks": asks, "said": {"zh": text, "en": text.upper()}} for id, text in words.items()}
+
+
+def test_statements_new_withdrawn_and_said_otherwise_are_told_with_both_words(first: Version) -> None:
+    before = dataclasses.replace(first, statements=said(a="same", b="was", c="gone"))
+    after = dataclasses.replace(first, statements=said(a="same", b="is", d="new"))
+    found = statement_changes(before, after)
+    assert {kind: [one["id"] for one in found[kind]] for kind in found} == {
+        "added": ["d"], "removed": ["c"], "changed": ["b"]
+    }  # fmt: skip
+    [changed] = found["changed"]
+    assert (changed["before"]["zh"], changed["after"]["en"]) == ("was", "IS") and changed["asks"][
+        "zh"
+    ] == "问"
+    assert found["added"][0]["before"] is None and found["removed"][0]["after"] is None
+
+
+def test_the_same_words_are_no_change_whatever_the_question_is_called(first: Version) -> None:
+    before = dataclasses.replace(first, statements=said(a="same"))
+    other = {"a": {**before.statements["a"], "asks": {"zh": "另问", "en": "asked otherwise"}}}
+    found = statement_changes(before, dataclasses.replace(first, statements=other))
+    assert not any(found.values())
+
+
+def with_statements(package: BuiltPackage, tmp_path: Path, content: bytes) -> Path:
+    members = standalone.zip_members(package.path.read_bytes())
+    root = next(iter(members)).partition("/")[0]
+    path = tmp_path / "package.zip"
+    path.write_bytes(standalone.zip_bytes({**members, f"{root}/data/02_governance/statements.json": content}))
+    return path
+
+
+def test_a_package_s_own_statements_are_read(package: BuiltPackage, tmp_path: Path) -> None:
+    document = {"format_version": 1, "statements": said(a="words")}
+    path = with_statements(package, tmp_path, json.dumps(document).encode())
+    assert read_version(path).statements == said(a="words")
+    assert read_version(package.path).statements == {}, "a package for no reader in particular has none"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"[]", b"{}", b'{"statements": []}', b'{"statements": {"a": 1}}', b'{"statements": {"a": {}}}'],
+)
+def test_statements_that_cannot_be_read_name_their_file(
+    package: BuiltPackage, tmp_path: Path, content: bytes
+) -> None:
+    with pytest.raises(PlatformError, match=r"statements\.json"):
+        read_version(with_statements(package, tmp_path, content))
+
+
+@pytest.mark.parametrize("value", [None, 0.5, 12, "text"])
+def test_a_value_reads_as_it_is_compared(value: Any) -> None:
+    shown = {"value": value, "ci_low": None, "ci_high": None}
+    expected = {None: "–", 0.5: "0.5 days", 12: "12 days", "text": "text days"}[value]
+    assert value_text(shown, "days" if value is not None else "") == expected
+    assert value_text({**shown, "ci_low": 0.1234567, "ci_high": None}, "").endswith("(0.123457, –)")

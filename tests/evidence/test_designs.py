@@ -33,8 +33,11 @@ def inputs() -> PackageInputs:
     results = run_analyses(dataset, of, "lock-3f9a0c5d")
     lines = [
         (subject, variable, FILE, number, hashlib.sha256(subject.encode()).hexdigest())
-        for number, subject in enumerate(dataset.frame["subject_id"], start=1)
+        for number, (subject, diabetes) in enumerate(
+            zip(dataset.frame["subject_id"], dataset.frame["diabetes"], strict=True), start=1
+        )
         for variable in ("index", "valve_v", "time_days", "event", "age", "ejection", "diabetes")
+        if variable != "diabetes" or diabetes == 1  # who has it not has no record of it
     ]
     columns = ["subject_id", "variable", "source_file_sha256", "source_line", "line_digest"]
     return with_results(
@@ -223,6 +226,20 @@ def test_the_package_holds_the_two_accounts_and_the_times_outside_its_content(in
         "researcher", "privacy", "registered",
     )  # fmt: skip
     assert signoff["highest_claim"] == "confirmatory"
+
+
+def test_the_same_role_twice_is_said_to_be_two_accounts(inputs):
+    """By role alone `researcher` and `researcher` read as one person who agreed with himself."""
+    twice = dataclasses.replace(DECLARED, agreed=dataclasses.replace(DECLARED.agreed, role="researcher"))
+    said = json_documents(dataclasses.replace(inputs, unsealing=twice))["data/10_signoff/signoff.json"][
+        "unsealing"
+    ]
+    assert (said["asked_by"], said["agreed_by"], said["two_accounts"]) == ("researcher", "researcher", True)
+    assert "角色" in said["who"]["zh"] and "two people" in said["who"]["en"]
+    assert not any(account in json.dumps(said) for account in ("user-7", "user-9"))
+    alone = dataclasses.replace(twice, agreed=twice.asked)
+    said = signoff(dataclasses.replace(inputs, unsealing=alone))["unsealing"]
+    assert said["two_accounts"] is False and "who" not in said
 
 
 def test_what_was_seen_does_not_leave_with_an_aggregate_package(inputs):

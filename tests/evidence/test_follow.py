@@ -14,7 +14,13 @@ from typing import Any
 
 import pytest
 
+from studies.adverse_events import DEATHS, EVENTS
+from studies.dataset import INDEX, SITE
 from studies.evidence.package import build
+from studies.evidence.templates import follow as following
+from studies.evidence.templates import verify as standalone
+from studies.evidence.templates.follow import INDEX_ALONE
+from studies.outcome import EVENT, STATUS, TIME
 from tests.evidence.fixtures import small_inputs
 
 LINEAGE, ROW_SETS, ARD = "08_trace/lineage.csv.gz", "08_trace/row_sets.json", "05_results/ard.json"
@@ -109,6 +115,94 @@ def test_a_subject_without_any_line_is_told(folder: Path) -> None:
     keep_lines(folder, lambda line: not line.startswith("7,"))
     done = run(folder, "--all")
     assert done.returncode == 1 and "row 7 of" in done.stdout and "✗" in done.stdout.splitlines()[-1]
+
+
+def of(line: str) -> str:
+    """The variable of a line of the lineage."""
+    return line.split(",")[1]
+
+
+def test_a_variable_without_a_line_of_its_own_is_told_for_the_row_that_lacks_it(folder: Path) -> None:
+    """The index line of the same row does not stand in for it."""
+    keep_lines(folder, lambda line: not line.startswith("7,nodes,"))
+    done = run(folder, "--all")
+    assert done.returncode == 1 and "has no source line of nodes" in done.stdout and "row 7 of" in done.stdout
+
+
+@pytest.mark.parametrize("variable", ["hormon", "time_days", "event", "status", "age", "index"])
+def test_whatever_is_read_from_records_cannot_lose_its_lines(folder: Path, variable: str) -> None:
+    keep_lines(folder, lambda line: of(line) != variable)
+    done = run(folder, "--all")
+    assert done.returncode == 1 and f"has no source line of {variable}" in done.stdout
+
+
+def test_index_lines_alone_lead_no_number_home_that_rests_on_more(folder: Path) -> None:
+    keep_lines(folder, lambda line: of(line) == "index")
+    done = run(folder, "--all")
+    on_rows = [one for one in numbers(folder) if one.get("ard_id", "").startswith("restricted.")]
+    assert done.returncode == 1 and all(f"✗ {one['id']}:" in done.stdout for one in on_rows)
+
+
+def test_those_who_are_said_to_have_a_record_are_those_who_have_its_line(folder: Path) -> None:
+    """That somebody had no chemotherapy has no line; that somebody had it does."""
+    counted = [
+        one for one in numbers(folder) if one.get("ard_id", "").endswith("balance.chemo.comparator.subjects")
+    ]
+    assert counted and all(run(folder, one["id"]).returncode == 0 for one in counted)
+    keep_lines(folder, lambda line: of(line) != "chemo")
+    for one in counted:
+        done = run(folder, one["id"])
+        assert done.returncode == 1 and "0 have a source line" in done.stdout
+
+
+def test_a_number_that_rests_on_the_index_event_alone_is_told_and_counted(folder: Path) -> None:
+    """A count of people names no variable."""
+    one = next(one for one in numbers(folder) if one.get("ard_id", "").startswith("restricted.weighted."))
+
+    def names_none(document: dict[str, Any]) -> None:
+        next(row for row in document["rows"] if row["id"] == one["ard_id"])["variables"] = []
+
+    assert "of them 0 by" in run(folder, "--all").stdout.splitlines()[-1]
+    edit(folder, ARD, names_none)
+    done = run(folder, one["id"])
+    assert done.returncode == 0 and done.stdout.count(INDEX_ALONE) == 2 and "of them 1 by" in done.stdout
+
+
+def test_a_variable_that_the_protocol_does_not_have_is_told(folder: Path) -> None:
+    def another(document: dict[str, Any]) -> None:
+        for row in document["rows"]:
+            row["variables"] = [*row["variables"], "luck"]
+
+    edit(folder, ARD, another)
+    done = run(folder, "--all")
+    assert done.returncode == 1 and "the protocol has no variable luck" in done.stdout
+
+
+@pytest.mark.parametrize("program", [following, standalone])
+def test_the_programs_that_travel_name_variables_as_the_platform_does(program: Any) -> None:
+    """They cannot ask it."""
+    assert program.INDEX == INDEX and program.OF_THE_OUTCOME == (TIME, EVENT, STATUS)
+    assert program.WITHOUT_LINES == (SITE, EVENTS, DEATHS)
+
+
+def spoilt(folder: Path, keep: Callable[[str], bool]) -> list[str]:
+    """What verify.py says of the trace once other lines are gone."""
+    keep_lines(folder, keep)
+    members = {
+        path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()
+    }
+    findings = standalone.Findings()
+    standalone.check_trace(members, findings)
+    return [f"{one.place} {one.en}" for one in findings.failures]
+
+
+def test_verify_asks_for_the_same_lines(folder: Path) -> None:
+    assert spoilt(folder, lambda line: True) == []
+    (one,) = {text.partition(" have ")[2] for text in spoilt(folder, lambda line: of(line) != "pgr")}
+    assert one == "no source line of the variable pgr."
+    found = spoilt(folder, lambda line: of(line) == "index")
+    assert len(found) > 20 and any("hormon" in text for text in found)
+    assert any("balance.chemo.comparator.subjects" in text for text in found)
 
 
 def test_a_line_of_a_file_that_no_hospital_sent_is_told(folder: Path) -> None:

@@ -159,10 +159,16 @@ def test_the_code_in_the_package_recomputes_the_results(tmp_path: Path):
 
     rerun = runpy.run_path(str(Path(standalone.__file__).parent / "rerun.py"))
     row = {"id": "a", "value": 0.5, "ci_low": None, "ci_high": None, "n": 10, "events": None}
-    same = {"rows": [{**row, "value": 0.5 + 1e-14}]}
-    other = {"rows": [{**row, "n": 11}, {**row, "id": "b"}]}
-    assert rerun["differences"]({"rows": [row]}, same) == []
-    assert rerun["differences"]({"rows": [row]}, other) == ["a", "b"]
+
+    def results(*rows: dict) -> dict:
+        parts = {"series": [], "row_sets": {}, "not_done": {}, "study": "s", "protocol_sha256": "p"}
+        return {"rows": list(rows), **parts}
+
+    def apart(*found: dict) -> list[str]:
+        return rerun["compare"](results(row), results(*found)).rows
+
+    assert apart({**row, "value": 0.5 + 1e-14}) == []
+    assert apart({**row, "n": 11}, {**row, "id": "b"}) == ["a", "b"]
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])

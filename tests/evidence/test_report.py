@@ -145,6 +145,7 @@ def test_no_number_of_a_result_is_typed_by_hand(rotterdam):
         "07_code",
         "00_index",
         "01_protocol",
+        "02_governance",
         "04_quality",
         "10_signoff",
         "8.",

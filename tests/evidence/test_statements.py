@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 from rwd_platform.core.errors import PlatformError
 from rwd_platform.core.text import Bilingual
 from studies.evidence.checklists.reader import every_checklist, shared
+from studies.evidence.profiles.dossier import WHO
 from studies.evidence.profiles.profile import profile, profiles
 from studies.evidence.statements import (
     LONGEST,
     SHORTEST_REASON,
     asked,
+    asked_by,
     asked_for,
     blank_file,
     check,
@@ -144,7 +146,7 @@ def test_paragraphs_as_people_write_them_are_taken() -> None:
 def test_hostile_words_stay_the_same_words() -> None:
     said = check("funding", Bilingual(HOSTILE, HOSTILE))
     assert said == Bilingual(HOSTILE, HOSTILE)
-    stated = json.loads(json.dumps(document({"funding": said})))["statements"]["funding"]
+    stated = json.loads(json.dumps(document(profile("reg_drug"), {"funding": said})))["statements"]["funding"]
     assert stated["said"] == [HOSTILE, HOSTILE]
 
 
@@ -223,8 +225,38 @@ def test_the_file_explains_itself_in_both_languages_and_to_any_reader() -> None:
     for id, choice in (asked()[CHOICE].choices or {}).items():
         assert f"# {id}: {choice.zh} · {choice.en}" in text
     for id in asked_for(profile("nhsa")):
-        one = asked()[id]
+        one = asked_by(profile("nhsa"))[id]
         assert " ".join(one.asks.zh.split()) in text and " ".join(one.next.en.split()) in text
+    assert "# 20 至 2000 个字符 · 20 to 2000 characters\n  gap:" in text, "how much is wanted stands above it"
+
+
+def test_each_purpose_asks_in_its_own_words() -> None:
+    """`gap` is asked of a registration and of a reimbursement: neither reader is told of the other's list."""
+    drug, insurer = (asked_by(profile(id))["gap"].asks.zh for id in ("reg_drug", "nhsa"))
+    assert drug == profile("reg_drug").statement("gap").asks.zh and "注册" in drug and "目录" not in drug
+    assert "目录" in insurer and asked()["gap"].asks.zh.count(" / ") >= 1
+    stated = document(profile("reg_drug"), {"gap": Bilingual(words(20), "w" * 20)})["statements"]
+    assert isinstance(stated, dict) and stated["gap"]["asks"].zh == drug
+    for each in profiles().values():
+        mine = asked_by(each)
+        assert set(mine) == set(asked())
+        assert all(mine[one.id].asks == one.asks for one in each.statements)
+        assert all((mine[id].least, mine[id].most) == (one.least, one.most) for id, one in asked().items())
+
+
+def test_roles_have_one_name_in_profiles_and_checklists() -> None:
+    """One person reads both: nobody is 申办者 at one line and 申办方 at the next."""
+    named = {one.who.zh for each in profiles().values() for one in asked_by(each).values()}
+    assert {"申办者", "医疗机构", "研究者"} <= named and not named & {"申办方", "医院"}
+    known = {words.en: words.zh for words in WHO.values()}
+    for one in (*shared().statements.values(), *shared().places.values()):
+        role = one.action.who.en.removeprefix("the ")
+        assert known.get(role, one.action.who.zh) == one.action.who.zh, one.id
+
+
+@pytest.mark.parametrize("rare", ["𠮷", "😀", "🇨🇳", "䶮", "\U00031350", "❤\ufe0f"])
+def test_rare_characters_and_pictures_are_text(rare: str) -> None:
+    assert check("funding", Bilingual(f"资助方{rare}", "")).zh == f"资助方{rare}"
 
 
 def test_a_file_of_a_few_lines_is_read() -> None:
@@ -247,12 +279,12 @@ def test_a_file_of_a_few_lines_is_read() -> None:
         HEAD + "  funding: [无]", HEAD + "  funding: {en: none}", HEAD + "  funding: {zh: '', en: none}",
         HEAD + "  funding: {zh: 1}", HEAD + "  funding: {zh: 无, en: 1}", HEAD + "  funding: {zh: 无, fr: non}",
         HEAD + "  funding: {zh: {zh: 无}}", HEAD + f"  {CHOICE}: {{zh: other, en: other}}",
-        HEAD + f"  {CHOICE}: Other", HEAD + f"  {CHOICE}: [other]", HEAD + f"  {CHOICE}: yes",
+        HEAD + f"  {CHOICE}: [other]", HEAD + f"  {CHOICE}: yes",
         HEAD + "  funding: {zh: 无\n", "\x00", "format_version: 1\nstatements: {}\n---\nformat_version: 1",
     ],
 )  # fmt: skip
 def test_what_is_no_such_file_is_refused_with_its_place(text: str) -> None:
-    assert refusal(text).code == "protocol.refused"
+    assert refusal(text).code == "evidence.statements_file"
 
 
 @pytest.mark.parametrize(
@@ -272,13 +304,15 @@ def test_what_is_no_such_file_is_refused_with_its_place(text: str) -> None:
 )
 def test_a_file_made_to_harm_is_refused_at_once(text: str) -> None:
     told = refusal(text)
-    assert told.code == "protocol.refused" and len(str(told.as_dict())) < 2000
+    assert told.code == "evidence.statements_file" and len(str(told.as_dict())) < 2000
 
 
 def test_unknown_and_unfit_things_of_a_file_have_their_own_errors() -> None:
     assert refusal(HEAD + "  nothing: {zh: 无}").code == "evidence.statement_unknown"
     assert refusal(HEAD + "  gap: {zh: 短}").code == "evidence.statement_unfit"
-    assert refusal(HEAD + f"  {CHOICE}: something").code == "evidence.statement_unfit"
+    for word in ("something", "Other", "其他", "yes please"):
+        told = refusal(HEAD + f"  {CHOICE}: {word}")
+        assert told.code == "evidence.statement_unfit" and "other (" in told.en and "other (" in told.zh
     assert refusal(HEAD + '  funding: {zh: "a\\u202eb"}').code == "evidence.statement_unfit"
 
 
@@ -287,9 +321,10 @@ def test_unknown_and_unfit_things_of_a_file_have_their_own_errors() -> None:
 
 def test_statements_json_says_what_was_asked_and_a_choice_in_words() -> None:
     said = {"gap": Bilingual(words(20), "w" * 20), CHOICE: Bilingual("other", "other")}
-    made = document(dict(reversed(said.items())))["statements"]
+    insurer = profile("nhsa")
+    made = document(insurer, dict(reversed(said.items())))["statements"]
     assert isinstance(made, dict) and list(made) == ["gap", CHOICE]
-    assert made["gap"] == {"asks": asked()["gap"].asks, "said": said["gap"]}
+    assert made["gap"] == {"asks": insurer.statement("gap").asks, "said": said["gap"]}
     choices = asked()[CHOICE].choices
     assert choices and made[CHOICE]["said"] == choices["other"] != Bilingual("other", "other")
 

@@ -70,7 +70,9 @@ def made(sites: int = 3, quiet: str = "") -> tuple[PackageInputs, Any, dict[str,
     results = run_analyses(dataclasses.replace(dataset, frame=frame), of, "lock-3f9a0c5d")
     lines = [
         (subject, variable, FILE, number, hashlib.sha256(subject.encode()).hexdigest())
-        for number, subject in enumerate(frame["subject_id"], start=1)
+        for number, (subject, diabetes) in enumerate(
+            zip(frame["subject_id"], frame["diabetes"], strict=True), start=1
+        )
         for variable in (
             "index",
             "valve_v",
@@ -82,6 +84,7 @@ def made(sites: int = 3, quiet: str = "") -> tuple[PackageInputs, Any, dict[str,
             "size",
             "site_id",
         )
+        if variable != "diabetes" or diabetes == 1  # who has it not has no record of it
     ]
     columns = ["subject_id", "variable", "source_file_sha256", "source_line", "line_digest"]
     inputs = with_results(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from rwd_platform.core.errors import PlatformError
-from studies.evidence.validation import certificate, check_certificate
+from studies.evidence.validation import certificate, check_certificate, not_run
 
 PROGRAM = "a" * 64
 
@@ -29,7 +29,7 @@ def report(*cases: tuple[str, str]) -> bytes:
 
 
 def made(*cases: tuple[str, str]) -> dict[str, Any]:
-    return certificate(report(*cases), PROGRAM, {"python": "3.11.7"}, "2026-11-23")
+    return certificate(report(*cases), PROGRAM, {"python": "3.11.7"}, "2026-11-23", {one for one, _ in cases})
 
 
 def test_each_module_is_counted_and_the_whole_holds_when_nothing_failed() -> None:
@@ -49,6 +49,25 @@ def test_skipped_tests_alone_prove_nothing() -> None:
     assert not made(("tests.golden.a", "skipped"))["holds"]
 
 
+@pytest.mark.parametrize("suite", [[], ["tests.golden.a", "tests.golden.z"]])
+def test_a_suite_that_was_made_smaller_or_larger_afterwards_is_refused(suite: list[str]) -> None:
+    document = made(("tests.golden.a", "passed"))
+    with pytest.raises(PlatformError, match=r"validation\.certificate_unreadable"):
+        check_certificate(document | {"suite": suite})
+
+
+@pytest.mark.parametrize(
+    "suite", [[], ["tests.golden.a", "tests.golden.b"]], ids=["no suite", "a module was left out"]
+)
+def test_a_part_of_the_suite_certifies_nothing(suite: list[str]) -> None:
+    """One test picked out, or a module of which all was skipped."""
+    found = certificate(
+        report(("tests.golden.a", "passed"), ("tests.golden.b", "skipped")), PROGRAM, {}, "2026-11-23", suite
+    )
+    assert not found["holds"] and found["failed"] == 0
+    assert not_run(found) == [one for one in suite if one != "tests.golden.a"]
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -59,7 +78,7 @@ def test_skipped_tests_alone_prove_nothing() -> None:
 )  # fmt: skip
 def test_what_is_no_report_is_refused(content: bytes) -> None:
     with pytest.raises(PlatformError, match=r"validation\.report_unreadable"):
-        certificate(content, PROGRAM, {}, "2026-11-23")
+        certificate(content, PROGRAM, {}, "2026-11-23", ["a"])
 
 
 def test_a_report_of_a_real_run_is_read(tmp_path: Any) -> None:
@@ -75,7 +94,7 @@ def test_a_report_of_a_real_run_is_read(tmp_path: Any) -> None:
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--junitxml=r.xml", str(test)],
         cwd=tmp_path, capture_output=True, check=False,
     )  # fmt: skip
-    found = certificate((tmp_path / "r.xml").read_bytes(), PROGRAM, {}, "2026-11-23")
+    found = certificate((tmp_path / "r.xml").read_bytes(), PROGRAM, {}, "2026-11-23", ["test_two"])
     assert [(one["passed"], one["failed"], one["skipped"]) for one in found["modules"]] == [(1, 1, 1)]
 
 
@@ -83,7 +102,8 @@ def test_a_report_of_a_real_run_is_read(tmp_path: Any) -> None:
     "change",
     [
         {"failed": 0, "holds": True}, {"passed": 99}, {"holds": True}, {"program_sha256": "b" * 63},
-        {"program_sha256": None}, {"modules": []}, {"modules": None}, {"format_version": 2}, {"surprise": 1},
+        {"program_sha256": None}, {"modules": []}, {"modules": None}, {"format_version": 1}, {"surprise": 1},
+            {"suite": "a"},
         {"made_on": "张伟"}, {"versions": []}, {"versions": {"python": ["张伟"]}}, {"versions": {"张 伟": "3"}},
         {"modules": [{"module": "a", "passed": True, "failed": 1, "skipped": 0}]},
         {"modules": [{"module": "a", "passed": 2, "failed": 1, "skipped": -1}], "passed": 2, "skipped": -1},

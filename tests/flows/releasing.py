@@ -120,6 +120,7 @@ def put_package(
     audience: str = "aggregate",
     organisation: str = "org-operator",
     numbers: Iterable[Mapping[str, Any]] = (),
+    files: Mapping[str, bytes] | None = None,
 ) -> str:
     """A package whose archive holds these results, of a run with these people; the study is made if need be."""
     if platform.records.find(Study, f"study-{project}") is None:
@@ -141,6 +142,8 @@ def put_package(
         archive.writestr(f"{id}/data/05_results/ard.json", json.dumps(held))
         archive.writestr(f"{id}/manifest-sha256.txt", f"{'a' * 64}  data/05_results/ard.json\n")
         archive.writestr(f"{id}/data/06_report/numbers.json", json.dumps({"numbers": list(numbers)}))
+        for name, content in (files or {}).items():
+            archive.writestr(f"{id}/{name}", content)
     package = EvidencePackage(
         id=id, organisation_id=organisation, project_id=project, study_id=f"study-{project}", run_id=run_id,
         purpose="registration", version=1, audience=audience, file_name=path.name, sha256=sha256_file(path),

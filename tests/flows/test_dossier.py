@@ -12,10 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.x509.oid import NameOID
 from sqlmodel import col, select
 
 from rwd_platform.core.canonical import sha256_hex
@@ -212,7 +208,13 @@ UNFIT = [
     (Wanted("registration", "authority", "T3", "-----BEGIN CERTIFICATE-----"), "submission.certificate_unreadable"),
     (Wanted("registration", "authority", "T3", "x" * 1_000_000), "submission.certificate_unreadable"),
     (Wanted("registration", "authority", "T3", RSA + RSA), "submission.certificate_unreadable"),
-    (Wanted("registration", "authority", "T3", recipient().key.decode()), "submission.certificate_unreadable"),
+    (Wanted("registration", "authority", "T3", recipient().key.decode()), "submission.private_key_given"),
+    (Wanted("registration", "authority", "T3", RSA + recipient().key.decode()), "submission.private_key_given"),
+    (Wanted("made-up", "authority", "T1", RSA + recipient().key.decode()), "submission.private_key_given"),
+    (Wanted("registration", "authority", "T1", RSA), "evidence.certificate_for_nothing"),
+    (Wanted("registration", "authority", "", RSA), "evidence.certificate_for_nothing"),
+    (Wanted("registration", "authority", "T3", recipient(years=(2001, 2002)).certificate.decode()),
+     "submission.certificate_expired"),
     (Wanted("registration", "authority", "T3", recipient_of_a_curve("P-256").certificate.decode()),
      "submission.certificate_key_unfit"),
     (Wanted("registration", "authority", "T3", recipient(usage="sign").certificate.decode()),
@@ -268,34 +270,29 @@ def test_a_product_that_is_neither_a_drug_nor_a_device_has_no_registration() -> 
     assert chosen_for("drug", REGISTRATION).tier == "T1", "no row unless somebody asks for it"
 
 
-def expired() -> str:
-    key = rsa.generate_private_key(65537, 2048)
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "recipient")])
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(7)
-    )
-    dated = made.not_valid_before(datetime(2001, 1, 1, tzinfo=UTC)).not_valid_after(
-        datetime(2002, 1, 1, tzinfo=UTC)
-    )
-    return dated.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
-
-
-def test_whether_a_certificate_is_in_date_is_for_whoever_registers_the_recipient() -> None:
-    """No clock is asked, so that the same certificate always comes to the same package."""
-    chosen = choose(rotterdam_protocol(), Wanted("registration", "authority", "T3", expired()))
-    assert (chosen.tier, len(chosen.certificate_sha256)) == ("T3", 64)
+def test_a_certificate_is_in_date_when_it_is_asked_for() -> None:
+    """By the platform's clock; and however it was spelt, the same certificate comes to the same package."""
+    at = datetime(2026, 11, 2, tzinfo=UTC)
+    for years, code in (((2001, 2002), "expired"), ((2031, 2036), "not_yet_valid")):
+        given = recipient(years=years).certificate.decode()
+        wanted = Wanted("registration", "authority", "T3", given)
+        error = refused(f"submission.certificate_{code}", partial(choose, rotterdam_protocol(), wanted, at))
+        assert f"{years[1] if code == 'expired' else years[0]}-01-01" in error.zh
+    spelt = [RSA, RSA.replace("\n", "\r\n"), f"\ufeff\n{RSA}\n"]
+    chosen = [
+        choose(rotterdam_protocol(), Wanted("registration", "authority", "T3", one), at) for one in spelt
+    ]
+    assert len({one.certificate_sha256 for one in chosen}) == 1
+    assert {one.wanted.certificate for one in chosen} == {RSA}
 
 
 def test_a_certificate_is_looked_at_whole_or_not_at_all() -> None:
     """What follows a good certificate is not passed over because it is far behind."""
+    at = datetime(2026, 11, 2, tzinfo=UTC)
     for more in ("\n" * LARGEST_CERTIFICATE, "\n" * LARGEST_CERTIFICATE + RSA, "x" * 1_000_000):
         wanted = Wanted("registration", "authority", "T3", RSA + more)
-        refused("submission.certificate_unreadable", partial(choose, rotterdam_protocol(), wanted))
-    padded = choose(rotterdam_protocol(), Wanted("registration", "authority", "T3", RSA + "\n\n"))
+        refused("submission.certificate_unreadable", partial(choose, rotterdam_protocol(), wanted, at))
+    padded = choose(rotterdam_protocol(), Wanted("registration", "authority", "T3", RSA + "\n\n"), at)
     assert padded.tier == "T3"
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +16,7 @@ from quality.rules import DRIFT
 from quality.suite import load_suites
 from rwd_platform.core.errors import PlatformError
 from rwd_platform.flows.check_quality import newest_run, run_content, save_run, thresholds_in_force
-from rwd_platform.flows.evidence_inputs import _without_record_ids
+from rwd_platform.flows.evidence_inputs import _of_sources, _without_record_ids
 from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.protocol_tables import tables_read
 from rwd_platform.flows.quality_thresholds import adopt_thresholds, preview_thresholds, quality_series
@@ -124,6 +126,20 @@ def test_no_upload_and_no_run_is_named_in_what_a_package_keeps(platform: Platfor
     kept = _without_record_ids(run.report)
     assert "upload-secret" not in str(kept) and first.id not in str(kept)
     assert kept["gate"] == run.report["gate"] and kept["checks"]["results"]
+
+
+def test_how_another_hospitals_records_are_stays_out_of_a_package(platform: Platform) -> None:
+    """The run looked at the whole store; the reader sees this study's hospitals, and all rows together."""
+    report = _without_record_ids(checked(platform).report)
+    other = json.loads(json.dumps(report).replace(HOSPITAL, "org-other"))
+    both = deepcopy(report)
+    both["gate"]["hospitals"] += other["gate"]["hospitals"]
+    both["scorecard"]["hospitals"] += [
+        one for one in other["scorecard"]["hospitals"] if one["organisation_id"]
+    ]
+    both["checks"]["results"] += [one for one in other["checks"]["results"] if one["organisation_id"]]
+    assert "org-other" in str(both) and _of_sources(both, {HOSPITAL}) == report
+    assert HOSPITAL not in str(_of_sources(both, {"org-other"}))
 
 
 def test_a_protocol_reads_the_tables_that_it_names_and_no_other() -> None:

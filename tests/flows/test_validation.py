@@ -19,7 +19,8 @@ from tests.conftest import StandingClock
 def document(program: str = "", failed: int = 0) -> dict[str, Any]:
     modules = [{"module": "tests.golden.a", "passed": 7, "failed": failed, "skipped": 1}]
     return {
-        "format_version": 1, "program_sha256": program or program_sha256(), "made_on": "2026-11-23", "versions": {},
+        "format_version": 2, "suite": ["tests.golden.a"],
+        "program_sha256": program or program_sha256(), "made_on": "2026-11-23", "versions": {},
         "modules": modules, "passed": 7, "failed": failed, "skipped": 1, "holds": not failed,
     }  # fmt: skip
 

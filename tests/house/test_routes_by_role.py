@@ -22,7 +22,7 @@ from rwd_platform.log.entry import Actor
 from rwd_platform.server import app as application
 from rwd_platform.server.deps import Door, Open
 from rwd_platform.server.security import SAFE_METHODS
-from tests.server.conftest import LogIn, as_user, platform  # noqa: F401 - fixtures
+from tests.server.conftest import LogIn, as_user, platform, settled_home  # noqa: F401 - fixtures
 
 MATRIX = Path(__file__).parent / "routes_by_role.csv"
 ROLES = tuple(role.value for role in Role)

@@ -13,6 +13,8 @@ from rwd_platform.records.lifecycles import (
     JOB,
     PACKAGE,
     QUESTION,
+    ROUND,
+    SHEET,
     STUDY,
     UNSEALING,
     UPLOAD,
@@ -20,11 +22,14 @@ from rwd_platform.records.lifecycles import (
     JobState,
     PackageState,
     QuestionState,
+    RoundState,
+    SheetState,
     StudyState,
     UnsealingState,
     UploadState,
     check_transition,
 )
+from rwd_platform.records.state_words import STATES
 
 TABLES = [
     (UPLOAD, UploadState),
@@ -34,6 +39,8 @@ TABLES = [
     (QUESTION, QuestionState),
     (ERASURE, ErasureState),
     (UNSEALING, UnsealingState),
+    (ROUND, RoundState),
+    (SHEET, SheetState),
 ]
 
 
@@ -52,12 +59,19 @@ def test_every_state_has_a_row_and_can_be_reached(
 
 
 def test_an_allowed_step_is_answered_and_any_other_refused() -> None:
-    """A frozen study can be locked; it can never be registered again. The refusal names both states."""
+    """A frozen study can be locked; it can never be registered again. The refusal names both states in words."""
     assert check_transition(STUDY, "study", "s-1", StudyState.FROZEN, StudyState.LOCKED) is StudyState.LOCKED
     with pytest.raises(PlatformError) as caught:
         check_transition(STUDY, "study", "s-1", StudyState.FROZEN, StudyState.REGISTERED)
     assert caught.value.http == 409
-    assert "frozen" in caught.value.en and "registered" in caught.value.en
+    assert caught.value.zh == "研究 s-1 现为“方案已冻结”，不能变为“已登记”。"
+    assert caught.value.en == "The study s-1 is “Protocol frozen” and cannot become “Registered”."
+    assert "页面" not in caught.value.next_zh, "the command line has no page to load again"
+
+
+def test_each_state_of_a_life_cycle_has_a_word() -> None:
+    named = {state.value for _, states in TABLES for state in states}
+    assert named <= set(STATES) and all(all(words) for words, _ in STATES.values())
 
 
 def test_a_withdrawn_package_stays_withdrawn() -> None:

@@ -15,7 +15,7 @@ from rwd_platform.core.canonical import sha256_of
 from rwd_platform.core.errors import PlatformError
 from rwd_platform.log.entry import Act, Actor, Entry, Object, detail_digest
 from rwd_platform.log.merkle import inclusion_proof, root_of, verify_inclusion
-from rwd_platform.records.records import EXEMPT, Records
+from rwd_platform.records.records import EXEMPT, NOT_FOUND, Records
 from rwd_platform.records.tables import (
     AuditDetail,
     AuditEntry,
@@ -229,7 +229,17 @@ def test_an_absent_row_says_what_to_do(records: Records) -> None:
     with pytest.raises(PlatformError) as caught:
         records.get(Upload, "upload-none")
     assert (caught.value.code, caught.value.http) == ("records.not_found", 404)
-    assert "upload-none" in caught.value.zh and "upload-none" in caught.value.en
+    assert caught.value.zh.startswith("找不到数据批次 upload-none，")
+    assert caught.value.en.startswith("There is no batch upload-none, ")
+
+
+def test_every_table_that_may_be_asked_for_is_named_in_words() -> None:
+    for kind, zh, en in (
+        ("verification_sheet", "源数据核查表", "sheet of source verification"),
+        ("study", "研究", "study"),
+    ):
+        error = NOT_FOUND.error(kind=kind, id="?")
+        assert error.zh == f"找不到{zh}，或您无权查看。" and error.en.startswith(f"There is no {en}, ")
 
 
 def test_eight_threads_make_one_log_without_gaps(records: Records) -> None:

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import secrets
+import shutil
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
 
 import pytest
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from rwd_platform.access.passwords import hash_password
 from rwd_platform.core.canonical import sha256_hex
 from rwd_platform.core.clock import as_text
-from rwd_platform.flows.platform import Platform, open_platform
+from rwd_platform.flows.platform import Platform
 from rwd_platform.log.entry import Act, Actor, Object
 from rwd_platform.records.tables import Organisation, User, WebSession
 from rwd_platform.server.app import create_app
-from rwd_platform.settings import Settings
 from tests.conftest import StandingClock
+from tests.flows.homes import copied, opened
 
 PASSWORD = "a password for tests"
 SETTER = Actor("setter", "operator", "org-operator")
@@ -73,14 +75,14 @@ def settle_people(platform: Platform) -> None:
         platform.records.write(user, audit=Act(SETTER, "user.registered", Object("user", user.id)))
 
 
-def open_session(platform: Platform, login: str) -> tuple[str, str]:
+def open_session(platform: Platform, login: str, user_id: str = "") -> tuple[str, str]:
     """A session as a login leaves it, without the slow password: (cookie, CSRF token)."""
     token, csrf_token = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
     now = platform.clock()
     platform.records.touch(
         WebSession(
             token_sha256=sha256_hex(token.encode()),
-            user_id=f"user-{login}",
+            user_id=user_id or f"user-{login}",
             organisation_id=PEOPLE[login][1],
             csrf_token=csrf_token,
             created_at=as_text(now),
@@ -91,18 +93,38 @@ def open_session(platform: Platform, login: str) -> tuple[str, str]:
     return token, csrf_token
 
 
+@pytest.fixture(scope="session")
+def settled_home(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home in which the people are on record: each test works on a copy."""
+    home = tmp_path_factory.mktemp("settled") / "home"
+    home.mkdir()
+    shutil.copyfile(sqlite_template, home / "records.db")
+    with opened(home, StandingClock()) as platform:
+        settle_people(platform)
+    return home
+
+
 @pytest.fixture
-def platform(tmp_path: Path, clock: StandingClock) -> Iterator[Platform]:
-    opened = open_platform(Settings(home=tmp_path / "home", demo=True), clock)
-    settle_people(opened)
-    yield opened
-    opened.records.engine.dispose()
+def platform(settled_home: Path, tmp_path: Path, clock: StandingClock) -> Iterator[Platform]:
+    with copied(settled_home, tmp_path / "home", clock) as platform:
+        yield platform
+
+
+_applications: list[FastAPI] = []
+
+
+def application_of(platform: Platform) -> FastAPI:
+    """One for all tests, of the platform that came last: a first request builds every route, a quarter of a second."""
+    if not _applications:
+        _applications.append(create_app(platform))
+    _applications[0].state.platform = platform
+    return _applications[0]
 
 
 @pytest.fixture
 def client(platform: Platform) -> Iterator[TestClient]:
     """Nobody is logged in; redirects are shown, not followed."""
-    with TestClient(create_app(platform), follow_redirects=False) as made:
+    with TestClient(application_of(platform), follow_redirects=False) as made:
         yield made
 
 
@@ -112,7 +134,7 @@ def as_user(platform: Platform) -> Iterator[LogIn]:
     made: list[TestClient] = []
 
     def log_in(login: str, *, language: str = "zh") -> TestClient:
-        client = TestClient(create_app(platform), follow_redirects=False)
+        client = TestClient(application_of(platform), follow_redirects=False)
         made.append(client)
         token, csrf_token = open_session(platform, login)
         client.cookies.set("rwd_session", token)

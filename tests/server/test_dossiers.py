@@ -25,6 +25,7 @@ from tests.flows.log_reading import whole_log
 from tests.flows.saying import fit_words
 from tests.server import seed
 from tests.server.conftest import LogIn
+from tests.studies.rotterdam_lock import rotterdam_protocol
 
 RESIDENT_ID = "110101199003070011"  # of nobody: the checksum of an example
 ZH, EN = "本研究没有外部资助，由演示研究院自行承担。", "Nobody funded this study but the institute itself."
@@ -35,7 +36,9 @@ PAID = {"purpose": "insurance", "audience": "aggregate"}  # one of its statement
 
 
 @pytest.fixture
-def analysed(platform: Platform) -> Platform:
+def analysed(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> Platform:
+    """The seeded protocol is a text to look at: for what it amends a whole one stands in."""
+    monkeypatch.setattr("rwd_platform.flows.dossier_inputs.frozen_protocol", lambda *_: rotterdam_protocol())
     seed.seed_study(platform)
     return platform
 
@@ -487,3 +490,35 @@ def test_a_check_that_found_nothing_says_so_and_the_study_leads_here(
     assert "还没有检查过" in client.get(f"{STUDY}/dossier").text
     seed_check(analysed)
     assert "什么都不缺：可以生成证据包。" in client.get(f"{STUDY}/dossier").text
+
+
+# -- before there is a run ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("state", "zh", "en"),
+    [
+        ("registered", "由研究者在研究页面冻结方案", "a researcher freezes it"),
+        ("frozen", "由研究者在研究页面锁定数据", "a researcher locks them"),
+        ("locked", "由研究者在研究页面运行计划中的分析", "a researcher runs the planned analyses"),
+    ],
+)
+def test_before_a_run_the_page_says_why_nothing_can_be_made_and_whose_the_next_step_is(
+    platform: Platform, as_user: LogIn, state: str, zh: str, en: str
+) -> None:
+    seed.seed_study(platform, state=state)
+    for language, words in (("zh", zh), ("en", en)):
+        text = as_user("researcher", language=language).get(f"{STUDY}/dossier").text
+        assert words in text and f'href="{STUDY}"' in text and "dossier-checks" not in text
+        assert "还没有检查过" not in text and "Not checked yet" not in text
+        assert text.index("<details") < text.index('name="zh.'), "what may be written already is folded away"
+
+
+def test_a_registration_is_asked_in_its_own_words_with_how_much_is_wanted(client: TestClient) -> None:
+    """One id may be asked of several purposes: `gap` of a reimbursement is about its list, here it is not."""
+    text = client.get(f"{STUDY}/dossier", params=FORM).text
+    (field,) = re.findall(r'id="s-gap".*?<textarea', text, re.DOTALL)
+    wanted = profile("reg_drug").statement("gap").asks
+    assert wanted.zh in field or wanted.en in field
+    assert "目录" not in field and "list" not in field
+    assert "20 至 2000 个字符" in field or "20 to 2000 characters" in field

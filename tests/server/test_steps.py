@@ -12,6 +12,7 @@ from rwd_platform.records.tables import Job, LockNotice
 from tests.server import seed
 from tests.server.conftest import PEOPLE, LogIn
 from tests.server.test_break_glass import PATIENT, keep_somebody
+from tests.studies.rotterdam_lock import rotterdam_protocol
 
 PACKAGE = {"purpose": "registration", "audience": "authority"}
 STEPS = {  # step -> address on the page, address of the API, what is sent
@@ -61,8 +62,12 @@ def test_a_step_whose_turn_has_not_come_is_refused_at_once(
 
 
 @pytest.mark.parametrize(("state", "step"), ALLOWED)
-def test_a_step_whose_turn_has_come_is_queued(platform: Platform, as_user: LogIn, state: str, step: str):
+def test_a_step_whose_turn_has_come_is_queued(
+    platform: Platform, as_user: LogIn, monkeypatch: pytest.MonkeyPatch, state: str, step: str
+):
     """Locking and running again are allowed by the life cycle, and so by the door."""
+    # The seeded protocol is a text to look at.
+    monkeypatch.setattr("rwd_platform.flows.dossier_inputs.frozen_protocol", lambda *_: rotterdam_protocol())
     seed.seed_study(platform, state=state)
     page, _, body = STEPS[step]
     assert as_user("researcher").post(f"/studies/{seed.STUDY}/{page}", data=body).status_code == 303

@@ -9,7 +9,10 @@ from fastapi import APIRouter, Depends
 from starlette.responses import FileResponse
 
 from rwd_platform.flows import trace
-from rwd_platform.records.tables import EvidencePackage
+from rwd_platform.flows.package_changes import compared, versions_of
+from rwd_platform.flows.release_gate import check_reader
+from rwd_platform.flows.timestamps import standing_of_package, standing_of_protocol
+from rwd_platform.records.tables import EvidencePackage, Study
 from rwd_platform.server import package_files, queries
 from rwd_platform.server.api.models import REFUSALS, PackageOut
 from rwd_platform.server.deps import Door, PlatformDep, Visitor
@@ -36,6 +39,33 @@ def get_package(visitor: ReadsPackages, platform: PlatformDep, package_id: str) 
 def get_package_file(visitor: DownloadsPackages, platform: PlatformDep, package_id: str) -> FileResponse:
     """The package. The download is in the log."""
     return package_files.download(platform, visitor, _package(visitor, platform, package_id))
+
+
+@router.get("/{package_id}/versions", response_model=list[PackageOut])
+def get_versions(visitor: ReadsPackages, platform: PlatformDep, package_id: str) -> list[PackageOut]:
+    """This package and the others of its study, purpose and audience that the visitor may read, the newest first."""
+    package = package_files.opened(platform, visitor, package_id)
+    return [PackageOut.of(one) for one in versions_of(platform, visitor.actor, package)]
+
+
+@router.get("/{package_id}/changes/{other_id}")
+def get_changes(
+    visitor: ReadsPackages, platform: PlatformDep, package_id: str, other_id: str
+) -> dict[str, Any]:
+    """What changed between two versions, the older first: results, analyses not done, files, statements."""
+    return compared(platform, visitor.actor, package_id, other_id).as_dict()
+
+
+@router.get("/{package_id}/timestamps")
+def get_timestamps(visitor: ReadsPackages, platform: PlatformDep, package_id: str) -> dict[str, Any]:
+    """Whether an authority stamped the frozen protocol and the package's manifest, and why not."""
+    package = package_files.opened(platform, visitor, package_id)
+    check_reader(platform, visitor.actor, package)
+    study = platform.records.get(Study, package.study_id)
+    return {
+        "protocol": standing_of_protocol(platform, study).as_dict(),
+        "package": standing_of_package(platform, package).as_dict(),
+    }
 
 
 @router.post("/{package_id}/verification")

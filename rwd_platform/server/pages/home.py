@@ -31,6 +31,7 @@ from rwd_platform.server import (
     texts,
     transfer_view,
     unsealings,
+    verification_view,
 )
 from rwd_platform.server.deps import LoggedIn, PlatformDep, Visitor
 from rwd_platform.server.queries import UploadSummary
@@ -87,6 +88,7 @@ def get_home(visitor: LoggedIn, request: Request, platform: PlatformDep) -> Resp
             *(Todo(*one) for one in log_home.to_review(platform, visitor)),
             *_uploads_to_do(visitor, recent),
             *(Todo(*one) for one in review_view.to_do(platform, visitor)),
+            *(Todo(*one) for one in verification_view.to_do(platform, visitor)),
             *_questions_to_do(platform, visitor),
             *_studies_to_do(platform, visitor),
             *_to_vote(platform, visitor),

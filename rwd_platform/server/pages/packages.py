@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import FileResponse, Response
 
 from rwd_platform.flows import trace
+from rwd_platform.flows.package_changes import compared, versions_of
+from rwd_platform.flows.package_file import package_file, timestamp_file
 from rwd_platform.flows.package_questions import questions_of
+from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.release_gate import may_read
+from rwd_platform.flows.timestamps import REASONS, standing_of_package, standing_of_protocol
 from rwd_platform.flows.withdraw_notices import notices_of
 from rwd_platform.records.tables import EvidencePackage, Study
-from rwd_platform.server import package_files, queries, releases
+from rwd_platform.server import (
+    package_changes,
+    package_files,
+    package_places,
+    package_reading,
+    queries,
+    releases,
+)
 from rwd_platform.server.api.packages import DownloadsPackages, ReadsPackages, TracesNumbers, VerifiesPackages
 from rwd_platform.server.deps import PlatformDep, Visitor
+from rwd_platform.server.package_rows import rows_told
 from rwd_platform.server.templating import render
 
 router = APIRouter()
@@ -26,7 +38,8 @@ NUMBERS_PAGE = 40
 def get_packages(visitor: ReadsPackages, request: Request, platform: PlatformDep) -> Response:
     packages = package_files.open_to(platform, visitor)
     titles = {one.study_id: platform.records.find(Study, one.study_id) for one in packages}
-    return render(request, "packages.html", packages=packages, studies=titles)
+    rows = rows_told(platform, packages, lambda one: may_read(platform, visitor.actor, one))
+    return render(request, "packages.html", packages=packages, studies=titles, rows=rows)
 
 
 @router.get("/packages/{package_id}")
@@ -54,6 +67,7 @@ def get_package(
         releases=queries.releases_of(platform.records, visitor, package),
         circles=releases.circles(platform),
         study=platform.records.find(Study, package.study_id),
+        rows=rows_told(platform, [package], lambda _: released).get(package.id),
         folders=package_files.contents(platform, package),
         numbers=wanted[first : first + NUMBERS_PAGE],
         all_numbers=len(numbers),
@@ -61,10 +75,68 @@ def get_package(
         find=find,
         page=page,
         page_size=NUMBERS_PAGE,
+        **_of_reader(platform, visitor, package, released=released),
         transfers=queries.transfers(platform.records, visitor, package_id)
         if visitor.may("transfer.read")
         else [],
     )
+
+
+def _of_reader(
+    platform: Platform, visitor: Visitor, package: EvidencePackage, *, released: bool
+) -> dict[str, Any]:
+    """What a page shows to whoever may read the package; to others that there is nothing."""
+    shown = {
+        "may_open": released and visitor.may("package.download"),
+        "PART_STATES": package_reading.PART_STATES,
+        "STATED": package_reading.STATED,
+        "ITEM_STATES": package_reading.ITEM_STATES,
+        "reasons": REASONS,
+    }
+    if not released:
+        return {**shown, "reading": package_reading.Reading("older"), "versions": [], "stamps": {}}
+    study = platform.records.get(Study, package.study_id)
+    return {
+        **shown,
+        "reading": package_reading.read(platform, package),
+        "versions": versions_of(platform, visitor.actor, package),
+        "stamps": {
+            "protocol": standing_of_protocol(platform, study),
+            "package": standing_of_package(platform, package),
+        },
+    }
+
+
+@router.get("/packages/{package_id}/changes/{other_id}")
+def get_changes(
+    visitor: ReadsPackages, request: Request, platform: PlatformDep, package_id: str, other_id: str
+) -> Response:
+    """Two versions beside each other. The older comes first, whichever was named first."""
+    package = package_files.opened(platform, visitor, package_id)
+    found = compared(platform, visitor.actor, package_id, other_id)
+    return render(
+        request,
+        "package_changes.html",
+        package=package,
+        study=platform.records.find(Study, package.study_id),
+        view=package_changes.view(platform, found),
+        may_open=visitor.may("package.download"),
+    )
+
+
+@router.get("/packages/{package_id}/files/{path:path}")
+def get_one_file(visitor: DownloadsPackages, platform: PlatformDep, package_id: str, path: str) -> Response:
+    """A file that the package's manifest lists. The download is in the log, with its name."""
+    _package(visitor, platform, package_id)
+    return package_files.as_download(package_file(platform, visitor.actor, package_id, path))
+
+
+@router.get("/packages/{package_id}/timestamps/{what}")
+def get_timestamp(
+    visitor: DownloadsPackages, platform: PlatformDep, package_id: str, what: Literal["package", "protocol"]
+) -> Response:
+    _package(visitor, platform, package_id)
+    return package_files.as_download(timestamp_file(platform, visitor.actor, package_id, what))
 
 
 @router.get("/packages/{package_id}/file")
@@ -93,7 +165,14 @@ def get_number(
     chain = trace.trace_number(platform, visitor.actor, package_id, number_id)
     is_fragment = request.headers.get("hx-request") == "true"
     template = "fragments/trace.html" if is_fragment else "trace.html"
-    return render(request, template, package=package, chain=chain, lines=package_files.by_line(chain.sample))
+    return render(
+        request,
+        template,
+        package=package,
+        chain=chain,
+        where=package_places.where(platform, package, chain.number),
+        lines=package_files.by_line(chain.sample),
+    )
 
 
 def _package(visitor: Visitor, platform: PlatformDep, package_id: str) -> EvidencePackage:

@@ -14,7 +14,7 @@ from rwd_platform.flows import trace
 from rwd_platform.flows.platform import Platform
 from rwd_platform.records.lifecycles import ReviewState
 from rwd_platform.records.tables import EvidencePackage, Organisation
-from rwd_platform.server import package_files, queries
+from rwd_platform.server import package_files, package_places, queries
 from rwd_platform.server.api.reviews import AnswersAboutPackages, AsksAboutPackages, ReadsQuestions
 from rwd_platform.server.deps import PlatformDep, Visitor
 from rwd_platform.server.templating import render
@@ -138,12 +138,14 @@ def _ask_page(
 ) -> Response:
     package = package_files.opened(platform, visitor, package_id)
     numbers = trace.numbers_of(platform, visitor.actor, package_id)
+    asked = next((one for one in numbers if one["id"] == number), None)
     return render(
         request,
         "review_ask.html",
         status=error.http if error else 200,
         package=package,
-        number=next((one for one in numbers if one["id"] == number), None),
+        number=asked,
+        where=package_places.where(platform, package, asked) if asked else None,
         error=error,
         typed=typed,
         limits=flow.limits(),

@@ -11,7 +11,6 @@ from starlette.responses import RedirectResponse, Response
 
 from rwd_platform.core.errors import PlatformError
 from rwd_platform.flows import study as study_flow
-from rwd_platform.flows.dossier_inputs import LARGEST_CERTIFICATE, Wanted
 from rwd_platform.flows.platform import Platform
 from rwd_platform.flows.release_gate import readable_locks, readable_runs
 from rwd_platform.flows.unseal_results import KNOWLEDGE, Knowledge, decide_unsealing, request_unsealing
@@ -29,7 +28,6 @@ from rwd_platform.server import (
     unsealings,
 )
 from rwd_platform.server.api.studies import (
-    AssemblesPackages,
     FreezesStudies,
     LocksData,
     ReadsStudies,
@@ -212,21 +210,6 @@ def post_unsealing_vote(
         decide_unsealing(platform, visitor.actor, request_id, agree, reason)
     except PlatformError as error:
         return _page(request, platform, visitor, study_id, SealWords(reason=reason, error=error))
-    return _back(study_id)
-
-
-@router.post("/studies/{study_id}/assemble")
-def post_assemble(
-    visitor: AssemblesPackages,
-    platform: PlatformDep,
-    study_id: str,
-    purpose: Annotated[str, Form(max_length=80)],
-    audience: Annotated[str, Form(max_length=40)],
-    rows: Annotated[str, Form(max_length=8)] = "",
-    certificate: Annotated[str, Form(max_length=LARGEST_CERTIFICATE)] = "",
-) -> Response:
-    study = queries.owned(platform.records, visitor, "package.assemble", Study, study_id)
-    steps.start_assemble(platform, visitor, study, Wanted(purpose, audience, rows, certificate.strip()))
     return _back(study_id)
 
 

@@ -54,6 +54,24 @@
     document.querySelectorAll("form[data-sent]").forEach((form) => { delete form.dataset.sent; });
   });
 
+  // A file goes as it is, as the request's body; what comes back is the page with what was found in it.
+  document.addEventListener("submit", async (event) => {
+    const form = event.target;
+    if (!form.hasAttribute("data-raw") || event.defaultPrevented) return;
+    event.preventDefault();
+    const answer = await fetch(form.action, {
+      method: "POST",
+      body: form.querySelector("input[type=file]").files[0],
+      headers: { "Content-Type": "text/csv", "X-CSRF-Token": csrfToken() },
+    }).catch(() => null);
+    delete form.dataset.sent;
+    const page = answer && new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("main");
+    if (!page) { byId("raw-problem").hidden = false; return; }
+    document.querySelector("main").replaceChildren(...page.childNodes);
+    const told = byId("raw-told");
+    if (told) told.focus();
+  });
+
   // -- the upload form ----------------------------------------------------------------------------
 
   const form = byId("upload-form");

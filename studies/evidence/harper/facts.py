@@ -13,17 +13,21 @@ DataSeen = Literal["no", "yes", "unknown"]
 
 @dataclass(frozen=True)
 class Amendment:
-    """A change of the protocol after its first version.
+    """A change of the protocol after a freeze.
 
+    changes   -- SHA-256 of the frozen text that it changes
     dated     -- YYYY-MM-DD
-    data_seen -- whether anybody who decided on it had seen outcomes of this study: a fact of the log, or "unknown"
+    stated    -- whether outcomes had been seen by then, by the authors' own word
+    data_seen -- the same by the log of the platform; "unknown" where no study here was frozen with that text
     """
 
     number: str
+    changes: str
     dated: str
     section: Bilingual
     change: Bilingual
     reason: Bilingual
+    stated: DataSeen
     data_seen: DataSeen
 
 

@@ -66,10 +66,19 @@ def _amendments(amendments: Sequence[Amendment]) -> list[Block]:
         "amendments.section",
         "amendments.change",
         "amendments.reason",
+        "amendments.stated",
         "amendments.seen",
     )
     rows = [
-        (one.number, one.dated, one.section, one.change, one.reason, say(f"said.{one.data_seen}"))
+        (
+            one.number,
+            one.dated,
+            one.section,
+            one.change,
+            one.reason,
+            say(f"said.{one.stated}"),
+            say(f"said.{one.data_seen}"),
+        )
         for one in amendments
     ]
     return [heading("h3"), table("amendments", heads, rows)]

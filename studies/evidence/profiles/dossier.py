@@ -19,10 +19,10 @@ Status = Literal["found", "not_asked", "explained", "left_out", "missing"]
 
 WHO = {
     "researcher": Bilingual("研究者", "researcher"),
-    "hospital": Bilingual("医院", "hospital"),
+    "hospital": Bilingual("医疗机构", "hospital"),
     "sponsor": Bilingual("申办者", "sponsor"),
     "institute": Bilingual("真实世界数据研究院", "research institute"),
-    "operator": Bilingual("平台管理员", "platform operator"),
+    "operator": Bilingual("系统管理员", "system administrator"),
     "ethics": Bilingual("伦理委员会", "ethics committee"),
 }
 

@@ -85,6 +85,8 @@ class Profile:
     products -- which kinds of product it is for
     tiers    -- tiers of row data a recipient may get, the usual one first
     says     -- sentences that every package of the profile carries: what it is, and what it is not
+    smallest_cell -- the fewest people behind a number that its reader may be given; 0: no more than is asked of all
+    results  -- whether its packages hold results; else papers alone (studies.evidence.file_set)
     """
 
     id: str
@@ -97,6 +99,8 @@ class Profile:
     says: tuple[Bilingual, ...]
     statements: tuple[Statement, ...]
     parts: tuple[Part, ...]
+    smallest_cell: int = 0
+    results: bool = True
 
     def statement(self, id: str) -> Statement:
         return next(one for one in self.statements if one.id == id)
@@ -121,7 +125,7 @@ def profile(id: str) -> Profile:
 
 def load_profile(text: str) -> Profile:
     """Raises `protocol.refused`, naming the place, for whatever is not as it should be."""
-    root = read_yaml(text).keys(_KEYS)
+    root = read_yaml(text).keys(_KEYS, ("smallest_cell", "results"))
     if root.at("format_version").integer() != FORMAT_VERSION:
         raise root.at("format_version").wrong(f"应为 {FORMAT_VERSION}", f"must be {FORMAT_VERSION}")
     statements = tuple(_statement(one) for one in root.at("statements").items())
@@ -143,6 +147,8 @@ def load_profile(text: str) -> Profile:
         says=tuple(one.bilingual() for one in root.at("says").items(least=1)),
         statements=statements,
         parts=parts,
+        smallest_cell=root.at("smallest_cell").integer() if root.has("smallest_cell") else 0,
+        results=not (root.has("results") and root.at("results").choice("none")),
     )
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rwd_platform.core.text import Bilingual
 from studies.evidence.documents import DEIDENTIFIED_JSON, QUALITY_JSON, SOURCES_JSON
+from studies.evidence.papers import AGREEMENTS_JSON, ETHICS_JSON
 from studies.evidence.report.blocks import Block, Facts, Paragraph, Points, Table, Text, same, words
 from studies.evidence.report.claims_part import unsealed
 from studies.evidence.report.context import Context
-from studies.evidence.tables import NONE, Fact
+from studies.evidence.report.withheld_part import of_limits
+from studies.evidence.tables import NONE, Cell, Fact
 from studies.reasons import in_language
 
 _OUTCOMES = ("received", "accepted", "rejected", "quarantined", "duplicate")
@@ -67,6 +69,7 @@ def sources(context: Context, documents: Mapping[str, Any]) -> list[Block]:
         context.paragraph("sources.text", "plain", {"hospitals": hospitals, "files": files}),
         reconciliation,
         _basis(context, listed),
+        *papers(context, documents),
     ]
 
 
@@ -102,6 +105,31 @@ def _basis(context: Context, listed: list[Mapping[str, Any]]) -> Table:
             _pair(source["name"]), source["agreement"], shown, source["consent_version"], source["ethics_id"]
         )
     return maker.table(context.text("basis.caption"))
+
+
+def papers(context: Context, documents: Mapping[str, Any]) -> list[Block]:
+    """What was put on record by itself, beside what the uploads state: by hospital, as of the day of the lock."""
+    if ETHICS_JSON not in documents:
+        return []
+    ethics, agreements = documents[ETHICS_JSON], documents[AGREEMENTS_JSON]
+    heads = ("sources.hospital", *(f"papers.{name}" for name in ("approval", "whose", "until", "agreements")))
+    maker = context.maker("papers", heads, "lllll")
+    none = context.label("papers.none")
+    for one, agreed in zip(ethics["hospitals"], agreements["hospitals"], strict=True):
+        whose = context.label(f"papers.{one['covered']}")  # own, recognised, none
+        maker.add(
+            _pair(one["name"]),
+            one["approval"] or none,
+            _named(whose, one["approved_by"]) if one["covered"] == "recognised" else whose,
+            one["valid_until"] or NONE,
+            ", ".join(agreed["numbers"]) or none,
+        )
+    caption = context.text("papers.caption", day=Bilingual(ethics["as_of"], ethics["as_of"]))
+    return [maker.table(caption, context.text("papers.note"))]
+
+
+def _named(what: Bilingual, name: Mapping[str, str]) -> Bilingual:
+    return Bilingual(f"{what.zh}：{name['zh']}", f"{what.en}: {name['en']}")
 
 
 def _pair(text: Mapping[str, str]) -> Bilingual:
@@ -144,27 +172,42 @@ def quality(context: Context, documents: Mapping[str, Any]) -> list[Block]:
 
 
 def _quality_shares(context: Context, lines: list[Mapping[str, Any]]) -> Table:
-    heads = ("sources.hospital", "quality.dimension", "quality.passed_share")
-    maker = context.maker("quality", heads, "llr")
+    """A line for each hospital, a column for each dimension: hospitals are read against each other."""
+    dimensions = list(dict.fromkeys(_pair(line["dimension"]) for line in lines))
+    shares: dict[Bilingual, dict[Bilingual, Cell]] = {}
     for place, line in enumerate(lines):
         judged = line["passed_share"] is not None
         share = Fact(QUALITY_JSON, f"/lines/{place}/passed_share", "percent.1") if judged else NONE
-        maker.add(_pair(line["organisation"]), _pair(line["dimension"]), share)
-    return maker.table(context.text("quality.caption"))
+        shares.setdefault(_pair(line["organisation"]), {})[_pair(line["dimension"])] = share
+    maker = context.maker("quality", ("sources.hospital", *dimensions), "l" + "r" * len(dimensions))
+    for hospital, found in shares.items():
+        maker.add(hospital, *(found.get(one, NONE) for one in dimensions))
+    return maker.table(context.text("quality.shares_caption"))
 
 
 def limits(context: Context) -> list[Block]:
     blocks: list[Block] = [context.heading("limits.title")]
     if context.protocol.limits:
-        blocks.append(Points(tuple(words(one) for one in context.protocol.limits)))
+        blocks.append(Points((*(words(one) for one in context.protocol.limits), *of_limits(context))))
     warnings = _warnings(context)
     if warnings:
         blocks.append(Points(warnings, context.text("limits.warnings")))
     not_done = context.inputs.results.not_done
     if not not_done:
         return [*blocks, context.paragraph("limits.none_missing")]
-    items = tuple(_about(context, name, reason) for name, reason in not_done.items())
-    return [*blocks, Points(items, context.text("limits.not_done"), "caution")]
+    return [*blocks, *_without_results(context)]
+
+
+def _without_results(context: Context) -> Iterator[Block]:
+    """Two lists, which a reader must not take for each other: what was not done, and what was and is not told here."""
+    withheld = context.inputs.withheld
+    reasons = context.inputs.results.not_done.items()
+    absent = tuple(_about(context, name, why) for name, why in reasons if name not in withheld)
+    untold = tuple(_about(context, name, why) for name, why in reasons if name in withheld)
+    if absent:
+        yield Points(absent, context.text("limits.not_done"), "caution")
+    if untold:
+        yield Points(untold, context.text("limits.withheld"), "caution")
 
 
 def _warnings(context: Context) -> tuple[Text, ...]:

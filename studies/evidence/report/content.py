@@ -11,12 +11,20 @@ from studies.evidence.aggregate_curves import GRID_DAYS
 from studies.evidence.figures import Drawing
 from studies.evidence.inputs import PackageInputs
 from studies.evidence.numbers import NumberBook
-from studies.evidence.report import assurance, cohort_part, results_part, summary_part
+from studies.evidence.report import assurance, cohort_part, results_part, summary_part, verification_part
 from studies.evidence.report.blocks import Report
 from studies.evidence.report.context import Context, inside
 from studies.evidence.report.phrases import Phrases
 
-TEXTS = ("texts.yaml", "designs.yaml", "claims.yaml", "doubt.yaml", "safety.yaml", "incidence.yaml")
+TEXTS = (
+    "texts.yaml",
+    "designs.yaml",
+    "claims.yaml",
+    "doubt.yaml",
+    "safety.yaml",
+    "incidence.yaml",
+    "verification.yaml",
+)
 
 
 def make_report(
@@ -31,6 +39,7 @@ def make_report(
         *assurance.sources(context, documents),
         *assurance.deidentification(context, documents),
         *assurance.quality(context, documents),
+        *verification_part.verification(context, documents),
         *cohort_part.cohort(context, documents),
         *cohort_part.baseline(context),
         *results_part.results(context),

@@ -21,11 +21,22 @@ from studies.evidence.report.blocks import (
     Report,
     Table,
 )
+from studies.evidence.report.docx_parts import (
+    AMBER,
+    LINE_CM,
+    SOFT,
+    TEAL,
+    colour,
+    labelled_table,
+    page_numbers,
+    ruled_table,
+    stand_apart,
+)
 from studies.evidence.report.pdf import Running
+from studies.evidence.report.widths import shares
 
-_FIGURE_CM = 16.2
-_TEAL = (0x0B, 0x64, 0x70)
-_SOFT = (0x5A, 0x66, 0x6B)
+_LABEL_CM = {"zh": 3.4, "en": 4.6}  # of a list of facts
+_MANY_COLUMNS = 7  # from here on a table is set smaller
 _FIRST_DATE = (1980, 1, 1, 0, 0, 0)
 
 
@@ -66,8 +77,8 @@ class _Writer:
 
     def write(self, report: Report) -> None:
         self._set_up(report)
-        self._line(report.title.plain(self.language), size=20)
-        self._line(report.subtitle.plain(self.language), size=9, colour=_SOFT)
+        self.document.add_paragraph(report.title.plain(self.language), style="Title")
+        self._line(report.subtitle.plain(self.language), size=9, rgb=SOFT)
         for block in report.blocks:
             self._block(block)
 
@@ -85,9 +96,12 @@ class _Writer:
         page.page_width, page.page_height = Cm(21), Cm(29.7)
         page.left_margin = page.right_margin = Cm(2.4)
         page.header.paragraphs[0].text = f"{self.running.head}    {self.running.package_short}"
-        page.footer.paragraphs[0].text = self.running.foot
+        footer = page.footer.paragraphs[0]
+        footer.text = self.running.foot
+        page_numbers(footer)
         names = {
             "Normal": (SERIF, 10.5),
+            "Title": (SANS, 20),
             "Heading 1": (SANS, 16),
             "Heading 2": (SANS, 12.5),
             "Caption": (SANS, 9),
@@ -100,8 +114,8 @@ class _Writer:
                 fonts.attrib.pop(qn(f"w:{theme}"), None)
             fonts.set(qn("w:eastAsia"), font)
             fonts.set(qn("w:hAnsi"), font)
-            if name.startswith("Heading"):
-                style.font.color.rgb = RGBColor(*_TEAL)
+            if name.startswith("Heading") or name == "Caption":
+                style.font.color.rgb = RGBColor.from_string(TEAL)
 
     def _block(self, block: Block) -> None:
         language = self.language
@@ -109,14 +123,17 @@ class _Writer:
             self.document.add_heading(block.text.plain(language), level=block.level)
         elif isinstance(block, Paragraph):
             size = {"lead": 12.5, "small": 8}.get(block.tone)
-            self._line(block.text.plain(language), size=size, colour=_SOFT if block.tone == "small" else None)
+            line = self._line(
+                block.text.plain(language), size=size, rgb=SOFT if block.tone == "small" else None
+            )
+            if block.tone == "caution":
+                stand_apart(line)
         elif isinstance(block, Points):
-            if block.title:
-                self._line(block.title.plain(language), size=11, colour=_TEAL)
-            for item in block.items:
-                self.document.add_paragraph(item.plain(language), style="List Bullet")
+            self._points(block)
         elif isinstance(block, Facts):
-            self._grid([[label.plain(language), value.plain(language)] for label, value in block.rows])
+            rows = [[label.plain(language), value.plain(language)] for label, value in block.rows]
+            labelled_table(self.document, rows, _LABEL_CM[language])
+            self.document.add_paragraph()
         elif isinstance(block, Table):
             self._table(block)
         elif isinstance(block, Figure):
@@ -124,16 +141,28 @@ class _Writer:
         elif isinstance(block, PageBreak):
             self.document.add_page_break()
 
-    def _line(
-        self, text: str, *, size: float | None = None, colour: tuple[int, int, int] | None = None
-    ) -> None:
-        from docx.shared import Pt, RGBColor
+    def _points(self, block: Points) -> None:
+        stands_apart = block.tone == "caution"
+        lines = []
+        if block.title:
+            title = self._line(block.title.plain(self.language), size=11, rgb=AMBER if stands_apart else TEAL)
+            title.paragraph_format.keep_with_next = True
+            lines.append(title)
+        for item in block.items:
+            lines.append(self.document.add_paragraph(item.plain(self.language), style="List Bullet"))
+        for line in lines if stands_apart else ():
+            stand_apart(line)
 
-        run = self.document.add_paragraph().add_run(text)
+    def _line(self, text: str, *, size: float | None = None, rgb: str | None = None) -> Any:
+        from docx.shared import Pt
+
+        paragraph = self.document.add_paragraph()
+        run = paragraph.add_run(text)
         if size:
             run.font.size = Pt(size)
-        if colour:
-            run.font.color.rgb = RGBColor(*colour)
+        if rgb:
+            colour(run, rgb)
+        return paragraph
 
     def _caption(self, kind: str, text: str) -> None:
         self.counts[kind] += 1
@@ -142,37 +171,22 @@ class _Writer:
 
     def _table(self, block: Table) -> None:
         self._caption("table", block.caption.plain(self.language))
-        self._grid(
-            [[cell.plain(self.language) for cell in row] for row in (block.head, *block.rows)], block.align
-        )
+        rows = [[cell.plain(self.language) for cell in row] for row in (block.head, *block.rows)]
+        size = 7.5 if len(block.head) >= _MANY_COLUMNS else 8.5
+        ruled_table(self.document, rows, shares(block, self.language), block.align, size)
         for note in block.notes:
-            self._line(note.plain(self.language), size=8, colour=_SOFT)
-
-    def _grid(self, rows: list[list[str]], align: tuple[str, ...] = ()) -> None:
-        from docx.enum.text import WD_ALIGN_PARAGRAPH
-        from docx.shared import Pt
-
-        if not rows:
-            return
-        columns = len(rows[0])
-        table = self.document.add_table(rows=len(rows), cols=columns)
-        table.style = "Table Grid"
-        cells = table._cells  # asked for once: each `row.cells` walks the whole table
-        for place, text in enumerate(text for row in rows for text in row):
-            paragraph = cells[place].paragraphs[0]
-            paragraph.paragraph_format.space_after = Pt(1)
-            paragraph.add_run(text).font.size = Pt(8.5)
-            if align and align[place % columns] == "right":
-                paragraph.alignment = WD_ALIGN_PARAGRAPH.RIGHT
-        self.document.add_paragraph()
+            self._line(note.plain(self.language), size=8, rgb=SOFT)
+        if not block.notes:
+            self.document.add_paragraph()
 
     def _figure(self, block: Figure) -> None:
         from docx.shared import Cm
 
         picture = io.BytesIO(self.pictures[f"{block.key}_{self.language}"])
-        self.document.add_picture(picture, width=Cm(_FIGURE_CM))
+        self.document.add_picture(picture, width=Cm(LINE_CM))
         properties = self.document.inline_shapes[-1]._inline.docPr
         properties.set("descr", block.alt.plain(self.language))
+        self.document.paragraphs[-1].paragraph_format.keep_with_next = True
         self._caption("figure", block.caption.plain(self.language))
         for note in block.notes:
-            self._line(note.plain(self.language), size=8, colour=_SOFT)
+            self._line(note.plain(self.language), size=8, rgb=SOFT)

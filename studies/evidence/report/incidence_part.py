@@ -10,6 +10,7 @@ from studies.evidence.numbers import Number
 from studies.evidence.report.blocks import Block, Figure, Points, Table, Text
 from studies.evidence.report.context import Context, inside
 from studies.evidence.report.estimates import share
+from studies.evidence.report.withheld_part import curve_withheld, why_no_curve, without_curve
 from studies.evidence.tables import Result, interval
 from studies.outcome import DAYS_A_YEAR
 from studies.planned import PlannedAnalysis
@@ -65,11 +66,12 @@ def _figure(context: Context, plan: PlannedAnalysis, arms: list[str], kinds: tup
         time=context.label(time),
         share=context.label("incidence.share"),
         at_risk=context.label("km.at_risk"),
+        untold=curve_withheld(context, _untold(context, plan)),
     )
     curves = [_curve(context, plan, key, arm, kinds) for arm in arms]
     event, other = (inside(kind.title) for kind in kinds)
     names = ("note_points", "note_aggregate") if context.inputs.is_aggregate else ("note",)
-    notes = [context.text(f"incidence.{name}") for name in names]
+    notes = [*_why_untold(context, plan), *(context.text(f"incidence.{name}") for name in names)]
     return context.figure(
         key,
         incidence(curves, (0, *_days(plan)), labels),
@@ -77,6 +79,14 @@ def _figure(context: Context, plan: PlannedAnalysis, arms: list[str], kinds: tup
         context.text("incidence.alt", event=event, competing=other),
         *notes,
     )
+
+
+def _untold(context: Context, plan: PlannedAnalysis) -> list[str]:
+    return without_curve(context, {arm: context.series(f"{plan.id}.incidence.{arm}") for arm in ARMS})
+
+
+def _why_untold(context: Context, plan: PlannedAnalysis) -> list[Text]:
+    return why_no_curve(context, _untold(context, plan), "incidence.no_curve")
 
 
 def _curve(
@@ -130,7 +140,9 @@ def _incidences(context: Context, plan: PlannedAnalysis, arms: list[str], kinds:
         shares = (share(context, f"{plan.id}.{arm}.{kind.statistic}.day_{day}", 0.0) for kind, arm in columns)
         maker.add(_at(context, day, short=max(plan.days) <= SHORT_DAYS), *shares)
     return maker.table(
-        context.text("incidence.table", population=context.population(plan)), context.text("incidence.limits")
+        context.text("incidence.table", population=context.population(plan)),
+        context.text("incidence.limits"),
+        *_why_untold(context, plan),
     )
 
 

@@ -8,13 +8,17 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
-from rwd_platform.core.text import Language
-from studies.evidence.report.blocks import Block, Figure, Report, Table, as_json
+from rwd_platform.core.text import Bilingual, Language
+from studies.evidence.report.blocks import Block, Figure, Paragraph, Report, Table, as_json, words
 from studies.evidence.report.phrases import TEMPLATES
+from studies.evidence.report.widths import shares
 
 STANDARD = "a-2b"
-_NARROWEST, _WIDEST = 7, 40  # a column's share of the width, in half-width letters
-_LINE = 96  # of a table's type across the page, in half-width letters
+_WRITTEN_OUT = Bilingual(
+    "〔U+…〕：本 PDF 的字体没有该字，以其 Unicode 编码写出；同一报告的 HTML 与 DOCX 中为该字本身。",
+    "〔U+…〕: a letter that the fonts of this PDF lack, written as its Unicode number; the HTML and the DOCX of the "
+    "same report have the letter itself.",
+)
 
 
 @dataclass(frozen=True)
@@ -32,14 +36,14 @@ def render(report: Report, language: Language, figures: Mapping[str, bytes], run
     """The PDF. `figures` are the SVG drawings by `<key>_<language>`."""
     import typst
 
-    from studies.evidence.fonts import font_folder
+    from studies.evidence.fonts import font_folder, written_out
 
-    content = json.dumps(_content(report, language, running), ensure_ascii=False)
+    content = _with_signs_told(_content(report, language, running), language)
     files = {
         "main.typ": (TEMPLATES / "report.typ").read_bytes(),
         "content.json": content.encode(),
         **{
-            f"{name.removesuffix('_' + language)}.svg": drawing
+            f"{name.removesuffix('_' + language)}.svg": written_out(drawing.decode()).encode()
             for name, drawing in figures.items()
             if name.endswith("_" + language)
         },
@@ -54,6 +58,19 @@ def render(report: Report, language: Language, figures: Mapping[str, bytes], run
         timestamp=_timestamp(report.dated),
     )
     return made
+
+
+def _with_signs_told(content: dict[str, Any], language: Language) -> str:
+    """As JSON; where a letter had to be written out, the last line says what that means and where it stands itself."""
+    from studies.evidence.fonts import written_out
+
+    plain = json.dumps(content, ensure_ascii=False)
+    drawn = written_out(plain)
+    if drawn == plain:
+        return plain
+    note = Paragraph(words(_WRITTEN_OUT), "small")
+    told = {**content, "body": [*content["body"], *_blocks((note,), language)]}
+    return written_out(json.dumps(told, ensure_ascii=False))
 
 
 def _timestamp(dated: str) -> int:
@@ -89,31 +106,8 @@ def _blocks(blocks: tuple[Block, ...], language: Language) -> list[dict[str, Any
 def _block(block: Block, language: Language) -> dict[str, Any]:
     made: dict[str, Any] = _in_language(as_json(block), language)
     if isinstance(block, Table):
-        made["shares"] = _shares(block, language)
+        made["shares"] = shares(block, language)
     return made
-
-
-def _shares(table: Table, language: Language) -> list[int]:
-    """How the columns share the width: by their longest cell; a head may take two lines.
-
-    Where all together are wider than the page the widest give way, so that a short word is not broken.
-    """
-    wide = []
-    for place, head in enumerate(table.head):
-        longest = max((_breadth(row[place].plain(language)) for row in table.rows), default=0)
-        title = head.plain(language)
-        longest_word = max((_breadth(word) for word in title.split() if word.isascii()), default=0)
-        wanted = max(longest, longest_word, _breadth(title) // 2, _NARROWEST)
-        wide.append(min(wanted, _WIDEST))
-    widest = _WIDEST
-    while sum(min(one, widest) + 2 for one in wide) > _LINE and widest > _NARROWEST:
-        widest -= 1
-    return [min(one, widest) + 2 for one in wide]
-
-
-def _breadth(text: str) -> int:
-    """Half-width letters: a Chinese character takes two."""
-    return sum(2 if ord(letter) > 0x2E7F else 1 for letter in text)
 
 
 def _in_language(value: Any, language: Language) -> Any:

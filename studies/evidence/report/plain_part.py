@@ -25,6 +25,7 @@ from studies.evidence.report.content import facts_of
 from studies.evidence.report.context import Context, inside
 from studies.evidence.report.phrases import Phrases
 from studies.evidence.report.summary_part import compared, tested
+from studies.evidence.report.withheld_part import stands_apart, withheld_main
 from studies.outcome import DAYS_A_YEAR
 from studies.planned import PlannedAnalysis
 from studies.protocol import ARMS, EXPOSED
@@ -127,14 +128,19 @@ class _Page:
     def _found(self) -> Iterator[Block]:
         """Each result with its own level, which covers nothing else."""
         single, answer = self._single_arm(), self._comparison()
+        closed = withheld_main(self.inputs)
+        if closed:
+            yield self.context.paragraph("found.withheld", "lead")
         told = [(self._level(single), tuple(self._criterion(single)))] if single else []
         if answer and (not single or self._level(answer[0]) != LEVELS[0] or not told[0][1]):
             told.append((self._level(answer[0]), tuple(self._arms(*answer))))
         told = [(level, texts) for level, texts in told if texts]
+        if told and answer and stands_apart(self.inputs, answer[0]):
+            yield self.context.paragraph("found.apart")
         for level, texts in told:
             named = self.context.text(f"level.{level}", level=claim_rules().levels[level])
             yield Points((*texts, named))
-        if not told:
+        if not told and not closed:
             yield self.context.paragraph("found.none")
         safety = tuple(self._safety())
         if safety:

@@ -16,6 +16,7 @@ from studies.evidence.report.incidence_part import competing
 from studies.evidence.report.others_part import others
 from studies.evidence.report.safety_part import safety
 from studies.evidence.report.summary_part import OVERSEAS, compared, hazards_of
+from studies.evidence.report.withheld_part import curve_withheld, why_no_curve, without_curve
 from studies.evidence.tables import Result, interval
 from studies.outcome import DAYS_A_YEAR
 from studies.planned import PlannedAnalysis
@@ -53,12 +54,15 @@ def _kaplan_meier(context: Context, plan: PlannedAnalysis) -> list[Block]:
     if not arms:
         return []
     key = _key("km", plan)
-    curves = [_curve(context, plan, key, arm) for arm in arms]
+    untold = without_curve(context, {arm: context.series(f"{plan.id}.curve.{arm}") for arm in arms})
+    curves = [_curve(context, plan, key, arm, drawn=arm not in untold) for arm in arms]
     time = "time" if max(plan.days, default=SHORT_DAYS + 1) > SHORT_DAYS else "time_days"
-    labels = SurvivalLabels(*(context.label(f"km.{name}") for name in (time, "survival", "at_risk")))
+    axes = (context.label(f"km.{time}"), context.label("km.survival"), context.label("km.at_risk"))
+    labels = SurvivalLabels(*axes, curve_withheld(context, untold))
     counts = _total(context, plan, key)
     caption = context.text("km.caption", counts, population=_population(context, plan)) if counts else Text()
-    notes = [*_band(context, plan, key, arms), *_log_rank(context, plan), *_beside_competing(context)]
+    why = why_no_curve(context, untold, "km.no_curve")
+    notes = [*why, *_band(context, plan, key, arms), *_log_rank(context, plan), *_beside_competing(context)]
     if context.inputs.is_aggregate:
         notes.append(context.text("km.note_aggregate"))
     figure = context.figure(
@@ -68,7 +72,7 @@ def _kaplan_meier(context: Context, plan: PlannedAnalysis) -> list[Block]:
         context.text("km.alt"),
         *notes,
     )
-    return [figure, _medians(context, plan, arms)]
+    return [figure, _medians(context, plan, arms, why)]
 
 
 def _population(context: Context, plan: PlannedAnalysis) -> Bilingual:
@@ -104,9 +108,9 @@ def _total(context: Context, plan: PlannedAnalysis, key: str) -> dict[str, Numbe
     return None
 
 
-def _curve(context: Context, plan: PlannedAnalysis, key: str, arm: str) -> Curve:
+def _curve(context: Context, plan: PlannedAnalysis, key: str, arm: str, *, drawn: bool) -> Curve:
     series = context.series(f"{plan.id}.curve.{arm}")
-    points = series.points if series else ()
+    points = series.points if series and drawn else ()
     stem = f"{plan.id}.{arm}"
     days = [day for day in plan.days if day > 0]
     at_risk = (
@@ -115,12 +119,12 @@ def _curve(context: Context, plan: PlannedAnalysis, key: str, arm: str) -> Curve
     )
     title = context.protocol.exposure.arm_title(arm)
     colour = TEAL if arm == EXPOSED else GREY
-    drawn = [
+    steps = [
         (float(day), float(value), _float(low), _float(high))
         for day, value, low, high in points
         if isinstance(day, int | float) and isinstance(value, int | float)
     ]
-    return Curve(title, colour, drawn, at_risk)
+    return Curve(title, colour, steps, at_risk)
 
 
 def _at_risk(context: Context, place: str, ard_id: str) -> Number | None:
@@ -158,7 +162,7 @@ def _beside_competing(context: Context) -> list[Text]:
     return [context.text(f"km.note_competing_{key}", event=event, competing=other)]
 
 
-def _medians(context: Context, plan: PlannedAnalysis, arms: list[str]) -> Table:
+def _medians(context: Context, plan: PlannedAnalysis, arms: list[str], why: list[Text]) -> Table:
     titles = [context.protocol.exposure.arm_title(arm) for arm in arms]
     maker = context.maker(_key("median", plan), ("median.statistic", *titles), "l" + "r" * len(arms))
     stems = [f"{plan.id}.{arm}" for arm in arms]
@@ -170,7 +174,7 @@ def _medians(context: Context, plan: PlannedAnalysis, arms: list[str]) -> Table:
         label = _at(context, day, short=max(plan.days) <= SHORT_DAYS)
         maker.add(label, *(share(context, f"{one}.survival.day_{day}", 1.0) for one in stems))
     return maker.table(
-        context.text("median.caption", population=_population(context, plan)), context.text(note)
+        context.text("median.caption", population=_population(context, plan)), context.text(note), *why
     )
 
 

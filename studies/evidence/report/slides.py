@@ -23,15 +23,13 @@ from studies.evidence.report.slides_layout import (
     CELL_X,
     CELL_Y,
     HEIGHT,
-    LEADING,
     LEFT,
     WIDTH,
     Grid,
     Line,
     Placed,
-    clean,
-    lines_of,
 )
+from studies.evidence.report.slides_letters import LEADING, clean, lines_of
 from studies.evidence.report.slides_parts import PROFILE, Deck, Slide, word
 
 FONT = "Microsoft YaHei"
@@ -310,18 +308,24 @@ class _Writer:
         from pptx.enum.text import PP_ALIGN
         from pptx.util import Pt
 
-        run = paragraph.add_run()
-        run.text = text
-        run.font.size, run.font.name = Pt(size), FONT
-        rgb: Any = RGBColor  # the library types its arguments only in a docstring
-        run.font.color.rgb = rgb(*bytes.fromhex(colour))
-        chinese = self.language == "zh"
-        run.font.language_id = MSO_LANGUAGE_ID.SIMPLIFIED_CHINESE if chinese else MSO_LANGUAGE_ID.ENGLISH_UK
-        properties = run._r.get_or_add_rPr()
-        for name in ("ea", "cs"):  # Chinese letters have a font of their own, after the Latin one
-            properties.append(properties.makeelement(f"{{{_DRAWING}}}{name}", {"typeface": FONT}))
+        if text:
+            run = paragraph.add_run()
+            run.text = text
+            run.font.size, run.font.name = Pt(size), FONT
+            rgb: Any = RGBColor  # the library types its arguments only in a docstring
+            run.font.color.rgb = rgb(*bytes.fromhex(colour))
+            chinese = self.language == "zh"
+            run.font.language_id = (
+                MSO_LANGUAGE_ID.SIMPLIFIED_CHINESE if chinese else MSO_LANGUAGE_ID.ENGLISH_UK
+            )
+            properties = run._r.get_or_add_rPr()
+            for name in ("ea", "cs"):  # Chinese letters have a font of their own, after the Latin one
+                properties.append(properties.makeelement(f"{{{_DRAWING}}}{name}", {"typeface": FONT}))
         paragraph.line_spacing = Pt(size * LEADING)
         paragraph.alignment = PP_ALIGN.LEFT
+        # An empty paragraph is as high as this says, or as 18 points, and pushes a table over its foot.
+        end = paragraph._p.makeelement(f"{{{_DRAWING}}}endParaRPr", {"sz": str(Pt(size).centipoints)})
+        paragraph._p.append(end)
 
 
 _DRAWING = "http://schemas.openxmlformats.org/drawingml/2006/main"

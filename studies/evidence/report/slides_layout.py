@@ -1,30 +1,28 @@
 """Where text, tables and pictures of a slide stand, measured beforehand: a presentation program only draws it.
 
 Lengths are points (1/72 inch). A line is as high as `LEADING` times its type, set exactly, and as wide as its letters
-by `breadth`, which is never less than what the Chinese sans fonts take. What does not fit goes on to the next slide.
+by `slides_letters`, never less than what the Chinese sans fonts take. What does not fit goes on to the next slide.
 """
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from rwd_platform.core.text import Language
 from studies.evidence.numbers import Number
-from studies.evidence.report.blocks import Align, Text
+from studies.evidence.report.blocks import Align
+from studies.evidence.report.slides_letters import LEADING, SLACK, Said, breadth, lines_of
 
 WIDTH, HEIGHT = 960.0, 540.0  # 16:9, 13 1/3 by 7 1/2 inches
 LEFT, TOP = 44.0, 92.0
 BODY_WIDTH, BODY_HEIGHT = WIDTH - 2 * LEFT, 400.0
-LEADING = 1.3
 CELL_X, CELL_Y = 4.0, 3.0  # a cell's margins
 _AFTER = 0.45  # space below a paragraph, of its type
 _GAP = 10.0  # between blocks
+_LAST_ROWS = 2  # of a table, that stand above its notes
 _FEWEST_LINES = 2  # of a paragraph that goes on: one line alone at the foot of a slide looks like a mistake
-_SLACK = 0.97  # kept free, for fonts that are a little wider
+_FEWEST_OVER = 3  # of it on the next slide: a tail shorter than this cannot be read without the slide before
 _LEAST_PICTURE = (
     0.55  # of the body's height: below it a figure is too small to read and gets a slide of its own
 )
@@ -36,89 +34,6 @@ SIZES: dict[Tone, float] = {
 }  # fmt: skip
 INDENT: dict[Tone, float] = {"said": 14.0}
 BULLET = 14.0  # how far a point is set in
-
-_NARROW, _BROAD = frozenset("iljtfrI.,:;!|'()[]{}/\\ \u00a0"), frozenset("mwMWOQ@%&")
-_CLOSING, _OPENING = "，。、；：！？）》」』”’％…—·", "（《「『“‘"
-_WIDE = "\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe4f\uff00-\uffee\U00020000-\U0003ffff"
-_WORD = rf"[^\s{_WIDE}{_OPENING}{_CLOSING}]+"
-# No line begins with a closing mark or ends with an opening one.
-_TOKENS = re.compile(rf"[{_OPENING}]*(?:{_WORD}|[{_WIDE}])[{_CLOSING}]*|\s+|.", re.DOTALL)
-_LOST = frozenset({"Cc", "Cf", "Cs", "Cn", "Co"})
-
-
-def clean(text: str) -> str:
-    """Without what XML cannot hold, and without marks that turn the direction of reading."""
-    return "".join(one for one in text if unicodedata.category(one) not in _LOST)
-
-
-def breadth(letter: str) -> float:
-    """Of the type's size. A Chinese character takes all of it, and so does whatever we do not know."""
-    if letter in _NARROW:
-        return 0.45
-    if not letter.isascii():
-        return 0.3 if letter in "\u2009\u202f" else 1.0
-    return 0.95 if letter in _BROAD else 0.74 if letter.isupper() else 0.64
-
-
-def lines_of(text: str, width: float, size: float) -> list[tuple[int, int]]:
-    """From where to where each line runs. Words stay whole unless one is longer than a line; no line is empty."""
-    room = max(width / size * _SLACK, 1.0)
-    lines: list[tuple[int, int]] = []
-    start, at = 0, 0.0
-    for found in _TOKENS.finditer(text):
-        wide = sum(map(breadth, found.group()))
-        if at + wide <= room or (at and found.group().isspace()):
-            at += wide
-            continue
-        if at:
-            lines.append((start, found.start()))
-            start, at = found.start(), 0.0
-        if wide <= room:
-            at = wide
-            continue
-        for place in range(found.start(), found.end()):  # a word longer than a line
-            if at and at + breadth(text[place]) > room:
-                lines.append((start, place))
-                start, at = place, 0.0
-            at += breadth(text[place])
-    lines.append((start, len(text)))
-    return lines
-
-
-@dataclass(frozen=True)
-class Said:
-    """A text in one language, with the numbers that it prints and where: (from, to, number)."""
-
-    text: str
-    printed: tuple[tuple[int, int, Number], ...] = ()
-
-    def part(self, start: int, end: int) -> Said:
-        """A number that a line breaks is of both parts."""
-        inside = tuple(
-            (max(a, start) - start, min(b, end) - start, n)
-            for a, b, n in self.printed
-            if a < end and b > start
-        )
-        return Said(self.text[start:end], inside)
-
-    @property
-    def numbers(self) -> list[Number]:
-        return [number for _, _, number in self.printed]
-
-
-def said(text: Text | str, language: Language, before: str = "") -> Said:
-    """One line of text: line breaks become spaces."""
-    if isinstance(text, str):
-        return Said(before + clean(" ".join(text.split("\n"))))
-    whole, printed = before, []
-    for span in text.spans(language):
-        if isinstance(span, str):
-            whole += clean(" ".join(span.split("\n")))
-        else:
-            shown = span.in_language(language)
-            printed.append((len(whole), len(whole) + len(shown), span))
-            whole += shown
-    return Said(whole, tuple(printed))
 
 
 @dataclass(frozen=True)
@@ -224,6 +139,31 @@ class Page:
     def left(self) -> float:
         return BODY_HEIGHT - self.used
 
+    @property
+    def has_text_only(self) -> bool:
+        return all(one.lines for one in self.placed)
+
+    @property
+    def text_lines(self) -> int:
+        return sum(len(line.lines) for one in self.placed for line in one.lines)
+
+    def given_away(self) -> tuple[Line, ...]:
+        """Its last paragraph and the labels above it, taken off; none where nothing, or a label alone, would be left.
+
+        Small lines are read beside the table or picture above them, and stay.
+        """
+        last = self.placed[-1]
+        start = len(last.lines) - 1
+        while start > 0 and last.lines[start - 1].keep:
+            start -= 1
+        if start < 1 or any(line.tone == "small" for line in last.lines[start:]):
+            return ()
+        kept, gone = last.lines[:start], last.lines[start:]
+        height = sum(line.height for line in kept)
+        self.placed[-1] = replace(last, lines=kept, height=height)
+        self.used -= last.height - height
+        return gone
+
     def add_line(self, line: Line) -> None:
         last = self.placed[-1] if self.placed else None
         if last is not None and last.lines:
@@ -251,22 +191,29 @@ def pages(items: Iterable[Item]) -> list[Page]:
     listed = [*items, Line(Said(""))]
     for place, item in enumerate(listed[:-1]):
         if isinstance(item, Line):
-            _place_line(made, item, _room_for(listed[place + 1], item.height) if item.keep else 0.0)
+            room = (
+                _room_for(listed[place + 1], item.height, _beneath(listed[place + 2 :])) if item.keep else 0.0
+            )
+            _place_line(made, item, room)
         elif isinstance(item, Grid):
-            _place_grid(made, item)
+            _place_grid(made, item, _beneath(listed[place + 1 :]))
         else:
             _place_picture(made, item, listed[place + 1 :])
-    return [page for page in made if page.placed] or made[:1]
+    made = [page for page in made if page.placed] or made[:1]
+    _not_alone(made)
+    return made
 
 
-def _room_for(item: Item, above: float) -> float:
-    """What has to stand on the same slide as a line that is kept with it: a table whole, if a slide can hold it."""
+def _room_for(item: Item, above: float, beneath: float) -> float:
+    """What has to stand on the same slide as a line that is kept with it: a table with its notes, if a slide can hold
+    them, or its first rows."""
     if isinstance(item, Line):
         return min(item.height, (_FEWEST_LINES + 1) * item.size * LEADING)
     if isinstance(item, Picture):
         return _LEAST_PICTURE * BODY_HEIGHT
     heights = _measured(item).heights
-    return sum(heights) if sum(heights) + above <= BODY_HEIGHT else sum(heights[:3])
+    whole = sum(heights) + _GAP + beneath
+    return whole if above + whole <= BODY_HEIGHT else sum(heights[:3])
 
 
 def _place_line(made: list[Page], line: Line, following: float) -> None:
@@ -275,7 +222,7 @@ def _place_line(made: list[Page], line: Line, following: float) -> None:
     if line.keep and made[-1].placed and line.height + following > made[-1].left():
         made.append(Page())
     while line.height - line.after > made[-1].left():
-        count = int(made[-1].left() // step)
+        count = min(int(made[-1].left() // step), len(line.lines) - _FEWEST_OVER)
         if count < _FEWEST_LINES and made[-1].placed:
             made.append(Page())
             continue
@@ -285,14 +232,31 @@ def _place_line(made: list[Page], line: Line, following: float) -> None:
     made[-1].add_line(line)
 
 
-def _place_picture(made: list[Page], picture: Picture, after: Sequence[Item]) -> None:
-    """With room for the small lines beneath it, which are its caption and notes."""
-    beneath = 0.0
+def _not_alone(made: list[Page]) -> None:
+    """The last slide has more than a line or two, if the one before can give a whole paragraph with its label."""
+    while len(made) > 1 and made[-1].has_text_only and made[-1].text_lines < _FEWEST_OVER:
+        given = made[-2].given_away()
+        if not given:
+            return
+        last = made.pop()
+        made.append(Page())
+        for line in (*given, *(line for one in last.placed for line in one.lines)):
+            made[-1].add_line(line)
+
+
+def _beneath(after: Sequence[Item]) -> float:
+    """How high the small lines are that follow a table or a picture: its notes, which are read beside it."""
+    height = 0.0
     for item in after:
         if not (isinstance(item, Line) and item.tone == "small"):
             break
-        beneath += item.height
-    beneath = min(beneath, BODY_HEIGHT / 3) + _GAP
+        height += item.height
+    return min(height, BODY_HEIGHT / 3)
+
+
+def _place_picture(made: list[Page], picture: Picture, after: Sequence[Item]) -> None:
+    """With room for the small lines beneath it, which are its caption and notes."""
+    beneath = _beneath(after) + _GAP
     if made[-1].placed and made[-1].left() - beneath < _LEAST_PICTURE * BODY_HEIGHT:
         made.append(Page())
     made[-1].add_picture(picture, made[-1].left() - beneath)
@@ -312,7 +276,8 @@ def _measured(grid: Grid) -> Grid:
     return replace(grid, head=head, rows=rows, columns=columns, heights=heights)
 
 
-def _place_grid(made: list[Page], grid: Grid) -> None:
+def _place_grid(made: list[Page], grid: Grid, beneath: float) -> None:
+    """`beneath` is the height of its notes: where they have no room, the last rows go on to the next slide."""
     whole = _measured(grid)
     over, rows, heights = whole.heights[0], whole.rows, whole.heights[1:]
     if made[-1].placed and over + sum(heights[:2]) > made[-1].left():
@@ -322,6 +287,8 @@ def _place_grid(made: list[Page], grid: Grid) -> None:
         while count < len(rows) and used + heights[count] <= made[-1].left():
             used += heights[count]
             count += 1
+        if count == len(rows) > _LAST_ROWS and used + _GAP + beneath > made[-1].left():
+            count -= _LAST_ROWS
         if not count:
             made.append(Page())
             continue
@@ -338,7 +305,7 @@ def _columns(grid: Grid) -> tuple[float, ...]:
     for place, title in enumerate(grid.head):
         longest = max((_long(row[place].text) for row in grid.rows), default=0.0)
         word = max((_long(one) for one in title.text.split() if one.isascii()), default=0.0)
-        wide = max(longest, word, _long(title.text) / 2) * grid.size / _SLACK + 2 * CELL_X + 1
+        wide = max(longest, word, _long(title.text) / 2) * grid.size / SLACK + 2 * CELL_X + 1
         wanted.append(max(wide, least))
     share = BODY_WIDTH / len(wanted)
     if sum(wanted) <= BODY_WIDTH:

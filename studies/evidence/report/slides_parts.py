@@ -29,12 +29,10 @@ from studies.evidence.report.slides_layout import (
     Line,
     Page,
     Picture,
-    Said,
     Tone,
-    clean,
     pages,
-    said,
 )
+from studies.evidence.report.slides_letters import Said, clean, said
 
 PROFILE = "nhsa"
 # The report's headings under which a slide looks, by their keys in the report's templates.
@@ -182,12 +180,18 @@ class Deck:
 
     def _not_shown(self) -> list[Item]:
         cautions = [one for one in self.report.summary if isinstance(one, Points) and one.tone == "caution"]
-        items: list[Item] = [self._point(text) for one in cautions for text in one.items]
+        told = [text for one in cautions for text in one.items]
+        items: list[Item] = [self._point(text) for text in told]
         limits = [one for one in section(self.report, _LIMITS) if isinstance(one, Points)]
         for one in limits:
-            if one.title is None or one.tone == "caution":  # the authors' own, and what was not done
-                items += [self._label("label.limits" if one.title is None else "label.not_done")]
-                items += [self._point(text) for text in one.items]
+            if (
+                one.title is not None and one.tone != "caution"
+            ):  # warnings; the others are the authors' own limits,
+                continue  # and what was not done or is not told
+            further = [text for text in one.items if text not in told]  # the first limit stands above already
+            if further:
+                label = Line(said(one.title, self.language), "label", keep=True) if one.title else None
+                items += [label or self._label("label.limits"), *(self._point(text) for text in further)]
         if not limits and not cautions:
             items.append(self._missing("limits"))
         return [*items, self._words("economy"), *self._stated("not_claimed")]

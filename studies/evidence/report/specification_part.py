@@ -272,5 +272,6 @@ def reasons(context: Context, method: str) -> list[Block]:
         why = context.inputs.results.not_done.get(plan.id)
         if plan.method == method and why is not None:
             reason = Bilingual(in_language(why, "zh"), in_language(why, "en"))
-            found.append(context.paragraph("doubt.not_done", "plain", title=plan.title, reason=reason))
+            key = "doubt.withheld" if plan.id in context.inputs.withheld else "doubt.not_done"
+            found.append(context.paragraph(key, "plain", title=plan.title, reason=reason))
     return found

@@ -10,6 +10,7 @@ from studies.evidence.report.blocks import Block, Facts, Figure, Paragraph, Poin
 from studies.evidence.report.claims_part import claim_of, unsealed
 from studies.evidence.report.context import Context, inside
 from studies.evidence.report.designs_part import criterion_answer
+from studies.evidence.report.withheld_part import apart_notice, main_notice, stands_apart
 from studies.planned import PlannedAnalysis
 from studies.results import ArdRow
 
@@ -50,9 +51,11 @@ def _controlled(context: Context) -> list[tuple[PlannedAnalysis, ArdRow]]:
 
 
 def lead(context: Context) -> list[Block]:
-    """The answer in one sentence, and the overseas trial beside it. A single arm answers by its criterion."""
+    """The answer in one sentence, and the overseas trial beside it. A single arm answers by its criterion. Where the
+    main result is withheld this is said first, and what is told beside it stands under a label of its own.
+    """
     arms = [criterion_answer(context, plan) for plan in context.planned("performance_criterion")]
-    single: list[Block] = [answer for answer in arms if answer is not None]
+    single: list[Block] = [*main_notice(context), *(answer for answer in arms if answer is not None)]
     controlled = _controlled(context)
     if not controlled:
         return single
@@ -65,7 +68,8 @@ def lead(context: Context) -> list[Block]:
         population=context.population(plan),
         claim=claim if claim is not None else context.label("claims.none"),
     )
-    blocks: list[Block] = [*single, Paragraph(sentence, "plain" if single else "lead")]
+    tone: Literal["plain", "lead"] = "plain" if single else "lead"
+    blocks: list[Block] = [*single, *apart_notice(context, plan), Paragraph(sentence, tone)]
     overseas = context.protocol.overseas
     if overseas is not None and context.row(OVERSEAS):
         inside = isinstance(row.value, float) and overseas.ci_low <= row.value <= overseas.ci_high
@@ -131,7 +135,9 @@ def story(context: Context) -> list[Block]:
     hazards = proportional_hazards(context)
     if hazards:
         points.append(hazards)
-    return [context.heading("summary.story", 2), Points(tuple(points))] if points else []
+    apart = bool(rows) and stands_apart(context.inputs, rows[0][0])
+    heading = context.heading("summary.story_apart" if apart else "summary.story", 2)
+    return [heading, Points(tuple(points))] if points else []
 
 
 def _story_key(plan: PlannedAnalysis, first: PlannedAnalysis) -> str:
@@ -197,12 +203,13 @@ def not_shown(context: Context) -> Points:
 
 def signed(context: Context) -> Facts:
     signer = context.inputs.signer
+    lock = context.inputs.results.lock_id  # "" where a package holds no results
     rows = (
         (context.text("signed.by"), same(signer.name)),
-        (context.text("signed.meaning"), context.text("meaning.signature")),
+        (context.text("signed.meaning"), context.text("meaning.signature" if lock else "meaning.file_set")),
         (context.text("signed.key"), same(signer.public_key.hex())),
         *unsealed(context),
-        (context.text("signed.lock"), same(context.inputs.results.lock_id)),
+        *([(context.text("signed.lock"), same(lock))] if lock else []),
         (context.text("signed.protocol"), same(context.protocol.sha256)),
     )
     return Facts(rows)

@@ -11,11 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
+from rwd_platform.core.errors import PlatformError
 from rwd_platform.core.text import Bilingual
 from studies.evidence.sample.problems import (
     CELL_DATE,
     CELL_DAYS,
     CELL_FORMULA,
+    CELL_NOT_AN_ANSWER,
     CELL_NOT_LISTED,
     CELL_NUMBER,
 )
@@ -65,12 +67,27 @@ def chart_value(cell: Cell, variable: Variable, most_days: int) -> Value:
 
 def agrees(cell: Cell) -> str:
     """ "yes", "no" or "" where it is empty."""
-    return _listed(cell, AGREE_WORDS) if cell.text else ""
+    return _answer(cell, AGREE_WORDS)
 
 
 def why_not(cell: Cell) -> str:
     """One of the reasons, or "" where it is empty."""
-    return _listed(cell, WHY_WORDS) if cell.text else ""
+    return _answer(cell, WHY_WORDS)
+
+
+def _answer(cell: Cell, words: Mapping[str, Bilingual]) -> str:
+    """Of a column that takes a few words: what is none of them is told with all of them."""
+    if not cell.text:
+        return ""
+    try:
+        return _listed(cell, words)
+    except PlatformError as error:
+        if error.problem is not CELL_NOT_LISTED:
+            raise
+        zh, en = "、".join(one.zh for one in words.values()), ", ".join(one.en for one in words.values())
+        raise CELL_NOT_AN_ANSWER.error(
+            line=cell.line, column=cell.column, allowed_zh=zh, allowed_en=en
+        ) from None
 
 
 def _listed(cell: Cell, words: Mapping[str, Bilingual]) -> str:

@@ -1,7 +1,7 @@
 """The files of a package: which rows were drawn and by which rule, and what the charts said.
 
 For an authority: the trace of the sampled rows and the rule; the platform's values only where the recipient gets row
-data. For an aggregate audience: counts over all hospitals together, none of which is of a few, or leaves a few.
+data, and agreement of every round (agreement_files.py). For an aggregate audience: counts alone (aggregate_counts.py).
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from typing import Any
 
 from rwd_platform.core.text import Bilingual
 from studies.dataset import INDEX
-from studies.evidence.aggregate_curves import is_small
-from studies.evidence.documents import csv_bytes, json_bytes, plain
+from studies.evidence.documents import csv_bytes, json_bytes
 from studies.evidence.inputs import Audience
-from studies.evidence.sample.agreement import Agreement, VariableAgreement
-from studies.evidence.sample.sheet import WHY_WORDS
+from studies.evidence.sample.aggregate_counts import counts_told
+from studies.evidence.sample.agreement_files import agreement_document, agreement_rows, rounded
+from studies.evidence.sample.rounds import Verified
 from studies.evidence.sample.trace import Line, Sample
 from studies.evidence.submission.dictionary import inert
 
@@ -27,7 +27,6 @@ SAMPLE_CANDIDATES = "data/08_trace/sample_candidates.csv"
 VERIFICATION_JSON = "data/04_quality/source_verification.json"
 VERIFICATION_CSV = "data/04_quality/source_verification.csv"
 SMALLEST_COUNT = 11  # of an aggregate audience, whatever smaller cell a protocol allows
-_DECIMALS = 6
 
 _RULE = Bilingual(
     "对结果集 analysed（row_sets.json）中的每一行计算 SHA-256(“<方案 SHA-256>|<数据锁定编号>|<行序号>”)；"
@@ -60,48 +59,32 @@ _BLIND = Bilingual(
     "The sheet does not print the platform's value: the hospital reads the chart first and compares it with what it "
     "sent afterwards; only the hospital goes from a source line to the patient.",
 )
-_METHODS = {
-    "share": Bilingual(
-        "完全一致的比例，Wilson 95 % 置信区间", "Share of exact agreement with 95 % Wilson limits"
-    ),
-    "weighted_share": Bilingual("按抽取概率的倒数加权", "Weighted by 1 / the probability of being drawn"),
-    "kappa": Bilingual(
-        "Cohen κ（未加权）；标准误按 Fleiss、Cohen 与 Everitt（1969）",
-        "Cohen's kappa, unweighted; standard error of Fleiss, Cohen & Everitt (1969)",
-    ),
-    "limits": Bilingual(
-        "病历值减平台值的均值 ± 1.96 个标准差（Bland 与 Altman，1986）",
-        "Mean of chart less platform -+ 1.96 SD (Bland & Altman, 1986)",
-    ),
-    "chart_not_found": Bilingual("单独计数，不算一致", "Counted apart, never as agreement"),
-    "not_recorded": Bilingual("找到病历而未记载：算不一致", "In a chart that was found: a difference"),
-}
 
 
 def sample_files(
     sample: Sample,
     *,
     audience: Audience,
-    agreement: Agreement | None = None,
+    verified: Verified | None = None,
     with_values: bool = False,
     cell: int = SMALLEST_COUNT,
 ) -> dict[str, bytes]:
     """Path -> content.
 
-    agreement   -- of sheets that came back; it may be of an earlier lock, which the file then says
+    verified    -- every round from which a sheet came back; it may be of an earlier lock, which the file then says
     with_values -- whether the recipient gets row data: adds the platform's values and every row's event
     cell        -- of an aggregate audience: the smallest count told (studies.evidence.aggregate.cell_of), at least 11
     """
     if audience == "aggregate":
-        told = {} if agreement is None else _told(agreement, max(SMALLEST_COUNT, cell))
+        told = {} if verified is None else counts_told(verified, max(SMALLEST_COUNT, cell))
         return {VERIFICATION_JSON: json_bytes(told)} if told else {}
     files = {TRACE_SAMPLE: csv_bytes(_trace(sample)), SAMPLE_RULE: json_bytes(_rule(sample))}
     if with_values:
         files[SAMPLE_VALUES] = csv_bytes(_values(sample))
         files[SAMPLE_CANDIDATES] = csv_bytes(_candidates(sample))
-    if agreement is not None:
-        files[VERIFICATION_JSON] = json_bytes(_verification(sample, agreement))
-        files[VERIFICATION_CSV] = csv_bytes(_verification_rows(sample, agreement))
+    if verified is not None:
+        files[VERIFICATION_JSON] = json_bytes(agreement_document(sample, verified))
+        files[VERIFICATION_CSV] = csv_bytes(agreement_rows(sample, verified))
     return files
 
 
@@ -160,7 +143,7 @@ def _rule(sample: Sample) -> dict[str, Any]:
             "unplaced": sample.unplaced,
         },
         "hospitals": [
-            {"name": sample.names[one.hospital], **_rounded(asdict(one))} for one in sample.draw.hospitals
+            {"name": sample.names[one.hospital], **rounded(asdict(one))} for one in sample.draw.hospitals
         ],
         "variables": [
             {
@@ -174,107 +157,3 @@ def _rule(sample: Sample) -> dict[str, Any]:
             for one in sample.variables
         ],
     }
-
-
-# --- agreement --------------------------------------------------------------------------------------------
-
-
-def _verification(sample: Sample, agreement: Agreement) -> dict[str, Any]:
-    same = (agreement.protocol_sha256, agreement.lock_id) == (sample.protocol_sha256, sample.lock_id)
-    titles = {one.name: one.title for one in sample.variables}
-    return {
-        "format_version": 1,
-        "protocol_sha256": agreement.protocol_sha256,
-        "lock_id": agreement.lock_id,
-        "of_this_lock": same,
-        "rows": agreement.rows,
-        "methods": _METHODS,
-        "reasons": dict(WHY_WORDS),
-        "sheets": [asdict(one) for one in agreement.sheets],
-        "outstanding": list(agreement.outstanding),
-        "lines": [
-            {"title": titles.get(one.variable, Bilingual(one.variable, one.variable)), **_line(one)}
-            for one in agreement.lines
-        ],
-    }
-
-
-def _line(one: VariableAgreement) -> dict[str, Any]:
-    listed: dict[str, Any] = {
-        **plain(one),
-        "table": [
-            {"platform": platform, "chart": chart, "count": count} for platform, chart, count in one.table
-        ],
-        "reasons": dict(one.reasons),
-    }
-    return {name: _rounded(value) for name, value in listed.items()}
-
-
-def _verification_rows(sample: Sample, agreement: Agreement) -> Iterable[Sequence[Any]]:
-    counts = ("asked", "unanswered", "chart_not_found", "not_recorded", "compared", "agreed")
-    shares = ("share", "lower", "upper", "weighted_share")
-    kappas = ("kappa", "se", "lower", "upper")
-    limits = ("mean", "lower", "upper")
-    yield (
-        "organisation_id", "variable", "title_zh", "title_en", *counts, *shares, "within",
-        "kappa", "kappa_se", "kappa_lower", "kappa_upper", "kappa_undefined_zh", "kappa_undefined_en",
-        "difference_mean", "difference_lower", "difference_upper",
-    )  # fmt: skip
-    titles = {one.name: one.title for one in sample.variables}
-    for one in agreement.lines:
-        title = titles.get(one.variable, Bilingual(one.variable, one.variable))
-        undefined = one.kappa_undefined or Bilingual("", "")
-        yield (
-            one.hospital, one.variable, inert(title.zh), inert(title.en), *(getattr(one, name) for name in counts),
-            *_cells(one, shares), _cell(one.within), *_cells(one.kappa, kappas), *undefined,
-            *_cells(one.limits, limits),
-        )  # fmt: skip
-
-
-def _cells(of: object, names: Sequence[str]) -> list[Any]:
-    return [_cell(getattr(of, name, None)) for name in names]
-
-
-def _cell(value: Any) -> Any:
-    return "" if value is None else _rounded(value)
-
-
-def _rounded(value: Any) -> Any:
-    """Six decimals: what differs further back is a machine's, not a chart's."""
-    if isinstance(value, float):
-        return round(value, _DECIMALS)
-    if isinstance(value, dict):
-        return {key: _rounded(one) for key, one in value.items()}
-    if isinstance(value, list | tuple) and not isinstance(value, Bilingual):
-        return [_rounded(one) for one in value]
-    return value
-
-
-# --- for an aggregate audience ----------------------------------------------------------------------------
-
-
-def _told(agreement: Agreement, cell: int) -> dict[str, Any]:
-    """Counts of all hospitals together. A count is told if it is not small and leaves nobody few of the one before."""
-    if agreement.rows < cell:
-        return {}
-    return {
-        "format_version": 1,
-        "smallest_count": cell,
-        "rows": agreement.rows,
-        "methods": {name: _METHODS[name] for name in ("chart_not_found", "not_recorded")},
-        "lines": [
-            {"variable": one.variable, **_chain(one, agreement.rows, cell)} for one in agreement.overall
-        ],
-    }
-
-
-def _chain(one: VariableAgreement, rows: int, cell: int) -> dict[str, int | None]:
-    told: dict[str, int | None] = dict.fromkeys(("asked", "compared", "agreed"))
-    before = rows
-    for name in told:
-        count = getattr(one, name)
-        # Nobody is not few, yet "0 of 40 agreed" speaks of each of the 40 as "40 of 40" does not.
-        if count == 0 or is_small(count, cell) or is_small(before - count, cell):
-            break
-        told[name] = before = count
-    return told

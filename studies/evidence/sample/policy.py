@@ -39,7 +39,12 @@ class Policy:
 @cache
 def policy() -> Policy:
     """The policy in force."""
-    return read_policy(Path(__file__).with_name("sample.toml").read_text(encoding="utf-8"))
+    return read_policy(policy_text())
+
+
+def policy_text() -> str:
+    """Its exact text: what is kept with a draw, so that it can be drawn again after the policy changed."""
+    return Path(__file__).with_name("sample.toml").read_text(encoding="utf-8")
 
 
 def read_policy(text: str) -> Policy:

@@ -55,6 +55,21 @@ SHEET_BROKEN = Problem(
     next_zh="请从原文件重新另存为 CSV 后再交。",
     next_en="Save it again as CSV from the original and return that.",
 )
+SHEET_EMPTY = Problem(
+    code="verification.sheet_empty",
+    zh="交回的文件是空的。",
+    en="The file that came back is empty.",
+    next_zh="请确认已保存，再交回在平台发出的核查表上填写的文件。",
+    next_en="See whether it was saved, and return the sheet that the platform issued, filled in.",
+)
+SHEET_CELL_LONG = Problem(
+    code="verification.sheet_cell_long",
+    zh="核查表第 {line} 行有一格超过 {most} 个字符：内容过长，或前面有引号没有成对。",
+    en="A cell of line {line} has more than {most} characters: it is too long, or a quotation mark before it is not "
+    "closed.",
+    next_zh="请在该行只填写所问的值，再交回。",
+    next_en="Write only what is asked into that line, and return it.",
+)
 SHEET_COLUMN_MISSING = Problem(
     code="verification.sheet_column_missing",
     zh="核查表第 1 行没有列“{column}”，或该列出现了不止一次。",
@@ -111,7 +126,7 @@ LINE_TWICE = Problem(
 LINES_MISSING = Problem(
     code="verification.lines_missing",
     zh="核查表缺少 {count} 行，第一处是序号 {place} 的变量 {variable}。",
-    en="{count} lines are missing, the first of them place {place}, variable {variable}.",
+    en="Lines missing: {count}; the first of them is place {place}, variable {variable}.",
     next_zh="请在完整的原核查表上填写；没有核查的项请留空，不要删行。",
     next_en="Fill in the whole original; leave what was not looked up empty and delete no line.",
 )
@@ -152,6 +167,13 @@ CELL_NOT_LISTED = Problem(
     next_zh="请填写其中之一；病历中没有该项时留空，并在原因中选择“病历未记载”。",
     next_en="Write one of them; where the chart has no such entry leave it empty and choose 'not recorded' as why not.",
 )
+CELL_NOT_AN_ANSWER = Problem(
+    code="verification.cell_not_an_answer",
+    zh="核查表第 {line} 行的列“{column}”只能填写：{allowed_zh}。",
+    en="In line {line} the column '{column}' takes one of these alone: {allowed_en}.",
+    next_zh="请填写其中之一（中文、英文均可）；没有核查的项三列都留空。",
+    next_en="Write one of them, in Chinese or English; of an item that was not looked up leave all three cells empty.",
+)
 LINE_CONTRADICTS = Problem(
     code="verification.line_contradicts",
     zh="核查表第 {line} 行的回答不完整或互相矛盾：{what_zh}。",
@@ -164,7 +186,7 @@ LINE_CONTRADICTS = Problem(
 SHEET_HAS_PROBLEMS = Problem(
     code="verification.sheet_has_problems",
     zh="机构 {hospital} 交回的核查表还有 {count} 处问题，不能用于计算一致性。",
-    en="The sheet of the organisation {hospital} still has {count} problems and cannot be used for agreement.",
+    en="The sheet of the organisation {hospital} cannot be used for agreement yet; problems left in it: {count}.",
     next_zh="请由医院改正所列各处后重新交回。",
     next_en="Have the hospital correct what is listed and return it again.",
     http=409,

@@ -24,8 +24,10 @@ from studies.evidence.sample.problems import (
     LINE_UNKNOWN,
     LINES_MISSING,
     SHEET_BROKEN,
+    SHEET_CELL_LONG,
     SHEET_COLUMN_EXTRA,
     SHEET_COLUMN_MISSING,
+    SHEET_EMPTY,
     SHEET_NOT_TEXT,
     SHEET_OTHER,
     SHEET_TOO_LARGE,
@@ -52,6 +54,9 @@ from studies.evidence.sample.trace import Sample, Value
 Status = Literal["value", "chart_not_found", "not_recorded", "unanswered"]
 _SPARE_LINES = 100  # below the items: what a spreadsheet leaves of emptied lines
 _PLACE = re.compile(r"[0-9]{1,9}")
+_TOO_LONG = (
+    "field larger than field limit"  # as the reader of CSV says it: it has one class for all its errors
+)
 _UTF_8, _GB18030 = "utf-8", "gb18030"
 
 _MEANT = {
@@ -114,13 +119,16 @@ def read_sheet(content: bytes, sample: Sample, hospital: str) -> Returned:
     """The sheet that this hospital returned. Lines count from 1, the line of the column names.
 
     Raises what makes the whole file unusable: `verification.hospital_unknown`, `.sheet_too_large`, `.sheet_not_text`,
-    `.sheet_broken`, `.sheet_column_missing`, `.sheet_column_extra`, `.sheet_other`. All else is in `problems`.
+    `.sheet_empty`, `.sheet_broken`, `.sheet_cell_long`, `.sheet_column_missing`, `.sheet_column_extra`,
+    `.sheet_other`. All else is in `problems`.
     """
     expected = {line.key: line for line in sheet_lines(sample, hospital)}
     most_lines = len(expected) + 1 + _SPARE_LINES
     if len(content) > sample.policy.most_bytes:
         raise SHEET_TOO_LARGE.error(bytes=sample.policy.most_bytes, lines=most_lines)
     text, encoding = _decoded(content)
+    if not text.strip():
+        raise SHEET_EMPTY.error()
     rows = _rows(text)
     order = _columns(next(rows, (1, []))[1])
     reading = _Reading(sample, expected, sheet_id(sample, hospital), encoding, {}, {}, [])
@@ -153,7 +161,9 @@ def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
             stripped = [cell.strip() for cell in row]
             if any(stripped) or line == 1:
                 yield line, stripped
-    except csv.Error:
+    except csv.Error as error:
+        if _TOO_LONG in str(error):
+            raise SHEET_CELL_LONG.error(line=line + 1, most=csv.field_size_limit()) from None
         raise SHEET_BROKEN.error(line=line + 1) from None
 
 

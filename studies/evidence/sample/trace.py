@@ -15,7 +15,7 @@ from rwd_platform.core.columns import LINE_DIGEST, SOURCE_FILE, SOURCE_LINE, SUB
 from rwd_platform.core.text import Bilingual
 from studies.dataset import INDEX, StudyDataset
 from studies.evidence.documents import ordered_lineage, ordinals
-from studies.evidence.inputs import PackageInputs, Source
+from studies.evidence.inputs import Source, Traceable
 from studies.evidence.labels import file_labels
 from studies.evidence.sample.draw import Candidate, Draw, Drawn, draw, rank_of, seed_of
 from studies.evidence.sample.policy import Policy, policy
@@ -80,9 +80,9 @@ class Sample:
 
 
 def sample_of(
-    inputs: PackageInputs, dataset: StudyDataset, *, chosen: Policy | None = None, known_until: str = ""
+    inputs: Traceable, dataset: StudyDataset, *, chosen: Policy | None = None, known_until: str = ""
 ) -> Sample:
-    """The sample of a package, from its inputs before any coarsening and the table that was analysed.
+    """The sample of a package, from its inputs before any coarsening and the table that was analysed; or of a run.
 
     known_until -- YYYY-MM-DD up to which charts are to be read, as the sheets tell the hospitals
     Raises `verification.dataset_differs` where the table is not of these results.
@@ -105,7 +105,7 @@ def sample_of(
     drawn = draw(candidates, seed, chosen)
     variables = variables_of(inputs.protocol, known_until)
     return Sample(
-        study=inputs.study,
+        study=inputs.results.study,
         protocol_sha256=inputs.results.protocol_sha256,
         lock_id=inputs.results.lock_id,
         known_until=known_until,

@@ -8,17 +8,11 @@ holds is vouched for by the hash of the envelope in the package's signed manifes
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
+from studies.evidence.recipient import usable_certificate
 from studies.evidence.submission.facts import FOLDER
-from studies.evidence.submission.problems import (
-    CERTIFICATE_KEY_UNFIT,
-    CERTIFICATE_UNREADABLE,
-    NOTHING_TO_SEAL,
-)
+from studies.evidence.submission.problems import NOTHING_TO_SEAL
 from studies.evidence.templates.verify import zip_bytes
-
-RSA_BITS = 2048
 
 
 def row_archive(files: Mapping[str, bytes]) -> bytes:
@@ -31,49 +25,14 @@ def row_archive(files: Mapping[str, bytes]) -> bytes:
 def sealed_for(files: Mapping[str, bytes], certificate_pem: bytes) -> bytes:
     """DER. AES-256-CBC; its key is encrypted to the certificate's RSA key (PKCS #1 v1.5 key transport).
 
-    Nobody's clock is asked here: whether the certificate is in date is for whoever registers the recipient.
+    Nobody's clock is asked here: an order with a certificate out of date is refused (studies.evidence.recipient).
     """
     from cryptography.hazmat.primitives.ciphers.algorithms import AES256
     from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
     archive = row_archive(files)
-    builder = pkcs7.PKCS7EnvelopeBuilder().set_data(archive).add_recipient(_recipient(certificate_pem))
+    builder = (
+        pkcs7.PKCS7EnvelopeBuilder().set_data(archive).add_recipient(usable_certificate(certificate_pem))
+    )
     builder = builder.set_content_encryption_algorithm(AES256)
     return builder.encrypt(Encoding.DER, [pkcs7.PKCS7Options.Binary])
-
-
-def check_certificate(certificate_pem: bytes) -> None:
-    """Raises `submission.certificate_unreadable`, `submission.certificate_key_unfit`."""
-    _recipient(certificate_pem)
-
-
-def _recipient(certificate_pem: bytes) -> Any:
-    from cryptography import x509
-    from cryptography.exceptions import UnsupportedAlgorithm
-    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-
-    try:
-        found = x509.load_pem_x509_certificates(certificate_pem)
-        key = found[0].public_key()
-    except (ValueError, TypeError, IndexError) as error:
-        raise CERTIFICATE_UNREADABLE.error() from error
-    except UnsupportedAlgorithm as error:  # a good certificate of a key that is not taken, SM2 among them
-        raise CERTIFICATE_KEY_UNFIT.error(bits=RSA_BITS) from error
-    if len(found) != 1:
-        raise CERTIFICATE_UNREADABLE.error()
-    if not isinstance(key, RSAPublicKey) or key.key_size < RSA_BITS or not _may_encrypt_keys(found[0]):
-        raise CERTIFICATE_KEY_UNFIT.error(bits=RSA_BITS)
-    return found[0]
-
-
-def _may_encrypt_keys(certificate: Any) -> bool:
-    """RFC 5280 4.2.1.3: a certificate that says what its key is for has to say keyEncipherment."""
-    from cryptography import x509
-
-    try:
-        usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
-    except x509.ExtensionNotFound:
-        return True
-    except ValueError as error:
-        raise CERTIFICATE_UNREADABLE.error() from error
-    return bool(usage.key_encipherment)

@@ -7,7 +7,7 @@ from rwd_platform.core.errors import Exit, Problem
 SUBJECT_ID_NOT_KEPT = Problem(
     code="submission.subject_id_not_kept",
     zh="数据集 {dataset} 的标识变量 {variable} 有 {count} 个值无法原样写入 XPT（须为 ASCII 字符且不超过 200 个字符）。",
-    en="{count} values of the key {variable} of {dataset} cannot be kept as they are in XPT (ASCII, up to 200).",
+    en="Values of the key {variable} of {dataset} that cannot be kept as they are in XPT (ASCII, up to 200): {count}.",
     next_zh="请核对数据锁定的受试者代号：标识一经改写，两种格式中的同一人便无法对应。",
     next_en="Check the lock's subject ids: an id that is altered no longer names the same person in both formats.",
     http=409,
@@ -51,20 +51,6 @@ TIER_NEEDS_CERTIFICATE = Problem(
     next_en="Register the recipient's X.509 certificate (PEM), then try again.",
     http=409,
     exit=Exit.REFUSED,
-)
-CERTIFICATE_UNREADABLE = Problem(
-    code="submission.certificate_unreadable",
-    zh="接收方的证书无法读取：应为一份 PEM 格式的 X.509 证书。",
-    en="The recipient's certificate cannot be read: one X.509 certificate in PEM is expected.",
-    next_zh="请向接收方索取以 -----BEGIN CERTIFICATE----- 开头的证书文件（不是私钥）。",
-    next_en="Ask the recipient for the file that begins with -----BEGIN CERTIFICATE----- (never the private key).",
-)
-CERTIFICATE_KEY_UNFIT = Problem(
-    code="submission.certificate_key_unfit",
-    zh="接收方证书的密钥不适用：需要不少于 {bits} 位、且允许用于密钥加密的 RSA 密钥。",
-    en="The certificate's key does not serve: RSA of at least {bits} bits that may encrypt keys is needed.",
-    next_zh="请接收方提供符合要求的 RSA 证书。",
-    next_en="Ask the recipient for an RSA certificate that meets this.",
 )
 NOTHING_TO_SEAL = Problem(
     code="submission.nothing_to_seal",

@@ -45,6 +45,7 @@ BAG_FILES = ("bag-info.txt", "bagit.txt", MANIFEST)
 PACKAGE_JSON = "data/00_index/package.json"
 INDEX_HTML = "data/00_index/index.html"
 NUMBERS_JSON = "data/06_report/numbers.json"
+PLAIN_NUMBERS = "data/06_report/plain_numbers.json"
 ARD_JSON = "data/05_results/ard.json"
 AUDIT_EXTRACT = "data/09_audit/audit_extract.jsonl"
 PROOFS_JSON = "data/09_audit/proofs.json"
@@ -52,6 +53,7 @@ CHECKPOINT = "data/09_audit/checkpoint.txt"
 LOG_KEY = "data/09_audit/keys/log.pub"
 PACKAGE_KEY = "data/09_audit/keys/package.pub"
 PROTOCOL_YAML = "data/01_protocol/protocol.yaml"
+PROTOCOL_JSON = "data/01_protocol/protocol.json"
 FREEZE_JSON = "data/01_protocol/freeze.json"
 REPORT_JSON = "data/06_report/report.json"
 INPUTS_JSON = "data/08_trace/inputs.json"
@@ -206,12 +208,14 @@ def zip_members(archive: bytes) -> Dict[str, bytes]:
         if archive[-22:-18] != b"PK\x05\x06":
             raise ValueError("it does not end as an archive ends")
         count, _, at = struct.unpack("<HII", archive[-12:-2])
+        total = 0
         for _ in range(count):
             size, name_length = struct.unpack("<IH", archive[at + 24 : at + 30])
             (offset,) = struct.unpack("<I", archive[at + 42 : at + 46])
             name = archive[at + 46 : at + 46 + name_length].decode()
             start = offset + 30 + name_length
-            if start + size > len(archive) or len(name.encode()) != name_length:
+            total += size  # members that lie over one another would unpack to more than the archive has
+            if start + size > len(archive) or len(name.encode()) != name_length or total > len(archive):
                 raise ValueError("a member lies outside the archive")
             members[name] = archive[start : start + size]
             at += 46 + name_length
@@ -462,6 +466,10 @@ def check_provenance(members: Mapping[str, bytes], findings: Findings) -> None:
                 "其中的方案摘要不是 protocol.yaml 的摘要。",
                 "The protocol's hash in it is not that of protocol.yaml.",
             )
+    if described.get("results") == "none":
+        check_no_results(members, findings, described, ard)
+        check_acts(members, findings, {"study.frozen": protocol})
+        return
     lock = described.get("lock_id")
     if not lock or ard.get("lock_id") != lock:
         findings.fail(
@@ -477,6 +485,26 @@ def check_provenance(members: Mapping[str, bytes], findings: Findings) -> None:
             "The hash of the results' canonical JSON is not the one in package.json.",
         )
     check_acts(members, findings, {"study.frozen": protocol, "study.locked": lock, "study.analysed": results})
+
+
+# Where a package without results has nothing: data, quality, code, results save the empty file and the papers' tables
+COUNTED = re.compile(
+    r"data/(03_data|04_quality|07_code)/|data/08_trace/(?!follow\.py$)|data/05_results/(?!ard\.json$|labels\.json$|tables/)"
+)
+
+
+def check_no_results(
+    members: Mapping[str, bytes], findings: Findings, described: Mapping[str, Any], ard: Mapping[str, Any]
+) -> None:
+    """A package that says it holds no results holds none, names no lock, and prints no number of one."""
+    empty = not any(ard.get(name) for name in ("rows", "series", "row_sets", "not_done", "lock_id"))
+    counted = [name for name in sorted(members) if COUNTED.match(name)]
+    for name in counted + ([] if empty and not described.get("lock_id") else [ARD_JSON]):
+        findings.fail(
+            name,
+            "本包声明不含结果，却含有此内容。",
+            "The package says it holds no results, and this is in it.",
+        )
 
 
 def check_acts(members: Mapping[str, bytes], findings: Findings, wanted: Mapping[str, Any]) -> None:
@@ -513,6 +541,10 @@ def check_acts(members: Mapping[str, bytes], findings: Findings, wanted: Mapping
 LINEAGE_HEAD = "row,variable,source_file_sha256,source_line,line_digest"
 LINEAGE_LINE = re.compile(r"(\d+),([^,\"]+),([0-9a-f]{64}),(\d+),([0-9a-f]{64})")
 LARGEST_TEXT = 1 << 30
+INDEX = "index"
+OF_THE_OUTCOME = ("time_days", "event", "status")  # each subject's day and state come from a record
+# Where a subject was treated, and reports that nobody need have: no record of each subject's own.
+WITHOUT_LINES = ("site_id", "safety.adverse_event", "safety.death")
 
 
 def check_trace(members: Mapping[str, bytes], findings: Findings) -> None:
@@ -525,37 +557,99 @@ def check_trace(members: Mapping[str, bytes], findings: Findings) -> None:
                     name, "汇总级证据包不得含逐行追溯。", "An aggregate package holds no row's trace."
                 )
         return
-    counts = read_json(members, ARD_JSON, findings).get("row_sets", {})
+    ard = read_json(members, ARD_JSON, findings)
+    counts = ard.get("row_sets", {})
     row_sets = read_json(members, ROW_SETS_JSON, findings)["row_sets"]
-    rows = lineage_rows(members, findings)
+    lines = lineage_rows(members, findings)
     if set(counts) != set(row_sets):
         findings.fail(ROW_SETS_JSON, "行集与结果中的不同。", "Its row sets are not those of the results.")
     for name, places in row_sets.items():
         told = counts.get(name, {}).get("subjects")
-        if len(set(places)) != len(places) or len(places) != told or not rows.issuperset(places):
+        if (
+            len(set(places)) != len(places)
+            or len(places) != told
+            or not lines.get(INDEX, set()).issuperset(places)
+        ):
             findings.fail(
                 ROW_SETS_JSON,
                 "行集 %s 的行在追溯表中找不到，或数目不符。" % name,
                 "Rows of the row set %s are not in the lineage, or are not as many as the results say."
                 % name,
             )
+    check_own_lines(read_json(members, PROTOCOL_JSON, findings), ard["rows"], row_sets, lines, findings)
 
 
-def lineage_rows(members: Mapping[str, bytes], findings: Findings) -> "set[int]":
-    """The rows that the lineage traces; each of its lines must be well formed and name a file of the package."""
+def check_own_lines(
+    protocol: Mapping[str, Any],
+    results: Sequence[Mapping[str, Any]],
+    row_sets: Mapping[str, Sequence[int]],
+    lines: Mapping[str, "set[int]"],
+    findings: Findings,
+) -> None:
+    """Each variable that a result rests on has a line of its own for each row of which it was read from a record."""
+    exposed = {row for name, rows in row_sets.items() if name.endswith(".exposed") for row in rows}
+    kinds = {one["name"]: one["kind"] for one in protocol["covariates"]}
+    seen = set()
+    for result in results:
+        rows = row_sets.get(result["row_set"], ())
+        for variable in result["variables"]:
+            if (result["row_set"], variable) in seen:
+                continue
+            seen.add((result["row_set"], variable))
+            read = rows_read(variable, set(rows), protocol["exposure"], kinds, exposed)
+            if read is None:
+                findings.fail(
+                    result["id"],
+                    "方案中没有其变量 %s。" % variable,
+                    "The protocol has no variable %s." % variable,
+                )
+            elif not lines.get(variable, set()).issuperset(read):
+                findings.fail(
+                    LINEAGE,
+                    "行集 %s 中有行缺少变量 %s 自己的来源行。" % (result["row_set"], variable),
+                    "Rows of the row set %s have no source line of the variable %s."
+                    % (result["row_set"], variable),
+                )
+        if result["statistic"] == "subjects" and kinds.get(result["variable"]) == "record":
+            having = len(lines.get(result["variable"], set()).intersection(rows))
+            if result["n"] == len(rows) and having != result["value"]:
+                findings.fail(
+                    result["id"],
+                    "有来源行的人数与此结果不同。",
+                    "Not as many have a source line of it as this result says.",
+                )
+
+
+def rows_read(
+    variable: str,
+    rows: "set[int]",
+    exposure: Mapping[str, Any],
+    kinds: Mapping[str, str],
+    exposed: "set[int]",
+) -> "Optional[set[int]]":
+    """The rows whose value was read from a record; one that says "no such record" was not. None: no such variable."""
+    if variable == exposure["name"]:
+        return rows if exposure["comparator"] else rows & exposed
+    if variable in OF_THE_OUTCOME or kinds.get(variable) in ("subject", "measurement"):
+        return rows
+    return set() if variable in kinds or variable in WITHOUT_LINES else None
+
+
+def lineage_rows(members: Mapping[str, bytes], findings: Findings) -> "Dict[str, set[int]]":
+    """Variable -> the rows that have a line of it; each line must be well formed and name a file of the package."""
     inflate = zlib.decompressobj(31)
     try:
         text = inflate.decompress(members[LINEAGE], LARGEST_TEXT).decode()
     except (KeyError, zlib.error, UnicodeDecodeError):
         findings.fail(LINEAGE, "追溯表缺失或无法读取。", "The lineage is absent or cannot be read.")
-        return set()
+        return {}
     files = {one["sha256"] for one in read_json(members, INPUTS_JSON, findings)["files"]}
     lines = text.split("\n")
     if lines[0] != LINEAGE_HEAD or lines[-1] or not inflate.eof or inflate.unused_data:
         findings.fail(
             LINEAGE, "追溯表的表头或结尾不对。", "The lineage's head or end is not as it should be."
         )
-    rows = set()
+    rows: "Dict[str, set[int]]" = {}
     for place, line in enumerate(lines[1:-1], start=2):
         match = LINEAGE_LINE.fullmatch(line)
         if match is None or match.group(3) not in files:
@@ -565,7 +659,7 @@ def lineage_rows(members: Mapping[str, bytes], findings: Findings) -> "set[int]"
                 "Line %d of the lineage is malformed, or its file is not among the sources." % place,
             )
             break
-        rows.add(int(match.group(1)))
+        rows.setdefault(match.group(2), set()).add(int(match.group(1)))
     return rows
 
 
@@ -821,38 +915,55 @@ def numbers_sources(members: Mapping[str, bytes], findings: Findings) -> Callabl
 
 def check_numbers(members: Mapping[str, bytes], findings: Findings) -> None:
     """Each printed number is what its source says, and stands so in the page, the tables and the figures."""
-    listed = read_json(members, NUMBERS_JSON, findings)
+    listed = read_json(members, NUMBERS_JSON, findings).get("numbers", ())
     find = numbers_sources(members, findings)
     tables = report_tables(members, findings)
     page = printed_in(members, INDEX_HTML)
     texts = {
-        language: {str(number.get("id")): str(number.get(language)) for number in listed.get("numbers", ())}
+        language: {str(number.get("id")): str(number.get(language)) for number in listed}
         for language in ("zh", "en")
     }
-    for number in listed.get("numbers", ()):
-        findings.checked["numbers"] += 1
-        name = str(number.get("id"))
-        try:
-            value = find(number)
-            right = all(number[lang] == number_text(value, number["format"], lang) for lang in ("zh", "en"))
-        except (KeyError, ValueError, TypeError, IndexError):
-            findings.fail(name, "此数字找不到来源。", "This number's source is not there.")
+    for number in listed:
+        if not is_its_source(number, find, findings):
             continue
-        if not right:
-            findings.fail(name, "此数字与其结果行不符。", "This number is not what its result row says.")
         for language in ("zh", "en"):
             if not stands_printed(number, language, members, page, tables, texts[language]):
                 findings.fail(
-                    name,
+                    str(number.get("id")),
                     "报告中印出的此数字与清单不符（%s）。" % language,
                     "This number is not printed as listed (%s)." % language,
                 )
-    known = {str(number.get("id")) for number in listed.get("numbers", ())}
+    known = {str(number.get("id")) for number in listed}
     for key in page:
         if not key.startswith("num.") and key.partition(" ")[2] not in known:
             findings.fail(
                 INDEX_HTML, "页面印有未登记的数字。", "The page prints a number that is not listed."
             )
+
+
+def check_plain_numbers(members: Mapping[str, bytes], findings: Findings) -> None:
+    """Those of the plain summary are what their sources say. It is a PDF: whether it prints them is not read here."""
+    if PLAIN_NUMBERS in members:
+        find = numbers_sources(members, findings)
+        for number in read_json(members, PLAIN_NUMBERS, findings)["numbers"]:
+            is_its_source(number, find, findings)
+
+
+def is_its_source(
+    number: Mapping[str, Any], find: Callable[[Mapping[str, Any]], Any], findings: Findings
+) -> bool:
+    """False where its source is not there; a text that is not what the source says is a failure in either case."""
+    findings.checked["numbers"] += 1
+    name = str(number.get("id"))
+    try:
+        value = find(number)
+        right = all(number[lang] == number_text(value, number["format"], lang) for lang in ("zh", "en"))
+    except (KeyError, ValueError, TypeError, IndexError):
+        findings.fail(name, "此数字找不到来源。", "This number's source is not there.")
+        return False
+    if not right:
+        findings.fail(name, "此数字与其结果行不符。", "This number is not what its result row says.")
+    return True
 
 
 NUMBER = re.compile("[\u2212-]?\\d+(?:[,.]\\d+)*%?")
@@ -922,6 +1033,7 @@ def check_package(
     attempt(PACKAGE_JSON, findings, lambda: check_provenance(members, findings))
     attempt(LINEAGE, findings, lambda: check_trace(members, findings))
     attempt(NUMBERS_JSON, findings, lambda: check_numbers(members, findings))
+    attempt(PLAIN_NUMBERS, findings, lambda: check_plain_numbers(members, findings))
     attempt(REPORT_JSON, findings, lambda: check_documents(members, findings))
     return findings
 

@@ -100,3 +100,13 @@ def test_a_table_is_read_as_people_write_it():
         ("count", 1200, "I"), ("count", None, "II"), ("count", 1500, ""),
     ]  # fmt: skip
     assert read.rows[0].n == 1500
+
+
+def test_a_series_may_be_named_as_the_row_that_counts_its_points_and_no_id_is_there_twice():
+    """`all.specification.specifications` is how many ways there were, and the ways."""
+    one = row("a.specifications", "specifications", 1)
+    series = {"id": "a.specifications", "analysis": "a", "columns": ["x"], "points": [[1]], "row_set": ""}
+    read = read_results({"rows": [one], "series": [series]})
+    assert read.rows[0].id == read.series[0].id
+    for twice in ({"rows": [one, one]}, {"rows": [], "series": [series, series]}):
+        assert "occurs twice" in refusal(lambda twice=twice: read_results(twice)).en

@@ -27,10 +27,11 @@ FACTS = HarperFacts(
     frozen_before_first_lock=True,
 )
 AMENDED = (
-    Amendment("1", "2026-03-04", Bilingual("7.5", "7.5"), Bilingual("增加敏感性分析", "A sensitivity analysis more"),
-              Bilingual("审评意见", "The authority asked"), "no"),
-    Amendment("2", "2026-05-06", Bilingual("7.4", "7.4"), Bilingual("改窗口", "Another window"),
-              Bilingual("录入错误", "A slip"), "yes"),
+    Amendment("1", "ab" * 32, "2026-03-04", Bilingual("7.5", "7.5"),
+              Bilingual("增加敏感性分析", "A sensitivity analysis more"),
+              Bilingual("审评意见", "The authority asked"), "no", "no"),
+    Amendment("2", "cd" * 32, "2026-05-06", Bilingual("7.4", "7.4"), Bilingual("改窗口", "Another window"),
+              Bilingual("录入错误", "A slip"), "no", "yes"),
 )  # fmt: skip
 STUDIES = {"rotterdam": rotterdam_protocol(), "valve": valve()}
 HOSTILE = '<script>alert(1)</script> & "quoted" {braces} \u202e'
@@ -111,7 +112,7 @@ def test_what_was_passed_in_is_said_and_what_nobody_stated_is_named_with_who_sho
     assert all(word in en for word in ("Hospital A", "DUA-1", "IC-2", "EC-3"))
     assert "省科技厅资助，不参与分析" in zh
     without = said(harper_document(protocol, HarperFacts(PLATFORM)), "zh")
-    assert "省科技厅" not in without and "EC-3" not in without and "申办方" in without
+    assert "省科技厅" not in without and "EC-3" not in without and "申办者" in without
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])

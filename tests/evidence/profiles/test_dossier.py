@@ -100,7 +100,7 @@ def test_the_package_of_today_holds_what_the_profile_s_own_files_ask_for(package
     held = hold(one, facts(), package.file_names, said(one))
     made_for_a_purpose = {
         "harper", "results_as_data", "synthetic_twin", "plain_summary", "governance", "missingness",
-        "verification_sample",
+        "verification_sample", "sources",
     }  # fmt: skip
     assert {each.part.id for each in held.missing} <= made_for_a_purpose
     for each in held.stands:

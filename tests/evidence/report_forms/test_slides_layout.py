@@ -17,7 +17,6 @@ from studies.evidence.report.slides_layout import (
     CELL_X,
     CELL_Y,
     HEIGHT,
-    LEADING,
     LEFT,
     TOP,
     WIDTH,
@@ -26,13 +25,9 @@ from studies.evidence.report.slides_layout import (
     Line,
     Page,
     Picture,
-    Said,
-    breadth,
-    clean,
-    lines_of,
     pages,
-    said,
 )
+from studies.evidence.report.slides_letters import LEADING, Said, breadth, clean, lines_of, said
 from tests.evidence.report_forms.made import advance, lines_needed
 
 CHINESE = "在常规诊疗中，原发乳腺癌手术后使用演示药（内分泌治疗）的患者，无复发生存是否更长？"
@@ -145,6 +140,33 @@ def test_the_rest_of_a_point_on_the_next_slide_has_no_dash_of_its_own():
     assert len(made) > 1 and flags == [False, *[True] * (len(flags) - 1)]
 
 
+@pytest.mark.parametrize("before", range(8, 19))
+@pytest.mark.parametrize("length", [60, 110, 160, 220])
+def test_the_end_of_a_paragraph_is_never_left_alone_on_a_slide(before, length):
+    """Wherever a paragraph begins, three lines of it or more go over, or all of it with what stood above."""
+    filled = [Line(Said("一行"), point=True) for _ in range(before)]
+    made = pages([*filled, Line(Said((CHINESE * 9)[:length]), point=True)])
+    last = [line for one in made[-1].placed for line in one.lines]
+    assert sum(len(line.lines) for line in last) >= 3
+    assert "".join(one for page in made for one in texts_of(page)) == "一行" * before + (CHINESE * 9)[:length]
+
+
+def test_a_label_goes_with_the_paragraph_that_is_taken_along():
+    lines = [Line(Said("一行")) for _ in range(12)]
+    for more in range(6):
+        made = pages(
+            [
+                *lines,
+                *lines[:more],
+                Line(Said("标签"), "label", keep=True),
+                Line(Said("甲")),
+                Line(Said("乙")),
+            ]
+        )
+        texts = [texts_of(page) for page in made]
+        assert all(one[-1] != "标签" for one in texts) and sum(one.count("标签") for one in texts) == 1
+
+
 @pytest.mark.parametrize("before", range(10, 20))
 def test_a_label_is_never_left_alone_at_the_foot_of_a_slide(before):
     filled = [Line(Said("一行")) for _ in range(before)]
@@ -162,6 +184,18 @@ def test_a_caption_stands_with_its_table_which_stays_whole_if_a_slide_can_hold_i
 
 
 # -- tables --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rows", range(3, 60))
+@pytest.mark.parametrize("notes", [1, 4, 12])
+def test_the_notes_of_a_table_stand_under_some_of_its_rows(rows, notes):
+    note = Line(Said(MIXED * notes), tone="small")
+    made = pages([Line(Said("表题"), tone="small", keep=True), table(rows), note])
+
+    assert sum(len(grid.rows) for grid in grids_of(made)) == rows
+    with_notes = [page for page in made if any(MIXED in text for text in texts_of(page))]
+    assert grids_of(with_notes[:1])
+    assert len(with_notes) == 1
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(1, 1), (5, 6), (200, 3), (200, 8), (37, 12)])

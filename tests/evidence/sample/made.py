@@ -16,8 +16,10 @@ from rwd_platform.core.accounting import Accounting
 from rwd_platform.core.text import Bilingual
 from studies.dataset import StudyDataset
 from studies.evidence.inputs import PackageInputs, Source, SourceFile
+from studies.evidence.sample.agreement import Agreement
 from studies.evidence.sample.policy import Policy, policy
 from studies.evidence.sample.read_sheet import Returned, read_sheet
+from studies.evidence.sample.rounds import ClosedRound, OpenRound, Verified
 from studies.evidence.sample.sheet import AGREES, COLUMNS, IN_CHART, WHY_NOT, SheetLine, sheet, sheet_lines
 from studies.evidence.sample.trace import Sample, sample_of
 from studies.protocol import Protocol
@@ -171,3 +173,18 @@ def line_of(sample: Sample, hospital: str, variable: str, nth: int = 0) -> int:
         if line.variable.name == variable
     ]
     return found[nth]
+
+
+# --- rounds -------------------------------------------------------------------------------------------------
+
+
+def closed(found: Agreement, number: int = 1, because: str = "医院已全部核对完毕") -> ClosedRound:
+    return ClosedRound(number, "2025-12-31", policy(), because, found.sheets, found.outstanding, found)
+
+
+def in_rounds(*found: Agreement, open_round: OpenRound | None = None) -> Verified:
+    """Closed rounds with these agreements, the newest first."""
+    newest = len(found)
+    return Verified(
+        tuple(closed(one, newest - place) for place, one in enumerate(found)), open_round=open_round
+    )

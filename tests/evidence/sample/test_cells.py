@@ -173,5 +173,9 @@ def test_why_not_takes_the_reasons_by_code_or_word(text: str, meant: str) -> Non
 def test_another_answer_is_refused_with_those_allowed(read: Callable[[Cell], str], text: str) -> None:
     with pytest.raises(PlatformError) as refused:
         read(Cell(text, 3, "a column"))
-    assert refused.value.code == "verification.cell_not_listed"
-    assert "是 / yes" in refused.value.zh or "单位 / unit" in refused.value.zh
+    assert refused.value.code == "verification.cell_not_an_answer"
+    told = refused.value
+    assert ("是、否" in told.zh and "yes, no" in told.en) or (
+        "单位" in told.zh and "chart not found" in told.en
+    )
+    assert "病历未记载" not in told.next_zh, "what to do about a value that the chart lacks is no help here"

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import gzip
 import hashlib
 import io
 import json
+from collections.abc import Iterable
 from functools import cache
+from random import Random
 from typing import Any
 
 import pytest
 
+from deidentify.disclosure import accounts
 from studies.evidence.documents import LINEAGE, ROW_SETS_JSON, SOURCES_JSON, fixed_files, json_documents
 from studies.evidence.sample.agreement import Agreement, agreement
 from studies.evidence.sample.files import (
@@ -25,12 +29,16 @@ from studies.evidence.sample.files import (
     sample_files,
 )
 from studies.evidence.sample.policy import policy
+from studies.evidence.sample.rounds import OpenRound, Verified
 from studies.evidence.sample.sheet import SheetLine
 from studies.evidence.sample.trace import sample_of
 from tests.evidence.sample.made import (
     SIZES,
     Fill,
+    FilledBy,
     as_platform,
+    closed,
+    in_rounds,
     policy_with,
     returned,
     stent_inputs,
@@ -73,7 +81,7 @@ def test_an_authority_gets_trace_and_rule_and_values_only_with_row_data() -> Non
     assert set(sample_files(SAMPLE, audience="authority")) == {TRACE_SAMPLE, SAMPLE_RULE}
     with_values = sample_files(SAMPLE, audience="authority", with_values=True)
     assert set(with_values) == {TRACE_SAMPLE, SAMPLE_RULE, SAMPLE_VALUES, SAMPLE_CANDIDATES}
-    with_sheets = sample_files(SAMPLE, audience="authority", agreement=made())
+    with_sheets = sample_files(SAMPLE, audience="authority", verified=in_rounds(made()))
     assert set(with_sheets) == {TRACE_SAMPLE, SAMPLE_RULE, VERIFICATION_JSON, VERIFICATION_CSV}
 
 
@@ -132,7 +140,7 @@ def test_a_value_without_a_line_of_its_own_is_traced_to_the_index_event() -> Non
 
 
 def test_no_subject_id_and_no_hospitals_file_name_is_in_any_file() -> None:
-    files = sample_files(SAMPLE, audience="authority", agreement=made(), with_values=True)
+    files = sample_files(SAMPLE, audience="authority", verified=in_rounds(made()), with_values=True)
     everything = b"".join(files.values()).decode()
     assert "zhang" not in everything
     assert not any(subject in everything for subject in stent_table().frame["subject_id"])
@@ -161,7 +169,7 @@ def test_the_rule_says_who_was_drawn_of_how_many_and_with_what_probability() -> 
 
 
 def test_agreement_is_told_by_hospital_with_sheets_and_methods() -> None:
-    told = document(sample_files(SAMPLE, audience="authority", agreement=made()), VERIFICATION_JSON)
+    told = document(sample_files(SAMPLE, audience="authority", verified=in_rounds(made())), VERIFICATION_JSON)
     assert told["of_this_lock"] is True
     assert [one["hospital"] for one in told["sheets"]] == list(SIZES)
     assert len(told["lines"]) == 4 * len(SAMPLE.variables)
@@ -174,7 +182,7 @@ def test_agreement_is_told_by_hospital_with_sheets_and_methods() -> None:
 
 
 def test_the_table_says_what_the_document_says() -> None:
-    files = sample_files(SAMPLE, audience="authority", agreement=made())
+    files = sample_files(SAMPLE, audience="authority", verified=in_rounds(made()))
     rows, told = table(files[VERIFICATION_CSV]), document(files, VERIFICATION_JSON)["lines"]
     assert len(rows) == len(told)
     for row, one in zip(rows, told, strict=True):
@@ -186,11 +194,76 @@ def test_the_table_says_what_the_document_says() -> None:
         assert (row["within"] == "") == (one["within"] is None)
 
 
+def worse(line: SheetLine) -> Fill:
+    """Of every second weight the chart says another."""
+    wrong = line.variable.name == "weight_kg" and line.row.drawn.place % 2
+    return ("1", "否", "单位") if wrong else as_platform(line)
+
+
+def of_all(by: FilledBy = as_platform, hospitals: Iterable[str] = SIZES) -> Agreement:
+    return agreement(SAMPLE, [returned(SAMPLE, one, by) for one in hospitals])
+
+
+def test_a_later_round_leaves_every_line_of_the_earlier_ones_where_it_was() -> None:
+    """One good sheet of one hospital after a bad round of three: the bad round is told whole, with its reason."""
+    alone = document(
+        sample_files(SAMPLE, audience="authority", verified=in_rounds(of_all(worse))), VERIFICATION_JSON
+    )
+    verified = Verified(
+        (closed(of_all(hospitals=["org-a"]), 3), closed(of_all(worse), 1, "换一个截止日再核对一遍"))
+    )
+    files = sample_files(SAMPLE, audience="authority", verified=verified)
+    told = document(files, VERIFICATION_JSON)
+    assert (told["number"], told["returned"], told["issued"]) == (3, 1, 3)
+    assert told["outstanding"] == ["org-b", "org-c"]
+    (other,) = told["other_rounds"]
+    assert (other["number"], other["returned"], other["closed_because"]) == (1, 3, "换一个截止日再核对一遍")
+    assert other["lines"] == alone["lines"] and other["sheets"] == alone["sheets"]
+    weight = next(one for one in other["lines"] if (one["variable"], one["hospital"]) == ("weight_kg", ""))
+    assert 0.4 < weight["share"] < 0.6
+    rows = [
+        one
+        for one in table(files[VERIFICATION_CSV])
+        if (one["variable"], one["organisation_id"]) == ("weight_kg", "")
+    ]
+    assert [(row["round"], float(row["share"])) for row in rows] == [("3", 1.0), ("1", weight["share"])]
+
+
+def test_of_an_open_round_nothing_is_told_but_how_many_sheets_came_back() -> None:
+    waits = OpenRound(2, "2026-01-31", policy(), issued=3, returned=2)
+    alone = document(
+        sample_files(SAMPLE, audience="authority", verified=Verified((), waits)), VERIFICATION_JSON
+    )
+    assert alone["number"] is None and alone["lines"] == alone["other_rounds"] == []
+    assert alone["open_round"] == {
+        "number": 2,
+        "charts_known_until": "2026-01-31",
+        "issued": 3,
+        "returned": 2,
+    }
+    beside = document(
+        sample_files(SAMPLE, audience="authority", verified=in_rounds(made(), open_round=waits)),
+        VERIFICATION_JSON,
+    )
+    assert beside["number"] == 1 and beside["lines"] and beside["open_round"] == alone["open_round"]
+    counts = sample_files(SAMPLE, audience="aggregate", verified=Verified((), waits))
+    told = document(counts, VERIFICATION_JSON)
+    assert told["open_round"] is True and told["rows"] is None and numbers(told) == [1, SMALLEST_COUNT]
+
+
+def test_sheets_that_can_no_longer_be_read_are_named_and_counted() -> None:
+    lost = dataclasses.replace(closed(made()), agreement=None)
+    told = document(sample_files(SAMPLE, audience="authority", verified=Verified((lost,))), VERIFICATION_JSON)
+    assert (told["computed"], told["returned"], told["lines"]) == (False, 3, [])
+    assert [one["sha256"] for one in told["sheets"]] == [one.sha256 for one in made().sheets]
+    assert sample_files(SAMPLE, audience="aggregate", verified=Verified((lost,))) == {}
+
+
 def test_agreement_of_an_earlier_lock_says_so() -> None:
     """Charts were read for the lock of before; what they said stays true of that lock."""
     results = stent_results(stent_table(), small_protocol(), lock="lock-later")
     later = sample_of(stent_inputs(results=results), stent_table())
-    told = document(sample_files(later, audience="authority", agreement=made()), VERIFICATION_JSON)
+    told = document(sample_files(later, audience="authority", verified=in_rounds(made())), VERIFICATION_JSON)
     assert told["of_this_lock"] is False
     assert told["lock_id"] == SAMPLE.lock_id
 
@@ -198,16 +271,18 @@ def test_agreement_of_an_earlier_lock_says_so() -> None:
 @pytest.mark.parametrize("audience", ["authority", "aggregate"])
 def test_the_same_facts_give_the_same_bytes(audience: Any) -> None:
     again = sample_of(stent_inputs(), stent_table(), known_until="2025-12-31")
-    one = sample_files(SAMPLE, audience=audience, agreement=made(), with_values=True)
-    assert sample_files(again, audience=audience, agreement=made(), with_values=True) == one
+    one = sample_files(SAMPLE, audience=audience, verified=in_rounds(made()), with_values=True)
+    assert sample_files(again, audience=audience, verified=in_rounds(made()), with_values=True) == one
 
 
 def test_a_formula_in_a_title_does_not_run_in_the_table() -> None:
     protocol = hostile()
     inputs = stent_inputs(protocol=protocol, results=stent_results(stent_table(), protocol))
     sample = sample_of(inputs, stent_table())
-    told = agreement(sample, [returned(sample, "org-a")])
-    for name, content in sample_files(sample, audience="authority", agreement=told, with_values=True).items():
+    found = agreement(sample, [returned(sample, "org-a")])
+    for name, content in sample_files(
+        sample, audience="authority", verified=in_rounds(found), with_values=True
+    ).items():
         if name.endswith(".csv"):
             cells = [
                 cell
@@ -236,8 +311,10 @@ def numbers(value: Any) -> list[float]:
     return [number for one in items for number in numbers(one)]
 
 
-def aggregate(told: Agreement, cell: int = SMALLEST_COUNT) -> Any:
-    files = sample_files(SAMPLE, audience="aggregate", agreement=told, with_values=True, cell=cell)
+def aggregate(*told: Agreement, cell: int = SMALLEST_COUNT) -> Any:
+    """Of closed rounds with these agreements, the newest first."""
+    verified = in_rounds(*told)
+    files = sample_files(SAMPLE, audience="aggregate", verified=verified, with_values=True, cell=cell)
     assert set(files) <= {VERIFICATION_JSON}
     return document(files, VERIFICATION_JSON) if files else None
 
@@ -287,18 +364,18 @@ def test_a_protocol_may_ask_for_larger_counts_and_not_for_smaller_ones() -> None
         return ("1", "否", "单位") if wrong else as_platform(line)
 
     told = agreement(SAMPLE, [returned(SAMPLE, one, fill) for one in SIZES])
-    weight = {cell: aggregate(told, cell)["lines"][4] for cell in (1, 11, 16)}
+    weight = {cell: aggregate(told, cell=cell)["lines"][4] for cell in (1, 11, 16)}
     assert weight[1]["agreed"] == weight[11]["agreed"] == len(SAMPLE.rows) - 15
     assert weight[16]["agreed"] is None
     # Three that differ stay untold, however small a cell the caller names.
-    few = aggregate(agreement(SAMPLE, [returned(SAMPLE, one, three_differ) for one in SIZES]), 1)
+    few = aggregate(agreement(SAMPLE, [returned(SAMPLE, one, three_differ) for one in SIZES]), cell=1)
     assert few["lines"][4]["agreed"] is None
 
 
 def test_a_verification_of_few_rows_is_not_told_at_all() -> None:
     few = sample_of(stent_inputs(), stent_table(), chosen=policy_with(total=1, least=3, events=0))
-    told = agreement(few, [returned(few, "org-b")])
-    assert sample_files(few, audience="aggregate", agreement=told) == {}
+    told = in_rounds(agreement(few, [returned(few, "org-b")]))
+    assert sample_files(few, audience="aggregate", verified=told) == {}
 
 
 def test_no_agreement_at_all_is_not_told_of_everybody() -> None:
@@ -314,3 +391,85 @@ def test_no_hospital_no_sheet_and_no_lock_is_named_to_an_aggregate_audience() ->
     assert "org-" not in text
     assert "SV-" not in text
     assert SAMPLE.lock_id not in text
+
+
+# --- rounds, for an aggregate audience ----------------------------------------------------------------------
+
+
+def differing(count: int) -> FilledBy:
+    """In so many charts of the largest hospital the weight is another."""
+
+    def fill(line: SheetLine) -> Fill:
+        drawn = line.row.drawn
+        wrong = line.variable.name == "weight_kg" and drawn.hospital == "org-c" and drawn.place <= count
+        return ("1", "否", "单位") if wrong else as_platform(line)
+
+    return fill
+
+
+def weight_of(told: Any) -> Any:
+    return next(one for one in told["lines"] if one["variable"] == "weight_kg")
+
+
+def test_an_aggregate_audience_is_told_the_earlier_round_too() -> None:
+    rows = len(SAMPLE.rows)
+    found = aggregate(of_all(), of_all(differing(15)))
+    assert (found["number"], weight_of(found)["agreed"]) == (2, rows)
+    (other,) = found["other_rounds"]
+    assert (other["number"], other["rows"], weight_of(other)["agreed"]) == (1, rows, rows - 15)
+    assert "closed_because" not in json.dumps(found)
+
+
+def test_two_rounds_that_differ_in_a_few_do_not_tell_of_those_few_and_the_earlier_one_is_told() -> None:
+    """Whoever draws again takes nothing back, and the two counts side by side would speak of three people."""
+    rows = len(SAMPLE.rows)
+    found = aggregate(of_all(differing(12)), of_all(differing(15)))
+    assert weight_of(found)["agreed"] is None and weight_of(found)["compared"] == rows
+    assert weight_of(found["other_rounds"][0])["agreed"] == rows - 15
+    three = aggregate(of_all(differing(30)), of_all(differing(12)), of_all(differing(15)))
+    told = [weight_of(one)["agreed"] for one in (three, *three["other_rounds"])]
+    assert told == [rows - 30, None, rows - 15]
+
+
+def test_a_round_of_a_few_rows_more_is_counted_and_not_told() -> None:
+    """A hospital whose sheet came in the second round alone must not be what lies between the two."""
+    few = SIZES["org-a"]
+    beside = aggregate(of_all(), of_all(hospitals=["org-b", "org-c"]), cell=few + 1)
+    assert (beside["number"], beside["rows"], beside["lines"]) == (2, None, [])
+    assert beside["other_rounds"][0]["rows"] == len(SAMPLE.rows) - few
+    assert not beside["other_rounds"][0]["all_returned"] and beside["all_returned"]
+
+
+def test_rounds_of_few_rows_are_counted_and_nothing_else() -> None:
+    few = sample_of(stent_inputs(), stent_table(), chosen=policy_with(total=1, least=3, events=0))
+    found = agreement(few, [returned(few, "org-b")])
+    told = document(
+        sample_files(few, audience="aggregate", verified=in_rounds(found, found)), VERIFICATION_JSON
+    )
+    assert [one["rows"] for one in (told, *told["other_rounds"])] == [None, None]
+    assert told["lines"] == told["other_rounds"][0]["lines"] == []
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_whatever_the_rounds_no_two_told_counts_lie_a_few_apart(seed: int) -> None:
+    """Drawn rounds: within one along its chain, and between any two of them."""
+    random = Random(seed)
+    rounds = [
+        of_all(differing(random.randint(0, 40)), random.sample(sorted(SIZES), random.randint(1, 3)))
+        for _ in range(random.randint(2, 5))
+    ]
+    cell = random.choice([11, 16, 20])
+    found = aggregate(*rounds, cell=cell)
+    every = [found, *found["other_rounds"]]
+    assert len(every) == len(rounds)
+    for variable in SAMPLE.variables:
+        lines = [line for one in every for line in one["lines"] if line["variable"] == variable.name]
+        for name in ("asked", "compared", "agreed"):
+            counts = [one[name] for one in lines if one[name] is not None]
+            apart = {abs(one - other) for one in counts for other in counts}
+            assert all(not 0 < one < cell for one in apart | set(counts)), (variable.name, name)
+    rows = [one["rows"] for one in every if one["rows"] is not None]
+    assert all(not 0 < abs(one - other) < cell for one in rows for other in rows)
+    assert accounts.rounds(VERIFICATION_JSON, found, cell) == [], (
+        "the check of a release finds nothing either"
+    )

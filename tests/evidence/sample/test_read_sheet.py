@@ -131,8 +131,9 @@ def test_the_two_ways_of_having_no_value_are_kept_apart() -> None:
 @pytest.mark.parametrize(
     ("content", "code"),
     [
-        (b"", "sheet_column_missing"),
-        (b"\n\n\n", "sheet_column_missing"),
+        (b"", "sheet_empty"),
+        (codecs.BOM_UTF8, "sheet_empty"),
+        (b"\n\n\n", "sheet_empty"),
         (b"\x00" * 100, "sheet_not_text"),
         (b"PK\x03\x04" + b"x" * 50, "sheet_not_text"),  # a workbook, renamed
         (codecs.BOM_UTF16_LE + FILLED.decode("utf-8-sig").encode("utf-16-le"), "sheet_not_text"),
@@ -143,13 +144,13 @@ def test_the_two_ways_of_having_no_value_are_kept_apart() -> None:
         (b"a,b,c\n1,2,3\n", "sheet_column_missing"),
         (FILLED.split(b"\n", 1)[1], "sheet_column_missing"),  # without its first line
         (FILLED + b'"an open quotation', "sheet_broken"),
-        (FILLED + b'"' + b"x" * 200_000 + b'"', "sheet_broken"),  # a cell larger than csv reads
+        (FILLED + b'"' + b"x" * 200_000 + b'"', "sheet_cell_long"),  # a cell larger than csv reads
         (FILLED + b"x" * 5_000_000, "sheet_too_large"),
         (FILLED + b"1,2\n" * 300, "sheet_too_large"),
     ],
     ids=[
-        "empty", "blank", "zeros", "workbook", "utf-16-le", "utf-16-be", "mixed", "semicolons", "tabs", "another",
-        "headless", "quoted", "cell", "large", "long",
+        "empty", "mark alone", "blank", "zeros", "workbook", "utf-16-le", "utf-16-be", "mixed", "semicolons", "tabs",
+        "another", "headless", "quoted", "cell", "large", "long",
     ],
 )  # fmt: skip
 def test_a_file_that_is_no_such_sheet_is_refused_whole(content: bytes, code: str) -> None:
@@ -223,8 +224,8 @@ def test_a_hospital_outside_of_the_sample_cannot_return_one() -> None:
         ({"in_chart": "=1+1"}, "cell_formula"),
         ({"in_chart": "5-Jan"}, "cell_date"),
         ({"in_chart": SECRET}, "cell_number"),
-        ({"agrees": SECRET}, "cell_not_listed"),
-        ({"agrees": "否", "why_not": SECRET}, "cell_not_listed"),
+        ({"agrees": SECRET}, "cell_not_an_answer"),
+        ({"agrees": "否", "why_not": SECRET}, "cell_not_an_answer"),
         ({"agrees": ""}, "line_contradicts"),
         ({"agrees": "否"}, "line_contradicts"),
         ({"why_not": "单位"}, "line_contradicts"),

@@ -7,9 +7,9 @@ import dataclasses
 import pytest
 
 from rwd_platform.core.errors import PlatformError
+from studies.evidence.sample.guide import GUIDE
 from studies.evidence.sample.sheet import (
     COLUMNS,
-    GUIDE,
     WHY_WORDS,
     is_asked,
     sheet,

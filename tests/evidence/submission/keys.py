@@ -31,9 +31,17 @@ class Recipient:
 
 
 @cache
-def recipient(bits: int = 2048, usage: str | None = None, place: int = 0) -> Recipient:
-    """An RSA recipient. `usage` is what the certificate allows: "seal", "sign", or None for not saying."""
-    return _certified(rsa.generate_private_key(65537, bits), usage, f"recipient-{place}")
+def recipient(
+    bits: int = 2048,
+    usage: str | None = None,
+    place: int = 0,
+    years: tuple[int, int] = (2026, 2036),
+    name: str = "",
+) -> Recipient:
+    """An RSA recipient. `usage` is what the certificate allows: "seal", "sign", or None for not saying; `years`: from
+    the first of January of one, UTC, to that of the other.
+    """
+    return _certified(rsa.generate_private_key(65537, bits), usage, name or f"recipient-{place}", years)
 
 
 @cache
@@ -44,7 +52,7 @@ def recipient_of_a_curve(kind: str) -> Recipient:
     return _certified(key, None, kind)
 
 
-def _certified(key: Any, usage: str | None, name: str) -> Recipient:
+def _certified(key: Any, usage: str | None, name: str, years: tuple[int, int] = (2026, 2036)) -> Recipient:
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     builder = (
         x509.CertificateBuilder()
@@ -52,8 +60,8 @@ def _certified(key: Any, usage: str | None, name: str) -> Recipient:
         .issuer_name(subject)
         .public_key(key.public_key())
         .serial_number(7)
-        .not_valid_before(datetime(2026, 1, 1, tzinfo=UTC))
-        .not_valid_after(datetime(2036, 1, 1, tzinfo=UTC))
+        .not_valid_before(datetime(years[0], 1, 1, tzinfo=UTC))
+        .not_valid_after(datetime(years[1], 1, 1, tzinfo=UTC))
     )
     if usage is not None:
         seal = usage == "seal"

@@ -33,7 +33,7 @@ def test_none_asks_for_what_it_may_not_repeat(name):
 
 def test_codes_are_unlike_each_other():
     codes = [one.code for one in ALL.values()]
-    assert len(set(codes)) == len(codes) == 9
+    assert len(set(codes)) == len(codes) == 7
 
 
 def test_what_is_never_allowed_is_refused_as_forbidden():

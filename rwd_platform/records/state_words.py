@@ -1,0 +1,85 @@
+"""States in words: pages, the command line and refusals call each by one name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rwd_platform.core.text import Bilingual
+
+# Each state: its word, and the tone that colours it. Colour is never alone: tone also names the icon.
+STATES: Mapping[str, tuple[Bilingual, str]] = {
+    "open": (Bilingual("接收中", "Receiving"), "quiet"),
+    "received": (Bilingual("已接收", "Received"), "quiet"),
+    "admitting": (Bilingual("处理中", "Admitting"), "moving"),
+    "admitted": (Bilingual("已入库", "Admitted"), "good"),
+    "failed": (Bilingual("失败", "Failed"), "bad"),
+    "registered": (Bilingual("已登记", "Registered"), "quiet"),
+    "frozen": (Bilingual("方案已冻结", "Protocol frozen"), "moving"),
+    "locked": (Bilingual("数据已锁定", "Data locked"), "moving"),
+    "analysed": (Bilingual("已分析", "Analysed"), "good"),
+    "assembled": (Bilingual("已生成", "Assembled"), "good"),
+    "withdrawn": (Bilingual("已撤回", "Withdrawn"), "bad"),
+    "requested": (Bilingual("待审批", "Waiting for approval"), "held"),
+    "approved": (Bilingual("已批准", "Approved"), "moving"),
+    "recalled": (Bilingual("已收回", "Recalled"), "bad"),
+    "held": (Bilingual("暂缓", "On hold"), "held"),
+    "blocked": (Bilingual("禁止", "Blocked"), "bad"),
+    "reserved": (Bilingual("已预留", "Reserved"), "moving"),
+    "posted": (Bilingual("已提供", "Provided"), "good"),
+    "cancelled": (Bilingual("已取消", "Cancelled"), "quiet"),
+    "deleted": (Bilingual("对方已删除", "Deleted by the recipient"), "quiet"),
+    "opened": (Bilingual("已查看", "Opened"), "good"),
+    "expired": (Bilingual("已过期", "Expired"), "quiet"),
+    "erasing": (Bilingual("正在删除", "Erasing"), "moving"),
+    "erased": (Bilingual("已删除", "Erased"), "good"),
+    "released": (Bilingual("已发布", "Released"), "good"),
+    "sealed": (Bilingual("已封存", "Sealed"), "held"),
+    "unsealed": (Bilingual("已揭盲", "Unsealed"), "good"),
+    "outdated": (Bilingual("已失效", "Outdated"), "quiet"),
+    "cleaned": (Bilingual("待人工审阅", "Waiting for a reviewer"), "held"),
+    "withheld": (Bilingual("不予发布", "Withheld"), "bad"),
+    "queued": (Bilingual("排队中", "Queued"), "quiet"),
+    "running": (Bilingual("进行中", "Running"), "moving"),
+    "done": (Bilingual("完成", "Done"), "good"),
+    "refused": (Bilingual("已拒绝", "Refused"), "bad"),
+    "accepted": (Bilingual("接受", "Accepted"), "good"),
+    "rejected": (Bilingual("退回", "Rejected"), "bad"),
+    "quarantined": (Bilingual("隔离", "Quarantined"), "held"),
+    "duplicate": (Bilingual("重复", "Duplicate"), "quiet"),
+    "ALLOW": (Bilingual("放行", "Allow"), "good"),
+    "HOLD": (Bilingual("暂缓", "Hold"), "held"),
+    "BLOCK": (Bilingual("禁止", "Block"), "bad"),
+    "admit": (Bilingual("放行", "Admit"), "good"),
+    "quarantine": (Bilingual("隔离", "Quarantine"), "held"),
+    "pass": (Bilingual("通过", "Pass"), "good"),
+    "fail": (Bilingual("未通过", "Fail"), "bad"),
+    "warn": (Bilingual("提示", "Note"), "held"),
+    "review": (Bilingual("需人工判断", "Needs a person's eye"), "held"),
+    "not_applicable": (Bilingual("不适用", "Not applicable"), "quiet"),
+    "pass_with_rows": (Bilingual("通过，有违规行", "Pass, with rows"), "held"),
+    "error": (Bilingual("未能检查", "Could not be checked"), "bad"),
+    "not_run": (Bilingual("未检查", "Not run"), "quiet"),
+    "gone": (Bilingual("规则已停用", "Rule no longer asked"), "quiet"),
+    "review_asked": (Bilingual("待研究团队答复", "Waiting for the team"), "held"),
+    "review_answered": (Bilingual("已答复", "Answered"), "moving"),
+    "review_closed": (Bilingual("已关闭", "Closed"), "good"),
+    "round_open": (Bilingual("核查中", "Open"), "moving"),
+    "round_closed": (Bilingual("已关闭", "Closed"), "quiet"),
+    "sheet_issued": (Bilingual("待医院核查", "With the hospital"), "held"),
+    "sheet_accepted": (Bilingual("已交回", "Returned"), "good"),
+    "sheet_withdrawn": (Bilingual("已作废", "Withdrawn"), "quiet"),
+    "asked": (Bilingual("待医院答复", "Waiting for the hospital"), "held"),
+    "answered": (Bilingual("已答复，待核对", "Answered, to be checked"), "moving"),
+    "returned": (Bilingual("已退回", "Returned"), "held"),
+    "reopened": (Bilingual("重新打开", "Open again"), "bad"),
+    "closed": (Bilingual("已关闭", "Closed"), "good"),
+    "met": (Bilingual("符合", "Met"), "good"),
+    "partly": (Bilingual("部分符合", "Partly met"), "held"),
+    "not_met": (Bilingual("不符合", "Not met"), "bad"),
+    "not_known": (Bilingual("尚不清楚", "Not known"), "quiet"),
+}
+
+
+def state(name: str) -> Bilingual:
+    """The state's word; one that has none is called what it is stored as."""
+    return STATES[name][0] if name in STATES else Bilingual(name, name)
