@@ -54,8 +54,7 @@ _BROKEN_MEMBER = (
     struct.error,
     OSError,
     ValueError,
-    NotImplementedError,
-    RuntimeError,
+    RuntimeError,  # an unknown method of compression, a password
 )
 _CENTRAL_ENTRY_BYTES = 46 + (3 << 16)  # the longest entry of a central directory
 
@@ -210,7 +209,7 @@ def _archive(name: str, spool: IO[bytes]) -> zipfile.ZipFile:
             return zipfile.ZipFile(spool, metadata_encoding=encoding)
         except UnicodeDecodeError:
             continue
-        except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError, struct.error):
+        except (zipfile.BadZipFile, RuntimeError, ValueError, OSError, struct.error):
             break
     raise TRUNCATED.error(file=name)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -50,7 +51,8 @@ STAMP_ABSENT = Problem(
     next_en="The package holds all the same: its signature and the log's proofs are verified as ever.",
     http=404,
 )
-_BROKEN = (OSError, ValueError, KeyError, RuntimeError, NotImplementedError, zipfile.BadZipFile)
+# An unknown method of compression and a password are RuntimeErrors; a broken stream is none of zipfile's own.
+_BROKEN = (OSError, ValueError, KeyError, RuntimeError, zlib.error, zipfile.BadZipFile)
 
 
 @dataclass(frozen=True)

@@ -253,7 +253,7 @@ def _verdict(
     """The check of what the package holds, against what the circle holds at this moment."""
     results = results_in(platform, package)
     stated = {**asked.conditions, APPROVERS: list(approvers), "requester": asked.requested_by}
-    if package.id in of_papers_alone(platform) and not results["rows"] and not results["series"]:
+    if package.id in of_papers_alone(platform, [package]) and not results["rows"] and not results["series"]:
         return with_accounts(platform, package, check_papers(asked.recipient_kind, stated, pending=pending))
 
     def people_under(product: str) -> People:

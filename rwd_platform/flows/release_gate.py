@@ -190,13 +190,14 @@ def check_reader(platform: Platform, actor: Actor, package: EvidencePackage) -> 
         pass_gate(platform, actor, package)
 
 
-def of_papers_alone(platform: Platform) -> set[str]:
-    """Ids of packages that hold no results: whoever may read one has not been given the run's."""
+def of_papers_alone(platform: Platform, packages: Sequence[EvidencePackage]) -> set[str]:
+    """Ids of those packages that hold no results: whoever may read one has not been given the run's."""
     from studies.evidence.profiles.profile import profiles
 
     without = [one.id for one in profiles().values() if not one.results]
-    dossiers = platform.records.all(select(PackageDossier).where(col(PackageDossier.profile).in_(without)))
-    return {one.package_id for one in dossiers}
+    of_these = col(PackageDossier.package_id).in_([one.id for one in packages])
+    query = select(PackageDossier).where(of_these, col(PackageDossier.profile).in_(without))
+    return {one.package_id for one in platform.records.all(query)}
 
 
 def readable_runs(platform: Platform, actor: Actor, runs: Sequence[AnalysisRun]) -> list[AnalysisRun]:
@@ -204,7 +205,7 @@ def readable_runs(platform: Platform, actor: Actor, runs: Sequence[AnalysisRun])
     packages = platform.records.all(
         select(EvidencePackage).where(col(EvidencePackage.run_id).in_([run.id for run in runs]))
     )
-    papers = of_papers_alone(platform)
+    papers = of_papers_alone(platform, packages)
     released = {
         package.run_id
         for package in packages

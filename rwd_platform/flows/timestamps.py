@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import secrets
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -130,7 +131,7 @@ def manifest_sha256(archive: Path) -> str:
             ]
             with opened.open(name) as member:
                 content = member.read(_LARGEST_MANIFEST + 1)
-    except (OSError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile, NotImplementedError):
+    except (OSError, ValueError, KeyError, RuntimeError, zlib.error, zipfile.BadZipFile):
         return ""
     return "" if len(content) > _LARGEST_MANIFEST else sha256_hex(content)
 

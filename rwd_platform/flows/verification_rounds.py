@@ -120,10 +120,7 @@ def returned_of(platform: Platform, lock_id: str) -> dict[str, Any] | None:
 
 def _closed(number: int, one: RoundSeen) -> dict[str, Any]:
     return {
-        "round": one.round.id,
-        "number": number,
-        "known_until": one.round.known_until,
-        "policy_sha256": one.round.policy_sha256,
+        **_drawn(number, one),
         "closed_because": one.round.closed_because,
         "sheets": [
             {"hospital": sheet.organisation_id, "sheet": sheet.id, "sha256": sheet.returned_sha256}
@@ -134,13 +131,15 @@ def _closed(number: int, one: RoundSeen) -> dict[str, Any]:
 
 
 def _open(number: int, one: RoundSeen) -> dict[str, Any]:
+    return {**_drawn(number, one), "issued": len(one.sheets), "returned": len(one.accepted)}
+
+
+def _drawn(number: int, one: RoundSeen) -> dict[str, Any]:
     return {
         "round": one.round.id,
         "number": number,
         "known_until": one.round.known_until,
         "policy_sha256": one.round.policy_sha256,
-        "issued": len(one.sheets),
-        "returned": len(one.accepted),
     }
 
 

@@ -36,7 +36,8 @@ def standing(records: Records, study_id: str, wanted: Wanted) -> Standing:
         for kind in KINDS
         for job in queries.jobs_with_key(records, f"study/{study_id}/{kind}/{runs[0].id}/")
     ]
-    told = [job for job in found if job.state in _ACTIVE or job.id in _failed_last(found)]
+    failed = _failed_last(found)
+    told = [job for job in found if job.state in _ACTIVE or job.id in failed]
     shown = (wanted.purpose, wanted.audience)
     return Standing(
         tuple(job for job in told if _of(job) == shown), tuple(job for job in told if _of(job) != shown)

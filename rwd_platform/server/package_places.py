@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping
 from typing import Any
 
-from rwd_platform.core.json_text import JsonRefused, loads
 from rwd_platform.core.text import Bilingual
 from rwd_platform.flows.platform import Platform
 from rwd_platform.records.tables import EvidencePackage
+from rwd_platform.server.package_members import BROKEN, opened, read_object
 from studies.evidence.places import Places
 
 REPORT = "data/06_report/report.json"
 MOST_BYTES = 32 << 20
-_BROKEN = (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, NotImplementedError,
-           RecursionError, zipfile.BadZipFile, JsonRefused)  # fmt: skip
 
 
 def places_of(platform: Platform, package: EvidencePackage) -> Places:
     """Without the report, or with one that cannot be read, nothing is known: places are told as registered."""
     try:
-        with zipfile.ZipFile(platform.layout.packages / package.file_name) as archive:
-            name = f"{package.file_name.removesuffix('.zip')}/{REPORT}"
-            if archive.getinfo(name).file_size > MOST_BYTES:
-                return Places(known=False)
-            with archive.open(name) as member:
-                return Places.of_report(loads(member.read(MOST_BYTES + 1)))
-    except _BROKEN:
+        with opened(platform, package) as (archive, folder):
+            return Places.of_report(read_object(archive, f"{folder}{REPORT}", MOST_BYTES))
+    except BROKEN:
         return Places(known=False)
 
 

@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from rwd_platform.core.json_text import JsonRefused, loads
 from rwd_platform.core.text import Bilingual
 from rwd_platform.flows.package_file import listed_files
 from rwd_platform.flows.platform import Platform
 from rwd_platform.records.tables import EvidencePackage
+from rwd_platform.server.package_members import BROKEN, opened, read_object
 
 CONTENTS = "data/00_index/contents.json"
 CHECKLISTS = "data/00_index/checklists/"
@@ -24,8 +24,6 @@ MOST_CHECKLISTS = 40
 MOST_ENTRIES = 2_000  # parts, items, files or places in one of them
 
 Is = Literal["read", "older", "broken"]
-_BROKEN = (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, NotImplementedError,
-           RecursionError, zipfile.BadZipFile, JsonRefused)  # fmt: skip
 
 # How a part or an item stands: tone, words.
 PART_STATES: Mapping[str, tuple[str, Bilingual]] = {
@@ -117,41 +115,30 @@ class Reading:
 def read(platform: Platform, package: EvidencePackage) -> Reading:
     """From the archive's own directory; nothing is unpacked, and nothing raised."""
     try:
-        with zipfile.ZipFile(platform.layout.packages / package.file_name) as archive:
-            return _read(archive, package.file_name.removesuffix(".zip"))
-    except _BROKEN:
+        with opened(platform, package) as (archive, folder):
+            return _read(archive, folder)
+    except BROKEN:
         return Reading("broken")
 
 
-def _read(archive: zipfile.ZipFile, root: str) -> Reading:
+def _read(archive: zipfile.ZipFile, folder: str) -> Reading:
     files = frozenset(listed_files(archive))
     if CONTENTS not in files:
         return Reading("older", files=files)
     broken: list[str] = []
     contents: Contents | None = None
     try:
-        contents = _contents(_document(archive, f"{root}/{CONTENTS}"))
-    except _BROKEN:
+        contents = _contents(read_object(archive, f"{folder}{CONTENTS}", MOST_BYTES))
+    except BROKEN:
         broken.append(CONTENTS)
     named = sorted(one for one in files if one.startswith(CHECKLISTS) and one.endswith(".json"))
     found: list[Checklist] = []
     for name in named[:MOST_CHECKLISTS]:
         try:
-            found.append(_checklist(_document(archive, f"{root}/{name}")))
-        except _BROKEN:
+            found.append(_checklist(read_object(archive, f"{folder}{name}", MOST_BYTES)))
+        except BROKEN:
             broken.append(name)
     return Reading("read" if contents else "broken", contents, tuple(found), tuple(broken), files)
-
-
-def _document(archive: zipfile.ZipFile, name: str) -> dict[str, Any]:
-    with archive.open(name) as member:
-        content = member.read(MOST_BYTES + 1)
-    if len(content) > MOST_BYTES:
-        raise ValueError("too long")
-    found = loads(content)
-    if not isinstance(found, dict):
-        raise TypeError("no object")
-    return found
 
 
 def _contents(found: Mapping[str, Any]) -> Contents:

@@ -5,23 +5,20 @@ The tier is on record; the certificate stands in the package alone. A package of
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlmodel import col, select
 
-from rwd_platform.core.json_text import JsonRefused, loads
 from rwd_platform.core.text import Bilingual
 from rwd_platform.flows.platform import Platform
 from rwd_platform.records.tables import EvidencePackage, PackageDossier
+from rwd_platform.server.package_members import BROKEN, opened, read_object
 from studies.evidence.profiles.choice import tier_names
 from studies.evidence.recipient import last_day, recipient_told
 
-_DESCRIPTION = "data/00_index/package.json"
+DESCRIPTION = "data/00_index/package.json"
 _MOST_BYTES = 4 << 20
-_BROKEN = (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, NotImplementedError,
-           RecursionError, zipfile.BadZipFile, JsonRefused)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -54,13 +51,9 @@ def rows_told(
 
 def _recipient(platform: Platform, package: EvidencePackage) -> dict[str, str] | None:
     """From the archive's own directory; nothing is unpacked, and nothing raised."""
-    name = f"{package.file_name.removesuffix('.zip')}/{_DESCRIPTION}"
     try:
-        with (
-            zipfile.ZipFile(platform.layout.packages / package.file_name) as archive,
-            archive.open(name) as member,
-        ):
-            told = recipient_told(loads(member.read(_MOST_BYTES)))
+        with opened(platform, package) as (archive, folder):
+            told = recipient_told(read_object(archive, f"{folder}{DESCRIPTION}", _MOST_BYTES))
         return {**told, "last_day": last_day(told)} if told else None
-    except _BROKEN:
+    except BROKEN:
         return None

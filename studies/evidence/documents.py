@@ -20,6 +20,7 @@ from rwd_platform.core.text import Bilingual
 from rwd_platform.log.entry import Entry
 from studies.attrition import AttritionStep
 from studies.claims import LEVELS, after_unsealing
+from studies.evidence.changed_rows import SEALED_ROWS
 from studies.evidence.inputs import PackageInputs, QualityLine, Source, SourceFile, Traceable, Unsealing
 from studies.evidence.labels import file_labels
 from studies.evidence.templates import verify as standalone
@@ -37,7 +38,7 @@ UNSEALING_JSON = "data/10_signoff/unsealing.json"
 LABELS_JSON = "data/05_results/labels.json"
 LINEAGE = "data/08_trace/lineage.csv.gz"
 ROW_SETS_JSON = "data/08_trace/row_sets.json"
-SEALED = "data/03_data/rows.p7m"  # datasets for the recipient alone: an envelope is drawn anew each time
+SEALED = SEALED_ROWS  # datasets for the recipient alone: an envelope is drawn anew each time
 LOG_DOCUMENT = "data/09_audit/log_extract.json"  # for `rwd audit verify --extract`
 VOLATILE = (
     LOG_DOCUMENT,

@@ -30,7 +30,7 @@ from studies.evidence.curation import (
 )
 from studies.evidence.documents import json_bytes, plain
 from studies.evidence.harper.document import harper_files
-from studies.evidence.harper.facts import Amendment, Basis, HarperFacts
+from studies.evidence.harper.facts import Amended, Basis, HarperFacts
 from studies.evidence.inputs import DossierInputs, PackageInputs
 from studies.evidence.papers import papers_documents
 from studies.evidence.profiles.choice import ROW_TIERS, check_audience_and_tier
@@ -151,17 +151,7 @@ def further_files(inputs: PackageInputs, original: PackageInputs, report: Report
 def protocol_document(inputs: PackageInputs, dossier: DossierInputs) -> dict[str, bytes]:
     """The protocol in the HARPER template, with its diagram."""
     amendments = [
-        Amendment(
-            one.number,
-            one.changes,
-            one.dated,
-            one.section,
-            one.change,
-            one.reason,
-            one.outcomes_seen,
-            dossier.seen.get(one.changes, "unknown"),
-        )
-        for one in inputs.protocol.amendments
+        Amended(one, dossier.seen.get(one.changes, "unknown")) for one in inputs.protocol.amendments
     ]
     return harper_files(inputs.protocol, _harper_facts(inputs, dossier), amendments)
 

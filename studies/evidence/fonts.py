@@ -64,7 +64,7 @@ _UNSEEN = frozenset("\t\r\n\u00a0\u00ad\u061c\u205f\u3000\ufeff").union(
 @cache
 def _letters() -> frozenset[str]:
     """What both fonts have."""
-    from fontTools.ttLib import TTFont  # type: ignore[import-untyped,unused-ignore]
+    from fontTools.ttLib import TTFont
 
     found: list[frozenset[str]] = []
     for file in sorted(font_folder().glob("*.otf")):
@@ -75,7 +75,7 @@ def _letters() -> frozenset[str]:
 
 def sans_subset(text: str) -> bytes:
     """Noto Sans SC with the letters of `text` alone (OTF): a page that carries it reads the same everywhere."""
-    from fontTools import subset  # type: ignore[import-untyped,unused-ignore]
+    from fontTools import subset
 
     options = subset.Options()
     options.layout_features = ["kern", "tnum"]

@@ -46,7 +46,7 @@ def papers(unsealed: Platform, study: Study) -> Any:  # noqa: F811 - fixtures
 
 
 @pytest.mark.parametrize("purpose", PURPOSES)
-def test_it_verifies_and_holds_nobody(papers: Any, unsealed: Platform, purpose: str) -> None:  # noqa: F811
+def test_it_verifies_and_holds_nobody(papers: Any, unsealed: Platform, purpose: str) -> None:  # noqa: F811 - fixtures
     package = papers(purpose)
     assert holds(unsealed, package)
     assert content(unsealed, package, "data/04_quality/quality.json") is None
@@ -91,7 +91,7 @@ def test_it_is_released_by_its_conditions_alone(platform: Platform) -> None:
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
-def test_its_page_opens_and_says_what_it_is(papers: Any, unsealed: Platform, language: str) -> None:  # noqa: F811
+def test_its_page_opens_and_says_what_it_is(papers: Any, unsealed: Platform, language: str) -> None:  # noqa: F811 - fixtures
     package = papers("pre_communication")
     (user,) = unsealed.records.all(select(User).where(User.login == "researcher"))
     session = open_session(unsealed, "researcher", user_id=user.id)

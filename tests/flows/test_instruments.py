@@ -136,7 +136,8 @@ def test_what_is_recorded_is_what_the_rules_read(each_desk: Platform) -> None:
 @pytest.mark.parametrize("exporter", [OTHER, "org-nowhere", "", "*"])
 def test_a_hospital_cannot_tell_another_exporter_from_none(desk: Platform, exporter: str) -> None:
     error = refused("records.not_found", record_instrument, desk, CLERK, replace(CONTRACT, exporter=exporter))
-    assert error.http == 404 and error.details == {"kind": "organisation", "id": exporter}
+    assert error.http == 404
+    assert {name: error.details[name] for name in ("kind", "id")} == {"kind": "organisation", "id": exporter}
     (entry,) = entries(desk, "access.refused")
     assert (entry["reason"], entry["purpose"]) == ("records.not_found", "instrument.record")
     assert stored(desk) == []

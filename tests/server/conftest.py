@@ -22,6 +22,8 @@ from rwd_platform.records.tables import Organisation, User, WebSession
 from rwd_platform.server.app import create_app
 from tests.conftest import StandingClock
 from tests.flows.homes import copied, opened
+from tests.server import seed
+from tests.studies.rotterdam_lock import rotterdam_protocol
 
 PASSWORD = "a password for tests"
 SETTER = Actor("setter", "operator", "org-operator")
@@ -108,6 +110,14 @@ def settled_home(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
 def platform(settled_home: Path, tmp_path: Path, clock: StandingClock) -> Iterator[Platform]:
     with copied(settled_home, tmp_path / "home", clock) as platform:
         yield platform
+
+
+@pytest.fixture
+def analysed(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> Platform:
+    """With the seeded study. Its protocol is a text to look at: for what it amends a whole one stands in."""
+    monkeypatch.setattr("rwd_platform.flows.dossier_inputs.frozen_protocol", lambda *_: rotterdam_protocol())
+    seed.seed_study(platform)
+    return platform
 
 
 _applications: list[FastAPI] = []

@@ -23,7 +23,6 @@ from tests.evidence.test_recipient import KEYS
 from tests.flows.log_reading import whole_log
 from tests.server import reading, seed
 from tests.server.conftest import LogIn
-from tests.studies.rotterdam_lock import rotterdam_protocol
 
 RESIDENT_ID = "110101199003070011"  # of nobody: the checksum of an example
 STUDY, API = f"/studies/{seed.STUDY}", f"/api/v1/studies/{seed.STUDY}"
@@ -31,14 +30,6 @@ FORM = {"purpose": "registration", "audience": "authority"}
 PAID = {"purpose": "insurance", "audience": "aggregate"}
 PEM = recipient().certificate.decode()
 FAILED = CERTIFICATE_NEEDED.error()
-
-
-@pytest.fixture
-def analysed(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> Platform:
-    """The seeded protocol is a text to look at: for what it amends a whole one stands in."""
-    monkeypatch.setattr("rwd_platform.flows.dossier_inputs.frozen_protocol", lambda *_: rotterdam_protocol())
-    seed.seed_study(platform)
-    return platform
 
 
 @pytest.fixture

@@ -25,7 +25,6 @@ from tests.flows.log_reading import whole_log
 from tests.flows.saying import fit_words
 from tests.server import seed
 from tests.server.conftest import LogIn
-from tests.studies.rotterdam_lock import rotterdam_protocol
 
 RESIDENT_ID = "110101199003070011"  # of nobody: the checksum of an example
 ZH, EN = "本研究没有外部资助，由演示研究院自行承担。", "Nobody funded this study but the institute itself."
@@ -33,14 +32,6 @@ STUDY = f"/studies/{seed.STUDY}"
 API = f"/api/v1/studies/{seed.STUDY}"
 FORM = {"purpose": "registration", "audience": "authority"}
 PAID = {"purpose": "insurance", "audience": "aggregate"}  # one of its statements is a choice from a list
-
-
-@pytest.fixture
-def analysed(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> Platform:
-    """The seeded protocol is a text to look at: for what it amends a whole one stands in."""
-    monkeypatch.setattr("rwd_platform.flows.dossier_inputs.frozen_protocol", lambda *_: rotterdam_protocol())
-    seed.seed_study(platform)
-    return platform
 
 
 @pytest.fixture

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import zipfile
+import zlib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +16,7 @@ from rwd_platform.core.canonical import sha256_file
 from rwd_platform.flows.package_file import FILE_UNKNOWN
 from rwd_platform.flows.platform import Platform
 from rwd_platform.records.tables import AuditEntry, EvidencePackage
-from rwd_platform.server import package_reading
+from rwd_platform.server import package_places, package_reading, package_rows
 from studies.evidence.templates import verify as standalone
 from tests.server import reading, seed
 from tests.server.conftest import LogIn
@@ -269,3 +271,29 @@ def touch(platform: Platform, package: EvidencePackage, **columns: Any) -> None:
 def test_an_unknown_file_says_where_to_click() -> None:
     error = FILE_UNKNOWN.error(package="EP-1")
     assert error.http == 404 and "包里有什么" in error.next_zh
+
+
+@pytest.mark.parametrize("name", [package_reading.CONTENTS, package_places.REPORT, package_rows.DESCRIPTION])
+def test_a_member_whose_compressed_bytes_are_broken_does_not_take_the_page_with_it(
+    study: Platform, as_user: LogIn, name: str
+) -> None:
+    package = reading.put(study, payload={**reading.files(), name: b'{"title": 1}' * 40})
+    path = study.layout.packages / package.file_name
+    spoil_stream(path, f"{package.file_name.removesuffix('.zip')}/{name}")
+    answer = as_user("regulator").get(ONE)
+    assert answer.status_code == 200 and "STROBE" in answer.text
+
+
+def spoil_stream(path: Path, name: str) -> None:
+    """The member is compressed anew, and its first block made one of the kind that does not exist (RFC 1951 §3.2.3)."""
+    with zipfile.ZipFile(path) as archive:
+        members = {one: archive.read(one) for one in archive.namelist()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for one, content in members.items():
+            archive.writestr(one, content)
+        info = archive.getinfo(name)
+    content = bytearray(path.read_bytes())
+    content[info.header_offset + 30 + len(name.encode())] |= 0b110
+    path.write_bytes(content)
+    with zipfile.ZipFile(path) as archive, pytest.raises(zlib.error):
+        archive.read(name)

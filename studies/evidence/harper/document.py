@@ -12,7 +12,7 @@ from studies.evidence.figures import draw
 from studies.evidence.fonts import SANS, sans_subset
 from studies.evidence.harper.analysis_part import analysis, back
 from studies.evidence.harper.diagram import design_diagram
-from studies.evidence.harper.facts import Amendment, HarperFacts
+from studies.evidence.harper.facts import Amended, HarperFacts
 from studies.evidence.harper.front_part import front
 from studies.evidence.harper.methods_part import DIAGRAM, methods
 from studies.evidence.harper.words import say
@@ -28,7 +28,7 @@ _SHORT = 8  # of the protocol's hash
 _NO_TRACE: dict[str, Any] = {"numbers": [], "rows": {}, "row_sets": {}}  # the document prints no result
 
 
-def harper_document(protocol: Protocol, facts: HarperFacts, amendments: Sequence[Amendment] = ()) -> Report:
+def harper_document(protocol: Protocol, facts: HarperFacts, amendments: Sequence[Amended] = ()) -> Report:
     """All sections in HARPER's order."""
     named = {"study": protocol.id, "version": protocol.version, "dated": protocol.dated}
     return Report(
@@ -47,7 +47,7 @@ def harper_document(protocol: Protocol, facts: HarperFacts, amendments: Sequence
 
 
 def harper_files(
-    protocol: Protocol, facts: HarperFacts, amendments: Sequence[Amendment] = ()
+    protocol: Protocol, facts: HarperFacts, amendments: Sequence[Amended] = ()
 ) -> dict[str, bytes]:
     """Path in the package -> bytes: two DOCX, the page, the diagram in both languages, the amendments as data."""
     report = harper_document(protocol, facts, amendments)
@@ -75,11 +75,12 @@ def _with_its_letters(svg: bytes) -> bytes:
     return svg[:at] + face + svg[at:]
 
 
-def amendments_document(amendments: Sequence[Amendment]) -> dict[str, Any]:
+def amendments_document(amendments: Sequence[Amended]) -> dict[str, Any]:
     """The amendments as data. That there is none is said, so that an empty list is not an omission."""
     count = str(len(amendments))
     said = say("amendments.count", count=count) if amendments else say("amendments.none")
-    return {"format_version": 1, "says": said, "amendments": list(amendments)}
+    listed = [{**vars(one.stated), "data_seen": one.data_seen} for one in amendments]
+    return {"format_version": 1, "says": said, "amendments": listed}
 
 
 def _running(protocol: Protocol, facts: HarperFacts, language: Language, short: str) -> Running:

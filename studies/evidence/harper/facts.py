@@ -4,31 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 from rwd_platform.core.text import Bilingual
-
-DataSeen = Literal["no", "yes", "unknown"]
+from studies.protocol_amendments import Amendment, Seen
 
 
 @dataclass(frozen=True)
-class Amendment:
-    """A change of the protocol after a freeze.
+class Amended:
+    """A change of the protocol after a freeze, and what was known by then.
 
-    changes   -- SHA-256 of the frozen text that it changes
-    dated     -- YYYY-MM-DD
-    stated    -- whether outcomes had been seen by then, by the authors' own word
-    data_seen -- the same by the log of the platform; "unknown" where no study here was frozen with that text
+    stated    -- the authors' own words, of whether outcomes had been seen too
+    data_seen -- that by the log of the platform; "unknown" where no study here was frozen with that text
     """
 
-    number: str
-    changes: str
-    dated: str
-    section: Bilingual
-    change: Bilingual
-    reason: Bilingual
-    stated: DataSeen
-    data_seen: DataSeen
+    stated: Amendment
+    data_seen: Seen
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rwd_platform.core.text import Bilingual
-from studies.evidence.harper.facts import Amendment, HarperFacts
+from studies.evidence.harper.facts import Amended, HarperFacts
 from studies.evidence.harper.words import Cell, heading, labelled, listed, paragraph, say, stated, table
 from studies.evidence.report.blocks import Block
 from studies.protocol import Protocol
 
 
-def front(protocol: Protocol, facts: HarperFacts, amendments: Sequence[Amendment]) -> list[Block]:
+def front(protocol: Protocol, facts: HarperFacts, amendments: Sequence[Amended]) -> list[Block]:
     return [
         *_title_page(protocol, facts),
         *_abstract(protocol),
@@ -57,7 +57,7 @@ def primary(protocol: Protocol) -> Bilingual:
     return listed(found) if found else say("no_primary")
 
 
-def _amendments(amendments: Sequence[Amendment]) -> list[Block]:
+def _amendments(amendments: Sequence[Amended]) -> list[Block]:
     if not amendments:
         return [heading("h3"), paragraph(say("amendments.none"))]
     heads = (
@@ -71,15 +71,16 @@ def _amendments(amendments: Sequence[Amendment]) -> list[Block]:
     )
     rows = [
         (
-            one.number,
-            one.dated,
-            one.section,
-            one.change,
-            one.reason,
-            say(f"said.{one.stated}"),
+            stated.number,
+            stated.dated,
+            stated.section,
+            stated.change,
+            stated.reason,
+            say(f"said.{stated.outcomes_seen}"),
             say(f"said.{one.data_seen}"),
         )
         for one in amendments
+        for stated in (one.stated,)
     ]
     return [heading("h3"), table("amendments", heads, rows)]
 

@@ -138,8 +138,9 @@ def _aggregate(context: Context, found: Json) -> list[Block]:
 def _counts_alone(context: Context, found: Json) -> Table:
     heads = ("verification.variable", *(f"verification.{one}" for one in _COUNTS))
     maker = context.maker("verification", heads, "lrr")
+    titles = _titles(context)
     for place, line in enumerate(found["lines"]):
-        maker.add(_named(context, line), *_told(f"/lines/{place}", line))
+        maker.add(_named(titles, line), *_told(f"/lines/{place}", line))
     return maker.table(context.text("verification.caption"), context.text("verification.note_aggregate"))
 
 
@@ -154,16 +155,21 @@ def _how_many(context: Context, found: Json) -> Table:
 def _earlier_counts(context: Context, found: Json) -> Table:
     heads = ("round", "variable", *_COUNTS)
     maker = context.maker("verification_earlier", tuple(f"verification.{one}" for one in heads), "rlrr")
+    titles = _titles(context)
     for place, one in enumerate(found["other_rounds"]):
         at = f"/other_rounds/{place}"
         for number, line in enumerate(one["lines"]):
             told = _told(f"{at}/lines/{number}", line)
-            maker.add(_fact(f"{at}/number"), _named(context, line), *told)
+            maker.add(_fact(f"{at}/number"), _named(titles, line), *told)
     return maker.table(context.text("verification.earlier_caption"))
 
 
-def _named(context: Context, line: Json) -> Bilingual:
-    titles = {one.name: one.title for one in variables_of(context.protocol)}
+def _titles(context: Context) -> Mapping[str, Bilingual]:
+    """Of each variable that is verified."""
+    return {one.name: one.title for one in variables_of(context.protocol)}
+
+
+def _named(titles: Mapping[str, Bilingual], line: Json) -> Bilingual:
     return titles.get(line["variable"], Bilingual(line["variable"], line["variable"]))
 
 

@@ -13,9 +13,10 @@ import pytest
 
 from rwd_platform.core.text import Bilingual
 from studies.evidence.harper.document import AMENDMENTS, FOLDER, PAGE, harper_document, harper_files
-from studies.evidence.harper.facts import Amendment, Basis, HarperFacts
+from studies.evidence.harper.facts import Amended, Basis, HarperFacts
 from studies.evidence.report.blocks import Block, Facts, Figure, Heading, Paragraph, Points, Report, Table
 from studies.protocol import Protocol
+from studies.protocol_amendments import Amendment
 from tests.evidence.harper.test_windows import valve
 from tests.studies.rotterdam_lock import rotterdam_protocol
 
@@ -27,11 +28,11 @@ FACTS = HarperFacts(
     frozen_before_first_lock=True,
 )
 AMENDED = (
-    Amendment("1", "ab" * 32, "2026-03-04", Bilingual("7.5", "7.5"),
-              Bilingual("增加敏感性分析", "A sensitivity analysis more"),
-              Bilingual("审评意见", "The authority asked"), "no", "no"),
-    Amendment("2", "cd" * 32, "2026-05-06", Bilingual("7.4", "7.4"), Bilingual("改窗口", "Another window"),
-              Bilingual("录入错误", "A slip"), "no", "yes"),
+    Amended(Amendment("1", "ab" * 32, "2026-03-04", Bilingual("7.5", "7.5"),
+                      Bilingual("增加敏感性分析", "A sensitivity analysis more"),
+                      Bilingual("审评意见", "The authority asked"), "no"), "no"),
+    Amended(Amendment("2", "cd" * 32, "2026-05-06", Bilingual("7.4", "7.4"), Bilingual("改窗口", "Another window"),
+                      Bilingual("录入错误", "A slip"), "no"), "yes"),
 )  # fmt: skip
 STUDIES = {"rotterdam": rotterdam_protocol(), "valve": valve()}
 HOSTILE = '<script>alert(1)</script> & "quoted" {braces} \u202e'
@@ -119,7 +120,7 @@ def test_what_was_passed_in_is_said_and_what_nobody_stated_is_named_with_who_sho
 def test_amendments_say_whether_data_were_seen_and_none_is_said_to_be_none(language: str) -> None:
     with_them = said(harper_document(rotterdam_protocol(), FACTS, AMENDED), language)
     for one in AMENDED:
-        assert one.dated in with_them and one.reason.in_language(language) in with_them  # type: ignore[arg-type]  # zh or en
+        assert one.stated.dated in with_them and one.stated.reason.in_language(language) in with_them  # type: ignore[arg-type]  # zh or en
     rows = [
         [cell.plain("en") for cell in row]
         for block in blocks(harper_document(rotterdam_protocol(), FACTS, AMENDED))
@@ -187,7 +188,9 @@ def test_hostile_words_stay_words() -> None:
     text = Bilingual(HOSTILE, HOSTILE)
     protocol = dataclasses.replace(rotterdam_protocol(), title=text, question=text, limits=(text,))
     facts = dataclasses.replace(FACTS, statements={"funding": Bilingual(HOSTILE, HOSTILE)})
-    made = harper_files(protocol, facts, (dataclasses.replace(AMENDED[0], change=text),))
+    made = harper_files(
+        protocol, facts, (Amended(dataclasses.replace(AMENDED[0].stated, change=text), "no"),)
+    )
     page = made[PAGE].decode()
     assert "<script>alert" not in page and "&lt;script&gt;" in page
     for name, content in made.items():
